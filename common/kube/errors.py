@@ -1,0 +1,97 @@
+"""What the API server says when it doesn't do what was asked, as exceptions that say what to do about it."""
+
+# ruff: noqa: N818 - they read as what happened: `except NotFound`
+from __future__ import annotations
+
+import httpx
+
+
+class KubeError(Exception):
+    """The API server did not do what was asked.
+
+    Attributes:
+        status: HTTP status, 0 when there was no answer.
+        reason: the API server's own word (`NotFound`, `Conflict`, …), or `NoAnswer`, `NotConfigured`.
+        message: for a reader.
+        retry_after: seconds to wait before asking again, if the server said so.
+        causes: `(field, message)` of every refused field of an `Invalid`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        retry_after: float | None = None,
+        causes: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(f"{reason} ({status}): {message}" if status else f"{reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        self.causes = causes
+
+
+class NotFound(KubeError):
+    """404: the object is gone, or the CRD is not installed."""
+
+
+class Conflict(KubeError):
+    """409: the resourceVersion or uid is not the current one. Read again and decide again."""
+
+
+class AlreadyExists(KubeError):
+    """409 on create: the name is taken."""
+
+
+class Invalid(KubeError):
+    """422 or 400: the object breaks the schema or one of its rules. Repeating doesn't help."""
+
+
+class Gone(KubeError):
+    """410: the list or watch is too old. Start again from the beginning."""
+
+
+class Forbidden(KubeError):
+    """401 or 403: our credentials or our Role don't allow it. A person must look."""
+
+
+class Unavailable(KubeError):
+    """429, 5xx, no answer or no configuration: it may or may not have happened. Ask again later."""
+
+
+_BY_STATUS: dict[int, type[KubeError]] = {
+    400: Invalid,
+    401: Forbidden,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    410: Gone,
+    422: Invalid,
+}
+
+
+def error_of(response: httpx.Response) -> KubeError:
+    """The exception for an answer that isn't 2xx. The API server explains itself in a `Status`, proxies don't."""
+    try:
+        status = response.json()
+    except ValueError:
+        status = {}
+    if not isinstance(status, dict):
+        status = {}
+    details = status.get("details") or {}
+    reason = status.get("reason") or response.reason_phrase or "Unknown"
+    message = status.get("message") or response.text[:500] or f"HTTP {response.status_code}"
+    causes = tuple((cause.get("field", ""), cause.get("message", "")) for cause in details.get("causes") or ())
+    kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(response.status_code, Unavailable)
+    return kind(response.status_code, reason, message, _retry_after(response, details), causes)
+
+
+def _retry_after(response: httpx.Response, details: dict[str, object]) -> float | None:
+    for value in (response.headers.get("Retry-After"), details.get("retryAfterSeconds")):
+        try:
+            return float(value)  # type: ignore[arg-type]  # whatever isn't a number is no advice
+        except (TypeError, ValueError):
+            continue
+    return None
