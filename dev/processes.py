@@ -1,0 +1,148 @@
+"""Child processes that can't outlive us: started in a session of their own, ended in order, killed if we are.
+
+A terminal's Ctrl-C goes to its whole process group; the children are in other groups, so that whoever started them
+can end them one after the other. If we are killed ourselves, the kernel ends them (PR_SET_PDEATHSIG, Linux).
+Start children from the main thread only: the kernel's signal follows the death of the starting *thread*.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from dev.errors import StackError
+
+PR_SET_PDEATHSIG = 1
+# Most parts are ready within 5 s on two idle cores; a machine that is building something beside us takes far longer.
+READY_SECONDS = 90.0
+# A service finishes its requests and mongod writes its checkpoint in a second or two; after this we kill.
+STOP_SECONDS = 15.0
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+class Process:
+    """One program with its log file and the question that tells whether it is ready."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.log = log
+        self.env = dict(env or {})
+        self._ready = ready
+        self._stop_signal = stop_signal
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; raises StackError when the part was never started."""
+        if self._child is None:
+            raise StackError(f"{self.name} was not started")
+        return self._child.pid
+
+    def start(self) -> None:
+        """Start it (again); what it prints is appended to its log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.env},
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
+            )
+
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._child is not None and self._child.poll() is None
+
+    def exit_code(self) -> int | None:
+        """Its exit code (negative: the signal that ended it), or None while it runs."""
+        return None if self._child is None else self._child.poll()
+
+    def ready(self) -> bool:
+        """Ask it once whether it is ready. Raises StackError if it has ended."""
+        if not self.running():
+            raise StackError(f"{self.name} ended{_how(self.exit_code())} before it was ready; see {self.log}")
+        return self._ready()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would (SIGKILL), and wait until it is gone."""
+        if self._child is not None:
+            self._signal(signal.SIGKILL)
+            self._child.wait()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End it in good order; kill it after `seconds`."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self._signal(self._stop_signal)
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The whole group: a program may have started helpers of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+
+def wait_ready(
+    processes: Sequence[Process], seconds: float = READY_SECONDS, idle: Callable[[], None] = lambda: None
+) -> None:
+    """Wait until all are ready, asking them in turn; `idle` runs between two rounds.
+
+    Raises StackError when one ends, or when `seconds` have passed.
+    """
+    waiting = list(processes)
+    deadline = time.monotonic() + seconds
+    while waiting := [process for process in waiting if not process.ready()]:
+        if time.monotonic() > deadline:
+            late = waiting[0]
+            raise StackError(f"{late.name} was not ready after {seconds:.0f} seconds; see {late.log}")
+        idle()
+        time.sleep(0.05)
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return ""
+    if code < 0:
+        return f" by signal {signal.Signals(-code).name}"
+    return f" with exit code {code}"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on this port of 127.0.0.1."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
