@@ -1,0 +1,92 @@
+"""The rules of stock, without a database: what a reservation needs, and what each act moves.
+
+A product document has the fields of the wire: `stocked` (units in the warehouse), `reserved` (units promised to orders),
+`available` = stocked − reserved ≥ 0 always. Whole units everywhere. Source of the rules: orders are all lines or none,
+a price is the catalogue's or it is refused, reservations never expire.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.inventory.models import Line, ReserveRequest
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A change of one product's numbers, in units; `available` follows from the two."""
+
+    product_id: str
+    stocked: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """How `available` changes; negative means that many units must be there."""
+        return self.stocked - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A business no: the reason code of the wire and a sentence that says what to do."""
+
+    code: str
+    detail: str
+
+
+def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusal | None:
+    """The reason why these products can't be reserved as asked, or None.
+
+    Unknown products are reported before wrong prices, and prices before stock: what can't be helped by waiting comes
+    first, so that the same catalogue always gives the same answer.
+    """
+    lines = sorted(request.items, key=lambda line: line.product_id)
+    for line in lines:
+        if line.product_id not in products:
+            return Refusal(
+                "product_unknown",
+                f"order {request.order_id}: product {line.product_id} is not in the catalogue; "
+                f"order something else or add it with PUT /api/inventory/{line.product_id}",
+            )
+    for line in lines:
+        product = products[line.product_id]
+        if (line.unit_price_minor, request.currency) != (product["price_minor"], product["currency"]):
+            return Refusal(
+                "price_changed",
+                f"order {request.order_id}: {line.product_id} was ordered at {line.unit_price_minor} {request.currency} "
+                f"(minor units) and costs {product['price_minor']} {product['currency']}; place a new order at that price",
+            )
+    for line in lines:
+        available = products[line.product_id]["available"]
+        if line.quantity > available:
+            return Refusal(
+                "out_of_stock",
+                f"order {request.order_id}: {line.quantity} × {line.product_id} wanted, {available} available; "
+                "order fewer or wait until it is stocked again",
+            )
+    return None
+
+
+def reserving(lines: Iterable[Line]) -> tuple[Move, ...]:
+    """Promise the units: reserved grows."""
+    return _moves(lines, stocked=0, reserved=+1)
+
+
+def releasing(lines: Iterable[Line]) -> tuple[Move, ...]:
+    """Take the promise back: reserved shrinks."""
+    return _moves(lines, stocked=0, reserved=-1)
+
+
+def dispatching(lines: Iterable[Line]) -> tuple[Move, ...]:
+    """The promised units leave the warehouse: both shrink, available stays."""
+    return _moves(lines, stocked=-1, reserved=-1)
+
+
+def _moves(lines: Iterable[Line], *, stocked: int, reserved: int) -> tuple[Move, ...]:
+    # Always in the order of the ids: two transactions that want the same products meet at the first one.
+    return tuple(
+        Move(line.product_id, stocked * line.quantity, reserved * line.quantity)
+        for line in sorted(lines, key=lambda line: line.product_id)
+    )

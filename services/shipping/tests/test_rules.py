@@ -1,0 +1,28 @@
+"""The rules of shipping, without a database."""
+
+from typing import get_args
+
+from services.shipping.models import ShipmentStatus
+from services.shipping.rules import SERVED_COUNTRIES, may_cancel, may_follow, tracking_number_of
+
+STATUSES: tuple[ShipmentStatus, ...] = get_args(ShipmentStatus)
+
+
+def test_a_parcel_goes_forward_one_step_at_a_time() -> None:
+    legal = {(a, b) for a in STATUSES for b in STATUSES if may_follow(a, b)}
+    assert legal == {("scheduled", "handed_over"), ("handed_over", "in_transit"), ("in_transit", "delivered")}
+
+
+def test_only_a_parcel_that_is_still_here_can_be_cancelled() -> None:
+    assert [status for status in STATUSES if may_cancel(status)] == ["scheduled"]
+
+
+def test_nobody_delivers_to_antarctica() -> None:
+    assert "AQ" not in SERVED_COUNTRIES
+    assert "DE" in SERVED_COUNTRIES
+
+
+def test_a_booking_always_has_the_same_tracking_number() -> None:
+    assert tracking_number_of("o-1/booking") == tracking_number_of("o-1/booking")
+    assert tracking_number_of("o-1/booking") != tracking_number_of("o-2/booking")
+    assert len(tracking_number_of("o-1/booking")) == 12
