@@ -1,0 +1,159 @@
+"""The API server client against a real API server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from common.kube import (
+    AlreadyExists,
+    Conflict,
+    Events,
+    Forbidden,
+    Invalid,
+    KubeClient,
+    Leases,
+    NotFound,
+    OrderSagas,
+    Unavailable,
+)
+from dev.testing import TestControlPlane
+
+
+def order(name: str, **spec: object) -> dict[str, object]:
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "orderID": name,
+            "customerID": "c-17",
+            "currency": "EUR",
+            "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
+            "payment": {"methodRef": "test-ok"},
+            "shipTo": {"addressRef": "a-17"},
+            **spec,
+        },
+    }
+
+
+@pytest.fixture
+async def sagas(control_plane: TestControlPlane) -> AsyncIterator[OrderSagas]:
+    async with KubeClient.from_config(control_plane.kubeconfig, user_agent="ordersaga-test/1") as client:
+        yield OrderSagas(client, "shop")
+
+
+async def test_what_is_created_can_be_read_patched_and_deleted(sagas: OrderSagas) -> None:
+    created = await sagas.create(order("kube-1"))
+    assert created["status"] == {"observedGeneration": -1}
+    assert (await sagas.get("kube-1"))["metadata"]["uid"] == created["metadata"]["uid"]
+    assert created["metadata"]["managedFields"][0]["manager"] == "ordersaga-test"
+
+    patched = await sagas.patch("kube-1", {"metadata": {"annotations": {"ordersaga.io/correlation-id": "x"}}})
+    version = patched["metadata"]["resourceVersion"]
+    noted = await sagas.patch_status(
+        "kube-1", {"metadata": {"resourceVersion": version}, "status": {"phase": "Running"}}
+    )
+    assert noted["status"]["phase"] == "Running"
+
+    uid, last = noted["metadata"]["uid"], noted["metadata"]["resourceVersion"]
+    with pytest.raises(Conflict):
+        await sagas.delete("kube-1", uid, version)
+    with pytest.raises(Conflict):
+        await sagas.delete("kube-1", "00000000-0000-0000-0000-000000000000", last)
+    await sagas.delete("kube-1", uid, last)
+    with pytest.raises(NotFound):
+        await sagas.get("kube-1")
+
+
+async def test_a_write_decided_on_an_old_version_is_a_conflict(sagas: OrderSagas) -> None:
+    created = await sagas.create(order("kube-2"))
+    version = created["metadata"]["resourceVersion"]
+    await sagas.patch_status("kube-2", {"metadata": {"resourceVersion": version}, "status": {"phase": "Running"}})
+    with pytest.raises(Conflict) as late:
+        await sagas.patch_status("kube-2", {"metadata": {"resourceVersion": version}, "status": {"phase": "Pending"}})
+    assert (late.value.status, late.value.reason) == (409, "Conflict")
+
+
+async def test_refusals_say_what_and_where(sagas: OrderSagas) -> None:
+    await sagas.create(order("kube-3"))
+    with pytest.raises(AlreadyExists):
+        await sagas.create(order("kube-3"))
+    with pytest.raises(Invalid) as bad:
+        await sagas.create(order("kube-4", currency="euro"))
+    assert "spec.currency" in [field for field, _ in bad.value.causes]
+    with pytest.raises(Invalid, match="colour"):  # not dropped silently
+        await sagas.create(order("kube-4", colour="red"))
+    with pytest.raises(NotFound):
+        await sagas.client.get("/apis/ordersaga.io/v1alpha1/namespaces/shop/ordersagas/../../nothing")
+
+
+async def test_a_list_comes_page_by_page_at_one_version(sagas: OrderSagas) -> None:
+    names = {f"kube-list-{number}" for number in range(5)}
+    await asyncio.gather(*(sagas.create(order(name, customerID="c-list")) for name in names))
+    pages = [page async for page in sagas.list(field_selector="spec.customerID=c-list", limit=2)]
+    assert [len(page.items) for page in pages] == [2, 2, 1]
+    assert {item["metadata"]["name"] for page in pages for item in page.items} == names
+    assert len({page.resource_version for page in pages}) == 1
+
+
+async def test_events_and_leases_are_written(sagas: OrderSagas, control_plane: TestControlPlane) -> None:
+    saga = await sagas.create(order("kube-5"))
+    await Events(sagas.client, "ordersaga-test").create(saga, type_="Warning", reason="Tried", message="x" * 5000)
+    described = control_plane.kubectl("describe", "osaga", "kube-5", "-n", "shop").stdout
+    assert "Tried" in described
+
+    leases = Leases(sagas.client, "shop")
+    lease = await leases.create("kube-test", {"holderIdentity": "a", "leaseDurationSeconds": 15}, {"epoch": "1"})
+    with pytest.raises(AlreadyExists):
+        await leases.create("kube-test", {"holderIdentity": "b"})
+    lease["spec"]["holderIdentity"] = "b"
+    assert (await leases.update(lease))["spec"]["holderIdentity"] == "b"
+    with pytest.raises(Conflict):
+        await leases.update(lease)
+
+
+async def test_the_role_of_the_order_service_cannot_delete(control_plane: TestControlPlane) -> None:
+    identity = control_plane.identity("order-service")
+    async with KubeClient.from_config(identity, user_agent="ordersaga-test/1") as client:
+        mine = OrderSagas(client, "shop")
+        saga = await mine.create(order("kube-6"))
+        with pytest.raises(Forbidden):
+            await mine.delete("kube-6", saga["metadata"]["uid"], saga["metadata"]["resourceVersion"])
+
+
+async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
+    control_plane: TestControlPlane, tmp_path: Path
+) -> None:
+    good = control_plane.identity("order-service")
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(good.read_text().replace("token: ", "token: stale"))
+    async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
+        sagas = OrderSagas(client, "shop")
+        with pytest.raises(Forbidden) as refused:
+            await sagas.get("nothing")
+        assert refused.value.status == 401
+        kubeconfig.write_text(good.read_text())
+        with pytest.raises(NotFound):
+            await sagas.get("nothing")
+
+
+async def test_a_silent_server_is_unavailable(control_plane: TestControlPlane, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        nobody = f"https://127.0.0.1:{unused.getsockname()[1]}"
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(control_plane.kubeconfig.read_text().replace(control_plane.url, nobody))
+    async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
+        with pytest.raises(Unavailable, match="no answer") as silence:
+            await OrderSagas(client, "shop").get("x")
+    assert silence.value.status == 0
+
+
+def test_without_a_configuration_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    with pytest.raises(Unavailable, match="set KUBECONFIG") as missing:
+        KubeClient.from_config(user_agent="ordersaga-test/1")
+    assert missing.value.reason == "NotConfigured"
+    with pytest.raises(Unavailable, match="nowhere"):
+        KubeClient.from_config(tmp_path / "nowhere", user_agent="ordersaga-test/1")
