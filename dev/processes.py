@@ -25,7 +25,8 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """For the child, between fork and exec: the kernel kills it when the thread that started it is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -69,7 +70,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
             )
 
     def running(self) -> bool:
