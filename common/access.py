@@ -1,0 +1,72 @@
+"""What surrounds every request: correlation id, log fields, access line, metrics, and a body within bounds.
+
+Pure ASGI and outermost, so that also a request that no route takes is counted and logged.
+"""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Message, Receive, Scope, Send
+
+from common.logs import log_context
+from common.metrics import ServiceMetrics
+
+logger = logging.getLogger("ordersaga.access")
+
+_CORRELATION = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_QUIET = frozenset({"/health", "/ready", "/metrics"})
+"""Probes and scrapes come every few seconds: DEBUG, unless they fail."""
+
+Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+async def observed(scope: Scope, receive: Receive, send: Send, *, answer: Answer, metrics: ServiceMetrics) -> None:
+    """Let `answer` handle the request and tell what became of it."""
+    started = time.perf_counter()
+    headers = dict(scope["headers"])
+    given = headers.get(b"x-correlation-id", b"")
+    correlation_id = given if _CORRELATION.fullmatch(given) else uuid.uuid4().hex.encode()
+    status = 0
+
+    async def send_with_id(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            message = {**message, "headers": [*message["headers"], (b"x-correlation-id", correlation_id)]}
+        await send(message)
+
+    # Fields that a route fills in: the problem's code, for the access line and the metrics.
+    scope["ordersaga.send"] = send
+    with log_context({"correlation_id": correlation_id.decode(), **_saga_fields(headers)}):
+        try:
+            await answer(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "(none)")
+            code = scope.get("ordersaga.code", "")
+            metrics.observe(scope["method"], route, status, code, seconds)
+            level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
+            logger.log(
+                logging.ERROR if status in {0, 500} else level,
+                "%s %s %s",
+                scope["method"],
+                scope["path"],
+                status or "no answer",
+                extra={"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
+            )
+
+
+def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
+    """`saga`, `order`, `step`, `attempt` out of the saga's headers; whatever doesn't fit is left out."""
+    fields = {}
+    parts = headers.get(b"idempotency-key", b"").decode("latin-1").split("/")
+    if len(parts) == 4 and len(parts[1]) <= 63:
+        namespace, order, step, direction = parts
+        fields = {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}
+    attempt = headers.get(b"saga-attempt", b"")
+    if attempt.isdigit() and len(attempt) < 10:
+        fields["attempt"] = attempt.decode()
+    return fields

@@ -1,0 +1,176 @@
+"""The barrier: calls at least once, effects at most once, whatever order they arrive in.
+
+One document per order holds the business fields and, under `barrier`, what was asked and answered (common.record).
+Every operation is a pure function of that document (common.transitions); the barrier applies its decision as ONE
+conditional write: an insert, which the unique `_id` decides, or an update matched on `barrier.version`. Whoever loses
+the race reads again and decides again. Nothing is ever "queried, then written".
+
+How a service uses it:
+
+    barrier = Barrier(database["shipments"], mongo)               # mongo only for `effects`
+    call = key.call(body)                                         # common.idempotency: headers + body -> Call
+
+    answer = await barrier.do(call, act)                          # act(document) -> Done(fields, body) | raise Refused
+    answer = await barrier.undo(call, act, none)                  # act takes the effect back, none: there was none
+    answer = await barrier.apply(id, transition)                  # any transition(document) -> Answer | Write
+    return respond(request, answer)                               # common.app: Answer -> Response
+
+* `act(document)` is pure and gets the document as it is (None for a first do). `Done.fields` are set in the document
+  (put `order_id` and `status` there: a document without `status` is only a tombstone or a refusal, is never listed and
+  is a 404), `Done.body` is the resource in the answer. An undo's answer gets `"effect": "undone" | "none"` by itself.
+* `raise Refused(code, detail, fields=…)` in a do's act: 409, stored under the key. In an undo's act: 409, not stored.
+* `effects=async (session, write) -> None`: work on other documents in the same transaction as the effect (stock). It
+  may raise Refused: the transaction is aborted and the refusal becomes the do's stored answer. It runs only with the
+  write that makes or takes back the effect, never for a replay, and again after a write conflict: no side effects
+  outside the session.
+* `id=` names the document if it isn't the order id (a message: order id and type).
+* Effects outside the database (a payment provider) go through common.claims, which is built on `commit`.
+* A change that isn't part of the saga (a parcel's progress) uses `modify`, so that no race gets past the version.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from common import transitions
+from common.errors import Refused, Unavailable
+from common.mongo import Collection, DuplicateKeyError, Mongo, Session
+from common.record import Record
+from common.transitions import Act, Answer, Call, Decision, Document, Done, Transition, Write
+
+__all__ = ["Act", "Answer", "Barrier", "Call", "Document", "Done", "Effects", "Refused", "Write"]
+
+Effects: TypeAlias = Callable[[Session, Write], Awaitable[None]]
+
+ATTEMPTS = 40
+"""Lost races before giving up with 503: each of them is a success of somebody else's; with back-off about 2 s."""
+
+LISTED: Mapping[str, Any] = {"status": {"$exists": True}}
+"""A filter for everything but tombstones and bare refusals."""
+
+
+class _LostRaceError(Exception):
+    """Somebody else wrote the document first."""
+
+
+class Barrier:
+    """The barrier of one collection; `mongo` is needed only where `effects` are used."""
+
+    def __init__(self, collection: Collection, mongo: Mongo | None = None) -> None:
+        self.collection = collection
+        self._mongo = mongo
+
+    async def do(self, call: Call, act: Act, *, id: str | None = None, effects: Effects | None = None) -> Answer:  # noqa: A002
+        """Make the effect, or answer what was answered before, or refuse."""
+        key = id or call.order_id
+        try:
+            return await self.apply(key, lambda found: transitions.do(call, found, act), new=True, effects=effects)
+        except Refused as refusal:  # by the effects: their transaction is aborted, the refusal is a fact now
+            refused = refusal
+
+        def refuse(_: Document | None) -> Done:
+            raise refused
+
+        return await self.apply(key, lambda found: transitions.do(call, found, refuse), new=True)
+
+    async def undo(
+        self,
+        call: Call,
+        act: Act,
+        none: Act = transitions.nothing,
+        *,
+        id: str | None = None,  # noqa: A002
+        effects: Effects | None = None,
+    ) -> Answer:
+        """Take the effect back if there is one, and leave the tombstone that a late do will meet."""
+        try:
+            return await self.apply(
+                id or call.order_id, lambda found: transitions.undo(call, found, act, none), effects=effects
+            )
+        except Refused as refusal:
+            return Answer.of(refusal, call.order_id)
+
+    async def apply(
+        self,
+        id: str,  # noqa: A002
+        transition: Transition,
+        *,
+        new: bool = False,
+        effects: Effects | None = None,
+    ) -> Answer:
+        """Decide and write, again and again until no race is lost. `new` expects that there is no document yet."""
+        decision, _ = await self.commit(id, transition, new=new, effects=effects)
+        return decision.answer if isinstance(decision, Write) else decision
+
+    async def modify(self, id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:  # noqa: A002
+        """Set `fields_of(document)` outside the saga; the document as it is now, or None if there is none.
+
+        `fields_of` is pure and called again after a lost race; what it raises (Refused: an illegal transition) is
+        raised, and nothing is written. Empty fields: nothing is written.
+        """
+
+        def transition(found: Document | None) -> Decision:
+            fields = {} if found is None or "status" not in found else fields_of(found)
+            record = Record.of(found)
+            unchanged = Answer(200, {})
+            return Write(fields, record.next(namespace="", epoch=None), unchanged) if fields else unchanged
+
+        _, document = await self.commit(id, transition)
+        return document if document is not None and "status" in document else None
+
+    async def get(self, id: str) -> Document | None:  # noqa: A002
+        """The document as it is, also if it is only a tombstone."""
+        return await self.collection.find_one({"_id": id})
+
+    async def commit(
+        self,
+        id: str,  # noqa: A002
+        transition: Transition,
+        *,
+        new: bool = False,
+        effects: Effects | None = None,
+    ) -> tuple[Decision, Document | None]:
+        """`apply` for those who need to know what was decided: the decision, and the document after it."""
+        document = None if new else await self.get(id)
+        for attempt in range(ATTEMPTS):
+            decision = transition(document)
+            if not isinstance(decision, Write):
+                return decision, document
+            try:
+                await self._write(id, document, decision, effects if decision.effect else None)
+            except (_LostRaceError, DuplicateKeyError):
+                # The winner's write may not have reached the majority yet, and until then a read doesn't show it.
+                if attempt:
+                    await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, 0.1)))  # noqa: S311
+                document = await self.get(id)
+                continue
+            return decision, {
+                **(document or {"_id": id}),
+                **decision.fields,
+                "barrier": decision.record.to_document(),
+            }
+        raise Unavailable(f"order {id}: too many calls at the same time; ask again with the same key", order_id=id)
+
+    async def _write(self, id: str, document: Document | None, write: Write, effects: Effects | None) -> None:  # noqa: A002
+        if effects is None:
+            await self._write_one(id, document, write, None)
+            return
+        if self._mongo is None:
+            raise TypeError("effects need a transaction: Barrier(collection, mongo)")
+        run = effects
+
+        async def body(session: Session) -> None:
+            await self._write_one(id, document, write, session)
+            await run(session, write)
+
+        await self._mongo.transaction(body)
+
+    async def _write_one(self, id: str, document: Document | None, write: Write, session: Session) -> None:  # noqa: A002
+        barrier = write.record.to_document()
+        if document is None:
+            await self.collection.insert({"_id": id, **write.fields, "barrier": barrier}, session=session)
+            return
+        where = {"_id": id, "barrier.version": document["barrier"]["version"]}
+        if not await self.collection.update(where, {"$set": {**write.fields, "barrier": barrier}}, session=session):
+            raise _LostRaceError(id)

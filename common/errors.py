@@ -1,0 +1,164 @@
+"""Errors for the reader: what happened, to which order, and what to do.
+
+Every answer that isn't a success is problem+json (RFC 9457) with three things a program can rely on: `code`
+(snake_case, stable), `detail` (for a person: what to do) and `retryable`. A route raises one of these; the handlers of
+`common.app` write the answer.
+
+    Problem
+    ├── Refused          409, a business no: stored under the key, answered the same for ever
+    ├── Unavailable      503, nothing stored: ask again with the same key
+    ├── NotFound         404
+    └── Invalid          422, the request can't be right: repeating it changes nothing
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ProblemBody(BaseModel):
+    """The body of every answer that isn't a success (application/problem+json)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "Conflict",
+                "status": 409,
+                "detail": "order o-1001: the card was declined; place a new order with another payment method",
+                "code": "card_declined",
+                "retryable": False,
+                "order_id": "o-1001",
+            }
+        }
+    )
+
+    type: str = Field(default="about:blank", description="Always about:blank: `code` tells problems apart.")
+    title: str = Field(description="The phrase of the HTTP status.")
+    status: int = Field(description="The HTTP status again.")
+    detail: str = Field(description="What happened, and what to do.")
+    code: str = Field(description="The kind of problem in snake_case; programs decide by it.")
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    order_id: str | None = Field(default=None, description="The order that it is about, where it is known.")
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """An answer that isn't a success.
+
+    `detail` says what happened and what to do, `code` is stable, `retry_after` is in seconds, `order_id` is filled in
+    by the barrier where the route didn't say it.
+    """
+
+    status: int = 500
+    code: str = "internal"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        retryable: bool | None = None,
+        retry_after: int | None = None,
+        order_id: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.status = self.status if status is None else status
+        self.code = self.code if code is None else code
+        self.retryable = self.retryable if retryable is None else retryable
+        self.retry_after = retry_after
+        self.order_id = order_id
+
+    def body(self) -> dict[str, Any]:
+        """The problem document."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "retryable": self.retryable,
+        }
+        if self.order_id is not None:
+            body["order_id"] = self.order_id
+        return body
+
+    def headers(self) -> dict[str, str]:
+        """Retry-After, where there is one."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+class Refused(Problem):
+    """A business no with its reason as `code` (card_declined, out_of_stock, …): 409.
+
+    The barrier stores it as the answer of a do, together with `fields` of the document (a declined payment is a
+    payment too). Raised by an undo it is answered, and nothing is stored.
+    """
+
+    status = 409
+
+    def __init__(
+        self, code: str, detail: str, *, fields: Mapping[str, Any] | None = None, order_id: str | None = None
+    ) -> None:
+        super().__init__(detail, code=code, order_id=order_id)
+        self.fields = dict(fields or {})
+
+
+class Unavailable(Problem):
+    """Something this service needs didn't answer: 503 with Retry-After; nothing was stored."""
+
+    status = 503
+    code = "unavailable"
+    retryable = True
+
+    def __init__(self, detail: str, *, retry_after: int = 1, order_id: str | None = None) -> None:
+        super().__init__(detail, retry_after=retry_after, order_id=order_id)
+
+
+class NotFound(Problem):
+    """The thing that the path names doesn't exist: 404."""
+
+    status = 404
+    code = "not_found"
+
+
+class Invalid(Problem):
+    """The request can't be right: 422."""
+
+    status = 422
+    code = "invalid"
+
+
+def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI `responses` for a route: `documented(404, refused="`card_declined`: …")` describes 404 and 409."""
+    texts = dict(_TEXTS)
+    if "refused" in codes:
+        statuses = (*statuses, 409)
+        texts[409] = codes["refused"]
+    return {
+        status: {
+            "description": texts[status],
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
+        }
+        for status in sorted(set(statuses))
+    }
+
+
+_TEXTS: dict[int, str] = {
+    400: "The Idempotency-Key is missing or malformed; the detail shows one that works.",
+    404: "There is no such thing.",
+    409: "Refused; `code` is the reason.",
+    412: "`stale_epoch`: a newer operator works on this order.",
+    413: "The body is too large.",
+    422: "`invalid`, or `key_reused`: this key was used with another body.",
+    503: "`unavailable`: ask again with the same key.",
+}
+
+SAGA_STATUSES = (400, 412, 413, 422, 503)
+"""What every POST of the saga may answer besides its own refusals."""

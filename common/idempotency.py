@@ -1,0 +1,116 @@
+"""The headers of a saga's call: Idempotency-Key `{namespace}/{orderID}/{step}/{do|undo}` and Saga-Epoch.
+
+    @router.post("/process")
+    async def process(body: ProcessPayment, key: Annotated[SagaKey, Depends(saga_key("payment", "do"))]) -> Response:
+        call = key.call(body)                       # checks that key and body name the same order
+
+The key is stable over retries, restarts and re-creation of the resource: it names the operation, never an attempt.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Header
+from pydantic import BaseModel
+
+from common.errors import Problem
+from common.transitions import Call
+from common.wire import OrderBody
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+_KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]+)/(do|undo)")
+MAX_EPOCH = 2**63 - 1  # what MongoDB keeps as an integer
+
+
+class BadKey(Problem):
+    """The Idempotency-Key is missing, malformed or names another order: 400."""
+
+    status = 400
+    code = "idempotency_key_invalid"
+
+
+@dataclass(frozen=True)
+class SagaKey:
+    """A key that has the right shape for its route. `step` and `direction` are the route's."""
+
+    key: str
+    namespace: str
+    order_id: str
+    step: str
+    direction: Literal["do", "undo"]
+    epoch: int | None
+
+    def call(self, body: OrderBody, *, operation: str | None = None, outside: Set[str] = frozenset()) -> Call:
+        """The call that this key and this body are; raises BadKey if they name different orders.
+
+        `operation` is the name under which the barrier keeps it (default: the key's do or undo); fields named in
+        `outside` don't count for the fingerprint.
+        """
+        if self.order_id != body.order_id:
+            raise BadKey(
+                f"the key {self.key} is for order {self.order_id}, the body is for {body.order_id}; "
+                f"for this body use {example_key(self.step, self.direction, body.order_id, self.namespace)}",
+                order_id=body.order_id,
+            )
+        return Call(
+            key=self.key,
+            namespace=self.namespace,
+            order_id=self.order_id,
+            operation=operation or self.direction,
+            fingerprint=fingerprint(body, outside=outside),
+            epoch=self.epoch,
+        )
+
+
+def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaKey]:
+    """A dependency that reads and checks the headers of the route for that step and direction."""
+
+    def read(
+        idempotency_key: Annotated[
+            str,
+            Header(
+                alias="Idempotency-Key",
+                description="`{namespace}/{order_id}/{step}/{do|undo}`: the same for every repetition of this call.",
+                examples=[example_key(step, direction)],
+            ),
+        ],
+        saga_epoch: Annotated[
+            int | None,
+            Header(
+                alias="Saga-Epoch",
+                ge=0,
+                le=MAX_EPOCH,
+                description="The epoch of the operator's Lease: lower than one seen for this order is 412.",
+            ),
+        ] = None,
+    ) -> SagaKey:
+        match = _KEY.fullmatch(idempotency_key)
+        if match is None or (match[3], match[4]) != (step, direction):
+            example = example_key(step, direction, match[2] if match else "o-1001")
+            raise BadKey(
+                f"the Idempotency-Key {idempotency_key[:200]!r} doesn't fit here, "
+                f"use {{namespace}}/{{order_id}}/{step}/{direction}, for example {example}"
+            )
+        return SagaKey(idempotency_key, match[1], match[2], step, direction, saga_epoch)
+
+    read.example = lambda order_id: example_key(step, direction, order_id)  # type: ignore[attr-defined]
+    return read
+
+
+def example_key(step: str, direction: str, order_id: str = "o-1001", namespace: str = "shop") -> str:
+    """A key that works."""
+    return f"{namespace}/{order_id}/{step}/{direction}"
+
+
+def fingerprint(body: BaseModel, *, outside: Set[str] = frozenset()) -> str:
+    """The sha256 of a validated body without the fields that have their default value.
+
+    A release that adds an optional field must not meet 422 in mid-saga, whether the caller leaves it out or spells the
+    default out; so it is defaults that are left out, not just what was unset.
+    """
+    kept = body.model_dump(mode="json", exclude_defaults=True, exclude=set(outside))
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,232 @@
+"""MongoDB behind a thin typed door, the only module that imports motor.
+
+motor has reached its end of life; PyMongo's AsyncMongoClient takes its place with one setting
+(`ORDERSAGA_MONGODB_DRIVER=pymongo`). The few places where the two differ (cursors, sessions) are in this file.
+
+Every write is acknowledged by the majority and journaled, every read sees only what the majority has: an answer that
+the barrier gives can't be rolled back by an election. Times are aware datetimes in UTC.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient, IndexModel, ReturnDocument
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+__all__ = [
+    "Collection",
+    "Database",
+    "Document",
+    "DuplicateKeyError",
+    "Filter",
+    "Index",
+    "Mongo",
+    "PyMongoError",
+    "Session",
+]
+
+T = TypeVar("T")
+Document: TypeAlias = dict[str, Any]
+Filter: TypeAlias = Mapping[str, Any]
+Session: TypeAlias = Any
+"""A transaction's session: handed to `Mongo.transaction`'s body, and by it to every call that belongs to it."""
+
+TRANSACTION_ATTEMPTS = 30
+"""Under contention for one product each attempt loses to one that won; 30 with back-off is about 3 s."""
+
+_MAJORITY = WriteConcern(w="majority", j=True, wtimeout=4000)  # below the caller's time-out of 5 s
+_STANDALONE_HELP = (
+    "MongoDB at {address} is a standalone server, which has no transactions. Make it a replica set of one member: "
+    "restart mongod with --replSet rs0, then run once: mongosh --eval 'rs.initiate()'"
+)
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index of `collection`; `options` are PyMongo's (unique, partialFilterExpression, expireAfterSeconds)."""
+
+    collection: str
+    keys: Sequence[tuple[str, int]]
+    options: Mapping[str, Any]
+
+    @classmethod
+    def on(cls, collection: str, *keys: str, **options: Any) -> "Index":
+        """`Index.on("payments", "customer_id", "status")`: ascending; a key with a leading "-" is descending."""
+        pairs = [(key.removeprefix("-"), -1 if key.startswith("-") else 1) for key in keys]
+        return cls(collection, pairs, options)
+
+    @property
+    def name(self) -> str:
+        """MongoDB's own name for it."""
+        return "_".join(f"{key}_{direction}" for key, direction in self.keys)
+
+
+class Collection:
+    """One collection. Every method raises PyMongoError when the database doesn't answer (the app makes it a 503)."""
+
+    def __init__(self, native: Any) -> None:
+        self._native = native
+
+    async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
+        """The first document that matches, or None."""
+        found: Document | None = await self._native.find_one(where, session=session)
+        return found
+
+    async def find(
+        self,
+        where: Filter,
+        *,
+        sort: str = "_id",
+        skip: int = 0,
+        limit: int = 0,
+        session: Session = None,
+    ) -> list[Document]:
+        """All matching documents in ascending order of `sort`; limit 0 means all of them."""
+        cursor = self._native.find(where, session=session).sort(sort, 1).skip(skip).limit(limit)
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def count(self, where: Filter) -> int:
+        """How many documents match."""
+        number: int = await self._native.count_documents(where)
+        return number
+
+    async def insert(self, document: Document, *, session: Session = None) -> None:
+        """Insert one document; raises DuplicateKeyError if a unique index has it already."""
+        await self._native.insert_one(document, session=session)
+
+    async def update(
+        self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False, session: Session = None
+    ) -> bool:
+        """Change the first document that matches; whether there was one (or it was inserted)."""
+        result = await self._native.update_one(where, change, upsert=upsert, session=session)
+        return bool(result.matched_count or result.upserted_id is not None)
+
+    async def find_and_update(
+        self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False, session: Session = None
+    ) -> Document | None:
+        """Change the first document that matches and return what it is now, or None if there was none."""
+        found: Document | None = await self._native.find_one_and_update(
+            where, change, upsert=upsert, return_document=ReturnDocument.AFTER, session=session
+        )
+        return found
+
+    async def delete(self, where: Filter, *, session: Session = None) -> bool:
+        """Delete the first document that matches; whether there was one."""
+        result = await self._native.delete_one(where, session=session)
+        return bool(result.deleted_count)
+
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]], *, session: Session = None) -> list[Document]:
+        """The whole result of a pipeline."""
+        cursor = self._native.aggregate(list(pipeline), session=session)
+        if asyncio.iscoroutine(cursor):  # PyMongo's is a coroutine of a cursor, motor's is the cursor
+            cursor = await cursor
+        found: list[Document] = await cursor.to_list(None)
+        return found
+
+    async def ensure(self, indexes: Sequence[Index]) -> None:
+        """Create the indexes that don't exist yet; raises OperationFailure if one exists with other options."""
+        await self._native.create_indexes([IndexModel(list(i.keys), name=i.name, **dict(i.options)) for i in indexes])
+
+    async def index_names(self) -> set[str]:
+        """The names of the indexes that exist; empty for a collection that doesn't."""
+        return set(await self._native.index_information())
+
+
+class Database:
+    """One service's database."""
+
+    def __init__(self, native: Any) -> None:
+        self._native = native
+
+    def __getitem__(self, name: str) -> Collection:
+        return Collection(self._native[name])
+
+
+class Mongo:
+    """A client; it connects when first used, so that a service starts without a database."""
+
+    def __init__(self, url: str, *, driver: str = "motor", timeout_ms: int = 2000) -> None:
+        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
+        self.driver = driver
+        self._client: Any = make(
+            url,
+            serverSelectionTimeoutMS=timeout_ms,
+            connectTimeoutMS=timeout_ms,
+            socketTimeoutMS=10_000,  # longer than wtimeout: the server says what it waits for before we hang up
+            w="majority",
+            journal=True,
+            readConcernLevel="majority",
+            retryWrites=True,
+            tz_aware=True,
+            appname="ordersaga",
+        )
+
+    def __getitem__(self, name: str) -> Database:
+        return Database(self._client[name])
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self.driver == "motor":
+            self._client.close()
+        else:
+            await self._client.close()
+
+    async def trouble(self) -> str | None:
+        """None if the database is fit for work, else one sentence: unreachable, or a standalone server."""
+        try:
+            hello = await self._client.admin.command("hello")
+        except PyMongoError as error:
+            return f"MongoDB doesn't answer ({type(error).__name__}): check ORDERSAGA_MONGODB_URL and that mongod runs"
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            return _STANDALONE_HELP.format(address=hello.get("me") or "ORDERSAGA_MONGODB_URL")
+        if not hello.get("isWritablePrimary"):
+            return "MongoDB has no primary at the moment: wait for the election, or look at rs.status()"
+        return None
+
+    async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `body(session)` in a transaction and commit it; all of it happens, or nothing.
+
+        `body` is run again when the server says that the transaction may be repeated (a write conflict, an election),
+        so it must do nothing but database work. Whatever it raises aborts the transaction and is raised.
+        """
+        session = self._client.start_session()
+        if asyncio.iscoroutine(session) or isinstance(session, asyncio.Future):
+            session = await session
+        async with session:
+            for attempt in range(TRANSACTION_ATTEMPTS):
+                try:
+                    return await self._once(session, body)
+                except (OperationFailure, ConnectionFailure) as error:
+                    if not error.has_error_label("TransientTransactionError") or attempt == TRANSACTION_ATTEMPTS - 1:
+                        raise
+                # Full jitter: those who lost the same race don't meet again at the same time.
+                await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    async def _once(self, session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
+        started = session.start_transaction(
+            read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY, read_preference=ReadPreference.PRIMARY
+        )
+        if asyncio.iscoroutine(started):  # PyMongo's is a coroutine, motor's has started already
+            await started
+        try:
+            result = await body(session)
+        except BaseException:
+            await session.abort_transaction()
+            raise
+        try:
+            await session.commit_transaction()
+        except (OperationFailure, ConnectionFailure) as error:
+            # The commit may have happened: committing again is the way to find out, running it again is not.
+            if not error.has_error_label("UnknownTransactionCommitResult"):
+                raise
+            await session.commit_transaction()
+        return result

@@ -1,0 +1,110 @@
+"""Handlers that make every error a problem+json, also those of the framework and of the database."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from pymongo.errors import PyMongoError
+from starlette.exceptions import HTTPException
+
+from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
+from common.transitions import Answer
+
+logger = logging.getLogger("ordersaga.problems")
+
+_FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_FRAMEWORK_DETAILS = {
+    404: "there is nothing at {path}; GET /docs lists what there is",
+    405: "{path} doesn't understand {method}; GET /docs lists what it does",
+    413: "the body is larger than this service accepts; an order has at most 100 lines",
+}
+
+
+def respond(request: Request, answer: Answer) -> Response:
+    """The HTTP response of an answer; its problem code goes to the access log and the metrics."""
+    problem = answer.status >= 400
+    if problem:
+        request.scope["ordersaga.code"] = answer.body.get("code", "")
+    return JSONResponse(
+        dict(answer.body),
+        status_code=answer.status,
+        headers=dict(answer.headers),
+        media_type=PROBLEM_JSON if problem else None,
+    )
+
+
+def _respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return respond(request, Answer(problem.status, problem.body(), {**(headers or {}), **problem.headers()}))
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Register the handlers of this module."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(PyMongoError, _on_database)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class
+    return _respond(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = error.errors()
+    body = error.body if isinstance(error.body, dict) else {}
+    order_id = body.get("order_id") if isinstance(body.get("order_id"), str) else None
+    for one in errors:
+        if one["loc"] == ("header", "Idempotency-Key") and one["type"] == "missing":
+            return _respond(request, _missing_key(request, order_id))
+    shown = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in errors[:5])
+    more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
+    return _respond(request, Invalid(f"correct the request: {shown}{more}", order_id=order_id))
+
+
+def _missing_key(request: Request, order_id: str | None) -> Problem:
+    """The 400 whose detail shows a key that works, from the route's own `saga_key`."""
+    example = "a value of your own, the same for every repetition of this request"
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    for dependency in getattr(dependant, "dependencies", []):
+        if (make := getattr(dependency.call, "example", None)) is not None:
+            example = make(order_id) if order_id else make("o-1001")
+    return Problem(
+        f"{request.method} {request.url.path} needs an Idempotency-Key header, for example: {example}",
+        status=400,
+        code="idempotency_key_required",
+        order_id=order_id,
+    )
+
+
+def _place(location: tuple[Any, ...]) -> str:
+    """body.items[2].quantity"""
+    place = ""
+    for part in location:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    return place
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = error.status_code
+    detail = _FRAMEWORK_DETAILS.get(status, str(error.detail)).format(path=request.url.path, method=request.method)
+    problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"))
+    return _respond(request, problem, error.headers)
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    logger.warning("the database failed: %s", type(error).__name__, extra={"error": str(error)[:300]})
+    return _respond(request, Unavailable("the database doesn't answer: nothing is known to be stored; ask again"))
+
+
+async def _on_unexpected(request: Request, error: Exception) -> Response:
+    """The traceback goes to the log (the server's own handler would log it twice), never to the caller."""
+    logger.error("unexpected: %s", type(error).__name__, exc_info=error)
+    detail = "an error of this service: ask again with the same key; its log has the cause under this correlation id"
+    return _respond(request, Problem(detail, retryable=True))

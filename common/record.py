@@ -1,0 +1,118 @@
+"""The `barrier` part of a document: what was asked, what was answered, what is running. Plain data, no I/O.
+
+    barrier: {version, namespace, epoch, tombstone, waiting, operations: {do: {…}, undo: {…}}}
+
+`version` counts the document's writes: every change is matched on the version it was decided on (compare-and-set).
+An operation is in one of three states; one that isn't there never ran, or it is known for certain that it did nothing:
+
+    running    a call talks to a provider. Until `until` it is alone; after that whoever comes takes over
+    pending    the provider has accepted it and will settle it later (202); `until` as above while somebody asks
+    answered   `status` and `body` are the answer, the same for ever
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+Operations = Mapping[str, "Operation"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What is known of one operation (do, undo, or another name) of one order."""
+
+    fingerprint: str
+    state: Literal["running", "pending", "answered"]
+    status: int = 0
+    body: Mapping[str, Any] = field(default_factory=dict)
+    token: str = ""
+    until: datetime | None = None
+
+    def held(self, now: datetime) -> bool:
+        """Whether somebody holds the lease at this moment."""
+        return self.state != "answered" and self.until is not None and self.until > now
+
+    @property
+    def happened(self) -> bool:
+        """Whether it was answered with a success."""
+        return self.state == "answered" and self.status < 300
+
+    def to_document(self) -> dict[str, Any]:
+        """As MongoDB keeps it."""
+        if self.state == "answered":
+            return {
+                "fingerprint": self.fingerprint,
+                "state": self.state,
+                "status": self.status,
+                "body": dict(self.body),
+            }
+        return {"fingerprint": self.fingerprint, "state": self.state, "token": self.token, "until": self.until}
+
+
+@dataclass(frozen=True)
+class Record:
+    """The barrier of one document. Immutable: the `with_…` methods return the next one."""
+
+    version: int = 0
+    namespace: str = ""
+    epoch: int = 0
+    tombstone: bool = False
+    operations: Operations = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any] | None) -> "Record":
+        """The record of a document; an empty one if there is no document."""
+        if document is None:
+            return cls()
+        barrier = document["barrier"]
+        return cls(
+            version=barrier["version"],
+            namespace=barrier["namespace"],
+            epoch=barrier["epoch"],
+            tombstone=barrier["tombstone"],
+            operations={name: Operation(**kept) for name, kept in barrier["operations"].items()},
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """As MongoDB keeps it. `waiting` is there for the one sparse index that finds what waits for a settlement."""
+        kept = {
+            "version": self.version,
+            "namespace": self.namespace,
+            "epoch": self.epoch,
+            "tombstone": self.tombstone,
+            "operations": {name: operation.to_document() for name, operation in self.operations.items()},
+        }
+        if any(operation.state == "pending" for operation in self.operations.values()):
+            kept["waiting"] = True
+        return kept
+
+    def get(self, name: str) -> Operation | None:
+        """The operation of that name, if anything is known of it."""
+        return self.operations.get(name)
+
+    def happened(self, name: str) -> bool:
+        """Whether that operation was answered with a success."""
+        operation = self.get(name)
+        return operation is not None and operation.happened
+
+    def with_operation(self, name: str, operation: Operation) -> "Record":
+        """With that operation."""
+        return replace(self, operations={**self.operations, name: operation})
+
+    def without_operation(self, name: str) -> "Record":
+        """Without that operation: it is known that it did nothing."""
+        return replace(self, operations={n: o for n, o in self.operations.items() if n != name})
+
+    def with_tombstone(self) -> "Record":
+        """With the tombstone, which outranks every stored answer of a do."""
+        return replace(self, tombstone=True)
+
+    def next(self, *, namespace: str, epoch: int | None) -> "Record":
+        """The next version, with the highest epoch seen so far."""
+        return replace(
+            self,
+            version=self.version + 1,
+            namespace=self.namespace or namespace,
+            epoch=max(self.epoch, epoch or 0),
+        )

@@ -1,0 +1,34 @@
+"""Settings of every service: environment variables with the prefix ORDERSAGA_."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads from its environment; a service with more of its own derives from this."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
+
+    mongodb_url: str = Field(
+        default="mongodb://127.0.0.1:27017/?directConnection=true",
+        description="Any MongoDB URI. Transactions need a replica set; one member is enough.",
+    )
+    mongodb_driver: Literal["motor", "pymongo"] = Field(
+        default="motor",
+        description="motor, or PyMongo's own AsyncMongoClient, which takes its place (see docs/adr).",
+    )
+    mongodb_timeout_ms: int = Field(
+        default=2000,
+        description="How long to look for a server before answering 503; well below the caller's time-out of 5 s, "
+        "so that it is this service which says what is wrong.",
+    )
+    database_prefix: str = Field(default="ordersaga_", description="The database is this and the service's name.")
+    namespace: str = Field(default="shop", description="The one namespace that this installation serves.")
+    log_format: Literal["json", "text"] = Field(default="json", description="json, or text for a terminal.")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    max_body_bytes: int = Field(
+        default=262_144,
+        description="The largest order has 100 lines of about 150 bytes; this leaves room for ten times that.",
+    )

@@ -1,0 +1,197 @@
+"""What a call does to a document: pure functions `document, call -> Answer | Write`, no I/O, no clock.
+
+`gate` holds the rules that are the same for every operation of every participant, in this order:
+
+    a lower epoch than seen                    412 stale_epoch, nothing stored
+    another namespace's key for this order     409 order_id_used: an effect belongs to its order, never a second one
+    this key with another body                 422 key_reused
+    a do, and there is a tombstone             409 compensated (a tombstone outranks a stored answer)
+    an answer is stored                        that answer, for ever
+
+and then `do` and `undo` are the two operations of a participant whose effect is in its own document. A service with
+other operations (the order service has four) writes its own transition between `gate` and `answered`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from common.errors import Problem, Refused
+from common.record import Operation, Record
+
+Document: TypeAlias = Mapping[str, Any]
+DO, UNDO = "do", "undo"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a saga: what the headers and the validated body say. `epoch` None means unchecked."""
+
+    key: str
+    namespace: str
+    order_id: str
+    operation: str
+    fingerprint: str
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to the caller."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, problem: Problem, order_id: str | None = None) -> "Answer":
+        """The answer that a problem is."""
+        body = problem.body()
+        if order_id is not None:
+            body.setdefault("order_id", order_id)
+        return cls(problem.status, body, problem.headers())
+
+
+@dataclass(frozen=True)
+class Write:
+    """One conditional write: `fields` are set, `record` replaces the barrier. `effect` marks the write that makes or
+    takes back the effect itself, as opposed to a refusal, a tombstone or a raised epoch.
+    """
+
+    fields: Mapping[str, Any]
+    record: Record
+    answer: Answer
+    effect: bool = False
+
+
+Decision: TypeAlias = Answer | Write
+Transition: TypeAlias = Callable[[Document | None], Decision]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an act wants: these `fields` in the document, this resource as the answer's `body`."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+Act: TypeAlias = Callable[[Document | None], Done]
+"""The business part of an operation: pure, called again after a lost race. Raises Refused for a business no."""
+
+
+def nothing(document: Document | None) -> Done:
+    """The undo of a do that never happened: nothing changes, there is no resource."""
+    return Done()
+
+
+def gate(call: Call, record: Record, *, forward: bool) -> Decision | None:
+    """The rules that come before any business; None if the call is new. `forward` is True for a do."""
+    if call.epoch is not None and call.epoch < record.epoch:
+        return _problem(
+            call,
+            412,
+            "stale_epoch",
+            f"order {call.order_id}: epoch {record.epoch} has been seen, this call has {call.epoch}; another operator "
+            "has taken over: stop, or read the Lease and ask again with its epoch",
+        )
+    if record.namespace and record.namespace != call.namespace:
+        return _problem(
+            call,
+            409,
+            "order_id_used",
+            f"order {call.order_id} belongs to namespace {record.namespace}, not {call.namespace}: use another id",
+        )
+    operation = record.get(call.operation)
+    if operation is not None and operation.fingerprint != call.fingerprint:
+        return _problem(
+            call,
+            422,
+            "key_reused",
+            f"the key {call.key} was used with another body: an order's content never changes; use another order id",
+        )
+    if forward and record.tombstone:
+        return raised(call, record, compensated(call))
+    if operation is not None and operation.state == "answered":
+        return raised(call, record, Answer(operation.status, operation.body))
+    return None
+
+
+def do(call: Call, document: Document | None, act: Act) -> Decision:
+    """The do of a participant whose effect is in this document. A business no is stored like a success."""
+    record = Record.of(document)
+    if (decision := gate(call, record, forward=True)) is not None:
+        return decision
+    try:
+        done = act(document)
+    except Refused as refusal:
+        return answered(call, record, Answer.of(refusal, call.order_id), fields=refusal.fields)
+    return answered(call, record, Answer(200, done.body), fields=done.fields, effect=True)
+
+
+def undo(call: Call, document: Document | None, act: Act, none: Act = nothing, *, of: str = DO) -> Decision:
+    """The undo of operation `of`: takes its effect back if there is one, and leaves a tombstone in any case.
+
+    `act` may raise Refused (a parcel that is on its way): answered, and nothing is stored.
+    """
+    record = Record.of(document)
+    if (decision := gate(call, record, forward=False)) is not None:
+        return decision
+    happened = record.happened(of)
+    try:
+        done = act(document) if happened else none(document)
+    except Refused as refusal:
+        return Answer.of(refusal, call.order_id)
+    return answered(call, record.with_tombstone(), undone(call, done, happened), fields=done.fields, effect=happened)
+
+
+def answered(
+    call: Call, record: Record, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
+) -> Write:
+    """The write that stores `answer` as the call's answer for ever."""
+    kept = Operation(call.fingerprint, "answered", status=answer.status, body=answer.body)
+    return change(call, record.with_operation(call.operation, kept), answer, fields=fields, effect=effect)
+
+
+def change(
+    call: Call, record: Record, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
+) -> Write:
+    """A write in the name of `call` that stores no answer; the epoch is raised with it."""
+    return Write(fields or {}, record.next(namespace=call.namespace, epoch=call.epoch), answer, effect)
+
+
+def raised(call: Call, record: Record, answer: Answer) -> Decision:
+    """`answer`, with a write only if the call's epoch is the highest so far."""
+    return change(call, record, answer) if (call.epoch or 0) > record.epoch else answer
+
+
+def undone(call: Call, done: Done, happened: bool) -> Answer:
+    """An undo's answer: the resource, if there is one, and whether there was something to take back."""
+    return Answer(200, {"order_id": call.order_id, **done.body, "effect": "undone" if happened else "none"})
+
+
+def compensated(call: Call) -> Answer:
+    """A do that meets a tombstone."""
+    return _problem(
+        call,
+        409,
+        "compensated",
+        f"order {call.order_id} was rolled back: {call.key} can't happen any more; place a new order under a new id",
+    )
+
+
+def running(call: Call, seconds: int) -> Answer:
+    """Another call for the same order talks to a provider at this moment."""
+    return _problem(
+        call,
+        409,
+        "running",
+        f"order {call.order_id}: another call is at work on it; ask again in {seconds} s with the same key",
+        retry_after=seconds,
+    )
+
+
+def _problem(call: Call, status: int, code: str, detail: str, retry_after: int | None = None) -> Answer:
+    retryable = retry_after is not None
+    problem = Problem(detail, status=status, code=code, retryable=retryable, retry_after=retry_after)
+    return Answer.of(problem, call.order_id)

@@ -1,0 +1,89 @@
+"""Types of the wire that every service shares: ids, references, money.
+
+They are the bounds of crds/ordersaga.yaml in Python, so that whatever the resource admits the services accept, and
+nothing else. Money is an integer in the currency's minor unit (cents), below 2^53 even when summed up.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+T = TypeVar("T")
+
+OrderId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="The order's id: the name of its OrderSaga. Lower-case letters, digits and hyphens.",
+        examples=["o-1001"],
+    ),
+]
+_REFERENCE = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
+CustomerId = Annotated[str, Field(min_length=1, max_length=63, pattern=_REFERENCE, examples=["c-17"])]
+ProductId = Annotated[str, Field(min_length=1, max_length=63, pattern=_REFERENCE, examples=["p-mug"])]
+Reference = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=_REFERENCE,
+        description="A reference to a payment method, an address or a contact, never the thing itself.",
+    ),
+]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.", examples=["EUR"])]
+
+# strict: neither "2" nor 2.0 nor true is a quantity.
+Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000, examples=[2])]
+UnitPriceMinor = Annotated[
+    int, Field(strict=True, ge=0, le=1_000_000_000, description="Of one unit, in minor units.", examples=[1250])
+]
+AmountMinor = Annotated[
+    int, Field(strict=True, ge=1, le=1_000_000_000_000, description="In minor units.", examples=[2500])
+]
+
+
+def _rfc3339(moment: datetime) -> str:
+    """UTC with milliseconds and a Z: what MongoDB keeps of a time."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Timestamp = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str), Field(description="RFC 3339, UTC.")]
+
+
+class Body(BaseModel):
+    """A request body: an unknown field is an error (422 `invalid`), never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OrderBody(Body):
+    """The body of a call of the saga: it always names its order."""
+
+    order_id: OrderId
+
+
+class OrderLine(Body):
+    """A line of an order as it travels to the services: product, quantity and the price of one unit."""
+
+    product_id: ProductId
+    quantity: Quantity
+    unit_price_minor: UnitPriceMinor
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list, sorted by id. `total` counts everything that the filters match."""
+
+    items: list[T]
+    total: int
+    limit: int
+    skip: int
+
+
+def utcnow() -> datetime:
+    """Now, in UTC, cut to the millisecond that MongoDB keeps: what is written is what is read again."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
