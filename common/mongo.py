@@ -35,6 +35,8 @@ __all__ = [
 T = TypeVar("T")
 Document: TypeAlias = dict[str, Any]
 Filter: TypeAlias = Mapping[str, Any]
+Change: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""An update document, or an aggregation pipeline whose stages may compute fields from others."""
 Session: TypeAlias = Any
 """A transaction's session: handed to `Mongo.transaction`'s body, and by it to every call that belongs to it."""
 
@@ -103,14 +105,14 @@ class Collection:
         await self._native.insert_one(document, session=session)
 
     async def update(
-        self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False, session: Session = None
+        self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None
     ) -> bool:
         """Change the first document that matches; whether there was one (or it was inserted)."""
         result = await self._native.update_one(where, change, upsert=upsert, session=session)
         return bool(result.matched_count or result.upserted_id is not None)
 
     async def find_and_update(
-        self, where: Filter, change: Mapping[str, Any], *, upsert: bool = False, session: Session = None
+        self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None
     ) -> Document | None:
         """Change the first document that matches and return what it is now, or None if there was none."""
         found: Document | None = await self._native.find_one_and_update(

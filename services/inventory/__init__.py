@@ -1,0 +1,1 @@
+"""The warehouse: products, their stock, and what orders have reserved of it."""

@@ -1,34 +1,22 @@
 """What travels on inventory's wire, and what its database keeps: the fields are the same.
 
-Quantities are whole units; prices are integers in the currency's minor unit (cents). The bounds are those of the
-OrderSaga resource, so that an order that Kubernetes accepted is never refused here for its shape.
+Quantities are whole units; prices are integers in the currency's minor unit (cents).
 """
 
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-OrderId = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", examples=["o-1001"])]
-ProductId = Annotated[
-    str, Field(max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$", examples=["p-mug"])
-]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code", examples=["EUR"])]
-Minor = Annotated[int, Field(ge=0, le=1_000_000_000, description="price of one unit, minor units", examples=[1250])]
-# A line is at most what an order may hold; a shelf is a thousand such lines and stays far below 2^53, which JSON readers need.
-Quantity = Annotated[int, Field(ge=1, le=10_000, description="units", examples=[2])]
-Stock = Annotated[int, Field(ge=0, le=10_000_000, description="units in the warehouse", examples=[100])]
+from common.wire import Body, Currency, OrderBody, OrderLine, ProductId, Quantity, UnitPriceMinor
+
+# A shelf holds a thousand of the largest lines: far below 2^53, which is what readers of JSON can count to.
+Stock = Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Units in the warehouse.", examples=[100])]
 
 ProductStatus = Literal["in_stock", "out_of_stock"]
 ReservationStatus = Literal["reserved", "dispatched", "released"]
 
 
-class Request(BaseModel):
-    """A body sent to us: unknown fields are refused (422 `invalid`), and `"2"` is not a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class PutProduct(Request):
+class PutProduct(Body):
     """What a product is and how many units the warehouse holds; `stock` becomes `stocked`."""
 
     model_config = ConfigDict(
@@ -37,7 +25,7 @@ class PutProduct(Request):
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     stock: Stock
-    price_minor: Minor
+    price_minor: UnitPriceMinor
     currency: Currency
 
 
@@ -71,20 +59,14 @@ class Product(BaseModel):
     status: ProductStatus = Field(description="`out_of_stock` when nothing is available")
 
 
-class Line(Request):
+class Line(Body):
     """Units of one product."""
 
     product_id: ProductId
     quantity: Quantity
 
 
-class ReserveLine(Line):
-    """A line as it was ordered, with the price the customer saw."""
-
-    unit_price_minor: Minor
-
-
-class ReserveRequest(Request):
+class ReserveRequest(OrderBody):
     """The units that an order wants: all lines or none."""
 
     model_config = ConfigDict(
@@ -99,9 +81,8 @@ class ReserveRequest(Request):
         }
     )
 
-    order_id: OrderId
     currency: Currency
-    items: Annotated[list[ReserveLine], Field(min_length=1, max_length=100)]
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")
     def _each_product_once(self) -> Self:
@@ -111,12 +92,10 @@ class ReserveRequest(Request):
         return self
 
 
-class OrderOnly(Request):
+class OrderOnly(OrderBody):
     """Release and dispatch need the order alone: what was reserved is on record here."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001"}]})
-
-    order_id: OrderId
 
 
 class Reservation(BaseModel):

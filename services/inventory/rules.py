@@ -1,14 +1,15 @@
 """The rules of stock, without a database: what a reservation needs, and what each act moves.
 
-A product document has the fields of the wire: `stocked` (units in the warehouse), `reserved` (units promised to orders),
-`available` = stocked − reserved ≥ 0 always. Whole units everywhere. Source of the rules: orders are all lines or none,
-a price is the catalogue's or it is refused, reservations never expire.
+A product document has the fields of the wire: `stocked` (units in the warehouse), `reserved` (units promised to
+orders), `available` = stocked − reserved ≥ 0 always. Whole units everywhere. Source of the rules: orders are all lines
+or none, a price is the catalogue's or it is refused, reservations never expire.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.wire import OrderLine
 from services.inventory.models import Line, ReserveRequest
 
 Document = Mapping[str, Any]
@@ -55,8 +56,9 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
         if (line.unit_price_minor, request.currency) != (product["price_minor"], product["currency"]):
             return Refusal(
                 "price_changed",
-                f"order {request.order_id}: {line.product_id} was ordered at {line.unit_price_minor} {request.currency} "
-                f"(minor units) and costs {product['price_minor']} {product['currency']}; place a new order at that price",
+                f"order {request.order_id}: {line.product_id} was ordered at {line.unit_price_minor} "
+                f"{request.currency} (minor units) and costs {product['price_minor']} {product['currency']}; "
+                "place a new order at that price",
             )
     for line in lines:
         available = products[line.product_id]["available"]
@@ -69,22 +71,22 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
     return None
 
 
-def reserving(lines: Iterable[Line]) -> tuple[Move, ...]:
+def reserving(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
     """Promise the units: reserved grows."""
     return _moves(lines, stocked=0, reserved=+1)
 
 
-def releasing(lines: Iterable[Line]) -> tuple[Move, ...]:
+def releasing(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
     """Take the promise back: reserved shrinks."""
     return _moves(lines, stocked=0, reserved=-1)
 
 
-def dispatching(lines: Iterable[Line]) -> tuple[Move, ...]:
+def dispatching(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
     """The promised units leave the warehouse: both shrink, available stays."""
     return _moves(lines, stocked=-1, reserved=-1)
 
 
-def _moves(lines: Iterable[Line], *, stocked: int, reserved: int) -> tuple[Move, ...]:
+def _moves(lines: Iterable[Line | OrderLine], *, stocked: int, reserved: int) -> tuple[Move, ...]:
     # Always in the order of the ids: two transactions that want the same products meet at the first one.
     return tuple(
         Move(line.product_id, stocked * line.quantity, reserved * line.quantity)

@@ -1,0 +1,1 @@
+"""Shipments and the addresses they go to: one shipment for each order."""

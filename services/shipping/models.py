@@ -1,31 +1,21 @@
 """What travels on shipping's wire, and what its database keeps: the fields are the same.
 
 Addresses are personal data: they live in this service's database only, travel only in the two address routes, and are
-never logged. A shipment carries the reference. The bounds of ids are those of the OrderSaga resource.
+never logged. A shipment carries the reference.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_REFERENCE = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
+from common.wire import Body, CustomerId, OrderBody, Reference
 
-OrderId = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", examples=["o-1001"])]
-CustomerId = Annotated[str, Field(max_length=63, pattern=_REFERENCE, examples=["c-17"])]
-# 128: an order's inline address is kept under its order id (up to 63 characters), a hyphen and 12 hex digits.
-AddressRef = Annotated[str, Field(max_length=128, pattern=_REFERENCE, examples=["a-17"])]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 ShipmentStatus = Literal["scheduled", "handed_over", "in_transit", "delivered", "cancelled"]
 
 
-class Request(BaseModel):
-    """A body sent to us: unknown fields are refused (422 `invalid`)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Address(Request):
+class Address(Body):
     """Where parcels go: personal data."""
 
     model_config = ConfigDict(
@@ -71,27 +61,24 @@ class StoredAddress(Address):
     address_ref: str
 
 
-class ScheduleRequest(Request):
+class ScheduleRequest(OrderBody):
     """Book the transport of an order to one of our addresses."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"order_id": "o-1001", "customer_id": "c-17", "address_ref": "a-17"}]}
     )
 
-    order_id: OrderId
     customer_id: CustomerId
-    address_ref: AddressRef
+    address_ref: Reference
 
 
-class CancelRequest(Request):
+class CancelRequest(OrderBody):
     """Take the booking back: what was booked is on record here."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001"}]})
 
-    order_id: OrderId
 
-
-class StatusUpdate(Request):
+class StatusUpdate(Body):
     """The carrier's progress, told by people or by a carrier's webhook."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "handed_over"}]})
