@@ -1,0 +1,86 @@
+"""`python -m saga_operator`: take the Lease, then work until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+import uvloop
+
+from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
+from common.logs import configure_logging
+from saga_operator.engine import Engine
+from saga_operator.handlers import watch
+from saga_operator.health import Health
+from saga_operator.lease import LeaseHolder
+from saga_operator.settings import Settings
+from saga_operator.sweep import sweep_for_ever
+
+log = logging.getLogger("saga_operator")
+
+
+async def operate(settings: Settings) -> None:
+    """One life of an operator."""
+    health = Health(settings)
+    await health.start()
+    client = KubeClient.from_config(user_agent="ordersaga-operator")
+    lease = LeaseHolder(Leases(client, settings.namespace), settings)
+    try:
+        health.role = "following"
+        if not await _acquired(lease):
+            return
+        health.role = "leading"
+        await _lead(settings, client, lease)
+    finally:
+        await lease.release()
+        await client.aclose()
+        await health.stop()
+
+
+async def _acquired(lease: LeaseHolder) -> bool:
+    """Wait for the Lease; False if the process was told to stop meanwhile."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())
+    await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
+    for task in (acquiring, stopping):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    return not stop.is_set()
+
+
+async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder) -> None:
+    events = Events(client, component="ordersaga-operator")
+    engine = Engine(settings, OrderSagas(client, settings.namespace), events, lease)
+    helpers = [
+        asyncio.create_task(lease.renew_for_ever(), name="lease"),
+        asyncio.create_task(sweep_for_ever(engine), name="sweep"),
+    ]
+    try:
+        await watch(engine, [settings.namespace])
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        await engine.aclose()
+
+
+def main() -> None:
+    """Entry point; exit status 1 with one sentence when the operator can't start."""
+    settings = Settings()
+    configure_logging("operator", format=settings.log_format, level=settings.log_level)
+    try:
+        uvloop.run(operate(settings))
+    except (KubeError, OSError) as error:
+        log.error("the operator can't start: %s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Which changes of a saga are worth a person's look: each becomes a Kubernetes Event. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from saga_operator import reasons
+from saga_operator.conditions import conditions_of, participant_error
+from saga_operator.saga import Desired, Phase, Saga, is_stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One Kubernetes Event to write."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+def announcements(old: Saga, new: Saga) -> Iterator[Announcement]:
+    """What happened between the two, in the order in which a person wants to read it."""
+    if old == new:
+        return
+    yield from _rollback(old, new)
+    yield from _trouble(old, new)
+    yield from _wishes(old, new)
+    if old.phase is not Phase.COMPENSATED and new.phase is Phase.COMPENSATED:
+        yield Announcement("Normal", reasons.COMPENSATED, "nothing of the order is left")
+
+
+def _rollback(old: Saga, new: Saga) -> Iterator[Announcement]:
+    if old.failure is None and new.failure is not None:
+        failure = new.failure
+        text = f"rolling back from step {failure.step or 'none'}: {failure.message}"
+        yield Announcement("Warning", failure.reason, text)
+    if old.failure is not None and new.failure is None:
+        text = "the order had been confirmed already: the saga turns round and goes on to Completed"
+        yield Announcement("Normal", reasons.ALREADY_CONFIRMED, text)
+
+
+def _trouble(old: Saga, new: Saga) -> Iterator[Announcement]:
+    for before, record in zip(old.steps, new.steps, strict=True):
+        if is_stuck(record) and not is_stuck(before):
+            text = (
+                f"{record.name} can't be undone: {record.compensation.message}. A person must look: spec.intervention"
+            )
+            yield Announcement("Warning", reasons.COMPENSATION_FAILED, text)
+    trouble = participant_error(new)
+    if trouble is not None and trouble != participant_error(old):
+        yield Announcement("Warning", reasons.PARTICIPANT_ERROR, trouble)
+    if old.phase is not Phase.COMPLETED and new.phase is Phase.COMPLETED:
+        for condition in conditions_of(new):
+            if condition.type == "CompletedWithWarning":
+                yield Announcement("Warning", reasons.COMPLETED_WITH_WARNING, condition.message)
+
+
+def _wishes(old: Saga, new: Saga) -> Iterator[Announcement]:
+    if new.confirmed and new.desired is Desired.CANCELLED and not (old.confirmed and old.desired is Desired.CANCELLED):
+        yield Announcement("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
+    if old.suspended_at is None and new.suspended_at is not None:
+        yield Announcement("Normal", reasons.SUSPENDED, "paused on request before the next step")
+    if old.suspended_at is not None and new.suspended_at is None:
+        yield Announcement("Normal", reasons.RESUMED, "going on")
+    done = new.intervention
+    if done is not None and (old.intervention is None or old.intervention.id != done.id):
+        refused = done.reason.startswith(reasons.INTERVENTION_REFUSED)
+        text = f"{done.action} {done.step} (id {done.id}) by {done.by or 'unknown'}: {done.reason}"
+        yield Announcement(
+            "Warning" if refused else "Normal", reasons.INTERVENTION_REFUSED if refused else reasons.INTERVENED, text
+        )

@@ -1,0 +1,101 @@
+"""What the conditions say of a saga. They follow kstatus (Ready, Reconciling, Stalled) and add Succeeded for a bounded
+execution, so that Flux, Argo CD and `kubectl wait` understand them; Reconciling and Stalled are never True together.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from saga_operator import reasons
+from saga_operator.saga import Desired, Phase, Saga, StepRecord, StepState, is_stuck
+from saga_operator.steps import BY_NAME, ORDER_SAGA, PIVOT, Kind
+
+TRUE: Final = "True"
+FALSE: Final = "False"
+UNKNOWN: Final = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, without its times."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+def conditions_of(saga: Saga) -> tuple[Condition, ...]:
+    """All conditions of a saga, in the order in which a person wants to read them."""
+    ready, reconciling, stalled, succeeded, reason, message = _summary(saga)
+    found = [
+        Condition("Ready", ready, reason, message),
+        Condition("Reconciling", reconciling, reason, message if reconciling == TRUE else ""),
+        Condition("Stalled", stalled, reason, message if stalled == TRUE else ""),
+        Condition("Succeeded", succeeded, reason, ""),
+    ]
+    if saga.confirmed and saga.desired is Desired.CANCELLED:
+        too_late = "the order was confirmed before the cancel arrived: it goes on to Completed"
+        found.append(Condition("CancelRefused", TRUE, reasons.ALREADY_CONFIRMED, too_late))
+    if (trouble := participant_error(saga)) is not None:
+        found.append(Condition("ParticipantError", TRUE, reasons.PARTICIPANT_ERROR, trouble))
+    if (warning := _warning(saga)) is not None:
+        found.append(Condition("CompletedWithWarning", TRUE, warning.reason, f"{warning.name}: {warning.message}"))
+    return tuple(found)
+
+
+def participant_error(saga: Saga) -> str | None:
+    """What a participant answered that it never should (a 4xx that is no refusal), or None."""
+    for record in saga.steps:
+        for reason, message in (
+            (record.reason, record.message),
+            (record.compensation.reason, record.compensation.message),
+        ):
+            if reason == reasons.PARTICIPANT_ERROR:
+                return f"{record.name}: {message}"
+    return None
+
+
+def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
+    """Ready, Reconciling, Stalled, Succeeded, and the reason and message that they share."""
+    match saga.phase:
+        case Phase.COMPLETED:
+            warning = _warning(saga)
+            text = "all steps have happened" if warning is None else f"completed, but not {warning.name}"
+            return TRUE, FALSE, FALSE, TRUE, reasons.COMPLETED, text
+        case Phase.COMPENSATED:
+            reason, message = _failure(saga)
+            return FALSE, FALSE, TRUE, FALSE, reason, f"nothing of the order is left. {message}".strip()
+        case Phase.FAILED:
+            stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
+            help_ = f"could not be undone: {stuck}. See spec.intervention: RetryNow or MarkCompensated"
+            return FALSE, FALSE, TRUE, FALSE, reasons.COMPENSATION_FAILED, help_[:1024]
+        case Phase.COMPENSATING:
+            reason, message = _failure(saga)
+            return FALSE, TRUE, FALSE, UNKNOWN, reason, f"rolling back ({saga.current_step}). {message}".strip()[:1024]
+        case Phase.SUSPENDED:
+            text = "paused on request before the next step; set spec.state to Active to go on"
+            return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text
+        case _:
+            return UNKNOWN, TRUE, FALSE, UNKNOWN, *_progress(saga)
+
+
+def _progress(saga: Saga) -> tuple[str, str]:
+    step = saga.current_step
+    record = saga[step]
+    if record.reason and record.state is StepState.PENDING:
+        return reasons.RETRY_SCHEDULED, f"{step}, attempt {record.attempts}: {record.message}"[:1024]
+    return reasons.STEP_IN_PROGRESS, f"{step} is next"
+
+
+def _failure(saga: Saga) -> tuple[str, str]:
+    assert saga.failure is not None  # noqa: S101 - a compensating saga has one by definition of its phase
+    return saga.failure.reason, saga.failure.message
+
+
+def _warning(saga: Saga) -> StepRecord | None:
+    """A step after the pivot that did not happen in a completed saga: worth a look, never a rollback."""
+    if saga.phase is not Phase.COMPLETED:
+        return None
+    after_pivot = ORDER_SAGA[ORDER_SAGA.index(PIVOT) + 1 :]
+    records = (saga[step.name] for step in after_pivot if BY_NAME[step.name].kind is Kind.RETRIABLE)
+    return next((record for record in records if record.state is not StepState.SUCCEEDED), None)

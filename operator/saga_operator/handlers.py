@@ -1,0 +1,95 @@
+"""The kopf shell: login, settings, one watch. Its only handler hands each event to the engine and never awaits I/O.
+
+What kopf would keep on the resources (progress, last-handled configuration, its own finalizer) is switched off: the
+status is the log, and it is ours (docs/adr/0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import kopf
+
+from common.kube import GROUP, PLURAL
+from saga_operator.engine import LIVE, Engine
+
+WATCH_INACTIVITY: Final = 70.0
+"""Seconds; the API server sends bookmarks about every minute: a watch that is silent for longer is dead."""
+WATCH_TIMEOUT: Final = 300
+"""Seconds after which the server ends a watch and kopf resumes it: bounds what a stalled connection can hide."""
+LIST_CHUNK: Final = 500
+"""Resources per page of the first list: keeps memory flat with tens of thousands of live sagas."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps nothing: our one handler has no progress of its own."""
+
+    def fetch(self, *, key: str, body: kopf.Body) -> Any:
+        return None
+
+    def store(self, *, key: str, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def purge(self, *, key: str, body: kopf.Body, patch: kopf.Patch) -> None:
+        return None
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        return None
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+class _NoDiff(kopf.DiffBaseStorage):
+    """Keeps nothing and compares nothing: saves two deep copies of the resource for each event."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, *, body: kopf.Body) -> Any:
+        return {}
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:
+        return None
+
+
+def registry_for(engine: Engine) -> kopf.OperatorRegistry:
+    """All our kopf handlers, bound to one engine."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.persistence.progress_storage = _NoProgress()
+        settings.persistence.diffbase_storage = _NoDiff()
+        settings.posting.enabled = False  # our Events are written by the engine, beside the saga
+        settings.scanning.disabled = True  # one namespace, one resource: no cluster-wide rights needed
+        settings.peering.standalone = True  # the Lease decides who works
+        settings.queueing.idle_timeout = 1.0  # 7 KB for each resource seen lately
+        settings.networking.request_timeout = 10.0
+        settings.networking.connect_timeout = 3.0
+        settings.networking.error_backoffs = (0.1, 0.3, 1, 2, 5)
+        settings.watching.server_timeout = WATCH_TIMEOUT
+        settings.watching.inactivity_timeout = WATCH_INACTIVITY
+        settings.watching.connect_timeout = 5.0
+        settings.watching.chunk_size = LIST_CHUNK
+        settings.watching.field_selectors[GROUP, PLURAL] = LIVE
+
+    @kopf.on.login(registry=registry)
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_via_client(**kwargs)
+
+    @kopf.on.event(GROUP, PLURAL, registry=registry)
+    async def seen(event: kopf.RawEvent, **_: Any) -> None:
+        resource: Any = event["object"]
+        if event["type"] == "DELETED":
+            engine.forget(resource)
+        else:
+            engine.submit(resource)
+
+    return registry
+
+
+async def watch(engine: Engine, namespaces: Collection[str]) -> None:
+    """Watch until the process is told to stop (SIGTERM, SIGINT)."""
+    await kopf.operator(registry=registry_for(engine), namespaces=namespaces, standalone=True)

@@ -1,0 +1,45 @@
+"""`/healthz`, `/readyz` and `/metrics` of the operator, on one port, from the first moment on."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from saga_operator.settings import Settings
+
+
+class Health:
+    """A small server in the operator's event loop: a loop that hangs doesn't answer, which is the liveness check."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runner: web.AppRunner | None = None
+        self.role = "starting"
+
+    async def start(self) -> None:
+        """Listen. Raises OSError if the port is taken."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._settings.health_host, self._settings.health_port).start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "role": self.role})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        """A follower is ready too: a rolling update must not wait for it to lead."""
+        ready = self.role in ("leading", "following")
+        return web.json_response(
+            {"status": "ok" if ready else "starting", "role": self.role}, status=200 if ready else 503
+        )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

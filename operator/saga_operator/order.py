@@ -1,0 +1,82 @@
+"""The order that a saga carries out: `spec` of the resource as plain, immutable data.
+
+The API server has validated the resource (`crds/ordersaga.yaml`), so parsing is only a change of shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+# 8 attempts from 1 s to 30 s with full jitter give a participant about a minute to come back
+DEFAULT_MAX_ATTEMPTS: Final = 8
+DEFAULT_INITIAL_BACKOFF: Final = 1.0
+DEFAULT_MAX_BACKOFF: Final = 30.0
+DEFAULT_DEADLINE: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the order; the price is in minor units of the order's currency."""
+
+    product_id: str
+    quantity: int
+    unit_price_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how fast a step before the pivot is tried again; times in seconds."""
+
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    initial_backoff: float = DEFAULT_INITIAL_BACKOFF
+    max_backoff: float = DEFAULT_MAX_BACKOFF
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The immutable content of one order, and the limits that its saga runs under."""
+
+    namespace: str
+    order_id: str
+    customer_id: str
+    currency: str
+    items: tuple[Item, ...]
+    method_ref: str
+    address_ref: str
+    contact_ref: str
+    deadline_seconds: float = DEFAULT_DEADLINE
+    retry: RetryPolicy = RetryPolicy()
+
+    @property
+    def total_minor(self) -> int:
+        """What the customer pays, in minor units; below 2^53 by the resource's own rules."""
+        return sum(item.quantity * item.unit_price_minor for item in self.items)
+
+    @property
+    def total(self) -> str:
+        """For people: `25.00 EUR`."""
+        whole, rest = divmod(self.total_minor, 100)
+        return f"{whole}.{rest:02d} {self.currency}"
+
+    @classmethod
+    def from_spec(cls, namespace: str, spec: Mapping[str, Any]) -> "Order":
+        """The order of a validated `spec`; the contact defaults to the customer."""
+        retry = spec.get("retry") or {}
+        return cls(
+            namespace=namespace,
+            order_id=spec["orderID"],
+            customer_id=spec["customerID"],
+            currency=spec["currency"],
+            items=tuple(
+                Item(item["productID"], int(item["quantity"]), int(item["unitPriceMinor"])) for item in spec["items"]
+            ),
+            method_ref=spec["payment"]["methodRef"],
+            address_ref=spec["shipTo"]["addressRef"],
+            contact_ref=(spec.get("notify") or {}).get("contactRef") or spec["customerID"],
+            deadline_seconds=float(spec.get("activeDeadlineSeconds") or DEFAULT_DEADLINE),
+            retry=RetryPolicy(
+                max_attempts=int(retry.get("maxAttempts") or DEFAULT_MAX_ATTEMPTS),
+                initial_backoff=float(retry.get("initialBackoffSeconds") or DEFAULT_INITIAL_BACKOFF),
+                max_backoff=float(retry.get("maxBackoffSeconds") or DEFAULT_MAX_BACKOFF),
+            ),
+        )

@@ -1,0 +1,207 @@
+"""Calls to the participants: an action of the table becomes one HTTP request, its answer becomes one event.
+
+The table of answers is the protocol that every participant follows (docs/participants.md): what is final, what is asked
+again, and what a person has to look at.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from saga_operator import reasons
+from saga_operator.decide import Do, Undo
+from saga_operator.events import (
+    AlreadyConfirmed,
+    InProgress,
+    OrderIDUsed,
+    Outcome,
+    Refused,
+    Succeeded,
+    Unavailable,
+    Undone,
+)
+from saga_operator.saga import Saga
+from saga_operator.settings import Settings
+from saga_operator.steps import FIRST, ORDER_SAGA, PIVOT, Step, idempotency_key, request_body
+
+TRY_AGAIN: Final = frozenset({408, 425, 429})
+"""Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585); every 5xx does as well."""
+DEFAULT_POLL: Final = 1.0
+"""Seconds between two looks at an operation in progress, when the answer doesn't say."""
+POLL_LIMIT: Final = 60.0
+"""Seconds; a longer Retry-After of an operation in progress is not taken literally."""
+
+
+class StaleEpoch(Exception):  # noqa: N818 - it reads as what happened
+    """A participant has seen a later holder of the Lease: this process may have lost it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What travels with a call besides its body."""
+
+    epoch: int
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The call that an answer belongs to; `answer` carries what every event of it says."""
+
+    step: Step
+    undo: bool
+    started: float
+
+
+class Participants:
+    """One pool of connections for each participant; usable inside one event loop."""
+
+    def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
+        self._now = now
+        urls = {step.participant: settings.url_of(step.participant) for step in ORDER_SAGA}
+        self._clients = {name: _client(url, settings.call_timeout, settings.max_calls) for name, url in urls.items()}
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def perform(self, action: Do | Undo, saga: Saga, context: CallContext) -> Outcome:
+        """One call. Never raises for what a participant does or fails to do.
+
+        Raises:
+            StaleEpoch: a participant answered 412.
+        """
+        step, undo = action.step, isinstance(action, Undo)
+        call = _Call(step, undo, self._now())
+        location = saga[step.name].location
+        try:
+            response = await self._send(step, undo=undo, saga=saga, context=context, location=location)
+        # httpx-aiohttp translates most of aiohttp's errors, not all of them
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            what = str(error) or type(error).__name__
+            return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")
+        return self._event(call, response)
+
+    async def _send(self, step: Step, *, undo: bool, saga: Saga, context: CallContext, location: str) -> httpx.Response:
+        client = self._clients[step.participant]
+        headers = {"Saga-Epoch": str(context.epoch), "X-Correlation-ID": context.correlation_id}
+        if location:
+            return await client.get(location, headers=headers)
+        headers["Idempotency-Key"] = idempotency_key(step, undo=undo, order=saga.order)
+        reason = reasons.snake(saga.failure.reason) if saga.failure is not None else ""
+        path = step.undo if undo else step.do
+        body = request_body(step, undo=undo, order=saga.order, reason=reason)
+        return await client.post(str(path), json=body, headers=headers)
+
+    def _event(self, call: _Call, response: httpx.Response) -> Outcome:
+        step, undo, started, at = call.step, call.undo, call.started, self._now()
+        status = response.status_code
+        if status in (HTTPStatus.OK, HTTPStatus.CREATED):
+            body = _json_object(response)
+            if body is None:
+                message = f"{step.participant} answered {status} without a JSON object"
+                return self._unavailable(call, reasons.NO_ANSWER, message)
+            if undo:
+                effect = str(body.get("effect", "undone"))
+                closed = step is PIVOT and body.get("closed") is True
+                return Undone(step=step.name, started=started, at=at, effect=effect, closed=closed)
+            external_id = str(body.get(step.external_id) or "")[:128] if step.external_id else ""
+            return Succeeded(step=step.name, started=started, at=at, external_id=external_id)
+        retry_after = _retry_after(response)
+        if status == HTTPStatus.ACCEPTED:
+            return InProgress(
+                step=step.name,
+                started=started,
+                at=at,
+                undo=undo,
+                retry_after=min(retry_after or DEFAULT_POLL, POLL_LIMIT),
+                location=_own_path(response.headers.get("Location", "")),
+                message=f"{step.participant} has accepted it and is at it",
+            )
+        problem = _json_object(response) or {}
+        code = str(problem.get("code") or "")
+        detail = str(problem.get("detail") or response.reason_phrase or "no detail")
+        if status == HTTPStatus.PRECONDITION_FAILED and code == "stale_epoch":
+            raise StaleEpoch(detail)
+        if status == HTTPStatus.CONFLICT and code:
+            return self._conflict(call, code, detail, retry_after)
+        if code == "key_reused" and step.participant == FIRST.participant:
+            return OrderIDUsed(step=step.name, started=started, at=at, message=detail)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRY_AGAIN:
+            message = f"{step.participant} answered {status}: {detail}"
+            return self._unavailable(call, reasons.UNAVAILABLE, message, retry_after)
+        message = f"{step.participant} answered {status} {code}: {detail}".replace("  ", " ")
+        return self._unavailable(call, reasons.PARTICIPANT_ERROR, message)
+
+    def _conflict(self, call: _Call, code: str, detail: str, retry_after: float | None) -> Outcome:
+        """409 with a code: a decision of the participant, not a malfunction."""
+        step, undo, started, at = call.step, call.undo, call.started, self._now()
+        if code == "running":
+            wait = min(retry_after or DEFAULT_POLL, POLL_LIMIT)
+            return InProgress(step=step.name, started=started, at=at, undo=undo, retry_after=wait, message=detail)
+        if code == "order_id_used" and step.participant == FIRST.participant:
+            return OrderIDUsed(step=step.name, started=started, at=at, message=detail)
+        if undo and step is PIVOT and code == "already_confirmed":
+            return AlreadyConfirmed(step=step.name, started=started, at=at)
+        if undo:
+            return self._unavailable(call, reasons.pascal(code), detail, retry_after)
+        return Refused(step=step.name, started=started, at=at, reason=reasons.pascal(code), message=detail)
+
+    def _unavailable(self, call: _Call, reason: str, message: str, retry_after: float | None = None) -> Unavailable:
+        return Unavailable(
+            step=call.step.name,
+            started=call.started,
+            at=self._now(),
+            undo=call.undo,
+            reason=reason,
+            message=message,
+            retry_after=retry_after,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+        )
+
+
+def _client(url: str, timeout: float, connections: int) -> httpx.AsyncClient:
+    """httpx's API over aiohttp's transport: httpcore costs several ms of CPU a call under load (docs/adr/0004)."""
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=connections, keepalive_timeout=30)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return httpx.AsyncClient(
+        transport=AiohttpTransport(client=session, trust_env=False),
+        base_url=url,
+        timeout=httpx.Timeout(timeout),
+        headers={"User-Agent": "ordersaga-operator", "Accept": "application/json"},
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _own_path(location: str) -> str:
+    """The path to ask again, only ever at the same participant: a Location elsewhere is ignored (ask by POST)."""
+    return location if location.startswith("/") and not location.startswith("//") else ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds; the HTTP-date form (RFC 9110 §10.2.3) is not used between these services and is ignored."""
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "")))
+    except ValueError:
+        return None

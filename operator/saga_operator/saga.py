@@ -1,0 +1,193 @@
+"""One saga as plain data: what is recorded of it, what people want of it, and what follows from that.
+
+Pure: imports no framework, no clock, no I/O. Times are seconds since the epoch (UTC).
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from saga_operator import reasons
+from saga_operator.order import Order
+from saga_operator.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
+
+
+class StepState(StrEnum):
+    """What is known of one step's effect."""
+
+    PENDING = "Pending"
+    SUCCEEDED = "Succeeded"
+    REFUSED = "Refused"
+    UNKNOWN = "Unknown"
+    COMPENSATED = "Compensated"
+    COMPENSATION_FAILED = "CompensationFailed"
+    SKIPPED = "Skipped"
+
+
+class Phase(StrEnum):
+    """A one-word summary, derived from the steps and the failure; clients decide by conditions."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    COMPENSATING = "Compensating"
+    COMPLETED = "Completed"
+    COMPENSATED = "Compensated"
+    FAILED = "Failed"
+
+
+FINISHED = frozenset({Phase.COMPLETED, Phase.COMPENSATED})
+
+
+class Desired(StrEnum):
+    """`spec.state`: what people want of the saga."""
+
+    ACTIVE = "Active"
+    SUSPENDED = "Suspended"
+    CANCELLED = "Cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """What is known of one step's undo. `completion` set means: it has answered."""
+
+    attempts: int = 0
+    start: float | None = None
+    completion: float | None = None
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step's progress. `retry_at` and `location` live in memory only: after a restart the call is made again."""
+
+    name: str
+    state: StepState = StepState.PENDING
+    attempts: int = 0
+    external_id: str = ""
+    start: float | None = None
+    completion: float | None = None
+    reason: str = ""
+    message: str = ""
+    compensation: Compensation = Compensation()
+    retry_at: float = 0.0
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The decision to roll back, and why."""
+
+    step: str
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """A person's request (`spec.intervention`), and once it has acted (`status.intervention`) by whom and when."""
+
+    id: str
+    action: str
+    step: str
+    reason: str = ""
+    by: str = ""
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """Everything that a decision is made from."""
+
+    order: Order
+    created: float
+    steps: tuple[StepRecord, ...] = tuple(StepRecord(step.name) for step in ORDER_SAGA)
+    failure: Failure | None = None
+    desired: Desired = Desired.ACTIVE
+    deleting: bool = False
+    suspended_at: float | None = None
+    suspended_seconds: float = 0.0
+    requested: Intervention | None = None
+    intervention: Intervention | None = None
+
+    def __getitem__(self, name: str) -> StepRecord:
+        return next(record for record in self.steps if record.name == name)
+
+    def put(self, record: StepRecord) -> "Saga":
+        """This saga with one step's record replaced."""
+        return replace(self, steps=tuple(record if old.name == record.name else old for old in self.steps))
+
+    @property
+    def confirmed(self) -> bool:
+        """Past the pivot: from here only forward."""
+        return self[PIVOT.name].state is StepState.SUCCEEDED
+
+    @property
+    def deadline(self) -> float:
+        """When a rollback starts by itself, unless confirmed; time spent suspended does not count."""
+        return self.created + self.order.deadline_seconds + self.suspended_seconds
+
+    @property
+    def door_closed(self) -> bool:
+        """The order service has answered `reject`: from here on steps may be undone."""
+        return self[PIVOT.name].compensation.completion is not None
+
+    @property
+    def phase(self) -> Phase:
+        """Derived, never stored as such in here: see `Phase`."""
+        if self.failure is None:
+            if all(settled_forward(record) for record in self.steps):
+                return Phase.COMPLETED
+            if self.suspended_at is not None:
+                return Phase.SUSPENDED
+            started = any(record.attempts or record.start is not None for record in self.steps)
+            return Phase.RUNNING if started else Phase.PENDING
+        if self.door_closed and settled_backward(self, FIRST):
+            return Phase.COMPENSATED
+        if self.door_closed and self._stuck:
+            return Phase.FAILED
+        return Phase.COMPENSATING
+
+    @property
+    def _stuck(self) -> bool:
+        """Some undo needs a person, and nothing else is left to do meanwhile."""
+        failed = [step for step in (*BACKWARD, FIRST) if is_stuck(self[step.name])]
+        return bool(failed) and all(is_stuck(self[step.name]) or settled_backward(self, step) for step in BACKWARD)
+
+    @property
+    def current_step(self) -> str:
+        """The step that is being done or undone, or empty when nothing is left."""
+        if self.failure is None:
+            return next((record.name for record in self.steps if not settled_forward(record)), "")
+        if not self.door_closed:
+            return PIVOT.name
+        return next((step.name for step in (*BACKWARD, FIRST) if not settled_backward(self, step)), "")
+
+    @property
+    def succeeded_steps(self) -> int:
+        """How many steps stand as done."""
+        return sum(record.state is StepState.SUCCEEDED for record in self.steps)
+
+
+def settled_forward(record: StepRecord) -> bool:
+    """Nothing more to do on the way forward (a refusal before the pivot sets `failure`, so it is not met here)."""
+    return record.state in (StepState.SUCCEEDED, StepState.REFUSED, StepState.SKIPPED)
+
+
+def refused_for_business(record: StepRecord) -> bool:
+    """The participant said no and holds nothing. `compensated` is no such answer: it may hide an effect."""
+    return record.state is StepState.REFUSED and record.reason != reasons.COMPENSATED
+
+
+def settled_backward(saga: Saga, step: Step) -> bool:
+    """Nothing (more) to undo: the undo has answered, or the service refused and holds nothing.
+
+    The first step always has to answer, since the door has opened its document and only its undo closes it.
+    """
+    record = saga[step.name]
+    return record.compensation.completion is not None or (step is not FIRST and refused_for_business(record))
+
+
+def is_stuck(record: StepRecord) -> bool:
+    """The undo has spent its budget: a person must look."""
+    return record.state is StepState.COMPENSATION_FAILED

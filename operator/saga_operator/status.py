@@ -1,0 +1,195 @@
+"""The saga on the resource: read from its JSON, written as `.status`. Field names as in crds/ordersaga.yaml."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from saga_operator.conditions import conditions_of
+from saga_operator.order import Order
+from saga_operator.saga import (
+    FINISHED,
+    Compensation,
+    Desired,
+    Failure,
+    Intervention,
+    Phase,
+    Saga,
+    StepRecord,
+    StepState,
+)
+from saga_operator.steps import DEFINITION_HASH, ORDER_SAGA
+from saga_operator.times import from_wire, to_wire
+
+Json = dict[str, Any]
+
+
+def saga_of(resource: Mapping[str, Any]) -> Saga:
+    """What the resource records of its saga. A step that it doesn't know yet is Pending.
+
+    Raises:
+        KeyError, ValueError: the resource was not validated by our schema.
+    """
+    metadata, spec, status = resource["metadata"], resource["spec"], resource.get("status") or {}
+    recorded = {entry["name"]: _record(entry) for entry in status.get("steps") or ()}
+    failure = status.get("failure")
+    done = status.get("intervention")
+    return Saga(
+        order=Order.from_spec(metadata["namespace"], spec),
+        created=from_wire(metadata["creationTimestamp"]),
+        steps=tuple(recorded.get(step.name, StepRecord(step.name)) for step in ORDER_SAGA),
+        failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
+        desired=desired_of(resource),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        suspended_at=_time(status.get("suspendedAt")),
+        suspended_seconds=float(status.get("suspendedSeconds") or 0),
+        intervention=done
+        and Intervention(
+            done["id"],
+            done.get("action", ""),
+            done.get("step", ""),
+            by=done.get("by", ""),
+            time=_time(done.get("time")),
+        ),
+    )
+
+
+def desired_of(resource: Mapping[str, Any]) -> Desired:
+    """`spec.state`; Active where nothing is said."""
+    return Desired(resource["spec"].get("state") or Desired.ACTIVE)
+
+
+def intervention_of(resource: Mapping[str, Any]) -> Intervention | None:
+    """`spec.intervention`, with who asked for it as far as the API server recorded it (managedFields)."""
+    wish = resource["spec"].get("intervention")
+    if not wish:
+        return None
+    return Intervention(wish["id"], wish["action"], wish["step"], wish["reason"], by=_asked_by(resource))
+
+
+def _asked_by(resource: Mapping[str, Any]) -> str:
+    managers = [
+        entry
+        for entry in resource["metadata"].get("managedFields") or ()
+        if "f:intervention" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+    latest = max(managers, key=lambda entry: entry.get("time", ""), default=None)
+    return str(latest["manager"])[:256] if latest else ""
+
+
+def status_of(saga: Saga, *, now: float, generation: int, previous: Mapping[str, Any]) -> Json:
+    """The whole `.status` of a saga. `previous` (the recorded status) gives the times that must not move."""
+    phase = saga.phase
+    retry_at = min((record.retry_at for record in saga.steps if record.retry_at > now), default=None)
+    started = previous.get("startTime") or to_wire(
+        min((record.start for record in saga.steps if record.start is not None), default=now)
+    )
+    finished = phase in FINISHED
+    status: Json = {
+        "observedGeneration": generation,
+        "phase": str(phase),
+        "currentStep": saga.current_step or None,
+        "stepsSummary": f"{saga.succeeded_steps}/{len(saga.steps)}",
+        "total": saga.order.total,
+        "startTime": started,
+        "completionTime": (previous.get("completionTime") or to_wire(now)) if finished else None,
+        "nextAttemptTime": to_wire(retry_at) if retry_at is not None and not finished else None,
+        "failure": saga.failure
+        and _filled(step=saga.failure.step, reason=saga.failure.reason, message=saga.failure.message),
+        "suspendedAt": None if saga.suspended_at is None else to_wire(saga.suspended_at),
+        "suspendedSeconds": int(saga.suspended_seconds) or None,
+        "intervention": saga.intervention and _intervention(saga.intervention),
+        "definitionHash": previous.get("definitionHash") or DEFINITION_HASH,
+        "steps": [_entry(record, finished=phase) for record in saga.steps],
+        "conditions": _conditions(saga, now, generation, previous),
+    }
+    return {key: value for key, value in status.items() if value is not None}
+
+
+def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
+    """The JSON merge patch (RFC 7396) that turns one status into the other; empty if they say the same."""
+    changed = {key: value for key, value in new.items() if old.get(key) != value}
+    removed = {key: None for key in old if key not in new}
+    return {**changed, **removed}
+
+
+def _conditions(saga: Saga, now: float, generation: int, previous: Mapping[str, Any]) -> list[Json]:
+    before = {entry["type"]: entry for entry in previous.get("conditions") or ()}
+    entries = []
+    for condition in conditions_of(saga):
+        old = before.get(condition.type)
+        unchanged = old is not None and old["status"] == condition.status
+        entries.append(
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "observedGeneration": generation,
+                "lastTransitionTime": old["lastTransitionTime"] if old is not None and unchanged else to_wire(now),
+                "reason": condition.reason,
+                "message": condition.message,
+            }
+        )
+    return entries
+
+
+def _record(entry: Mapping[str, Any]) -> StepRecord:
+    undo = entry.get("compensation") or {}
+    return StepRecord(
+        name=entry["name"],
+        state=StepState(entry["state"]),
+        attempts=int(entry.get("attempts") or 0),
+        external_id=entry.get("externalID", ""),
+        start=_time(entry.get("startTime")),
+        completion=_time(entry.get("completionTime")),
+        reason=entry.get("reason", ""),
+        message=entry.get("message", ""),
+        compensation=Compensation(
+            attempts=int(undo.get("attempts") or 0),
+            start=_time(undo.get("startTime")),
+            completion=_time(undo.get("completionTime")),
+            reason=undo.get("reason", ""),
+            message=undo.get("message", ""),
+        ),
+    )
+
+
+def _entry(record: StepRecord, *, finished: Phase) -> Json:
+    state = record.state
+    if finished is Phase.COMPENSATED and state is StepState.PENDING:
+        state = StepState.SKIPPED  # never called, and never will be
+    entry = _filled(
+        name=record.name,
+        state=str(state),
+        attempts=record.attempts,
+        externalID=record.external_id,
+        startTime=_wire(record.start),
+        completionTime=_wire(record.completion),
+        reason=record.reason,
+        message=record.message,
+    )
+    undo = record.compensation
+    compensation = _filled(
+        attempts=undo.attempts,
+        startTime=_wire(undo.start),
+        completionTime=_wire(undo.completion),
+        reason=undo.reason,
+        message=undo.message,
+    )
+    if compensation:
+        entry["compensation"] = compensation
+    return entry
+
+
+def _intervention(done: Intervention) -> Json:
+    return _filled(id=done.id, action=done.action, step=done.step, by=done.by, time=_wire(done.time))
+
+
+def _filled(**fields: Any) -> Json:
+    """Without what is empty: the size of a status is what its writes cost."""
+    return {key: value for key, value in fields.items() if value}
+
+
+def _time(text: str | None) -> float | None:
+    return None if text is None else from_wire(text)
+
+
+def _wire(seconds: float | None) -> str | None:
+    return None if seconds is None else to_wire(seconds)

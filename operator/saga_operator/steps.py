@@ -1,0 +1,147 @@
+"""The business process as a table. To change the process, change this table and nothing else.
+
+Every step before the pivot has an undo; the pivot's own undo is the door that a rollback has to close first; steps
+after the pivot have none and are retried without limit (Garcia-Molina & Salem 1987: compensatable, pivot, retriable).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final
+
+from saga_operator.order import Order
+
+Body = Mapping[str, Any]
+
+
+class Kind(StrEnum):
+    """What a step means for the saga as a whole."""
+
+    COMPENSABLE = "compensable"
+    PIVOT = "pivot"
+    RETRIABLE = "retriable"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row: what to call, what undoes it, and which body each call carries (from the order alone)."""
+
+    name: str
+    participant: str
+    do: str
+    undo: str | None
+    kind: Kind
+    body: Callable[[Order], Body]
+    external_id: str | None = None
+
+
+def _content(order: Order) -> Body:
+    """Every immutable field of the order: what `create`, `confirm` and `reject` are fingerprinted by."""
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "currency": order.currency,
+        "items": [
+            {"product_id": i.product_id, "quantity": i.quantity, "unit_price_minor": i.unit_price_minor}
+            for i in order.items
+        ],
+        "payment": {"method_ref": order.method_ref},
+        "ship_to": {"address_ref": order.address_ref},
+        "notify": {"contact_ref": order.contact_ref},
+    }
+
+
+def _reservation(order: Order) -> Body:
+    content = _content(order)
+    return {key: content[key] for key in ("order_id", "currency", "items")}
+
+
+def _payment(order: Order) -> Body:
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "amount_minor": order.total_minor,
+        "currency": order.currency,
+        "method_ref": order.method_ref,
+    }
+
+
+def _shipment(order: Order) -> Body:
+    return {"order_id": order.order_id, "customer_id": order.customer_id, "address_ref": order.address_ref}
+
+
+def _message(order: Order) -> Body:
+    return {
+        "order_id": order.order_id,
+        "customer_id": order.customer_id,
+        "notification_type": "order_confirmed",
+        "contact_ref": order.contact_ref,
+        "total_minor": order.total_minor,
+        "currency": order.currency,
+        "items": [{"product_id": i.product_id, "quantity": i.quantity} for i in order.items],
+    }
+
+
+# fmt: off
+# ruff: noqa: E501 - a table is read across
+ORDER_SAGA: Final = (
+    #    name            participant     do                          undo                       kind              body
+    Step("order",        "order",        "/api/orders/create",       "/api/orders/cancel",      Kind.COMPENSABLE, _content),
+    Step("inventory",    "inventory",    "/api/inventory/reserve",   "/api/inventory/release",  Kind.COMPENSABLE, _reservation),
+    Step("payment",      "payment",      "/api/payments/process",    "/api/payments/refund",    Kind.COMPENSABLE, _payment,  "payment_id"),
+    Step("shipping",     "shipping",     "/api/shipping/schedule",   "/api/shipping/cancel",    Kind.COMPENSABLE, _shipment, "shipping_id"),
+    Step("confirmation", "order",        "/api/orders/confirm",      "/api/orders/reject",      Kind.PIVOT,       _content),
+    Step("notification", "notification", "/api/notifications/send",  None,                      Kind.RETRIABLE,   _message,  "notification_id"),
+)
+# fmt: on
+
+
+def check(table: tuple[Step, ...]) -> None:
+    """Refuse a table that could not keep the promise; run at start-up.
+
+    Raises:
+        ValueError: no pivot or several, a step before it without an undo, or one after it with an undo.
+    """
+    pivots = [index for index, step in enumerate(table) if step.kind is Kind.PIVOT]
+    if len(pivots) != 1 or pivots[0] == 0:
+        raise ValueError("the process needs exactly one pivot, after at least one step that can be undone")
+    for index, step in enumerate(table):
+        expected = Kind.COMPENSABLE if index < pivots[0] else Kind.PIVOT if index == pivots[0] else Kind.RETRIABLE
+        if step.kind is not expected:
+            raise ValueError(f"step {step.name} is {step.kind} but stands where only a {expected} step may")
+        if (step.undo is None) != (step.kind is Kind.RETRIABLE):
+            raise ValueError(f"step {step.name}: every step up to the pivot has an undo, and no step after it")
+
+
+check(ORDER_SAGA)
+
+PIVOT: Final = next(step for step in ORDER_SAGA if step.kind is Kind.PIVOT)
+FIRST: Final = ORDER_SAGA[0]
+"""The step whose undo comes last of all: it closes the order."""
+BACKWARD: Final = tuple(step for step in reversed(ORDER_SAGA) if step.kind is Kind.COMPENSABLE and step is not FIRST)
+"""What a rollback undoes between the door and the closing, in this order."""
+BY_NAME: Final = {step.name: step for step in ORDER_SAGA}
+DEFINITION_HASH: Final = sha256(
+    "\n".join(f"{s.name} {s.participant} {s.do} {s.undo} {s.kind}" for s in ORDER_SAGA).encode()
+).hexdigest()[:12]
+"""Says which process a saga was started under."""
+
+
+def request_body(step: Step, *, undo: bool, order: Order, reason: str = "") -> dict[str, Any]:
+    """The body of a call: a pure function of the order.
+
+    Undoing a compensable step needs the order id alone; closing the order (`FIRST`) also says why, outside its
+    fingerprint. The pivot's undo carries the whole content, because the door may have to create the document.
+    """
+    if not undo or step is PIVOT:
+        return dict(step.body(order))
+    body: dict[str, Any] = {"order_id": order.order_id}
+    if step is FIRST:
+        body["reason"] = reason
+    return body
+
+
+def idempotency_key(step: Step, *, undo: bool, order: Order) -> str:
+    """`{namespace}/{orderID}/{step}/{do|undo}`: the same over retries, restarts and re-creation, never from a UID."""
+    return f"{order.namespace}/{order.order_id}/{step.name}/{'undo' if undo else 'do'}"
