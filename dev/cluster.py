@@ -8,8 +8,9 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import certificates, kubeconfig
+from dev import certificates
 from dev.errors import StackError
+from dev.kubeconfig import write_kubeconfig
 from dev.paths import CHECKOUT
 from dev.processes import Process
 
@@ -92,6 +93,7 @@ class ControlPlane:
         folder: Path,
         logs: Path,
         ports: tuple[int, int, int],
+        kubeconfig: Path | None = None,
         namespace: str = "shop",
         fsync: bool = True,
     ) -> None:
@@ -115,7 +117,7 @@ class ControlPlane:
             log=logs / "kube-apiserver.log",
         )
         self.url = self.apiserver.url
-        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig = kubeconfig or folder / "kubeconfig"
         self._write_kubeconfig(self.kubeconfig, self.apiserver.authority.client("admin", "system:masters").kubeconfig())
 
     def start(self) -> None:
@@ -149,16 +151,23 @@ class ControlPlane:
 
     def identity(self, account: str) -> Path:
         """A kubeconfig for this ServiceAccount, with a fresh token in a file beside it (mode 0600)."""
-        token = self.kubectl("create", "token", account, f"--duration={TOKEN_SECONDS}s").stdout.strip()
-        token_file = self.folder / f"{account}.token"
-        certificates.write_private(token_file, token.encode())
+        self.renew_token(account)
+        return self.identity_file(account)
+
+    def identity_file(self, account: str) -> Path:
+        """The kubeconfig of this ServiceAccount; it works once `renew_token` was called."""
         path = self.folder / f"{account}.kubeconfig"
-        self._write_kubeconfig(path, {"tokenFile": str(token_file)})
+        self._write_kubeconfig(path, {"tokenFile": str(self.folder / f"{account}.token")})
         return path
+
+    def renew_token(self, account: str) -> None:
+        """Put a fresh token for this ServiceAccount into its file."""
+        token = self.kubectl("create", "token", account, f"--duration={TOKEN_SECONDS}s").stdout.strip()
+        certificates.write_private(self.folder / f"{account}.token", token.encode())
 
     def _write_kubeconfig(self, path: Path, user: dict[str, str]) -> None:
         authority = self.apiserver.authority.certificate_file
-        kubeconfig.write(path, url=self.url, authority=authority, user=user, namespace=self.namespace)
+        write_kubeconfig(path, url=self.url, authority=authority, user=user, namespace=self.namespace)
 
 
 def run_kubectl(

@@ -7,7 +7,7 @@ from pathlib import Path
 from dev.certificates import write_private
 
 
-def write(path: Path, *, url: str, authority: Path, user: dict[str, str], namespace: str) -> None:
+def write_kubeconfig(path: Path, *, url: str, authority: Path, user: dict[str, str], namespace: str) -> None:
     """Write a kubeconfig with one cluster, one user and one context. JSON is YAML, and every client reads it."""
     config = {
         "apiVersion": "v1",

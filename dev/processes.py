@@ -42,12 +42,14 @@ class Process:
         log: Path,
         ready: Callable[[], bool],
         env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
         self.env = dict(env or {})
+        self.cwd = cwd
         self._ready = ready
         self._stop_signal = stop_signal
         self._child: subprocess.Popen[bytes] | None = None
@@ -69,6 +71,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.env},
+                cwd=self.cwd,
                 start_new_session=True,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
             )
@@ -84,8 +87,19 @@ class Process:
     def ready(self) -> bool:
         """Ask it once whether it is ready. Raises StackError if it has ended."""
         if not self.running():
-            raise StackError(f"{self.name} ended{_how(self.exit_code())} before it was ready; see {self.log}")
+            raise StackError(
+                f"{self.name} {self.how_it_ended()} before it was ready{self._last_words()}; see {self.log}"
+            )
         return self._ready()
+
+    def how_it_ended(self) -> str:
+        """In words, to follow its name."""
+        code = self.exit_code()
+        if code is None:
+            return "was not started"
+        if code < 0:
+            return f"was ended by signal {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
 
     def kill(self) -> None:
         """End it at once, as a crash would (SIGKILL), and wait until it is gone."""
@@ -102,6 +116,12 @@ class Process:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = self.log.read_text(errors="replace").split("\n")
+            return next((f" ({line.strip()[:200]})" for line in reversed(lines) if line.strip()), "")
+        return ""
 
     def _signal(self, number: signal.Signals) -> None:
         # The whole group: a program may have started helpers of its own.
@@ -124,14 +144,6 @@ def wait_ready(
             raise StackError(f"{late.name} was not ready after {seconds:.0f} seconds; see {late.log}")
         idle()
         time.sleep(0.05)
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return ""
-    if code < 0:
-        return f" by signal {signal.Signals(-code).name}"
-    return f" with exit code {code}"
 
 
 def free_port() -> int:

@@ -1,0 +1,68 @@
+# Everything a developer types. The recipes stay short: what they do lives in dev/ and in the tools' configuration.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .ordersaga/venv/bin
+# Which tests, for `make test` and its relatives: make test-unit ARGS="-k door"
+ARGS ?=
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
+
+##@ Run it
+.PHONY: run fresh health
+run: ## The whole system on this machine, with a demonstration; stays until Ctrl-C
+	./run-local.sh
+fresh: ## The same, without the data of earlier runs
+	./run-local.sh --fresh
+health: venv ## Is every part of the running system well?
+	$(BIN)/python scripts/check_health.py
+
+##@ Guard it
+.PHONY: check test test-unit test-services test-e2e lint types imports format
+test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
+	$(BIN)/python -m pytest $(ARGS)
+check: ready lint types imports ## What needs no running system: lint, types, imports
+test-unit: venv ## Pure rules only: seconds, nothing is started
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+test-services: ready ## Each service's own tests, on a real MongoDB
+	$(BIN)/python -m pytest services/*/tests/ $(ARGS)
+test-e2e: ready ## Orders through all real parts, with crashes
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+lint: venv ## ruff: mistakes and layout
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+types: venv ## mypy, strict
+	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy scripts/*.py
+imports: venv ## The layers: who may import whom
+	$(BIN)/lint-imports
+format: venv ## Let ruff put the code in order
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+##@ Set it up
+.PHONY: venv binaries ready lock hooks
+ready: ## Both of the next two, side by side
+	@$(PYTHON) -m dev.bootstrap test
+venv: ## The virtual environment, exactly as requirements-dev.lock says
+	@$(PYTHON) -m dev.bootstrap venv
+binaries: ## etcd, kube-apiserver, kubectl and mongod: found, fetched or built (minutes, once)
+	@$(PYTHON) -m dev.bootstrap binaries
+hooks: venv ## Check each commit before it is made (pre-commit)
+	$(BIN)/pre-commit install
+COMPILE = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --no-emit-index-url --no-header
+lock: venv ## Renew the lock files after a change of pyproject.toml (ARGS=--upgrade for newer versions of everything)
+	$(COMPILE) $(ARGS) --extra operator --extra services --extra stack --generate-hashes -o requirements.lock
+	$(COMPILE) $(ARGS) --all-extras --generate-hashes -o requirements-dev.lock
+	$(COMPILE) $(ARGS) --all-extras --no-annotate -o common/constraints.txt
+
+##@ Tidy up
+.PHONY: clean clean-data clean-cache
+clean-data: ## Drop the local stack's databases and logs
+	rm -rf .ordersaga/data .ordersaga/logs
+clean: ## Drop everything that this checkout keeps (virtual environment too)
+	rm -rf .ordersaga .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean-cache: ## Drop the programs that were fetched or built, for all checkouts
+	rm -rf "$${ORDERSAGA_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ordersaga}"
