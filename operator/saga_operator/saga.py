@@ -5,10 +5,14 @@ Pure: imports no framework, no clock, no I/O. Times are seconds since the epoch 
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from saga_operator import reasons
 from saga_operator.order import Order
 from saga_operator.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
+
+MESSAGE_LENGTH: Final = 512
+"""Characters; the status of a resource stays small (its size is what a write costs)."""
 
 
 class StepState(StrEnum):

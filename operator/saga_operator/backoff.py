@@ -1,0 +1,11 @@
+"""How long to wait before a call is made again. Pure: the random number comes with the event."""
+
+from saga_operator.events import Unavailable
+from saga_operator.saga import Saga
+
+
+def backoff(saga: Saga, attempts: int, event: Unavailable) -> float:
+    """Seconds: exponential with full jitter (AWS Architecture Blog, 2015), never sooner than the participant asked."""
+    policy = saga.order.retry
+    ceiling = min(policy.max_backoff, policy.initial_backoff * 2.0 ** min(attempts - 1, 20))
+    return max(event.jitter * ceiling, min(event.retry_after or 0.0, policy.max_backoff))

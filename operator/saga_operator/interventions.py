@@ -1,0 +1,45 @@
+"""What a person's `spec.intervention` changes: each id acts once, and its record and its effect are one write."""
+
+from dataclasses import replace
+
+from saga_operator import reasons
+from saga_operator.saga import MESSAGE_LENGTH, Intervention, Saga, StepRecord, StepState, is_stuck, settled_forward
+from saga_operator.steps import BACKWARD, BY_NAME, Kind
+
+
+def intervened(saga: Saga, at: float) -> Saga:
+    """Each id acts once; the record and the resulting step state are one write."""
+    wish = saga.requested
+    if wish is None or (saga.intervention is not None and saga.intervention.id == wish.id):
+        return saga
+    record = next((record for record in saga.steps if record.name == wish.step), None)
+    changed = None if record is None else _intervention_result(saga, record, wish, at)
+    note = wish.reason if changed is not None else f"{reasons.INTERVENTION_REFUSED}: {wish.reason}"
+    saga = replace(saga, intervention=replace(wish, time=at, reason=note[:MESSAGE_LENGTH]))
+    return saga if changed is None else saga.put(changed)
+
+
+def _intervention_result(saga: Saga, record: StepRecord, wish: Intervention, at: float) -> StepRecord | None:
+    """The step's record after the intervention, or None where it does not apply."""
+    note = wish.reason[:MESSAGE_LENGTH]
+    match wish.action:
+        case "RetryNow":
+            return _retried(saga, record, note)
+        case "MarkCompensated" if is_stuck(record) and BY_NAME[record.name] in BACKWARD:
+            undo = replace(record.compensation, completion=at, reason=reasons.MARKED_COMPENSATED, message=note)
+            return replace(record, state=StepState.COMPENSATED, compensation=undo)
+        case "Skip" if saga.confirmed and BY_NAME[record.name].kind is Kind.RETRIABLE and not settled_forward(record):
+            skipped = replace(record, state=StepState.SKIPPED, reason=reasons.SKIPPED_BY_HAND, message=note)
+            return replace(skipped, completion=at, retry_at=0.0, location="")
+    return None
+
+
+def _retried(saga: Saga, record: StepRecord, note: str) -> StepRecord | None:
+    """At once and with a new budget, in the direction in which the saga goes."""
+    if saga.failure is None:
+        return None if settled_forward(record) else replace(record, attempts=0, retry_at=0.0)
+    if record.compensation.completion is not None or BY_NAME[record.name].undo is None:
+        return None
+    state = StepState.UNKNOWN if is_stuck(record) else record.state
+    undo = replace(record.compensation, attempts=0, start=None, reason=reasons.RETRY_REQUESTED, message=note)
+    return replace(record, state=state, compensation=undo, retry_at=0.0)
