@@ -1,0 +1,57 @@
+"""Who may do what, asked of the API server itself: the shipped Roles, nothing more and nothing less."""
+
+from typing import Any
+
+import pytest
+
+OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
+ALLOWED = {
+    OPERATOR: {
+        "ordersagas": "get list watch patch delete",
+        "ordersagas/status": "patch",
+        "events": "create patch",
+        "leases": "create",
+        "leases:ordersaga-operator": "get update patch create",
+    },
+    ORDER_SERVICE: {"ordersagas": "create get list watch patch"},
+}
+GROUPS = {"ordersagas": "ordersaga.io", "leases": "coordination.k8s.io"}
+RESOURCES = ("ordersagas", "ordersagas/status", "events", "leases", "leases:ordersaga-operator", "secrets", "pods")
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+
+
+def may(api: Any, account: str, verb: str, resource: str, namespace: str = "shop") -> bool:
+    kind, _, name = resource.partition(":")
+    kind, _, subresource = kind.partition("/")
+    asked = {"namespace": namespace, "verb": verb, "group": GROUPS.get(kind, ""), "resource": kind}
+    asked |= {"subresource": subresource, "name": name}
+    spec = {"user": f"system:serviceaccount:shop:{account}", "resourceAttributes": asked}
+    answer = api.client.post(
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        json={"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec},
+    )
+    return bool(answer.raise_for_status().json()["status"]["allowed"])
+
+
+@pytest.mark.parametrize("account", [OPERATOR, ORDER_SERVICE])
+def test_an_identity_may_do_what_it_needs_and_nothing_else(api: Any, account: str) -> None:
+    allowed = {(resource, verb) for resource, verbs in ALLOWED[account].items() for verb in verbs.split()}
+    assert {(r, v) for r in RESOURCES for v in VERBS if may(api, account, v, r)} == allowed
+
+
+@pytest.mark.parametrize("account", [OPERATOR, ORDER_SERVICE])
+def test_an_identity_has_no_right_in_another_namespace(api: Any, account: str) -> None:
+    assert not may(api, account, "list", "ordersagas", "default")
+    assert not may(api, account, "list", "ordersagas", "")  # all namespaces
+
+
+def test_viewers_and_editors_get_their_rights_by_aggregation(api: Any) -> None:
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+    for role, expected in (("view", {"get"}), ("edit", {"get", "create", "patch", "delete"})):
+        aggregation = api.client.get(f"{path}/{role}").raise_for_status().json()["aggregationRule"]
+        labels = aggregation["clusterRoleSelectors"][0]["matchLabels"]
+        query = ",".join(f"{key}={value}" for key, value in labels.items())
+        roles = api.client.get(path, params={"labelSelector": query}).raise_for_status().json()["items"]
+        rules = [rule for role in roles for rule in role["rules"] or [] if "ordersaga.io" in rule.get("apiGroups", [])]
+        assert expected <= {verb for rule in rules for verb in rule["verbs"]}
+        assert {resource for rule in rules for resource in rule["resources"]} == {"ordersagas"}  # never the status
