@@ -1,0 +1,83 @@
+"""The catalogue: put, get, list, and what the routes refuse."""
+
+import asyncio
+
+import pytest
+
+from services.inventory.tests.shop import Shop, code, fresh
+
+
+async def test_stock_below_what_is_reserved_is_refused(shop: Shop) -> None:
+    mug = fresh("p")
+    await shop.stock(mug, 5)
+    await shop.reserve(fresh("o"), {mug: 3})
+    assert code(await shop.stock(mug, 2)) == (409, "below_reserved")
+    product = (await shop.stock(mug, 3)).json()
+    assert (product["stocked"], product["reserved"], product["available"], product["status"]) == (
+        3,
+        3,
+        0,
+        "out_of_stock",
+    )
+
+
+async def test_a_product_put_many_times_at_once_is_one_product(shop: Shop) -> None:
+    mug = fresh("p")
+    answers = await asyncio.gather(*(shop.stock(mug, units) for units in range(10)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await shop.product(mug))["stocked"] in range(10)
+
+
+async def test_a_name_is_text_also_if_it_looks_like_an_expression(shop: Shop) -> None:
+    mug = fresh("p")
+    body = {"name": "$stocked", "stock": 1, "price_minor": 0, "currency": "EUR"}
+    assert (await shop.call("PUT", f"/{mug}", json=body)).json()["name"] == "$stocked"
+
+
+async def test_products_are_listed_by_status_and_page(shop: Shop) -> None:
+    mug, shirt = fresh("p"), fresh("p")
+    await shop.stock(mug, 5)
+    await shop.stock(shirt, 0)
+    listed = (await shop.call("GET", "", params={"status": "out_of_stock", "limit": 1000})).json()
+    ids = [product["product_id"] for product in listed["items"]]
+    assert shirt in ids
+    assert mug not in ids
+    assert ids == sorted(ids)
+    assert (listed["total"], listed["limit"], listed["skip"]) == (len(ids), 1000, 0)
+    first = (await shop.call("GET", "", params={"limit": 1, "skip": 1})).json()
+    assert len(first["items"]) == 1
+    assert first["total"] > 1
+
+
+async def test_an_unknown_product_is_not_found(shop: Shop) -> None:
+    assert code(await shop.call("GET", f"/{fresh('p')}")) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "x", "stock": -1, "price_minor": 1, "currency": "EUR"},
+        {"name": "x", "stock": 1, "price_minor": 1.5, "currency": "EUR"},
+        {"name": "x", "stock": 1, "price_minor": 1, "currency": "eur"},
+        {"name": "x", "stock": 1, "price_minor": 1, "currency": "EUR", "colour": "red"},
+        {"name": "", "stock": 1, "price_minor": 1, "currency": "EUR"},
+        {},
+    ],
+)
+async def test_a_product_that_cant_be_right_is_invalid(shop: Shop, body: dict[str, object]) -> None:
+    assert code(await shop.call("PUT", "/p-bad", json=body)) == (422, "invalid")
+
+
+async def test_a_product_cant_hide_behind_a_path_of_the_service(shop: Shop) -> None:
+    assert code(await shop.stock("reservations", 1)) == (422, "invalid")
+
+
+async def test_lists_are_bounded(shop: Shop) -> None:
+    for params in ({"limit": 1001}, {"limit": 0}, {"skip": -1}, {"status": "sold"}):
+        assert code(await shop.call("GET", "", params=params)) == (422, "invalid")
+
+
+async def test_a_post_without_its_key_is_told_one_that_works(shop: Shop) -> None:
+    answer = await shop.call("POST", "/release", json={"order_id": "o-1"})
+    assert code(answer) == (400, "idempotency_key_required")
+    assert "shop/o-1/inventory/undo" in answer.json()["detail"]
