@@ -1,24 +1,19 @@
-"""A real etcd and kube-apiserver on 127.0.0.1, with our resource, our Roles and a kubeconfig for each user."""
+"""A real etcd and kube-apiserver on 127.0.0.1, and their administrator."""
 
-import json
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from dev import certificates
-from dev.errors import StackError
+from dev.administrator import Administrator
 from dev.kubeconfig import write_kubeconfig
-from dev.paths import CHECKOUT
 from dev.processes import Process
 
 # Not routed anywhere: only Services would take addresses from it, and we have none besides `kubernetes`.
 SERVICE_RANGE = "198.19.0.0/24"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-# A token outlives a working day by far; the supervisor writes new ones each day, and each start does.
-TOKEN_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ class KubeApiserver(Process):
 
 
 class ControlPlane:
-    """etcd and kube-apiserver in one folder, and what is done to them from outside."""
+    """etcd and kube-apiserver with their data in one folder."""
 
     def __init__(
         self,
@@ -93,14 +88,11 @@ class ControlPlane:
         folder: Path,
         logs: Path,
         ports: tuple[int, int, int],
-        kubeconfig: Path | None = None,
+        kubeconfig: Path,
         namespace: str = "shop",
         fsync: bool = True,
     ) -> None:
-        """`ports`: of etcd's clients, of its peers, and of the API server."""
-        self.folder = folder
-        self.namespace = namespace
-        self.binaries = binaries
+        """`ports`: of etcd's clients, of its peers, of the API server; `kubeconfig`: where to write one."""
         self.etcd = Etcd(
             binaries.etcd,
             data=folder / "etcd",
@@ -117,8 +109,14 @@ class ControlPlane:
             log=logs / "kube-apiserver.log",
         )
         self.url = self.apiserver.url
-        self.kubeconfig = kubeconfig or folder / "kubeconfig"
-        self._write_kubeconfig(self.kubeconfig, self.apiserver.authority.client("admin", "system:masters").kubeconfig())
+        write_kubeconfig(
+            kubeconfig,
+            url=self.url,
+            authority=self.apiserver.authority.certificate_file,
+            user=self.apiserver.authority.client("admin", "system:masters").kubeconfig(),
+            namespace=namespace,
+        )
+        self.administrator = Administrator(binaries.kubectl, kubeconfig)
 
     def start(self) -> None:
         """Start both; they find each other."""
@@ -129,60 +127,6 @@ class ControlPlane:
         """End both, the API server first."""
         self.apiserver.stop()
         self.etcd.stop()
-
-    def kubectl(
-        self,
-        *args: str | Path,
-        input: str | None = None,  # noqa: A002 - the name it has in subprocess.run
-        check: bool = True,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run kubectl as administrator in our namespace. Raises StackError with its message if `check` and it fails."""
-        return run_kubectl(self.binaries.kubectl, self.kubeconfig, *args, input=input, check=check)
-
-    def install(self) -> None:
-        """Apply the namespace, the resource definition and the ServiceAccounts, Roles and bindings that we ship."""
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        apply = ("apply", "--server-side", "--force-conflicts", "-f")
-        self.kubectl(*apply, "-", input=json.dumps(namespace))
-        shipped = [path for path in (CHECKOUT / "crds", CHECKOUT / "manifests" / "rbac") if any(path.glob("*.yaml"))]
-        if shipped:
-            self.kubectl(*apply, ",".join(str(path) for path in shipped))
-            self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
-
-    def identity(self, account: str) -> Path:
-        """A kubeconfig for this ServiceAccount, with a fresh token in a file beside it (mode 0600)."""
-        self.renew_token(account)
-        return self.identity_file(account)
-
-    def identity_file(self, account: str) -> Path:
-        """The kubeconfig of this ServiceAccount; it works once `renew_token` was called."""
-        path = self.folder / f"{account}.kubeconfig"
-        self._write_kubeconfig(path, {"tokenFile": str(self.folder / f"{account}.token")})
-        return path
-
-    def renew_token(self, account: str) -> None:
-        """Put a fresh token for this ServiceAccount into its file."""
-        token = self.kubectl("create", "token", account, f"--duration={TOKEN_SECONDS}s").stdout.strip()
-        certificates.write_private(self.folder / f"{account}.token", token.encode())
-
-    def _write_kubeconfig(self, path: Path, user: dict[str, str]) -> None:
-        authority = self.apiserver.authority.certificate_file
-        write_kubeconfig(path, url=self.url, authority=authority, user=user, namespace=self.namespace)
-
-
-def run_kubectl(
-    binary: Path,
-    config: Path,
-    *args: str | Path,
-    input: str | None = None,  # noqa: A002 - subprocess's own name
-    check: bool = True,
-) -> subprocess.CompletedProcess[str]:
-    """Run kubectl with this kubeconfig. Raises StackError with kubectl's own message if `check` and it fails."""
-    command = [str(binary), "--kubeconfig", str(config), *(str(arg) for arg in args)]
-    result = subprocess.run(command, input=input, capture_output=True, text=True, check=False)
-    if check and result.returncode:
-        raise StackError(f"kubectl {' '.join(command[3:])} failed: {result.stderr.strip() or result.stdout.strip()}")
-    return result
 
 
 def _answers(url: str, trust: ssl.SSLContext | None = None) -> bool:

@@ -26,6 +26,7 @@ from dev.shop import Shop
 from dev.supervisor import Supervisor
 
 DAY_SECONDS = 24 * 3600.0
+OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
 
 
 class Stack:
@@ -52,10 +53,11 @@ class Stack:
             service_ports={name: ports[name] for name in SERVICES},
             health_port=ports["health"],
         )
-        self.operator = Operator(self.wiring, kubeconfig=self.plane.identity_file("ordersaga-operator"))
+        identities = layout.data / "control-plane"
+        self.operator = Operator(self.wiring, kubeconfig=identities / f"{OPERATOR}.kubeconfig")
         self.services = {
             name: Service(
-                name, self.wiring, kubeconfig=self.plane.identity_file("order-service") if name == "order" else None
+                name, self.wiring, kubeconfig=identities / f"{ORDER_SERVICE}.kubeconfig" if name == "order" else None
             )
             for name in SERVICES
         }
@@ -68,7 +70,7 @@ class Stack:
         watch.start(self.plane.etcd, self.plane.apiserver, self.mongod)
         watch.start(*(service for name, service in self.services.items() if name != "order"))
         watch.wait_ready(self.plane.etcd, self.plane.apiserver)
-        self.plane.install()
+        self.plane.administrator.install(self.wiring.namespace)
         self._identities()
         watch.start(self.services["order"], self.operator)
         watch.wait_ready(self.mongod, *self.services.values(), self.operator)
@@ -77,8 +79,8 @@ class Stack:
         say(f"All parts are ready after {time.monotonic() - started:.1f} s")
 
     def _identities(self) -> None:
-        for account in ("ordersaga-operator", "order-service"):
-            self.plane.renew_token(account)
+        for account in (OPERATOR, ORDER_SERVICE):
+            self.plane.administrator.identity(account, self.wiring.namespace, self.layout.data / "control-plane")
 
     def shop(self) -> Shop:
         """A customer of this stack's services."""

@@ -17,14 +17,19 @@ import pytest
 
 @dataclass(frozen=True)
 class TestControlPlane:
-    """A running control plane with our resource definition and Roles."""
+    """A control plane with our resource definition, and our Roles in the namespace `shop`."""
 
-    __test__ = False  # pytest: a class named Test…, but no tests
+    __test__ = False  # it is named Test…, and holds none
 
-    kubeconfig: Path
-    """For an administrator (client certificate)."""
+    administrator: Any
+    """dev.administrator.Administrator"""
     url: str
-    _plane: Any = None
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For an administrator (client certificate)."""
+        path: Path = self.administrator.kubeconfig
+        return path
 
     def kubectl(
         self,
@@ -33,18 +38,8 @@ class TestControlPlane:
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as administrator; raises dev.errors.StackError with its message if `check` and it fails."""
-        from dev import binaries, cluster
-
-        return cluster.run_kubectl(binaries.find("kubectl"), self.kubeconfig, *args, input=input, check=check)
-
-    def identity(self, account: str) -> Path:
-        """A kubeconfig for the ServiceAccount `account` of the namespace `shop`, with a token for a week."""
-        if self._plane is None:
-            pytest.skip(
-                "ORDERSAGA_TEST_KUBECONFIG is set: identities can't be made for a control plane of somebody else"
-            )
-        path: Path = self._plane.identity(account)
-        return path
+        result: subprocess.CompletedProcess[str] = self.administrator.kubectl(*args, input=input, check=check)
+        return result
 
 
 @pytest.fixture(scope="session")
@@ -70,26 +65,29 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestControlPlane]:
     """An API server with our CRD, RBAC and namespace `shop`: fresh, or the one of ORDERSAGA_TEST_KUBECONFIG."""
-    if given := os.environ.get("ORDERSAGA_TEST_KUBECONFIG"):
-        found = TestControlPlane(Path(given), "")
-        url = found.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}").stdout
-        yield TestControlPlane(Path(given), url)
-        return
+    from dev.administrator import Administrator
     from dev.binaries import find
     from dev.cluster import Binaries, ControlPlane
     from dev.processes import free_port, wait_ready
 
+    if given := os.environ.get("ORDERSAGA_TEST_KUBECONFIG"):
+        administrator = Administrator(find("kubectl"), Path(given))
+        server = ("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+        administrator.install("shop")
+        yield TestControlPlane(administrator, administrator.kubectl(*server).stdout)
+        return
     folder = tmp_path_factory.mktemp("control-plane")
     plane = ControlPlane(
         Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
         folder=folder,
+        kubeconfig=folder / "kubeconfig",
         logs=folder,
         ports=(free_port(), free_port(), free_port()),
     )
     plane.start()
     try:
         wait_ready([plane.etcd, plane.apiserver])
-        plane.install()
-        yield TestControlPlane(plane.kubeconfig, plane.url, plane)
+        plane.administrator.install("shop")
+        yield TestControlPlane(plane.administrator, plane.url)
     finally:
         plane.stop()
