@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 from dev.certificates import write_private
@@ -52,6 +53,16 @@ class Administrator:
         # The bindings' subjects are the one place where the manifests have to name the namespace.
         roles = _documents([CHECKOUT / "manifests" / "rbac"]).replace("namespace: shop\n", f"namespace: {namespace}\n")
         self.kubectl(*APPLY, "--namespace", namespace, input=roles)
+
+    def wait_for_schema(self, seconds: float = 30) -> None:
+        """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
+        deadline = time.monotonic() + seconds
+        while self.kubectl("get", "--raw", "/openapi/v3/apis/ordersaga.io/v1alpha1", check=False).returncode:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the API server has not published the schema of OrderSaga after {seconds:.0f} seconds"
+                )
+            time.sleep(0.1)
 
     def identity(self, account: str, namespace: str, folder: Path) -> Path:
         """A kubeconfig of this ServiceAccount in `folder`, its token (for a week) in a file beside it, mode 0600.

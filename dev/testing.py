@@ -88,6 +88,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCont
     try:
         wait_ready([plane.etcd, plane.apiserver])
         plane.administrator.install("shop")
+        plane.administrator.wait_for_schema()
         yield TestControlPlane(plane.administrator, plane.url)
     finally:
         plane.stop()
