@@ -41,6 +41,13 @@ class TestControlPlane:
         result: subprocess.CompletedProcess[str] = self.administrator.kubectl(*args, input=input, check=check)
         return result
 
+    def identity(self, account: str, namespace: str = "shop") -> Path:
+        """A kubeconfig of this ServiceAccount with a fresh token for a week; call again for a newer one."""
+        folder = self.kubeconfig.parent / f"identities-{namespace}"
+        folder.mkdir(exist_ok=True)
+        path: Path = self.administrator.identity(account, namespace, folder)
+        return path
+
 
 @pytest.fixture(scope="session")
 def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
