@@ -1,0 +1,1 @@
+"""The order service: the saga's arbiter, and the door through which clients place, see and cancel orders."""

@@ -1,0 +1,251 @@
+"""Placing and cancelling orders for clients: what is decided here, and in which order it is written.
+
+Creating the resource is the one write that makes an order. Everything before it only reads, or keeps inline data under
+a name made of its content; so a request that fails on the way has left nothing behind, and may be repeated.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from common.errors import Invalid, NotFound, Problem, Refused
+from common.idempotency import example_key, fingerprint
+from common.kube import Json
+from common.transitions import Answer, Call, Document
+from services.order.client_models import OrderView, Placed, PlaceOrder, SagaRef, SagaView, derived_order_id
+from services.order.correlation import current_correlation_id
+from services.order.matrix import row_of
+from services.order.models import Content, check_total
+from services.order.neighbours import Neighbours
+from services.order.resource import content_of, phase_of, resource_of, status_by_resource, view_of
+from services.order.sagas import Sagas
+from services.order.steps import already_confirmed, fate
+from services.order.store import Orders
+
+
+class Checkout:
+    """Orders as clients see them: document and resource together."""
+
+    def __init__(self, orders: Orders, sagas: Sagas, neighbours: Neighbours) -> None:
+        self._orders = orders
+        self._sagas = sagas
+        self._neighbours = neighbours
+
+    async def place(self, wish: PlaceOrder, key: str | None) -> Placed:
+        """Place an order, once: a repeat answers the same.
+
+        Raises:
+            Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`), Problem (`key_reused`),
+            Unavailable.
+        """
+        order_id = _order_id(wish, key)
+        if (known := await self._known(order_id, wish)) is not None:
+            return known
+        content = await self._priced(order_id, wish)
+        await asyncio.gather(*self._inline(order_id, wish))
+        resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=current_correlation_id())
+        created = await self._sagas.create(resource)
+        if created is not None:
+            return _placed(order_id, None, created)
+        # Somebody was faster since we looked: most likely the same request, sent twice.
+        return await self._known(order_id, wish) or await self.place(wish, key)
+
+    async def see(self, order_id: str) -> OrderView:
+        """The order joined with its saga, from the first moment on. Raises NotFound, Unavailable."""
+        document = await self._orders.get(order_id)
+        try:
+            resource = await self._sagas.find(order_id)
+            saga = view_of(resource) if resource else None
+        except Problem:
+            if document is None or "status" not in document:
+                raise  # there may be one: better no answer than a wrong one
+            resource, saga = None, SagaView(namespace=self._sagas.namespace, name=order_id, phase="Unknown")
+        if document is not None and "status" in document:
+            return OrderView.model_validate({**document, "saga": saga})
+        if resource is None:
+            raise _not_found(order_id)
+        content = content_of(resource)
+        return OrderView.model_validate(
+            {
+                **content.model_dump(),
+                "total_minor": content.total_minor,
+                "status": _status(document, resource),
+                "reason": (document or {}).get("reason"),
+                "saga": saga,
+            }
+        )
+
+    async def cancel(self, order_id: str) -> Placed:
+        """Close the door on the document, then tell the saga.
+
+        The first of the two decides; should the second fail, then the saga meets the closed door.
+
+        Raises:
+            NotFound, Refused (`already_confirmed`), Unavailable.
+        """
+        document = await self._orders.get(order_id)
+        resource: Json | None = None
+        if document is not None and "status" in document:
+            content = Content.model_validate(_content_fields(document))
+        else:
+            resource = await self._sagas.find(order_id)
+            if resource is None:
+                raise _not_found(order_id)
+            content = content_of(resource)
+        answer = await self._orders.reject(self._door(content), content)
+        if answer.status == 409 and answer.body["code"] == "already_confirmed":
+            raise already_confirmed(await self._orders.get(order_id) or {})
+        if answer.status != 200:
+            raise _problem(answer)
+        await self._sagas.cancel(order_id)
+        return _placed(order_id, await self._orders.get(order_id), resource or await self._sagas.find(order_id))
+
+    def _door(self, content: Content) -> Call:
+        """A reject of our own: the operator's key without an epoch, so that both are the same call."""
+        return Call(
+            key=example_key("confirmation", "undo", content.order_id, self._sagas.namespace),
+            namespace=self._sagas.namespace,
+            order_id=content.order_id,
+            operation="reject",
+            fingerprint=fingerprint(content),
+        )
+
+    async def _known(self, order_id: str, wish: PlaceOrder) -> Placed | None:
+        """The answer for an id that is taken, or None if it is free. Looks at the resource and at the document."""
+        resource, document = await asyncio.gather(self._sagas.find(order_id), self._orders.get(order_id))
+        if document is not None and row_of(document) == "missing":
+            document = None  # a refusal alone: the order never was
+        if resource is None and document is None:
+            return None
+        known: list[Mapping[str, Any]] = []
+        if resource is not None:
+            known.append(content_of(resource).model_dump())
+        if document is not None and "status" in document:
+            known.append(document)
+        if known and all(_same(order_id, wish, content) for content in known):
+            return _placed(order_id, document, resource)
+        if wish.order_id is None:
+            raise Problem(
+                f"this Idempotency-Key was used for order {order_id} with another body: send that body, or a new key",
+                status=422,
+                code="key_reused",
+                order_id=order_id,
+            )
+        told = fate(document) if document is not None else "exists with other content"
+        raise Refused("order_id_used", f"order {order_id} {told}: place a new order under a new id", order_id=order_id)
+
+    async def _priced(self, order_id: str, wish: PlaceOrder) -> Content:
+        """The content of the order to be, with the catalogue's prices where it names none."""
+        missing = [line.product_id for line in wish.items if line.unit_price_minor is None]
+        found = await asyncio.gather(*(self._neighbours.price(product, order_id=order_id) for product in missing))
+        prices = dict(zip(missing, found, strict=True))
+        for product, price in prices.items():
+            if price.currency != wish.currency:
+                raise Refused(
+                    "currency_mismatch",
+                    f"order {order_id} is in {wish.currency}, product {product} costs {price.currency}: "
+                    f"order it in {price.currency}",
+                    order_id=order_id,
+                )
+        items = [
+            {
+                **line.model_dump(),
+                "unit_price_minor": prices[line.product_id].minor
+                if line.unit_price_minor is None
+                else line.unit_price_minor,
+            }
+            for line in wish.items
+        ]
+        try:
+            check_total(sum(line["quantity"] * line["unit_price_minor"] for line in items))
+        except ValueError as error:
+            raise Invalid(f"order {order_id}: {error}", order_id=order_id) from error
+        return Content.model_validate(
+            {
+                "order_id": order_id,
+                "customer_id": wish.customer_id,
+                "currency": wish.currency,
+                "items": items,
+                "payment": wish.payment.model_dump(),
+                "ship_to": {"address_ref": wish.address_ref(order_id)},
+                "notify": {"contact_ref": wish.contact_ref(order_id) or wish.customer_id},
+            }
+        )
+
+    def _inline(self, order_id: str, wish: PlaceOrder) -> list[Any]:
+        """The calls that bring inline data to its owner."""
+        calls = []
+        if wish.ship_to.address is not None:
+            reference = wish.address_ref(order_id)
+            calls.append(self._neighbours.keep_address(reference, wish.ship_to.address, order_id=order_id))
+        if wish.contact is not None:
+            reference = wish.contact_ref(order_id) or ""
+            calls.append(self._neighbours.keep_contact(reference, wish.contact, order_id=order_id))
+        return calls
+
+
+def _order_id(wish: PlaceOrder, key: str | None) -> str:
+    if wish.order_id is not None:
+        return wish.order_id
+    if key is None:
+        raise Problem(
+            'POST /api/orders needs an order_id in the body ("order_id": "o-1001") or an Idempotency-Key header, for '
+            "example Idempotency-Key: 6f1c0d9e: without either a repeat can't be told from a second order",
+            status=400,
+            code="idempotency_key_required",
+        )
+    return derived_order_id(wish.customer_id, key)
+
+
+def _same(order_id: str, wish: PlaceOrder, content: Mapping[str, Any]) -> bool:
+    """Whether the known order is equal in every field that the wish names."""
+    named: list[tuple[object, object]] = [
+        (wish.customer_id, content["customer_id"]),
+        (wish.currency, content["currency"]),
+        (wish.payment.method_ref, content["payment"]["method_ref"]),
+        (wish.address_ref(order_id), content["ship_to"]["address_ref"]),
+        (len(wish.items), len(content["items"])),
+    ]
+    if (contact_ref := wish.contact_ref(order_id)) is not None:
+        named.append((contact_ref, content["notify"]["contact_ref"]))
+    for line, kept in zip(wish.items, content["items"], strict=False):
+        named += [(line.product_id, kept["product_id"]), (line.quantity, kept["quantity"])]
+        if line.unit_price_minor is not None:
+            named.append((line.unit_price_minor, kept["unit_price_minor"]))
+    return all(wanted == kept for wanted, kept in named)
+
+
+def _status(document: Document | None, resource: Json | None) -> str:
+    if document is not None and "status" in document:
+        status: str = document["status"]
+        return status
+    if document is not None and row_of(document) == "CANCELLED":
+        return "CANCELLED"
+    return status_by_resource(resource) if resource is not None else "CANCELLED"
+
+
+def _placed(order_id: str, document: Document | None, resource: Json | None) -> Placed:
+    saga = None
+    if resource is not None:
+        metadata = resource["metadata"]
+        saga = SagaRef(namespace=metadata["namespace"], name=metadata["name"], phase=phase_of(resource))
+    return Placed.model_validate({"order_id": order_id, "status": _status(document, resource), "saga": saga})
+
+
+def _content_fields(document: Document) -> dict[str, Any]:
+    return {name: document[name] for name in Content.model_fields}
+
+
+def _not_found(order_id: str) -> NotFound:
+    return NotFound(f"there is no order {order_id}: POST /api/orders places one", order_id=order_id)
+
+
+def _problem(answer: Answer) -> Problem:
+    body = answer.body
+    return Problem(
+        body["detail"],
+        status=answer.status,
+        code=body["code"],
+        retryable=body["retryable"],
+        order_id=body.get("order_id"),
+    )

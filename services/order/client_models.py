@@ -1,0 +1,251 @@
+"""What clients send and get: placing, seeing, cancelling an order. The bounds are those of the OrderSaga resource.
+
+`tests/contract/test_rest_and_crd_agree.py` holds these types and crds/ordersaga.yaml together.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from common.wire import Body, Currency, CustomerId, OrderId, ProductId, Quantity, Reference, UnitPriceMinor
+from services.order.models import (
+    EXAMPLE_ORDER,
+    FulfilmentStatus,
+    Notify,
+    OrderFields,
+    OrderStatus,
+    Payment,
+    check_lines,
+    check_total,
+)
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Line(Body):
+    """A product and how many of it. Without a price it is the catalogue's at this moment."""
+
+    product_id: ProductId
+    quantity: Quantity
+    unit_price_minor: UnitPriceMinor | None = None
+
+
+class Address(Body):
+    """Where the goods go, given with the order. It is kept by the shipping service alone."""
+
+    name: Text
+    street: Text
+    city: Text
+    postal_code: Annotated[str, Field(min_length=1, max_length=20)]
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.", examples=["DE"])]
+
+
+class Contact(Body):
+    """Who is told, given with the order. It is kept by the notification service alone."""
+
+    email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class Destination(Body):
+    """The reference of an address that the shipping service keeps, or an address."""
+
+    address_ref: Reference | None = None
+    address: Address | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.address_ref is None) == (self.address is None):
+            raise ValueError("give either ship_to.address_ref or ship_to.address")
+        return self
+
+
+class PlaceOrder(Body):
+    """An order as a client places it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "order_id": "o-1001",
+                    "customer_id": "c-17",
+                    "currency": "EUR",
+                    "items": [{"product_id": "p-mug", "quantity": 2}],
+                    "payment": {"method_ref": "test-ok"},
+                    "ship_to": {"address_ref": "a-17"},
+                    "contact": {"email": "c17@example.com"},
+                },
+                {
+                    "customer_id": "c-17",
+                    "currency": "EUR",
+                    "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
+                    "payment": {"method_ref": "test-ok"},
+                    "ship_to": {
+                        "address": {
+                            "name": "Ada Example",
+                            "street": "Example Street 17",
+                            "city": "Berlin",
+                            "postal_code": "10115",
+                            "country": "DE",
+                        }
+                    },
+                },
+            ]
+        }
+    )
+
+    order_id: OrderId | None = Field(
+        default=None, description="Needed unless there is an Idempotency-Key, from which it is then derived."
+    )
+    customer_id: CustomerId
+    currency: Currency
+    items: Annotated[list[Line], Field(min_length=1, max_length=100)]
+    payment: Payment
+    ship_to: Destination
+    notify: Notify | None = Field(default=None, description="Default: the contact whose reference is the customer_id.")
+    contact: Contact | None = Field(
+        default=None, description="Instead of `notify`: a contact, kept under a new reference."
+    )
+
+    @model_validator(mode="after")
+    def _as_the_resource_has_it(self) -> Self:
+        check_lines(self.items)
+        if self.notify is not None and self.contact is not None:
+            raise ValueError("give either notify.contact_ref or contact")
+        if self.priced:
+            check_total(sum(line.quantity * (line.unit_price_minor or 0) for line in self.items))
+        return self
+
+    @property
+    def priced(self) -> bool:
+        """Whether every line has a price."""
+        return all(line.unit_price_minor is not None for line in self.items)
+
+    def address_ref(self, order_id: str) -> str:
+        """The reference of the address: as given, or where the inline address is kept."""
+        if self.ship_to.address is None:
+            return self.ship_to.address_ref or ""
+        return inline_reference(order_id, self.ship_to.address)
+
+    def contact_ref(self, order_id: str) -> str | None:
+        """The reference of the contact, or None if the order doesn't name one."""
+        if self.contact is not None:
+            return inline_reference(order_id, self.contact)
+        return self.notify.contact_ref if self.notify else None
+
+
+def derived_order_id(customer_id: str, key: str) -> str:
+    """The id of an order that comes with a key only: "o-" and 20 hex digits, the same whenever it is sent again."""
+    return "o-" + hashlib.sha256(f"{customer_id}\n{key}".encode()).hexdigest()[:20]
+
+
+def inline_reference(order_id: str, content: Body) -> str:
+    """Where inline data is kept: a name made of its content, so that it is never overwritten by other content."""
+    canonical = json.dumps(content.model_dump(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return f"{order_id}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
+
+
+class SagaRef(BaseModel):
+    """The resource of an order, in short."""
+
+    namespace: str
+    name: str
+    phase: str = Field(
+        description="Pending, Running, … Completed, Compensated, Failed; Unknown while it can't be read."
+    )
+
+
+class Placed(BaseModel):
+    """The order is taken: its saga runs. Poll the Location."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "order_id": "o-1001",
+                    "status": "PENDING",
+                    "saga": {"namespace": "shop", "name": "o-1001", "phase": "Pending"},
+                }
+            ]
+        }
+    )
+
+    order_id: str
+    status: OrderStatus
+    saga: SagaRef | None = Field(description="null once the resource is gone.")
+
+
+class Compensation(BaseModel):
+    """The undoing of a step."""
+
+    attempts: int = 0
+    start_time: str | None = None
+    completion_time: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class SagaStep(BaseModel):
+    """A step of the saga, what became of it and of its compensation."""
+
+    name: str
+    state: str
+    attempts: int = 0
+    reason: str | None = None
+    message: str | None = None
+    compensation: Compensation | None = None
+
+
+class SagaCondition(BaseModel):
+    """A condition of the resource."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+    last_transition_time: str | None = None
+
+
+class SagaView(SagaRef):
+    """The progress of an order's saga, read from its resource."""
+
+    current_step: str | None = None
+    steps: list[SagaStep] = []
+    conditions: list[SagaCondition] = []
+
+
+_EXAMPLE_SAGA: dict[str, Any] = {
+    "namespace": "shop",
+    "name": "o-1001",
+    "phase": "Running",
+    "current_step": "payment",
+    "steps": [
+        {"name": "order", "state": "Succeeded", "attempts": 1, "reason": None, "message": None, "compensation": None}
+    ],
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "Unknown",
+            "reason": "Running",
+            "message": "payment is being called",
+            "last_transition_time": "2026-11-22T20:00:00Z",
+        }
+    ],
+}
+
+
+class OrderView(OrderFields):
+    """An order joined with the progress of its saga."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**EXAMPLE_ORDER, "saga": _EXAMPLE_SAGA}]})
+
+    saga: SagaView | None = Field(default=None, description="null once the resource is gone, seven days after the end.")
+
+
+class StatusUpdate(Body):
+    """The next step of fulfilment."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "PROCESSING"}]})
+
+    status: FulfilmentStatus

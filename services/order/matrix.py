@@ -1,0 +1,117 @@
+"""The arbiter: what each step of a saga may do to an order, decided from the document alone. Pure.
+
+CONFIRMED and CANCELLING both follow PENDING and nothing else, so whichever of `confirm` (the pivot) and `reject` (the
+door) is written first decides, and the other learns it. A document that holds only a refusal counts as missing; one
+that holds only a tombstone counts as CANCELLED: it is of an order that never was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from common.record import Record
+from services.order.models import Content, OrderStatus
+
+Action = Literal["create", "confirm", "reject", "cancel"]
+Row = Literal["missing", "PENDING", "CONFIRMED", "CANCELLING", "CANCELLED"]
+Document = Mapping[str, Any]
+
+BLOCKED_CUSTOMER = "c-blocked"  # the trigger of demonstrations and tests
+
+
+@dataclass(frozen=True)
+class Become:
+    """The order moves to this status."""
+
+    status: OrderStatus
+    closed: bool = False
+
+
+@dataclass(frozen=True)
+class Same:
+    """Nothing changes: a repeat, or a state that is further on. Answered with success."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Nothing changes, and the answer is no."""
+
+    code: Literal["compensated", "already_confirmed", "not_found"]
+
+
+Verdict = Become | Same | Refuse
+
+_SAME = Same()
+_COMPENSATED = Refuse("compensated")
+_ALREADY_CONFIRMED = Refuse("already_confirmed")
+
+MATRIX: Mapping[Action, Mapping[Row, Verdict]] = {
+    "create": {
+        "missing": Become("PENDING"),
+        "PENDING": _SAME,
+        "CONFIRMED": _SAME,
+        "CANCELLING": _COMPENSATED,
+        "CANCELLED": _COMPENSATED,
+    },
+    "confirm": {
+        "missing": Refuse("not_found"),
+        "PENDING": Become("CONFIRMED"),
+        "CONFIRMED": _SAME,
+        "CANCELLING": _COMPENSATED,
+        "CANCELLED": _COMPENSATED,
+    },
+    "reject": {
+        "missing": Become("CANCELLING"),
+        "PENDING": Become("CANCELLING"),
+        "CONFIRMED": _ALREADY_CONFIRMED,
+        "CANCELLING": _SAME,
+        "CANCELLED": _SAME,
+    },
+    "cancel": {
+        "missing": Become("CANCELLED"),
+        "PENDING": Become("CANCELLED"),
+        "CONFIRMED": _ALREADY_CONFIRMED,
+        "CANCELLING": Become("CANCELLED", closed=True),
+        "CANCELLED": _SAME,
+    },
+}
+"""Rows: missing, PENDING, CONFIRMED or later, CANCELLING, CANCELLED."""
+
+_LATER: frozenset[OrderStatus] = frozenset({"CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED"})
+
+NEXT_FULFILMENT: Mapping[OrderStatus, OrderStatus] = {
+    "CONFIRMED": "PROCESSING",
+    "PROCESSING": "SHIPPED",
+    "SHIPPED": "DELIVERED",
+}
+"""The only legal steps of fulfilment."""
+
+
+def row_of(document: Document | None) -> Row:
+    """The document's row in the matrix."""
+    if document is None:
+        return "missing"
+    status: OrderStatus | None = document.get("status")
+    if status is None:
+        return "CANCELLED" if Record.of(document).tombstone else "missing"
+    if status in _LATER:
+        return "CONFIRMED"
+    row: Row = status  # type: ignore[assignment]  # PENDING, CANCELLING or CANCELLED
+    return row
+
+
+def verdict(action: Action, document: Document | None) -> Verdict:
+    """What this action does to this document, if its content is the document's."""
+    return MATRIX[action][row_of(document)]
+
+
+def content_fields(content: Content) -> dict[str, Any]:
+    """The content as the document keeps it."""
+    return {**content.model_dump(), "total_minor": content.total_minor}
+
+
+def same_content(document: Document, content: Content) -> bool:
+    """Whether the document has this content. One that has none (refusal only, tombstone) contradicts nothing."""
+    if document.get("customer_id") is None:
+        return True
+    return all(document.get(name) == value for name, value in content_fields(content).items())

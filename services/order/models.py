@@ -1,0 +1,162 @@
+"""What travels on order's wire in the saga's own steps, and what its database keeps: the fields are the same.
+
+The *content* of an order is every immutable field of its resource's spec. All of it is in the bodies of create, confirm
+and reject, and is kept in the order document, so that a resource re-created with another content is noticed.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from common.wire import Body, Currency, CustomerId, OrderBody, OrderLine, Reference
+
+LIMIT_TOTAL_MINOR = 1_000_000_000_000  # as in crds/ordersaga.yaml
+
+OrderStatus = Literal["PENDING", "CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "CANCELLING", "CANCELLED"]
+FulfilmentStatus = Literal["PROCESSING", "SHIPPED", "DELIVERED"]
+
+EXAMPLE_CONTENT: dict[str, Any] = {
+    "order_id": "o-1001",
+    "customer_id": "c-17",
+    "currency": "EUR",
+    "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
+    "payment": {"method_ref": "test-ok"},
+    "ship_to": {"address_ref": "a-17"},
+    "notify": {"contact_ref": "c-17"},
+}
+EXAMPLE_ORDER: dict[str, Any] = {
+    "order_id": "o-1001",
+    "customer_id": "c-17",
+    "status": "PENDING",
+    "items": EXAMPLE_CONTENT["items"],
+    "total_minor": 2500,
+    "currency": "EUR",
+    "reason": None,
+    "saga": None,
+}
+
+
+def _no_card_number(reference: str) -> str:
+    if len(reference) >= 12 and set(reference) <= set("0123456789._-"):
+        raise ValueError("this looks like a card number: give the reference of a payment method kept by payment")
+    return reference
+
+
+class Payment(Body):
+    """How the order is paid: the reference of a method that the payment service keeps."""
+
+    method_ref: Annotated[Reference, AfterValidator(_no_card_number)] = Field(examples=["test-ok"])
+
+
+class ShipTo(Body):
+    """Where the goods go: the reference of an address that the shipping service keeps."""
+
+    address_ref: Reference = Field(examples=["a-17"])
+
+
+class Notify(Body):
+    """Who is told: the reference of a contact that the notification service keeps."""
+
+    contact_ref: Reference = Field(examples=["c-17"])
+
+
+class Content(OrderBody):
+    """The whole content of an order: the body of create, confirm and reject."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_CONTENT]})
+
+    customer_id: CustomerId
+    currency: Currency
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=100)]
+    payment: Payment
+    ship_to: ShipTo
+    notify: Notify
+
+    @property
+    def total_minor(self) -> int:
+        """The sum of all lines in minor units."""
+        return sum(line.quantity * line.unit_price_minor for line in self.items)
+
+    @model_validator(mode="after")
+    def _as_the_resource_has_it(self) -> Self:
+        check_lines(self.items)
+        check_total(self.total_minor)
+        return self
+
+
+def check_lines(lines: list[Any]) -> None:
+    """Raises ValueError if a product has two lines."""
+    products = [line.product_id for line in lines]
+    if len(set(products)) < len(products):
+        raise ValueError("each product may appear once: add up its quantities in one line")
+
+
+def check_total(total_minor: int) -> None:
+    """Raises ValueError if the resource would refuse this total."""
+    if total_minor < 1:
+        raise ValueError("the order's total must be at least 1 minor unit: there is nothing to charge")
+    if total_minor > LIMIT_TOTAL_MINOR:
+        raise ValueError(f"the order's total must be at most {LIMIT_TOTAL_MINOR} minor units")
+
+
+class CancelRequest(OrderBody):
+    """The last undo of a saga. `reason` is outside the fingerprint, and the first one stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001", "reason": "card_declined"}]})
+
+    reason: str | None = Field(default=None, max_length=128, description="Why, as a code such as `card_declined`.")
+
+
+class OrderFields(BaseModel):
+    """What is known of an order without its saga."""
+
+    order_id: str
+    customer_id: str
+    status: OrderStatus
+    items: list[OrderLine]
+    total_minor: int
+    currency: str
+    reason: str | None = Field(default=None, description="Why it was cancelled, such as `card_declined`.")
+
+
+class Order(OrderFields):
+    """An order as the saga's steps and lists show it: without its saga, for which see GET /api/orders/{order_id}."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ORDER]})
+
+    saga: None = None
+
+
+class Undone(BaseModel):
+    """Answer of cancel: the order, if there ever was one, and whether this found something to undo."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {**EXAMPLE_ORDER, "status": "CANCELLED", "reason": "card_declined", "effect": "undone"},
+                {"order_id": "o-1001", "effect": "none"},
+            ]
+        }
+    )
+
+    order_id: str
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    items: list[OrderLine] | None = None
+    total_minor: int | None = None
+    currency: str | None = None
+    reason: str | None = None
+    saga: None = None
+    effect: Literal["undone", "none"]
+
+
+class Rejected(Undone):
+    """Answer of reject, the door: the order can't be confirmed any more."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**EXAMPLE_ORDER, "status": "CANCELLING", "effect": "undone", "closed": False}]}
+    )
+
+    closed: bool = Field(
+        description="Whether the whole rollback was done once, from the door to the end: nothing is left to undo."
+    )

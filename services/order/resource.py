@@ -1,0 +1,128 @@
+"""An order and its OrderSaga resource: the same content in two spellings, and the saga's progress for clients. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from common.kube import API_VERSION, CORRELATION_ID, FINALIZER, KIND
+from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
+from services.order.models import Content, OrderStatus
+
+TTL_SECONDS = 7 * 24 * 3600
+"""Resources of finished orders are kept for a week: long enough to look at last weekend's trouble."""
+
+Resource = Mapping[str, Any]
+
+
+def resource_of(content: Content, *, namespace: str, correlation_id: str | None) -> dict[str, Any]:
+    """The resource to create. It has our finalizer from the first moment on, so that no deletion skips the rollback."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": content.order_id,
+            "namespace": namespace,
+            "finalizers": [FINALIZER],
+            "annotations": {CORRELATION_ID: correlation_id} if correlation_id else {},
+        },
+        "spec": {
+            "orderID": content.order_id,
+            "customerID": content.customer_id,
+            "currency": content.currency,
+            "items": [
+                {"productID": line.product_id, "quantity": line.quantity, "unitPriceMinor": line.unit_price_minor}
+                for line in content.items
+            ],
+            "payment": {"methodRef": content.payment.method_ref},
+            "shipTo": {"addressRef": content.ship_to.address_ref},
+            "notify": {"contactRef": content.notify.contact_ref},
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+        },
+    }
+
+
+def content_of(resource: Resource) -> Content:
+    """The content of a resource, exactly as the operator sends it to the steps.
+
+    Raises:
+        ValueError: the resource has been stored with a schema that isn't ours.
+    """
+    spec = resource["spec"]
+    try:
+        return Content.model_validate(
+            {
+                "order_id": spec["orderID"],
+                "customer_id": spec["customerID"],
+                "currency": spec["currency"],
+                "items": [
+                    {
+                        "product_id": line["productID"],
+                        "quantity": line["quantity"],
+                        "unit_price_minor": line["unitPriceMinor"],
+                    }
+                    for line in spec["items"]
+                ],
+                "payment": {"method_ref": spec["payment"]["methodRef"]},
+                "ship_to": {"address_ref": spec["shipTo"]["addressRef"]},
+                "notify": {"contact_ref": spec.get("notify", {}).get("contactRef", spec["customerID"])},
+            }
+        )
+    except (KeyError, ValidationError) as error:
+        raise ValueError(f"OrderSaga {resource['metadata']['name']} breaks its own schema: {error}") from error
+
+
+def phase_of(resource: Resource) -> str:
+    """The phase; Pending as long as nobody has looked at the resource."""
+    return resource.get("status", {}).get("phase") or "Pending"
+
+
+def status_by_resource(resource: Resource) -> OrderStatus:
+    """The order's status while there is no order document: the first step wasn't called yet, or it was refused."""
+    match phase_of(resource):
+        case "Compensating" | "Failed":
+            return "CANCELLING"
+        case "Compensated":
+            return "CANCELLED"
+    return "PENDING"
+
+
+def view_of(resource: Resource) -> SagaView:
+    """The saga's progress for clients."""
+    status = resource.get("status", {})
+    return SagaView(
+        namespace=resource["metadata"]["namespace"],
+        name=resource["metadata"]["name"],
+        phase=phase_of(resource),
+        current_step=status.get("currentStep"),
+        steps=[_step(step) for step in status.get("steps", ())],
+        conditions=[
+            SagaCondition(
+                type=condition["type"],
+                status=condition["status"],
+                reason=condition["reason"],
+                message=condition["message"],
+                last_transition_time=condition.get("lastTransitionTime"),
+            )
+            for condition in status.get("conditions", ())
+        ],
+    )
+
+
+def _step(step: Mapping[str, Any]) -> SagaStep:
+    compensation = step.get("compensation")
+    return SagaStep(
+        name=step["name"],
+        state=step["state"],
+        attempts=step.get("attempts", 0),
+        reason=step.get("reason"),
+        message=step.get("message"),
+        compensation=compensation
+        and Compensation(
+            attempts=compensation.get("attempts", 0),
+            start_time=compensation.get("startTime"),
+            completion_time=compensation.get("completionTime"),
+            reason=compensation.get("reason"),
+            message=compensation.get("message"),
+        ),
+    )

@@ -1,0 +1,126 @@
+"""The OrderSaga resources as this service needs them: create, look, cancel.
+
+The service starts without an API server and without a configuration for one. It looks again whenever it needs it, and
+whatever the API server doesn't do becomes an answer that says what to do.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.errors import Invalid, Unavailable
+from common.kube import AlreadyExists, Conflict, Forbidden, Json, KubeClient, KubeError, NotFound, OrderSagas
+from common.kube import Invalid as KubeInvalid
+
+log = logging.getLogger(__name__)
+
+USER_AGENT = "ordersaga-order-service/0.1"
+FINISHED = frozenset({"Completed", "Compensated"})
+
+
+class Sagas:
+    """The resources of our namespace. Every method raises `Unavailable` when the API server can't be asked."""
+
+    def __init__(self, namespace: str, kubeconfig: Path | None = None) -> None:
+        self.namespace = namespace
+        self._kubeconfig = kubeconfig
+        self._sagas: OrderSagas | None = None
+        self._connecting = asyncio.Lock()
+
+    async def find(self, order_id: str) -> Json | None:
+        """The resource of this order, or None."""
+        with _told(order_id):
+            try:
+                return await (await self._connected()).get(order_id)
+            except NotFound as missing:
+                _raise_if_the_crd_is_missing(missing)
+                return None
+
+    async def create(self, resource: Json) -> Json | None:
+        """Create it: the one write that makes an order. None if there is one of that name already.
+
+        Raises:
+            Invalid: the API server refuses the content.
+        """
+        order_id = resource["metadata"]["name"]
+        with _told(order_id):
+            try:
+                return await (await self._connected()).create(resource)
+            except AlreadyExists:
+                return None
+            except KubeInvalid as error:
+                refused = "; ".join(f"{field}: {message}" for field, message in error.causes) or error.message
+                raise Invalid(f"order {order_id} is not a valid OrderSaga: {refused}", order_id=order_id) from error
+
+    async def cancel(self, order_id: str) -> None:
+        """Set spec.state Cancelled. A resource that is gone or finished is left as it is: nothing is left to do."""
+        with _told(order_id):
+            try:
+                await (await self._connected()).patch(order_id, {"spec": {"state": "Cancelled"}})
+            except NotFound:
+                log.info("order %s is cancelled: its OrderSaga is gone already", order_id)
+            except KubeInvalid as error:
+                log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
+
+    async def trouble(self) -> str | None:
+        """None if our resources can be read, else one sentence that says what to do."""
+        try:
+            sagas = await self._connected()
+            async for _ in sagas.list(limit=1):
+                break
+        except NotFound:
+            return (
+                f"the API server doesn't know OrderSagas: kubectl apply -f crds/ordersaga.yaml ({sagas.client.server})"
+            )
+        except Forbidden as error:
+            return f"the API server doesn't let us: apply the Roles of manifests/ ({error.message})"
+        except KubeError as error:
+            return f"the API server can't be asked: {error.message}"
+        return None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._sagas is not None:
+            await self._sagas.client.aclose()
+
+    async def _connected(self) -> OrderSagas:
+        async with self._connecting:
+            if self._sagas is None:
+                # Reading the configuration imports a large library and reads files: not on the event loop.
+                client = await asyncio.to_thread(KubeClient.from_config, self._kubeconfig, user_agent=USER_AGENT)
+                self._sagas = OrderSagas(client, self.namespace)
+            return self._sagas
+
+
+@contextmanager
+def _told(order_id: str) -> Iterator[None]:
+    """What the API server doesn't do becomes 503: the same request succeeds once a person or time has repaired it."""
+    try:
+        yield
+    except Conflict as error:
+        raise Unavailable(
+            f"order {order_id}: its OrderSaga was changed meanwhile: repeat", order_id=order_id
+        ) from error
+    except Forbidden as error:
+        raise Unavailable(
+            f"order {order_id}: the API server doesn't let this service do it ({error.message}): "
+            "apply the Roles of manifests/, then repeat the same request",
+            retry_after=30,
+            order_id=order_id,
+        ) from error
+    except KubeError as error:
+        raise Unavailable(
+            f"order {order_id}: the API server can't be asked ({error.message}): repeat the same request, it is safe",
+            retry_after=round(error.retry_after or 2),
+            order_id=order_id,
+        ) from error
+
+
+def _raise_if_the_crd_is_missing(missing: NotFound) -> None:
+    """A missing order and a missing CRD are both 404."""
+    if "could not find the requested resource" in missing.message:
+        raise KubeError(
+            missing.status, missing.reason, "it doesn't know OrderSagas: kubectl apply -f crds/ordersaga.yaml"
+        ) from missing

@@ -1,0 +1,197 @@
+"""The saga's four steps as transitions of the order document: the matrix, between the barrier's gate and its answers.
+
+Create, confirm and cancel store their answers. Reject stores none: what it answers follows from the document's state
+and content, so that it may be asked for ever, by the operator and by a client's cancel alike.
+"""
+
+from typing import Any
+
+from common.errors import NotFound, Problem, Refused
+from common.record import Record
+from common.transitions import (
+    Answer,
+    Call,
+    Decision,
+    Document,
+    Transition,
+    Write,
+    answered,
+    change,
+    compensated,
+    gate,
+    raised,
+)
+from services.order.matrix import (
+    BLOCKED_CUSTOMER,
+    Become,
+    Refuse,
+    content_fields,
+    row_of,
+    same_content,
+    verdict,
+)
+from services.order.models import CancelRequest, Content, Order
+
+
+def create(call: Call, content: Content) -> Transition:
+    """missing → PENDING, or refused once and for all (`customer_blocked`)."""
+
+    def transition(document: Document | None) -> Decision:
+        record = Record.of(document)
+        if (decision := _gate(call, document, content, forward=True)) is not None:
+            return decision
+        match verdict("create", document):
+            case Become(status):
+                if content.customer_id == BLOCKED_CUSTOMER:
+                    return answered(call, record, Answer.of(_blocked(content)))
+                fields = {**content_fields(content), "status": status, "closed": False, "reason": None}
+                return answered(call, record, Answer(200, order_body(fields)), fields=fields, effect=True)
+            case Refuse():
+                return raised(call, record, compensated(call))
+        return raised(call, record, Answer(200, order_body(_existing(document))))
+
+    return transition
+
+
+def confirm(call: Call, content: Content) -> Transition:
+    """PENDING → CONFIRMED: the pivot."""
+
+    def transition(document: Document | None) -> Decision:
+        record = Record.of(document)
+        if (decision := _gate(call, document, content, forward=True)) is not None:
+            return decision
+        match verdict("confirm", document):
+            case Become(status):
+                after = {**_existing(document), "status": status}
+                return answered(call, record, Answer(200, order_body(after)), fields={"status": status}, effect=True)
+            case Refuse("not_found"):
+                raise NotFound(
+                    f"order {call.order_id} was never created here: POST /api/orders/create comes first",
+                    order_id=call.order_id,
+                )
+            case Refuse():
+                return raised(call, record, compensated(call))
+        return raised(call, record, Answer(200, order_body(_existing(document))))
+
+    return transition
+
+
+def reject(call: Call, content: Content) -> Transition:
+    """missing, PENDING → CANCELLING: the door. From here on the order can't be confirmed any more."""
+
+    def transition(document: Document | None) -> Decision:
+        record = Record.of(document)
+        if (decision := _gate(call, document, content, forward=False)) is not None:
+            return decision
+        match verdict("reject", document):
+            case Become(status):
+                fields = {**content_fields(content), "status": status, "closed": False, "reason": None}
+                return change(call, record.with_tombstone(), _rejected(record, fields), fields=fields, effect=True)
+            case Refuse():
+                return raised(call, record, Answer.of(already_confirmed(_existing(document))))
+        return raised(call, record, _rejected(record, _existing(document)))
+
+    return transition
+
+
+def cancel(call: Call, request: CancelRequest) -> Transition:
+    """→ CANCELLED: the last undo. Of an order that never was it leaves a tombstone, which has no status."""
+
+    def transition(document: Document | None) -> Decision:
+        record = Record.of(document)
+        if (decision := gate(call, record, forward=False)) is not None:
+            return decision
+        happened = record.happened("create")
+        match verdict("cancel", document):
+            case Become() if row_of(document) == "missing":
+                body = {"order_id": call.order_id, "reason": request.reason, "effect": "none"}
+                return answered(call, record.with_tombstone(), Answer(200, body), fields={"reason": request.reason})
+            case Become(status, closed):
+                fields = {"status": status, "closed": closed, "reason": request.reason}
+                body = _undone(happened, {**_existing(document), **fields})
+                return answered(call, record.with_tombstone(), Answer(200, body), fields=fields, effect=happened)
+            case Refuse():
+                return raised(call, record, Answer.of(already_confirmed(_existing(document))))
+        return raised(call, record, Answer(200, _undone(happened, _existing(document))))
+
+    return transition
+
+
+def order_body(document: Document) -> dict[str, Any]:
+    """The order as the wire has it, without its saga."""
+    return Order.model_validate(document).model_dump(mode="json")
+
+
+def already_confirmed(document: Document) -> Refused:
+    """The answer to whoever wants to cancel too late."""
+    order_id = document["order_id"]
+    return Refused(
+        "already_confirmed",
+        f"order {order_id} is {document['status']}: it is confirmed and can't be cancelled any more",
+        order_id=order_id,
+    )
+
+
+def _existing(document: Document | None) -> dict[str, Any]:
+    """The document of a row other than missing."""
+    return dict(document or {})
+
+
+def _gate(call: Call, document: Document | None, content: Content, *, forward: bool) -> Decision | None:
+    """The barrier's gate, and the rule that an order's content never changes.
+
+    The latter outranks the tombstone: whoever comes with other content has nothing to roll back here.
+    """
+    decision = gate(call, Record.of(document), forward=forward)
+    if (decision is None or _code(decision) == "compensated") and not same_content(document or {}, content):
+        raise _other_content(call, document or {})
+    return decision
+
+
+def _code(decision: Decision) -> str | None:
+    answer = decision.answer if isinstance(decision, Write) else decision
+    return answer.body.get("code")
+
+
+def _other_content(call: Call, document: Document) -> Problem:
+    # Reject's fingerprint isn't kept, but a closed door shows that its key was used, and with the document's content.
+    if call.operation == "reject" and (document["status"] == "CANCELLING" or document.get("closed")):
+        return Problem(
+            f"the key {call.key} was used with another body: an order's content never changes; use another order id",
+            status=422,
+            code="key_reused",
+            order_id=call.order_id,
+        )
+    return Refused(
+        "order_id_used",
+        f"order {call.order_id} {fate(document)}: place a new order under a new id",
+        order_id=call.order_id,
+    )
+
+
+def fate(document: Document) -> str:
+    """Why an order's id can't be used again, for a reader: "was cancelled (card_declined)"."""
+    match row_of(document):
+        case "CANCELLED":
+            reason = document.get("reason")
+            return f"was cancelled ({reason})" if reason else "was cancelled"
+        case "CANCELLING":
+            return "is being cancelled"
+    return "exists with other content"
+
+
+def _blocked(content: Content) -> Refused:
+    return Refused(
+        "customer_blocked",
+        f"order {content.order_id}: customer {content.customer_id} is blocked: ask customer service",
+        order_id=content.order_id,
+    )
+
+
+def _rejected(record: Record, document: Document) -> Answer:
+    return Answer(200, {**_undone(record.happened("create"), document), "closed": bool(document.get("closed"))})
+
+
+def _undone(happened: bool, document: Document) -> dict[str, Any]:
+    order = order_body(document) if "status" in document else {"order_id": document["_id"]}
+    return {**order, "effect": "undone" if happened else "none"}

@@ -1,0 +1,69 @@
+"""The order documents: the only module here that knows the database. The barrier does every write."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.barrier import LISTED, Answer, Barrier
+from common.errors import NotFound, Refused
+from common.mongo import Database, Index
+from common.pagination import Paging, page
+from common.transitions import Call, Document
+from common.wire import Page
+from services.order import steps
+from services.order.matrix import NEXT_FULFILMENT
+from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
+
+INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "status"))
+
+
+class Orders:
+    """All orders. Methods raise PyMongoError when the database doesn't answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._collection = database["orders"]
+        self._barrier = Barrier(self._collection)
+
+    async def create(self, call: Call, content: Content) -> Answer:
+        """The saga's first step."""
+        return await self._barrier.apply(call.order_id, steps.create(call, content), new=True)
+
+    async def confirm(self, call: Call, content: Content) -> Answer:
+        """The pivot. Raises NotFound if the order was never created."""
+        return await self._barrier.apply(call.order_id, steps.confirm(call, content))
+
+    async def reject(self, call: Call, content: Content) -> Answer:
+        """The door."""
+        return await self._barrier.apply(call.order_id, steps.reject(call, content))
+
+    async def cancel(self, call: Call, request: CancelRequest) -> Answer:
+        """The last undo."""
+        return await self._barrier.apply(call.order_id, steps.cancel(call, request))
+
+    async def get(self, order_id: str) -> Document | None:
+        """The document, also if it is only a tombstone or a refusal."""
+        return await self._barrier.get(order_id)
+
+    async def list(self, paging: Paging, *, customer_id: str | None, status: OrderStatus | None) -> Page[Order]:
+        """Orders by id; neither tombstones nor refusals. None doesn't filter."""
+        where: Mapping[str, Any] = {"customer_id": customer_id, **({"status": status} if status else LISTED)}
+        return await page(self._collection, where, paging, Order.model_validate)
+
+    async def fulfil(self, order_id: str, status: FulfilmentStatus) -> Order:
+        """Move a confirmed order on. Raises NotFound, Refused `illegal_transition`."""
+
+        def fields_of(document: Document) -> Mapping[str, Any]:
+            now = document["status"]
+            if now == status:
+                return {}
+            if NEXT_FULFILMENT.get(now) != status:
+                following = NEXT_FULFILMENT.get(now)
+                hint = f"the only status that can follow is {following}" if following else "nothing follows that status"
+                raise Refused(
+                    "illegal_transition", f"order {order_id} is {now}, not {status}: {hint}", order_id=order_id
+                )
+            return {"status": status}
+
+        document = await self._barrier.modify(order_id, fields_of)
+        if document is None:
+            raise NotFound(f"there is no order {order_id}", order_id=order_id)
+        return Order.model_validate(document)
