@@ -1,0 +1,169 @@
+"""The real operator process against a real API server, with scripted participants."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from dev.processes import free_port
+from tests.operator.scripted import ScriptedParticipants
+
+Json = dict[str, Any]
+T = TypeVar("T")
+GROUP, VERSION, PLURAL, NAMESPACE = "ordersaga.io", "v1alpha1", "ordersagas", "sagas-of-operator-tests"
+
+
+class Sagas:
+    """OrderSagas of the tests' own namespace, as an administrator sees them."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self.api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
+        self.core = client.CoreV1Api(self.api.api_client)
+
+    def create(self, name: str, *, finalizer: bool = True, **spec: Any) -> Json:
+        metadata: Json = {"name": name}
+        if finalizer:
+            metadata["finalizers"] = ["ordersaga.io/compensation"]
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": "OrderSaga",
+            "metadata": metadata,
+            "spec": {
+                "orderID": name,
+                "customerID": "c-17",
+                "currency": "EUR",
+                "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
+                "payment": {"methodRef": "test-ok"},
+                "shipTo": {"addressRef": "a-17"},
+                "retry": {"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1},
+                **spec,
+            },
+        }
+        return self.api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, body)  # type: ignore[no-any-return]
+
+    def get(self, name: str) -> Json:
+        return self.api.get_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name)  # type: ignore[no-any-return]
+
+    def patch(self, name: str, **spec: Any) -> Json:
+        return self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
+
+    def delete(self, name: str) -> None:
+        self.api.delete_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name)
+
+    def exists(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except ApiException as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def status(self, name: str) -> Json:
+        return self.get(name).get("status") or {}
+
+    def step(self, name: str, step: str) -> Json:
+        return next((s for s in self.status(name).get("steps", []) if s["name"] == step), {})
+
+    def condition(self, name: str, type_: str) -> Json:
+        return next((c for c in self.status(name).get("conditions", []) if c["type"] == type_), {})
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        listed = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}")
+        return [(event.type, event.reason) for event in listed.items]
+
+    def wait(self, name: str, *phases: str, seconds: float = 20.0) -> Json:
+        return wait_until(lambda: self._in_phase(name, phases), f"{name} to be {phases}", seconds)
+
+    def _in_phase(self, name: str, phases: tuple[str, ...]) -> Json | None:
+        resource = self.get(name)
+        return resource if (resource.get("status") or {}).get("phase") in phases else None
+
+
+def wait_until(look: Callable[[], T | None], what: str, seconds: float = 20.0) -> T:
+    until = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < until, f"waited {seconds} s for {what}"
+        time.sleep(0.05)
+
+
+class OperatorProcess:
+    """One `python -m saga_operator` that tests may kill, pause and start again."""
+
+    def __init__(self, kubeconfig: Path, participants: str, log: Path, identity: str = "tests", **env: str) -> None:
+        self.log, self.port = log, free_port()
+        services = ("ORDER", "INVENTORY", "PAYMENT", "SHIPPING", "NOTIFICATION")
+        self.env = {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            **{f"ORDERSAGA_{name}_URL": participants for name in services},
+            "ORDERSAGA_NAMESPACE": NAMESPACE,
+            "ORDERSAGA_IDENTITY": identity,
+            "ORDERSAGA_HEALTH_PORT": str(self.port),
+            "ORDERSAGA_CALL_TIMEOUT": "1.0",
+            "ORDERSAGA_SWEEP_INTERVAL": "2",
+            "ORDERSAGA_LOG_FORMAT": "text",
+            **env,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "saga_operator"], env=self.env, stderr=log)
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def operator_kubeconfig(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Exactly the Role that we ship, in a namespace of these tests' own."""
+    control_plane.administrator.install(NAMESPACE)
+    folder = tmp_path_factory.mktemp("identities")
+    path: Path = control_plane.administrator.identity("ordersaga-operator", NAMESPACE, folder)
+    return path
+
+
+@pytest.fixture(scope="session")
+def participants() -> Iterator[ScriptedParticipants]:
+    scripted = ScriptedParticipants()
+    yield scripted
+    scripted.stop()
+
+
+@pytest.fixture(scope="session")
+def sagas(control_plane: Any) -> Sagas:
+    return Sagas(control_plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def operator(
+    operator_kubeconfig: Path, participants: ScriptedParticipants, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    process = OperatorProcess(operator_kubeconfig, participants.url, tmp_path_factory.mktemp("operator") / "log")
+    process.start()
+    yield process
+    if process.process is not None and process.process.poll() is None:
+        process.stop()

@@ -1,0 +1,153 @@
+"""What the operator makes of the answers of its participants, on a real API server."""
+
+import pytest
+
+from tests.operator.conftest import OperatorProcess, Sagas, wait_until
+from tests.operator.scripted import Reply, ScriptedParticipants, refused
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+FORWARD = [
+    "/api/orders/create",
+    "/api/inventory/reserve",
+    "/api/payments/process",
+    "/api/shipping/schedule",
+    "/api/orders/confirm",
+    "/api/notifications/send",
+]
+
+
+def test_every_step_is_called_once_and_in_order(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    sagas.create("o-happy")
+    status = sagas.wait("o-happy", "Completed")["status"]
+    assert participants.paths("o-happy") == FORWARD
+    assert status["stepsSummary"] == "6/6"
+    assert status["total"] == "25.00 EUR"
+    assert sagas.step("o-happy", "payment")["externalID"] == "pay-o-happy"
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "Ready": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
+        "Succeeded": "True",
+    }
+
+
+def test_the_finalizer_is_taken_off_a_finished_saga(sagas: Sagas) -> None:
+    sagas.create("o-released")
+    sagas.wait("o-released", "Completed")
+    wait_until(lambda: not sagas.get("o-released")["metadata"].get("finalizers"), "no finalizer")
+
+
+def test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect(sagas: Sagas) -> None:
+    sagas.create("o-kubectl", finalizer=False)
+    sagas.wait("o-kubectl", "Completed")
+
+
+def test_a_refusal_rolls_back_through_the_door_and_in_reverse(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-declined", "/api/payments/process", refused("card_declined", "the bank said no"))
+    sagas.create("o-declined")
+    status = sagas.wait("o-declined", "Compensated")["status"]
+    assert participants.paths("o-declined") == [
+        *FORWARD[:3],
+        "/api/orders/reject",
+        "/api/shipping/cancel",
+        "/api/inventory/release",
+        "/api/orders/cancel",
+    ]
+    assert participants.of("o-declined")[-1].body == {"order_id": "o-declined", "reason": "card_declined"}
+    assert status["failure"] == {"step": "payment", "reason": "CardDeclined", "message": "the bank said no"}
+    states = {step["name"]: step["state"] for step in status["steps"]}
+    assert states == {
+        "order": "Compensated",
+        "inventory": "Compensated",
+        "payment": "Refused",
+        "shipping": "Skipped",
+        "confirmation": "Skipped",
+        "notification": "Skipped",
+    }
+    assert ("Warning", "CardDeclined") in sagas.events("o-declined")
+
+
+def test_no_answer_is_asked_again_with_the_same_key(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-silent", "/api/payments/process", Reply(0), Reply(200, raw="not json"), Reply(503))
+    sagas.create("o-silent", retry={"maxAttempts": 8, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+    sagas.wait("o-silent", "Completed")
+    calls = [call for call in participants.of("o-silent") if call.path == "/api/payments/process"]
+    assert len(calls) == 4
+    assert {call.key for call in calls} == {"sagas-of-operator-tests/o-silent/payment/do"}
+    assert sagas.step("o-silent", "payment")["attempts"] == 4
+
+
+def test_a_spent_budget_is_unknown_and_undone(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-unknown", "/api/shipping/schedule", always=Reply(503))
+    sagas.create("o-unknown")
+    sagas.wait("o-unknown", "Compensated")
+    assert "/api/shipping/cancel" in participants.paths("o-unknown")
+    assert participants.paths("o-unknown").count("/api/shipping/schedule") == 3
+
+
+def test_retry_after_is_honoured(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-later", "/api/inventory/reserve", Reply(429, headers={"Retry-After": "1"}))
+    sagas.create("o-later")
+    sagas.wait("o-later", "Completed")
+    first, second = (c.at for c in participants.of("o-later") if c.path == "/api/inventory/reserve")
+    assert second - first >= 1.0
+
+
+def test_an_operation_in_progress_is_followed_at_its_location(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    place = "/api/payments/operations/o-slow/do"
+    accepted = Reply(202, headers={"Location": place, "Retry-After": "0.1"})
+    participants.say("o-slow", "/api/payments/process", accepted)
+    participants.say("o-slow", place, accepted, accepted, Reply(200, {"payment_id": "pay-slow"}))
+    sagas.create("o-slow")
+    sagas.wait("o-slow", "Completed")
+    paths = participants.paths("o-slow")
+    assert paths.count("/api/payments/process") == 1
+    assert paths.count(place) == 3
+    assert sagas.step("o-slow", "payment")["externalID"] == "pay-slow"
+    assert sagas.step("o-slow", "payment")["attempts"] == 1
+
+
+def test_a_participants_mistake_is_visible_and_retried(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-mistake", "/api/inventory/reserve", Reply(404, {"code": "not_found", "detail": "no route"}))
+    participants.say("o-mistake", "/api/inventory/reserve", Reply(503, headers={"Retry-After": "1"}))
+    sagas.create("o-mistake")
+    sagas.wait("o-mistake", "Completed")
+    wait_until(lambda: ("Warning", "ParticipantError") in sagas.events("o-mistake"), "an Event")
+
+
+def test_the_saga_turns_round_when_the_door_says_confirmed(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-round", "/api/orders/confirm", always=Reply(503))
+    participants.say("o-round", "/api/orders/reject", refused("already_confirmed"))
+    sagas.create("o-round")
+    status = sagas.wait("o-round", "Completed")["status"]
+    assert "failure" not in status
+    paths = participants.paths("o-round")
+    assert "/api/payments/refund" not in paths
+    assert paths[-1] == "/api/notifications/send"
+
+
+def test_another_orders_id_ends_without_any_undo(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-used", "/api/orders/create", refused("order_id_used"))
+    sagas.create("o-used")
+    status = sagas.wait("o-used", "Compensated")["status"]
+    assert participants.paths("o-used") == ["/api/orders/create"]
+    assert status["failure"]["reason"] == "OrderIDUsed"
+
+
+def test_a_bounced_message_finishes_with_a_warning(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    participants.say("o-bounce", "/api/notifications/send", refused("bounced", "no such mailbox"))
+    sagas.create("o-bounce")
+    sagas.wait("o-bounce", "Completed")
+    assert sagas.condition("o-bounce", "CompletedWithWarning")["reason"] == "Bounced"
+    assert sagas.condition("o-bounce", "Ready")["status"] == "True"
+
+
+def test_a_stale_epoch_is_raised_while_the_lease_is_ours(
+    sagas: Sagas, participants: ScriptedParticipants, operator: OperatorProcess
+) -> None:
+    participants.say("o-epoch", "/api/inventory/reserve", Reply(412, {"code": "stale_epoch", "detail": "seen 9"}))
+    sagas.create("o-epoch")
+    sagas.wait("o-epoch", "Completed")
+    first, second = (c.epoch for c in participants.of("o-epoch") if c.path == "/api/inventory/reserve")
+    assert second > first > 0
