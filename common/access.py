@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from common.logs import log_context
@@ -57,6 +58,26 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, answer: Answer
                 status or "no answer",
                 extra={"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
             )
+
+
+def bounded(scope: Scope, receive: Receive, *, limit: int) -> Receive:
+    """`receive` that ends in 413 once the body is longer than `limit` bytes (FastAPI's answers no problem)."""
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    if length.isdigit() and int(length) <= limit:
+        return receive  # the server sees to it that no more arrives than was announced
+    received = 0
+
+    async def count() -> Message:
+        nonlocal received
+        if length.isdigit():
+            raise HTTPException(413)
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413)
+        return message
+
+    return count
 
 
 def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from common.access import observed
+from common.access import bounded, observed
 from common.errors import ProblemBody, Unavailable, documented
 from common.logs import configure_logging
 from common.metrics import CONTENT_TYPE, ServiceMetrics
@@ -65,6 +65,7 @@ class Service(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
+        receive = bounded(scope, receive, limit=self.settings.max_body_bytes)
         await observed(scope, receive, send, answer=self._answer, metrics=self.metrics)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -136,7 +137,6 @@ def create_app(
         description=description,
         version=version("ordersaga"),
         lifespan=life,
-        max_body_size=settings.max_body_bytes,
         redoc_url=None,
         responses=documented(413, 422, 503),
     )

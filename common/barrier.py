@@ -129,10 +129,14 @@ class Barrier:
         transition: Transition,
         *,
         new: bool = False,
+        known: Document | None = None,
         effects: Effects | None = None,
     ) -> tuple[Decision, Document | None]:
-        """`apply` for those who need to know what was decided: the decision, and the document after it."""
-        document = None if new else await self.get(id)
+        """`apply` for those who need to know what was decided: the decision, and the document after it.
+
+        `known` is the document as it was a moment ago: it saves a read if nobody has written it since.
+        """
+        document = known if new or known is not None else await self.get(id)
         for attempt in range(ATTEMPTS):
             decision = transition(document)
             if not isinstance(decision, Write):

@@ -1,0 +1,79 @@
+"""One attempt at a provider, under a claim: how it may end, and what is left of the claim when it fails."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from common.barrier import Barrier
+from common.effects import Fields
+from common.errors import Refused, Unavailable
+from common.mongo import PyMongoError
+from common.record import Record
+from common.transitions import Answer, Decision, Document, Write
+from common.wire import utcnow
+
+logger = logging.getLogger("ordersaga.attempts")
+T = TypeVar("T")
+
+PROVIDER_SECONDS = 8
+"""A provider call ends before its lease of 10 s does."""
+
+_NOTHING = Answer(200, {})
+
+
+class Attempt:
+    """The holder of a claim on `operation`: `token` is the claim's.
+
+    `forget`: nothing else can have happened under this claim, so that a definite "I did nothing" of the provider
+    leaves nothing behind. Otherwise (the claim was taken over from one that died) the doubt stays.
+    """
+
+    def __init__(self, barrier: Barrier, id: str, operation: str, token: str, *, forget: bool) -> None:  # noqa: A002
+        self._barrier = barrier
+        self._id = id
+        self._operation = operation
+        self._token = token
+        self._forget = forget
+
+    async def make(self, ask: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
+        """What the provider says. A Refused is a result; raises Unavailable, with the claim released."""
+        try:
+            async with asyncio.timeout(PROVIDER_SECONDS):
+                return await ask(document)
+        except Refused as refusal:
+            return refusal
+        except Unavailable:
+            await self.release()
+            raise
+        except Exception as error:
+            logger.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
+            await self._free(forget=self._forget and self._operation == "undo")
+            raise Unavailable(
+                f"order {document['order_id']}: the provider gave no answer; ask again with the same key",
+                order_id=document["order_id"],
+            ) from error
+
+    async def release(self, fields: Fields | None = None) -> None:
+        """Give the claim back at once, so that the next call need not wait for the lease."""
+        await self._free(forget=self._forget, fields=fields)
+
+    async def _free(self, *, forget: bool, fields: Fields | None = None) -> None:
+        def transition(document: Document | None) -> Decision:
+            record = Record.of(document)
+            held = record.get(self._operation)
+            if document is None or held is None or held.state == "answered" or held.token != self._token:
+                return _NOTHING
+            if not forget and held.state == "running":
+                after = record.with_operation(self._operation, replace(held, until=utcnow()))
+            elif not forget:
+                return _NOTHING
+            else:
+                after = record.without_operation(self._operation)
+            return Write(fields or {}, after.next(namespace="", epoch=None), _NOTHING)
+
+        try:
+            await self._barrier.apply(self._id, transition)
+        except (PyMongoError, Unavailable):
+            logger.warning("a claim could not be released: it ends with its lease")

@@ -1,0 +1,261 @@
+"""Effects outside the database: claim, ask the provider under its own key, settle.
+
+    claims = Claims(barrier, effect, location="/api/payments/operations")
+    answer = await claims.do(call, fields)       # fields: of a document whose effect isn't known yet
+    answer = await claims.undo(call)
+    answer = await claims.look(order_id, "do")   # GET {location}/{order_id}/do
+    await claims.resume(id)                      # for each of claims.waiting(): settles without a caller
+
+A claim is a conditional write: the operation is `running` until now + LEASE. Whoever comes in the meantime gets 409
+`running`; whoever finds the lease passed takes over and asks the provider again under the provider's own key, which
+never changes for an order. What the provider says is settled as a fact, whoever asked.
+
+An undo writes its tombstone before anything is asked. A do that is still running meanwhile settles what it has done,
+and the next undo takes it back; a do that died is resolved by asking the provider again under the do's key, so that
+the ledger ends with at most one charge and one refund.
+"""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal
+
+from common import transitions
+from common.attempts import Attempt
+from common.barrier import Barrier
+from common.effects import Accepted, Effect, Fields, Happened
+from common.errors import NotFound, Problem, Refused
+from common.mongo import Index
+from common.record import Operation, Record
+from common.transitions import DO, UNDO, Answer, Call, Decision, Document, Write
+from common.wire import utcnow
+
+__all__ = ["Accepted", "Claims", "Effect", "Happened", "waiting_index"]
+
+LEASE = timedelta(seconds=10)
+"""Twice the caller's time-out of 5 s: who asks again after a lost answer finds an answer, or soon a dead claim."""
+
+RETRY_AFTER = 1
+"""Seconds to wait on `running` and 202: a provider call usually takes less, a settlement not much more."""
+
+_PROCEED = Answer(0, {})
+"""The answer of a write that makes a claim: there is none yet, go on and ask."""
+
+
+def waiting_index(collection: str) -> Index:
+    """The index that `Claims.waiting` needs: it holds only what waits for a settlement."""
+    return Index.on(collection, "barrier.waiting", sparse=True)
+
+
+class Claims:
+    """The barrier for effects outside the database. `location` is the path of the operations endpoint."""
+
+    def __init__(self, barrier: Barrier, effect: Effect, *, location: str) -> None:
+        self._barrier = barrier
+        self._effect = effect
+        self._location = location
+
+    async def do(self, call: Call, fields: Fields, *, id: str | None = None) -> Answer:  # noqa: A002
+        """Make the effect happen, once; raises Unavailable."""
+        key, token, first = id or call.order_id, uuid.uuid4().hex, True
+
+        def claim(document: Document | None) -> Decision:
+            nonlocal first
+            record = Record.of(document)
+            if (decision := transitions.gate(call, record, forward=True)) is not None:
+                return decision
+            before = record.get(DO)
+            if (busy := self._busy(call, before, document)) is not None:
+                return transitions.raised(call, record, busy)
+            first = before is None
+            claimed = record.with_operation(DO, _running(call, token))
+            return transitions.change(call, claimed, _PROCEED, fields=fields if first else None)
+
+        decision, document = await self._barrier.commit(key, claim, new=True)
+        if document is None or not _proceeds(decision):
+            return _answer(decision)
+        attempt = Attempt(self._barrier, key, DO, token, forget=first)
+        return await self._settle_do(call, key, await attempt.make(self._effect.ask, document), document)
+
+    async def undo(self, call: Call, *, id: str | None = None) -> Answer:  # noqa: A002
+        """Take the effect back, if there is one; raises Unavailable, or Refused when the provider says no."""
+        key, token = id or call.order_id, uuid.uuid4().hex
+
+        def claim(document: Document | None) -> Decision:
+            record = Record.of(document)
+            if (decision := transitions.gate(call, record, forward=False)) is not None:
+                return decision
+            if (busy := self._busy(call, record.get(UNDO), document)) is not None:
+                return transitions.raised(call, record, busy)
+            return self._claim_undo(call, document, record, token)
+
+        decision, document = await self._barrier.commit(key, claim)
+        if document is None or not _proceeds(decision):
+            return _answer(decision)
+        attempt = Attempt(self._barrier, key, UNDO, token, forget=True)
+        if not Record.of(document).happened(DO):  # it died: only the provider knows what became of it
+            result = await attempt.make(self._effect.ask, document)
+            await self._settle_do(call, key, result, document)
+            if isinstance(result, Accepted):
+                return await self._barrier.apply(key, lambda found: self._undo_later(call, found))
+            document = await self._barrier.get(key)
+        return await self._finish_undo(call, key, document, attempt)
+
+    async def look(self, order_id: str, direction: Literal["do", "undo"], *, id: str | None = None) -> Answer:  # noqa: A002
+        """What a POST of that operation would answer now, without doing anything; raises NotFound."""
+        document = await self._barrier.get(id or order_id)
+        record = Record.of(document)
+        call = Call(f"{record.namespace}/{order_id}", record.namespace, order_id, direction, "")
+        operation = record.get(direction)
+        if direction == DO and record.tombstone:
+            return transitions.compensated(call)
+        if operation is not None and operation.state == "answered":
+            return Answer(operation.status, operation.body)
+        if operation is not None:
+            return self._busy(call, operation, document) or transitions.running(call, RETRY_AFTER)
+        if direction == UNDO and record.tombstone:
+            detail = f"order {order_id}: the last attempt to undo it failed; POST it again"
+            return Answer.of(Problem(detail, status=409, code="undo_failed", retryable=True), order_id)
+        raise NotFound(f"order {order_id}: nothing of the kind is under way; POST it first", order_id=order_id)
+
+    async def waiting(self) -> list[str]:
+        """The ids of the documents that wait for a settlement."""
+        return [str(found["_id"]) for found in await self._barrier.collection.find({"barrier.waiting": True})]
+
+    async def resume(self, id: str) -> None:  # noqa: A002
+        """Settle what the provider has settled meanwhile; an undo that fails here is tried again only when called.
+
+        Raises Unavailable if the provider doesn't say; what waits goes on waiting then.
+        """
+        document = await self._barrier.get(id)
+        if document is None:
+            return
+        call = _nobody(id, document)
+        if _is_pending(document, DO):
+            attempt = Attempt(self._barrier, id, DO, "", forget=False)
+            result = await attempt.make(self._effect.ask, document)
+            if isinstance(result, Accepted):
+                return
+            await self._settle_do(call, id, result, document)
+            document = await self._barrier.get(id)
+        if _is_pending(document, UNDO):
+            await self._finish_undo(call, id, document, Attempt(self._barrier, id, UNDO, "", forget=True))
+
+    def _claim_undo(self, call: Call, document: Document | None, record: Record, token: str) -> Decision:
+        """The new undo's write: in every case a tombstone, before anything is asked."""
+        marked, before = record.with_tombstone(), record.get(DO)
+        if document is None or before is None or (before.state == "answered" and not before.happened):
+            return self._undone(call, document, record, {}, happened=False)
+        if before.state == "pending":
+            return self._undo_later(call, document)
+        if before.held(utcnow()):
+            busy = transitions.running(call, RETRY_AFTER)
+            return (
+                transitions.raised(call, record, busy) if record.tombstone else transitions.change(call, marked, busy)
+            )
+        fields = self._effect.taking_back(document) if before.happened else None
+        return transitions.change(call, marked.with_operation(UNDO, _running(call, token)), _PROCEED, fields=fields)
+
+    def _undo_later(self, call: Call, document: Document | None) -> Decision:
+        """The do waits for its settlement, so the undo does too."""
+        record = Record.of(document).with_tombstone()
+        fields = self._effect.taking_back(document or {})
+        answer = self._accepted(call.order_id, UNDO, {**(document or {}), **fields})
+        fingerprint = call.fingerprint
+        waiting = record.with_operation(UNDO, Operation(fingerprint, "pending"))
+        return transitions.change(call, waiting, answer, fields=fields)
+
+    async def _settle_do(self, call: Call, key: str, result: Happened | Accepted | Refused, known: Document) -> Answer:
+        """Write down what the provider said of the do, unless it is written already."""
+
+        def settle(document: Document | None) -> Decision:
+            record = Record.of(document)
+            before = record.get(DO)
+            merged = {**(document or {}), **result.fields}
+            if before is None or before.state == "answered":
+                answer = Answer(before.status, before.body) if before else transitions.running(call, RETRY_AFTER)
+                return transitions.compensated(call) if record.tombstone else answer
+            if isinstance(result, Accepted):
+                answer, after = self._accepted(call.order_id, DO, merged), Operation(before.fingerprint, "pending")
+            else:
+                answer = (
+                    Answer.of(result, call.order_id)
+                    if isinstance(result, Refused)
+                    else Answer(200, self._effect.resource(merged))
+                )
+                after = replace(before, state="answered", status=answer.status, body=answer.body)
+            answer = transitions.compensated(call) if record.tombstone else answer
+            return transitions.change(call, record.with_operation(DO, after), answer, fields=result.fields)
+
+        decision, _ = await self._barrier.commit(key, settle, known=known)
+        return _answer(decision)
+
+    async def _finish_undo(self, call: Call, key: str, document: Document | None, attempt: Attempt) -> Answer:
+        """The do's outcome is known: take it back, if it happened, and store the undo's answer."""
+        fields: Fields = {}
+        happened = Record.of(document).happened(DO)
+        if happened and document is not None:
+            result = await attempt.make(self._effect.take_back, document)
+            if isinstance(result, Refused):
+                await attempt.release(result.fields)
+                raise result
+            fields = result.fields
+
+        def settle(found: Document | None) -> Decision:
+            record = Record.of(found)
+            before = record.get(UNDO)
+            if before is not None and before.state == "answered":
+                return Answer(before.status, before.body)
+            return self._undone(call, found, record, fields, happened=happened)
+
+        decision, _ = await self._barrier.commit(key, settle, known=document)
+        return _answer(decision)
+
+    def _undone(
+        self, call: Call, document: Document | None, record: Record, fields: Fields, *, happened: bool
+    ) -> Write:
+        """The write that ends an undo. A document without a status shows nothing: there is no resource."""
+        body: Fields = {}
+        if document is not None and "status" in document:
+            before = record.get(DO)
+            never = not happened and (before is None or before.state != "answered")
+            fields = self._effect.nothing_happened(document) if never else fields
+            body = self._effect.resource({**document, **fields})
+        answer = Answer(200, {"order_id": call.order_id, **body, "effect": "undone" if happened else "none"})
+        before = record.get(UNDO)
+        kept = Operation(before.fingerprint if before else call.fingerprint, "answered", 200, answer.body)
+        record = record.with_tombstone().with_operation(UNDO, kept)
+        return transitions.change(call, record, answer, fields=fields, effect=happened)
+
+    def _busy(self, call: Call, before: Operation | None, document: Document | None) -> Answer | None:
+        """202 while the provider settles it, 409 while somebody else is at work, None if the way is free."""
+        if before is not None and before.state == "pending":
+            return self._accepted(call.order_id, call.operation, document or {})
+        return transitions.running(call, RETRY_AFTER) if before is not None and before.held(utcnow()) else None
+
+    def _accepted(self, order_id: str, direction: str, document: Document) -> Answer:
+        headers = {"Location": f"{self._location}/{order_id}/{direction}", "Retry-After": str(RETRY_AFTER)}
+        return Answer(202, self._effect.resource(document), headers)
+
+
+def _running(call: Call, token: str) -> Operation:
+    return Operation(call.fingerprint, "running", token=token, until=utcnow() + LEASE)
+
+
+def _nobody(id: str, document: Document) -> Call:  # noqa: A002
+    """The call of nobody: what waits is settled in the name of the order."""
+    namespace = Record.of(document).namespace
+    return Call(key=id, namespace=namespace, order_id=document["order_id"], operation=DO, fingerprint="")
+
+
+def _is_pending(document: Document | None, name: str) -> bool:
+    operation = Record.of(document).get(name)
+    return operation is not None and operation.state == "pending"
+
+
+def _proceeds(decision: Decision) -> bool:
+    return isinstance(decision, Write) and decision.answer is _PROCEED
+
+
+def _answer(decision: Decision) -> Answer:
+    return decision.answer if isinstance(decision, Write) else decision
