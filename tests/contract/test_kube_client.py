@@ -1,6 +1,7 @@
 """The API server client against a real API server."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -125,15 +126,19 @@ async def test_the_role_of_the_order_service_cannot_delete(control_plane: TestCo
 async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
     control_plane: TestControlPlane, tmp_path: Path
 ) -> None:
-    good = control_plane.identity("order-service")
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(good.read_text().replace("token: ", "token: stale"))
+    given = json.loads(control_plane.identity("order-service").read_text())
+    user = given["users"][0]["user"]
+    good = Path(user["tokenFile"]).read_text()
+    token, kubeconfig = tmp_path / "token", tmp_path / "kubeconfig"
+    user["tokenFile"] = str(token)
+    kubeconfig.write_text(json.dumps(given))
+    token.write_text("stale")
     async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
         sagas = OrderSagas(client, "shop")
         with pytest.raises(Forbidden) as refused:
             await sagas.get("nothing")
         assert refused.value.status == 401
-        kubeconfig.write_text(good.read_text())
+        token.write_text(good)
         with pytest.raises(NotFound):
             await sagas.get("nothing")
 
