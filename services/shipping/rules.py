@@ -36,3 +36,8 @@ def may_cancel(current: ShipmentStatus) -> bool:
 def shipping_id_of(order_id: str) -> str:
     """One shipment per order, so its id follows from the order's: a repeat can't make a second one."""
     return f"s-{order_id}"
+
+
+def order_id_of(shipping_id: str) -> str | None:
+    """The order of a shipment's id, or None if it isn't the id of a shipment."""
+    return shipping_id[2:] if shipping_id.startswith("s-") else None

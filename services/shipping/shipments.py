@@ -1,0 +1,142 @@
+"""Shipments: one document per order, booked with a carrier.
+
+A carrier is outside the database, as a payment provider is: so a booking is claimed on the document, asked for under
+the carrier's own key, and settled (common.claims), instead of being written in one transaction with the test carrier's
+ledger, which no real carrier would take part in. A call that dies in between is taken over, and asks again under the
+same key: at most one booking and one cancellation per order. An undo leaves its tombstone, and the status `cancelled`,
+before the carrier is asked: from then on nobody can hand the parcel over.
+"""
+
+from common.barrier import Answer, Barrier, Call, Document, Refused
+from common.claims import Claims, Happened
+from common.effects import Fields
+from common.mongo import Database, Index
+from common.record import Record
+from services.shipping.addresses import Addresses
+from services.shipping.carrier import Carrier
+from services.shipping.models import ScheduleRequest, Shipment, ShipmentStatus
+from services.shipping.rules import (
+    SERVED_COUNTRIES,
+    may_cancel,
+    may_follow,
+    next_status,
+    order_id_of,
+    shipping_id_of,
+)
+
+SHIPMENTS = "shipments"
+INDEXES = (Index.on(SHIPMENTS, "customer_id"), Index.on(SHIPMENTS, "status"))
+
+
+class Booking:
+    """The effect of a shipment: the carrier's booking (common.claims.Effect)."""
+
+    def __init__(self, addresses: Addresses, carrier: Carrier) -> None:
+        self._addresses = addresses
+        self._carrier = carrier
+
+    async def ask(self, document: Document) -> Happened:
+        """Book the transport. Raises Refused `address_unknown` or `not_serviceable`."""
+        order_id, address_ref = document["order_id"], document["address_ref"]
+        address = await self._addresses.use(address_ref, SERVED_COUNTRIES)
+        if address is None:
+            raise Refused(
+                "address_unknown",
+                f"order {order_id}: there is no address {address_ref}; "
+                f"store it with PUT /api/shipping/addresses/{address_ref} and place a new order",
+            )
+        if address["country"] not in SERVED_COUNTRIES:
+            raise Refused(
+                "not_serviceable",
+                f"order {order_id}: nothing is delivered to {address['country']}, the country of address "
+                f"{address_ref}; place a new order with another address",
+            )
+        return Happened({"status": "scheduled", "tracking_number": await self._carrier.book(order_id)})
+
+    async def take_back(self, document: Document) -> Happened:
+        """Cancel the booking."""
+        await self._carrier.cancel(document["order_id"])
+        return Happened({"status": "cancelled"})
+
+    def taking_back(self, document: Document) -> Fields:
+        """Cancelled from the first moment on. Raises Refused `handed_over`: the parcel is on its way."""
+        order_id, status = document["order_id"], document["status"]
+        if status != "cancelled" and not may_cancel(status):
+            raise Refused(
+                "handed_over",
+                f"order {order_id}: its parcel is {status.replace('_', ' ')} and can't be cancelled any more; "
+                "have it returned, then mark this step as compensated by hand",
+                order_id=order_id,
+            )
+        return {"status": "cancelled"}
+
+    def nothing_happened(self, document: Document) -> Fields:
+        """What was refused never becomes a shipment."""
+        return {}
+
+    def resource(self, document: Document) -> Fields:
+        """The shipment on the wire."""
+        return {name: document[name] for name in Shipment.model_fields}
+
+
+class Shipments:
+    """The shipments of all orders."""
+
+    def __init__(self, database: Database, addresses: Addresses, carrier: Carrier) -> None:
+        self.collection = database[SHIPMENTS]
+        self._barrier = Barrier(self.collection)
+        self._claims = Claims(self._barrier, Booking(addresses, carrier), location="/api/shipping/operations")
+
+    async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
+        """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
+        fields = {
+            "shipping_id": shipping_id_of(request.order_id),
+            "order_id": request.order_id,
+            "customer_id": request.customer_id,
+            "address_ref": request.address_ref,
+        }
+        return await self._claims.do(call, fields)
+
+    async def cancel(self, call: Call) -> Answer:
+        """Take the booking back if there is one. Raises Refused `handed_over`, Unavailable."""
+        return await self._claims.undo(call)
+
+    async def of_order(self, order_id: str) -> Document | None:
+        """An order's shipment, or None; a tombstone or a refusal is none."""
+        document = await self._barrier.get(order_id)
+        return document if document is not None and "status" in document else None
+
+    async def get(self, shipping_id: str) -> Document | None:
+        """The shipment of that id, or None."""
+        order_id = order_id_of(shipping_id)
+        return None if order_id is None else await self.of_order(order_id)
+
+    async def progress(self, shipping_id: str, wanted: ShipmentStatus) -> Document | None:
+        """Take the shipment one step further; None if there is no such shipment.
+
+        Repeating the last step changes nothing. Raises Refused `illegal_transition` for any other.
+        """
+
+        def step(document: Document) -> Fields:
+            current: ShipmentStatus = document["status"]
+            if current == wanted:
+                return {}
+            if Record.of(document).tombstone and current != "cancelled":
+                raise Refused(
+                    "illegal_transition",
+                    f"shipment {shipping_id}: its order is being rolled back; keep the parcel here",
+                    order_id=document["order_id"],
+                )
+            if not may_follow(current, wanted):
+                after = next_status(current)
+                raise Refused(
+                    "illegal_transition",
+                    f"shipment {shipping_id} is {current} and can't become {wanted}: "
+                    + (f"the next status is {after}" if after else "that is its end")
+                    + ("; to cancel it use POST /api/shipping/cancel" if wanted == "cancelled" else ""),
+                    order_id=document["order_id"],
+                )
+            return {"status": wanted}
+
+        order_id = order_id_of(shipping_id)
+        return None if order_id is None else await self._barrier.modify(order_id, step)
