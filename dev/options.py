@@ -11,7 +11,7 @@ def parser() -> argparse.ArgumentParser:
         "services on 127.0.0.1:8000 to 8004 and the operator. Shows one order completing and one being compensated, "
         "then stays until Ctrl-C.",
         epilog="Everything is kept in .ordersaga/ (data, logs, kubeconfig, virtual environment) and in the cache "
-        "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Ports are settings: see docs/local-stack.md.",
+        "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Ports are settings: see dev/layout.py.",
     )
     options.add_argument(
         "--once", action="store_true", help="end after the demonstration; exit status 0 if it went well"

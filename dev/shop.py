@@ -71,7 +71,6 @@ class Shop:
             "items": [{"product_id": "p-mug", "quantity": 2}],
             "payment": {"method_ref": "test-ok"},
             "ship_to": {"address_ref": ADDRESS_REF},
-            "notify": {"contact_ref": CONTACT_REF},
             **changes,
         }
         return self._expect(
@@ -82,12 +81,17 @@ class Shop:
         """The order with its saga's progress."""
         return self._expect(self.request("GET", "order", f"/api/orders/{order_id}"))
 
-    def cancel(self, order_id: str, reason: str = "changed my mind") -> httpx.Response:
-        """Ask for the order's cancellation."""
-        return self.request("POST", "order", f"/api/orders/{order_id}/cancel", json={"reason": reason})
+    def cancel(self, order_id: str) -> httpx.Response:
+        """Ask for the order's cancellation: 202, or 409 when it is too late."""
+        return self.request("POST", "order", f"/api/orders/{order_id}/cancel")
 
     def watch(
-        self, order_id: str, until: Callable[[Json], bool], *, seconds: float = 60, each: Callable[[Json], None] = print
+        self,
+        order_id: str,
+        until: Callable[[Json], bool],
+        *,
+        seconds: float = 60,
+        each: Callable[[Json], None] = lambda order: None,
     ) -> Json:
         """Ask for the order again and again, showing it to `each`, until `until` is true of it; that answer.
 

@@ -1,0 +1,89 @@
+"""All real parts at once: an API server, a MongoDB, five service processes, and the operator as a process."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dev.applications import SERVICES, Operator, Service, Wiring
+from dev.books import Books
+from dev.processes import Process, free_port, wait_ready
+from dev.shop import Json, Shop, finished, phase
+from dev.testing import TestControlPlane
+
+# A namespace and databases of their own: other suites make orders, too, and no operator is to touch those.
+NAMESPACE = "e2e"
+PREFIX = "e2e_"
+
+
+class Stack:
+    """The system, and what tests do to it."""
+
+    def __init__(self, mongodb_url: str, plane: TestControlPlane, folder: Path) -> None:
+        plane.administrator.install_roles(NAMESPACE)
+        self._plane = plane
+        self.wiring = Wiring(
+            mongodb_url=mongodb_url,
+            logs=folder,
+            service_ports={name: free_port() for name in SERVICES},
+            health_port=free_port(),
+            database_prefix=PREFIX,
+            namespace=NAMESPACE,
+        )
+        order_service = plane.identity("order-service", NAMESPACE)
+        self.services = {
+            name: Service(name, self.wiring, kubeconfig=order_service if name == "order" else None) for name in SERVICES
+        }
+        self.operator = Operator(self.wiring, kubeconfig=plane.identity("ordersaga-operator", NAMESPACE))
+        self.shop = Shop({name: self.wiring.url(name) for name in SERVICES})
+        self.books = Books(mongodb_url, PREFIX)
+
+    @property
+    def processes(self) -> list[Process]:
+        """All of them, in the order in which they start."""
+        return [*self.services.values(), self.operator]
+
+    def start(self) -> None:
+        """Start everything that isn't running, and wait until all are ready."""
+        for process in self.processes:
+            if not process.running():
+                process.start()
+        wait_ready(self.processes)
+
+    def stop(self) -> None:
+        """End everything."""
+        for process in reversed(self.processes):
+            process.stop()
+
+    def new_id(self, name: str) -> str:
+        """An order id that nobody has used, telling the test it belongs to."""
+        return f"o-{name}-{uuid.uuid4().hex[:6]}"
+
+    def kubectl(self, *args: str, manifest: Json | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """kubectl as administrator in this installation's namespace."""
+        given = json.dumps(manifest) if manifest is not None else None
+        return self._plane.kubectl("--namespace", NAMESPACE, *args, input=given, check=check)
+
+    def resource(self, order_id: str) -> Json:
+        """The OrderSaga as the API server has it."""
+        found: Json = json.loads(self.kubectl("get", "ordersaga", order_id, "-o", "json").stdout)
+        return found
+
+    def until(self, order_id: str, condition: Callable[[Json], bool], seconds: float = 60) -> Json:
+        """Wait until this is true of the order as REST shows it; that answer."""
+        return self.shop.watch(order_id, condition, seconds=seconds)
+
+    def until_finished(self, *order_ids: str, seconds: float = 60) -> dict[str, str]:
+        """Wait until these sagas have ended; their phases."""
+        return {order_id: phase(self.until(order_id, finished, seconds)) for order_id in order_ids}
+
+    def assert_books(self, phases: dict[str, str]) -> None:
+        """Nothing is missing, nothing was done twice."""
+        assert self.books.audit(phases) == []
+
+
+def step_states(order: Json) -> dict[str, Any]:
+    """State by step, as REST shows it."""
+    return {step["name"]: step["state"] for step in (order.get("saga") or {}).get("steps") or []}
