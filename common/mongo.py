@@ -104,9 +104,7 @@ class Collection:
         """Insert one document; raises DuplicateKeyError if a unique index has it already."""
         await self._native.insert_one(document, session=session)
 
-    async def update(
-        self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None
-    ) -> bool:
+    async def update(self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None) -> bool:
         """Change the first document that matches; whether there was one (or it was inserted)."""
         result = await self._native.update_one(where, change, upsert=upsert, session=session)
         return bool(result.matched_count or result.upserted_id is not None)
@@ -173,6 +171,10 @@ class Mongo:
 
     def __getitem__(self, name: str) -> Database:
         return Database(self._client[name])
+
+    async def drop(self, name: str) -> None:
+        """Drop a whole database: for tests, which make their own."""
+        await self._client.drop_database(name)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,1 @@
+"""Payment: charges an order once, refunds it once, through a payment provider."""

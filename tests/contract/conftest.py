@@ -1,0 +1,76 @@
+"""Each participant in-process, as two replicas on one real MongoDB."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from common.app import Service
+from common.mongo import Database
+from common.settings import ServiceSettings
+from tests.contract.participants import PARTICIPANTS, Json, Participant, Route, ledger_of
+
+
+@dataclass
+class Stage:
+    """A participant on stage: two replicas, and the database that they share."""
+
+    participant: Participant
+    replicas: tuple[httpx.AsyncClient, ...]
+    database: Database
+    _turn: int = field(default=0)
+
+    async def call(  # the replicas take turns
+        self, route: Route, order_id: str, *, body: Json | None = None, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        self._turn += 1
+        client = self.replicas[self._turn % len(self.replicas)]
+        given = {"Idempotency-Key": route.key(order_id), **(headers or {})}
+        return await client.post(route.path, json=body or route.body(order_id), headers=given)
+
+    async def do(self, order_id: str, **options: object) -> httpx.Response:
+        return await self.call(self.participant.do, order_id, **options)  # type: ignore[arg-type]
+
+    async def undo(self, order_id: str, **options: object) -> httpx.Response:
+        return await self.call(self.participant.undo, order_id, **options)  # type: ignore[arg-type]
+
+    async def resource(self, order_id: str) -> httpx.Response:
+        return await self.replicas[0].get(self.participant.resource.format(order_id=order_id))
+
+    async def is_live(self, order_id: str) -> bool:
+        found = await self.resource(order_id)
+        return found.status_code == 200 and self.participant.live(found.json())
+
+    async def ledger(self, order_id: str) -> list[str]:
+        return await ledger_of(self.database, order_id)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=PARTICIPANTS, ids=lambda row: row.name)
+async def stage(request: pytest.FixtureRequest, mongodb_url: str) -> AsyncIterator[Stage]:
+    participant: Participant = request.param
+    settings = ServiceSettings(
+        mongodb_url=mongodb_url, database_prefix=f"contract_{uuid.uuid4().hex[:8]}_", log_level="ERROR"
+    )
+    async with AsyncExitStack() as stack:
+        apps: list[Service] = []
+        clients: list[httpx.AsyncClient] = []
+        for _ in range(2):
+            app = participant.build(settings)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            apps.append(app)
+            transport = httpx.ASGITransport(app)
+            clients.append(
+                await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service"))
+            )
+        await participant.seed(clients[0])
+        yield Stage(participant, tuple(clients), apps[0].database)
+        await apps[0].mongo.drop(f"{settings.database_prefix}{participant.name}")
+
+
+@pytest.fixture
+def order_id() -> str:
+    return f"o-{uuid.uuid4().hex[:10]}"
