@@ -107,11 +107,16 @@ class Process:
             self._signal(signal.SIGKILL)
             self._child.wait()
 
+    def ask_to_stop(self) -> None:
+        """Begin to end it in good order; `stop` waits for that."""
+        if self.running():
+            self._signal(self._stop_signal)
+
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End it in good order; kill it after `seconds`."""
         if self._child is None or self._child.poll() is not None:
             return
-        self._signal(self._stop_signal)
+        self.ask_to_stop()
         try:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:

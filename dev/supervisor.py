@@ -17,19 +17,19 @@ RESTARTS_PER_MINUTE = 6
 
 
 class Supervisor:
-    """Processes in the order in which they were started; they end in the opposite order."""
+    """Groups of processes in the order in which they were started; the groups end in the opposite order."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._processes: list[Process] = []
+        self._groups: list[tuple[Process, ...]] = []
         self._deaths: dict[str, deque[float]] = {}
         self._settled: set[str] = set()
         self._chores: list[tuple[float, float, Callable[[], None]]] = []
 
     def start(self, *processes: Process) -> None:
-        """Start these; they are not ready yet."""
+        """Start these as a group; they are not ready yet."""
+        self._groups.append(processes)
         for process in processes:
-            self._processes.append(process)
             process.start()
 
     def wait_ready(self, *processes: Process) -> None:
@@ -43,7 +43,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """Look after everybody once. Raises StackError when a part can't be kept alive."""
-        for process in self._processes:
+        for process in (process for group in self._groups for process in group):
             if process.running():
                 continue
             if process.name not in self._settled:
@@ -62,11 +62,15 @@ class Supervisor:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End everything, the last one first. Ctrl-C does not interrupt this: it takes seconds at most."""
+        """End everything, the last group first. Ctrl-C does not interrupt this: it takes seconds at most."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        while self._processes:
-            self._processes.pop().stop()
+        while self._groups:
+            group = self._groups.pop()
+            for process in group:
+                process.ask_to_stop()
+            for process in group:
+                process.stop()
 
     def _restart(self, process: Process) -> None:
         deaths = self._deaths.setdefault(process.name, deque())

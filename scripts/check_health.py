@@ -63,7 +63,7 @@ def ask(http: httpx.Client, part: str) -> Health:
 
 def ask_api_server(seconds: float) -> Health | None:
     """The health of the API server that kubectl would talk to; None if there is no way to ask."""
-    kubectl = CHECKOUT / ".ordersaga" / "kubectl"
+    kubectl = Path(os.environ.get("ORDERSAGA_LOCAL_FOLDER", CHECKOUT / ".ordersaga")) / "kubectl"
     command = [str(kubectl)] if kubectl.exists() and "KUBECONFIG" not in os.environ else ["kubectl"]
     started = time.perf_counter()
     try:
