@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
+from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
 from services.inventory.main import build
 from services.inventory.tests.shop import Shop
@@ -42,3 +43,10 @@ async def replicated_shop(settings: ServiceSettings) -> AsyncIterator[Shop]:
     """Three replicas of the service on one database; calls go to them in turn."""
     async with AsyncExitStack() as stack:
         yield Shop([await stack.enter_async_context(running(settings)) for _ in range(3)])
+
+
+@pytest.fixture(scope="session")
+async def database(settings: ServiceSettings) -> AsyncIterator[Database]:
+    mongo = Mongo(settings.mongodb_url)
+    yield mongo[f"{settings.database_prefix}inventory"]
+    await mongo.close()

@@ -1,9 +1,15 @@
 """The catalogue: put, get, list, and what the routes refuse."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from common.errors import Unavailable
+from common.mongo import Database
+from services.inventory.models import PutProduct
+from services.inventory.products import Products
+from services.inventory.rules import Move
 from services.inventory.tests.shop import Shop, code, fresh
 
 
@@ -81,3 +87,12 @@ async def test_a_post_without_its_key_is_told_one_that_works(shop: Shop) -> None
     answer = await shop.call("POST", "/release", json={"order_id": "o-1"})
     assert code(answer) == (400, "idempotency_key_required")
     assert "shop/o-1/inventory/undo" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("move", [Move("", 0, 6), Move("", 0, -1), Move("", -6, 0), Move("", -6, -6)])
+async def test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow(database: Database, move: Move) -> None:
+    products, mug = Products(database), fresh("p")
+    before = await products.put(mug, PutProduct(name="Mug", stock=5, price_minor=1, currency="EUR"))
+    with pytest.raises(Unavailable, match=mug):
+        await products.apply([replace(move, product_id=mug)], session=None)
+    assert await products.get(mug) == before
