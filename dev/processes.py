@@ -108,19 +108,23 @@ class Process:
             self._child.wait()
 
     def ask_to_stop(self) -> None:
-        """Begin to end it in good order; `stop` waits for that."""
+        """Begin to end it in good order; `wait_until_stopped` is the other half."""
         if self.running():
             self._signal(self._stop_signal)
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End it in good order; kill it after `seconds`."""
-        if self._child is None or self._child.poll() is not None:
+    def wait_until_stopped(self, seconds: float = STOP_SECONDS) -> None:
+        """Wait for it to end; kill it after `seconds`."""
+        if self._child is None:
             return
-        self.ask_to_stop()
         try:
             self._child.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self.ask_to_stop()
+        self.wait_until_stopped()
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):

@@ -70,7 +70,7 @@ class Supervisor:
             for process in group:
                 process.ask_to_stop()
             for process in group:
-                process.stop()
+                process.wait_until_stopped()
 
     def _restart(self, process: Process) -> None:
         deaths = self._deaths.setdefault(process.name, deque())
