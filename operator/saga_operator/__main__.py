@@ -62,13 +62,19 @@ async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder) -> N
         asyncio.create_task(lease.renew_for_ever(), name="lease"),
         asyncio.create_task(sweep_for_ever(engine), name="sweep"),
     ]
-    try:
-        await watch(engine, [settings.namespace])
-    finally:
+
+    async def stop() -> None:
+        """First no more calls, then let the Lease go, so that a follower takes over at once."""
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
         await engine.aclose()
+        await lease.release()
+
+    try:
+        await watch(engine, [settings.namespace], on_stop=stop)
+    finally:
+        await stop()
 
 
 def main() -> None:

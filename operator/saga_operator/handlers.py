@@ -6,13 +6,15 @@ status is the log, and it is ours (docs/adr/0002).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final
 
 import kopf
 
 from common.kube import GROUP, PLURAL
 from saga_operator.engine import LIVE, Engine
+
+Stop = Callable[[], Awaitable[None]]
 
 WATCH_INACTIVITY: Final = 70.0
 """Seconds; the API server sends bookmarks about every minute: a watch that is silent for longer is dead."""
@@ -54,8 +56,8 @@ class _NoDiff(kopf.DiffBaseStorage):
         return None
 
 
-def registry_for(engine: Engine) -> kopf.OperatorRegistry:
-    """All our kopf handlers, bound to one engine."""
+def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
+    """All our kopf handlers, bound to one engine. `on_stop` runs as soon as the process is told to stop."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry)
@@ -75,6 +77,10 @@ def registry_for(engine: Engine) -> kopf.OperatorRegistry:
         settings.watching.chunk_size = LIST_CHUNK
         settings.watching.field_selectors[GROUP, PLURAL] = LIVE
 
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await on_stop()  # in here, because kopf waits for our tasks for 5 s before it returns
+
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_via_client(**kwargs)
@@ -90,6 +96,6 @@ def registry_for(engine: Engine) -> kopf.OperatorRegistry:
     return registry
 
 
-async def watch(engine: Engine, namespaces: Collection[str]) -> None:
+async def watch(engine: Engine, namespaces: Collection[str], on_stop: Stop) -> None:
     """Watch until the process is told to stop (SIGTERM, SIGINT)."""
-    await kopf.operator(registry=registry_for(engine), namespaces=namespaces, standalone=True)
+    await kopf.operator(registry=registry_for(engine, on_stop), namespaces=namespaces, standalone=True)
