@@ -52,14 +52,17 @@ class Checkout:
 
     async def see(self, order_id: str) -> OrderView:
         """The order joined with its saga, from the first moment on. Raises NotFound, Unavailable."""
-        document = await self._orders.get(order_id)
+        # The resource first: an order whose saga reads Completed must not read PENDING.
+        unreadable: Problem | None = None
         try:
             resource = await self._sagas.find(order_id)
             saga = view_of(resource) if resource else None
-        except Problem:
-            if document is None or "status" not in document:
-                raise  # there may be one: better no answer than a wrong one
+        except Problem as error:
+            unreadable = error
             resource, saga = None, SagaView(namespace=self._sagas.namespace, name=order_id, phase="Unknown")
+        document = await self._orders.get(order_id)
+        if unreadable is not None and (document is None or row_of(document) == "missing"):
+            raise unreadable  # there may be one: better no answer than a wrong one
         if document is not None and "status" in document:
             return OrderView.model_validate({**document, "saga": saga})
         if resource is None:
@@ -84,21 +87,20 @@ class Checkout:
             NotFound, Refused (`already_confirmed`), Unavailable.
         """
         document = await self._orders.get(order_id)
-        resource: Json | None = None
         if document is not None and "status" in document:
             content = Content.model_validate(_content_fields(document))
-        else:
-            resource = await self._sagas.find(order_id)
-            if resource is None:
-                raise _not_found(order_id)
+        elif (resource := await self._sagas.find(order_id)) is not None:
             content = content_of(resource)
+        else:
+            raise _not_found(order_id)
         answer = await self._orders.reject(self._door(content), content)
         if answer.status == 409 and answer.body["code"] == "already_confirmed":
             raise already_confirmed(await self._orders.get(order_id) or {})
         if answer.status != 200:
             raise _problem(answer)
         await self._sagas.cancel(order_id)
-        return _placed(order_id, await self._orders.get(order_id), resource or await self._sagas.find(order_id))
+        resource = await self._sagas.find(order_id)
+        return _placed(order_id, await self._orders.get(order_id), resource)
 
     def _door(self, content: Content) -> Call:
         """A reject of our own: the operator's key without an epoch, so that both are the same call."""
@@ -112,7 +114,8 @@ class Checkout:
 
     async def _known(self, order_id: str, wish: PlaceOrder) -> Placed | None:
         """The answer for an id that is taken, or None if it is free. Looks at the resource and at the document."""
-        resource, document = await asyncio.gather(self._sagas.find(order_id), self._orders.get(order_id))
+        resource = await self._sagas.find(order_id)
+        document = await self._orders.get(order_id)
         if document is not None and row_of(document) == "missing":
             document = None  # a refusal alone: the order never was
         if resource is None and document is None:

@@ -13,6 +13,7 @@ from common.app import Service, create_app, respond
 from common.errors import SAGA_STATUSES, documented
 from common.idempotency import SagaKey, saga_key
 from common.pagination import PagingQuery
+from common.settings import ServiceSettings
 from common.wire import CustomerId, OrderId, Page
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceOrder, StatusUpdate
@@ -152,8 +153,7 @@ async def put_status(order_id: KnownId, body: StatusUpdate, orders: OrdersDep) -
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Connects lazily: neither the database nor the API server has to be there."""
-    settings = app.settings
-    assert isinstance(settings, OrderSettings)  # noqa: S101 - build() made them
+    settings: OrderSettings = app.state.settings
     sagas = Sagas(settings.namespace, settings.kubeconfig)
     neighbours = Neighbours(
         inventory=settings.inventory_url, shipping=settings.shipping_url, notification=settings.notification_url
@@ -175,16 +175,19 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         await sagas.aclose()
 
 
-def build(settings: OrderSettings | None = None) -> Service:
-    """The app; tests give settings, otherwise the environment does."""
-    return create_app(
+def build(settings: ServiceSettings | None = None) -> Service:
+    """The app; what the given settings don't say, or all of it, comes from the environment."""
+    mine = OrderSettings(**settings.model_dump()) if settings else OrderSettings()
+    service = create_app(
         "order",
         "Places, shows and cancels orders, and decides between confirmation and rollback.",
         routers=[steps, clients],
         indexes=INDEXES,
         lifespan=lifespan,
-        settings=settings or OrderSettings(),
+        settings=mine,
     )
+    service.state.settings = mine
+    return service
 
 
 app = build()
