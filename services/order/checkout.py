@@ -17,7 +17,7 @@ from services.order.correlation import current_correlation_id
 from services.order.matrix import row_of
 from services.order.models import Content, check_total
 from services.order.neighbours import Neighbours
-from services.order.resource import content_of, phase_of, resource_of, status_by_resource, view_of
+from services.order.saga_resource import content_of, phase_of, resource_of, status_by_resource, view_of
 from services.order.sagas import Sagas
 from services.order.steps import already_confirmed, fate
 from services.order.store import Orders

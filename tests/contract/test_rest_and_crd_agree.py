@@ -14,7 +14,7 @@ from common.kube import API_VERSION, KIND, Invalid, KubeClient
 from dev.testing import TestControlPlane
 from services.order.client_models import PlaceOrder
 from services.order.models import Content
-from services.order.resource import content_of, resource_of
+from services.order.saga_resource import content_of, resource_of
 
 ORDER: dict[str, Any] = {
     "order_id": "o-agree",
