@@ -66,6 +66,14 @@ async def list_reservations(
     return await page(orders.collection, {"_id": order_id, **LISTED}, paging, Reservation.model_validate)
 
 
+@router.get("/reservations/{order_id}", responses=documented(404))
+async def get_reservation(order_id: OrderId, orders: Orders) -> Reservation:
+    """What one order holds or held."""
+    if (found := await orders.get(order_id)) is None:
+        raise NotFound(f"order {order_id} has no reservation", order_id=order_id)
+    return Reservation.model_validate(found)
+
+
 @router.post(
     "/reserve",
     response_model=Reservation,

@@ -7,7 +7,7 @@ transaction with the moves of the stock: a reservation without its units, or uni
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier import Answer, Barrier, Call, Done, Refused, Write
+from common.barrier import LISTED, Answer, Barrier, Call, Done, Refused, Write
 from common.errors import NotFound
 from common.mongo import Database, Document, Index, Mongo, Session
 from common.record import Record
@@ -87,6 +87,10 @@ class Reservations:
 
         async with self._turns.of(await self._products_of(call.order_id)):
             return await self._barrier.apply(call.order_id, transition, effects=move)
+
+    async def get(self, order_id: str) -> Document | None:
+        """An order's reservation, or None; a tombstone or a refusal is none."""
+        return await self.collection.find_one({"_id": order_id, **LISTED})
 
     async def _products_of(self, order_id: str) -> list[str]:
         """Which products the order's turn is about; only a hint for the queue, the barrier reads again."""

@@ -15,7 +15,7 @@ from common.mongo import Collection, Database, DuplicateKeyError
 from common.wire import utcnow
 
 LEDGER = "ledger"
-REQUESTS = "carrier_requests"
+REQUESTS = "provider_requests"
 
 
 class Carrier(Protocol):
@@ -33,7 +33,7 @@ class TestCarrier:
 
     The ledger is the outside world: {order_id, kind: booking | cancellation, amount_minor: 0, at}, without an index of
     ours, so that a second booking of an order would show. Like a real carrier it remembers the keys it has seen, in
-    `carrier_requests`.
+    `provider_requests`.
     """
 
     __test__ = False  # pytest: a class named Test…, but no tests

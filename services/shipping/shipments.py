@@ -36,7 +36,11 @@ class Booking:
         self._carrier = carrier
 
     async def ask(self, document: Document) -> Happened:
-        """Book the transport. Raises Refused `address_unknown` or `not_serviceable`."""
+        """Book the transport. Raises Refused `address_unknown` or `not_serviceable`.
+
+        An undo asks this too after a call that died: booking and cancelling uses the carrier's key up, so that the
+        dead call can't book after all if it turns out to have been slow only.
+        """
         order_id, address_ref = document["order_id"], document["address_ref"]
         address = await self._addresses.use(address_ref, SERVED_COUNTRIES)
         if address is None:

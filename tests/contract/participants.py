@@ -9,7 +9,9 @@ import httpx
 from common.app import Service
 from common.mongo import Database
 from common.settings import ServiceSettings
+from services.inventory import main as inventory
 from services.payment import main as payment
+from services.shipping import main as shipping
 
 Json = dict[str, Any]
 
@@ -80,4 +82,55 @@ PAYMENT = Participant(
     ledger=True,
 )
 
-PARTICIPANTS = (PAYMENT,)
+
+async def _stock_mugs(client: httpx.AsyncClient) -> None:
+    product = {"name": "Mug", "stock": 1_000_000, "price_minor": 1250, "currency": "EUR"}
+    assert (await client.put("/api/inventory/p-mug", json=product)).status_code == 200
+
+
+INVENTORY = Participant(
+    name="inventory",
+    build=inventory.build,
+    do=Route(
+        "/api/inventory/reserve",
+        "inventory",
+        "do",
+        lambda order_id: {
+            "order_id": order_id,
+            "currency": "EUR",
+            "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
+        },
+    ),
+    undo=Route("/api/inventory/release", "inventory", "undo", lambda order_id: {"order_id": order_id}),
+    other=lambda order_id: {**INVENTORY.do.body(order_id), "currency": "USD"},
+    resource="/api/inventory/reservations/{order_id}",
+    live=lambda found: found["status"] == "reserved",
+    collection="reservations",
+    seed=_stock_mugs,
+)
+
+
+async def _know_an_address(client: httpx.AsyncClient) -> None:
+    address = {"name": "Ada", "street": "Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+    assert (await client.put("/api/shipping/addresses/a-17", json=address)).status_code == 200
+
+
+SHIPPING = Participant(
+    name="shipping",
+    build=shipping.build,
+    do=Route(
+        "/api/shipping/schedule",
+        "shipping",
+        "do",
+        lambda order_id: {"order_id": order_id, "customer_id": "c-17", "address_ref": "a-17"},
+    ),
+    undo=Route("/api/shipping/cancel", "shipping", "undo", lambda order_id: {"order_id": order_id}),
+    other=lambda order_id: {**SHIPPING.do.body(order_id), "customer_id": "c-18"},
+    resource="/api/shipping/order/{order_id}",
+    live=lambda found: found["status"] != "cancelled",
+    collection="shipments",
+    seed=_know_an_address,
+    ledger=True,
+)
+
+PARTICIPANTS = (INVENTORY, PAYMENT, SHIPPING)

@@ -14,6 +14,7 @@ async def test_an_order_reserves_all_its_lines(shop: Shop) -> None:
     assert answer.status_code == 200
     assert answer.json() == {"order_id": order, "status": "reserved", "lines": lines}
     assert await shop.reservation(order) == answer.json()
+    assert (await shop.call("GET", f"/reservations/{order}")).json() == answer.json()
     assert await shop.product(mug) == {
         "product_id": mug,
         "name": "A thing",
@@ -106,6 +107,7 @@ async def test_a_late_reserve_meets_the_tombstone(shop: Shop) -> None:
     assert code(await shop.reserve(order, {mug: 1})) == (409, "compensated")
     assert (await shop.product(mug))["reserved"] == 0
     assert await shop.reservation(order) is None
+    assert code(await shop.call("GET", f"/reservations/{order}")) == (404, "not_found")
 
 
 async def test_a_reserve_that_was_released_doesnt_come_back(shop: Shop) -> None:
