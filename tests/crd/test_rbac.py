@@ -1,8 +1,13 @@
 """Who may do what, asked of the API server itself: the shipped Roles, nothing more and nothing less."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
 
 OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
 ALLOWED = {
@@ -55,3 +60,13 @@ def test_viewers_and_editors_get_their_rights_by_aggregation(api: Any) -> None:
         rules = [rule for role in roles for rule in role["rules"] or [] if "ordersaga.io" in rule.get("apiGroups", [])]
         assert expected <= {verb for rule in rules for verb in rule["verbs"]}
         assert {resource for rule in rules for resource in rule["resources"]} == {"ordersagas"}  # never the status
+
+
+def test_another_namespace_takes_everything_with_it(control_plane: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(MANIFESTS, tmp_path / "manifests")
+    kustomization = folder / "kustomization.yaml"
+    kustomization.write_text(kustomization.read_text().replace("namespace: shop", "namespace: elsewhere"))
+    objects = list(yaml.safe_load_all(control_plane.kubectl("kustomize", folder).stdout))
+    assert {body["metadata"].get("namespace") for body in objects if body["kind"] != "ClusterRole"} == {"elsewhere"}
+    subjects = [subject for body in objects for subject in body.get("subjects", [])]
+    assert [subject["namespace"] for subject in subjects] == ["elsewhere", "elsewhere"]
