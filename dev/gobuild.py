@@ -98,8 +98,8 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
             for name in names:
                 downloads.put(space / ("server" if name == "etcd" else name), target / name)
         job.doing = "removing what only the build needed"
-        for folder in ("go-build", "go-mod"):
-            shutil.rmtree(cache() / folder, ignore_errors=True)
+        for folder in (cache() / "go-build", cache() / "go-mod", binaries.cache_folder(f"go-{GO_WHEEL}")):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Progress:
