@@ -10,6 +10,8 @@ import logging
 import random
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -36,6 +38,8 @@ EVENT_QUEUE: Final = 1_000
 """Kubernetes Events that may wait; they are a courtesy, so more of them are dropped and counted."""
 WRITE_BACKOFF_MAX: Final = 10.0
 """Seconds between two tries to write while the API server is away."""
+STALE_EPOCH_PAUSE: Final = 1.0
+"""Seconds before a call is made again whose epoch could not be raised."""
 
 
 class Epochs(Protocol):
@@ -68,7 +72,8 @@ class Engine:
         self.settings = settings
         self.sagas = sagas
         self.participants = Participants(settings, self.clock.now)
-        self.calls = asyncio.Semaphore(settings.max_calls)
+        self._calls = asyncio.Semaphore(settings.max_calls)
+        self._calling = 0
         self.writes = asyncio.Semaphore(settings.max_writes)
         self.finalizers = FinalizerQueue(self.write, sagas, self.is_busy)
         self._epochs = epochs
@@ -98,7 +103,7 @@ class Engine:
 
     def is_busy(self) -> bool:
         """Whether live sagas need the API server more than housekeeping does."""
-        return self.settings.max_calls - self.calls._value > self.settings.max_calls // 8
+        return self._calling > self.settings.max_calls // 8
 
     # events
 
@@ -180,13 +185,25 @@ class Engine:
         """The Lease's epoch, for every call."""
         return self._epochs.epoch
 
-    async def may_call(self) -> None:
-        """Wait until the Lease is surely ours: a process that was paused must not go on where it stopped."""
-        await self._epochs.held()
+    @asynccontextmanager
+    async def calling(self) -> AsyncIterator[None]:
+        """Around each call: bounded, and only while the Lease is surely ours.
+
+        A process that was paused must not go on where it stopped.
+        """
+        self._calling += 1
+        try:
+            async with self._calls:
+                await self._epochs.held()
+                yield
+        finally:
+            self._calling -= 1
 
     async def epoch_is_stale(self, refused: int) -> None:
-        """A participant has seen a higher epoch than ours."""
+        """A participant has seen a higher epoch than ours: raise it, or wait a little while the API server is away."""
         await self._epochs.raise_epoch(refused)
+        if self.epoch <= refused:
+            await asyncio.sleep(STALE_EPOCH_PAUSE)
 
     async def write(self, kind: Literal["status", "finalizer"], name: str, body: Json) -> Json:
         """One write to the API server, counted. Raises `KubeError`."""

@@ -95,8 +95,7 @@ class SagaRun:
 
     async def _call(self, action: Do | Undo) -> None:
         engine = self._engine
-        async with engine.calls:
-            await engine.may_call()
+        async with engine.calling():
             context = CallContext(engine.epoch, self._correlation_id)
             try:
                 event = await engine.participants.perform(action, self.saga, context)
