@@ -5,7 +5,6 @@ overwritten, and expires 30 days later unless a shipment has used it by then: an
 personal data behind. MongoDB's TTL index on `expires_at` removes it.
 """
 
-from collections.abc import Collection as Countries
 from datetime import timedelta
 
 from common.errors import Problem
@@ -70,9 +69,6 @@ class Addresses:
             )
         return stored
 
-    async def use(self, address_ref: str, served: Countries[str]) -> Document | None:
-        """The address for a shipment, or None; one that we deliver to stays from now on."""
-        kept = await self._addresses.find_and_update(
-            {"_id": address_ref, "country": {"$in": sorted(served)}}, {"$unset": {"expires_at": ""}}
-        )
-        return kept or await self.get(address_ref)
+    async def use(self, address_ref: str) -> bool:
+        """A shipment uses the address, so it stays from now on; False if it has expired."""
+        return await self._addresses.update({"_id": address_ref}, {"$unset": {"expires_at": ""}})

@@ -1,5 +1,8 @@
 """The rules of shipping, without a database: where we deliver, and which step may follow which."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from services.shipping.models import ShipmentStatus
 
 # The European Union, its neighbours with a customs agreement, and the countries our test carrier knows. Nobody delivers
@@ -9,6 +12,14 @@ AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK
 CH GB IS LI NO AU CA JP NZ US
 """
 SERVED_COUNTRIES = frozenset(_SERVED.split())
+
+
+def why_not(address: Mapping[str, Any] | None) -> str | None:
+    """The reason (`address_unknown`, `not_serviceable`) why nothing can be sent to this address, or None."""
+    if address is None:
+        return "address_unknown"
+    return None if address["country"] in SERVED_COUNTRIES else "not_serviceable"
+
 
 # A parcel's way. Cancelling is no step of it: it goes through the saga's undo, and ends with the hand-over.
 _NEXT: dict[ShipmentStatus, ShipmentStatus] = {

@@ -16,12 +16,12 @@ from services.shipping.addresses import Addresses
 from services.shipping.carrier import Carrier
 from services.shipping.models import ScheduleRequest, Shipment, ShipmentStatus
 from services.shipping.rules import (
-    SERVED_COUNTRIES,
     may_cancel,
     may_follow,
     next_status,
     order_id_of,
     shipping_id_of,
+    why_not,
 )
 
 SHIPMENTS = "shipments"
@@ -36,26 +36,18 @@ class Booking:
         self._carrier = carrier
 
     async def ask(self, document: Document) -> Happened:
-        """Book the transport. Raises Refused `address_unknown` or `not_serviceable`.
+        """Book the transport. Raises Refused `address_unknown`, `not_serviceable`: as was found at the claim."""
+        if not document["refused"] and not await self._addresses.use(document["address_ref"]):
+            raise _refusal(document, "address_unknown")
+        return await self.resolve(document)
 
-        An undo asks this too after a call that died: booking and cancelling uses the carrier's key up, so that the
-        dead call can't book after all if it turns out to have been slow only.
+    async def resolve(self, document: Document) -> Happened:
+        """Book it, also for the undo of a call that died: booking and cancelling uses the carrier's key up, so that the
+        call can't book after all if it turns out to have been slow only.
         """
-        order_id, address_ref = document["order_id"], document["address_ref"]
-        address = await self._addresses.use(address_ref, SERVED_COUNTRIES)
-        if address is None:
-            raise Refused(
-                "address_unknown",
-                f"order {order_id}: there is no address {address_ref}; "
-                f"store it with PUT /api/shipping/addresses/{address_ref} and place a new order",
-            )
-        if address["country"] not in SERVED_COUNTRIES:
-            raise Refused(
-                "not_serviceable",
-                f"order {order_id}: nothing is delivered to {address['country']}, the country of address "
-                f"{address_ref}; place a new order with another address",
-            )
-        return Happened({"status": "scheduled", "tracking_number": await self._carrier.book(order_id)})
+        if document["refused"]:
+            raise _refusal(document, document["refused"])
+        return Happened({"status": "scheduled", "tracking_number": await self._carrier.book(document["order_id"])})
 
     async def take_back(self, document: Document) -> Happened:
         """Cancel the booking."""
@@ -88,6 +80,7 @@ class Shipments:
 
     def __init__(self, database: Database, addresses: Addresses, carrier: Carrier) -> None:
         self.collection = database[SHIPMENTS]
+        self._addresses = addresses
         self._barrier = Barrier(self.collection)
         self._claims = Claims(self._barrier, Booking(addresses, carrier), location="/api/shipping/operations")
 
@@ -98,6 +91,8 @@ class Shipments:
             "order_id": request.order_id,
             "customer_id": request.customer_id,
             "address_ref": request.address_ref,
+            # Kept with the claim: whoever takes over decides the same, also if the address was changed meanwhile.
+            "refused": why_not(await self._addresses.get(request.address_ref)),
         }
         return await self._claims.do(call, fields)
 
@@ -144,3 +139,14 @@ class Shipments:
 
         order_id = order_id_of(shipping_id)
         return None if order_id is None else await self._barrier.modify(order_id, step)
+
+
+def _refusal(document: Document, code: str) -> Refused:
+    order_id, address_ref = document["order_id"], document["address_ref"]
+    details = {
+        "address_unknown": f"there is no address {address_ref}; "
+        f"store it with PUT /api/shipping/addresses/{address_ref} and place a new order",
+        "not_serviceable": f"nothing is delivered to the country of address {address_ref}; "
+        "place a new order with another address",
+    }
+    return Refused(code, f"order {order_id}: {details[code]}", order_id=order_id)

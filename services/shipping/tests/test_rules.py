@@ -4,7 +4,7 @@ from typing import get_args
 
 from services.shipping.carrier import tracking_number_of
 from services.shipping.models import ShipmentStatus
-from services.shipping.rules import SERVED_COUNTRIES, may_cancel, may_follow
+from services.shipping.rules import may_cancel, may_follow, why_not
 
 STATUSES: tuple[ShipmentStatus, ...] = get_args(ShipmentStatus)
 
@@ -19,8 +19,9 @@ def test_only_a_parcel_that_is_still_here_can_be_cancelled() -> None:
 
 
 def test_nobody_delivers_to_antarctica() -> None:
-    assert "AQ" not in SERVED_COUNTRIES
-    assert "DE" in SERVED_COUNTRIES
+    assert why_not({"country": "AQ"}) == "not_serviceable"
+    assert why_not({"country": "DE"}) is None
+    assert why_not(None) == "address_unknown"
 
 
 def test_a_booking_always_has_the_same_tracking_number() -> None:

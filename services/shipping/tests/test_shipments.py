@@ -112,6 +112,14 @@ async def test_a_booking_whose_answer_got_lost_is_cancelled_too(forgetful: Parce
     assert await forgetful.ledger(order) == {"booking": 1, "cancellation": 1}
 
 
+async def test_what_was_booked_is_known_also_after_the_address_has_moved_to_the_pole(forgetful: Parcels) -> None:
+    order, home = fresh("o"), await forgetful.home()
+    assert (await forgetful.schedule(order, home)).status_code == 503
+    await forgetful.address(home, country="AQ")
+    assert (await forgetful.schedule(order, home)).json()["status"] == "scheduled"
+    assert await forgetful.ledger(order) == {"booking": 1}
+
+
 async def test_a_parcel_goes_its_way_and_cant_be_called_back(parcels: Parcels) -> None:
     order, home = fresh("o"), await parcels.home()
     shipment = (await parcels.schedule(order, home)).json()
