@@ -81,6 +81,8 @@ def main() -> None:
     """Entry point; exit status 1 with one sentence when the operator can't start."""
     settings = Settings()
     configure_logging("operator", format=settings.log_format, level=settings.log_level)
+    for chatty in ("kopf.objects", "kopf.activities"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; ours say more
     try:
         uvloop.run(operate(settings))
     except (KubeError, OSError) as error:

@@ -153,7 +153,7 @@ class Engine:
     def drop(self, uid: str) -> None:
         """The resource is gone: end its worker."""
         run, task = self._runs[uid]
-        log.warning("resource %s is gone: its saga can't be recorded any more", run.name, extra={"order_id": run.name})
+        log.warning("resource %s is gone: its saga can't be recorded any more", run.name, extra={"order": run.name})
         task.cancel()
 
     def _ended(self, run: SagaRun, task: asyncio.Task[None]) -> None:
@@ -161,7 +161,7 @@ class Engine:
         measure_end(run.saga, self.clock.now())
         if not task.cancelled() and (error := task.exception()) is not None:
             # a defect of ours: the sweep starts the saga again, and the log says why it stopped
-            log.error("saga %s stopped: %r", run.name, error, exc_info=error, extra={"order_id": run.name})
+            log.error("saga %s stopped: %r", run.name, error, exc_info=error, extra={"order": run.name})
             return
         if task.cancelled() or run.saga.phase not in FINISHED:
             return
@@ -175,7 +175,7 @@ class Engine:
             "saga finished: %s%s",
             phase,
             "" if phase is Phase.COMPLETED or run.saga.failure is None else f" ({run.saga.failure.reason})",
-            extra={"order_id": run.name},
+            extra={"order": run.name},
         )
 
     # what the workers share

@@ -49,7 +49,7 @@ class SagaRun:
         metadata = resource["metadata"]
         self.name: str = metadata["name"]
         self.uid: str = metadata["uid"]
-        self._fields = {"saga": f"{metadata['namespace']}/{self.name}", "order_id": self.name}
+        self._fields = {"saga": f"{metadata['namespace']}/{self.name}", "order": self.name}
         self._correlation_id = (metadata.get("annotations") or {}).get(CORRELATION_ID) or self.uid
 
     @property

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 
 SHARE: Final = 20
 """A sweep may take a twentieth of the time: with many finished sagas it comes round less often."""
+AGAIN: Final = 2.0
+"""Seconds after a sweep that failed: an API server that starts is not ready for lists at once."""
 
 
 async def sweep_for_ever(engine: Engine) -> None:
@@ -29,6 +31,8 @@ async def sweep_for_ever(engine: Engine) -> None:
             await sweep(engine)
         except KubeError as error:
             log.warning("the sweep could not list the sagas: %s", error)
+            await asyncio.sleep(error.retry_after or AGAIN)
+            continue
         took = time.monotonic() - started
         await asyncio.sleep(max(engine.settings.sweep_interval, took * SHARE))
 
@@ -97,4 +101,4 @@ async def _delete(engine: Engine, resource: Json) -> None:
         await engine.sagas.delete(metadata["name"], metadata["uid"], metadata["resourceVersion"])
     except (Conflict, NotFound):
         return  # it changed or went: the next sweep looks again
-    log.info("saga %s removed: its time to live is over", metadata["name"], extra={"order_id": metadata["name"]})
+    log.info("saga %s removed: its time to live is over", metadata["name"], extra={"order": metadata["name"]})
