@@ -94,7 +94,7 @@ class Claims:
             return _answer(decision)
         attempt = Attempt(self._barrier, key, UNDO, token, forget=True)
         if not Record.of(document).happened(DO):  # it died: only the provider knows what became of it
-            result = await attempt.make(self._effect.ask, document)
+            result = await attempt.make(self._effect.resolve, document)
             await self._settle_do(call, key, result, document)
             if isinstance(result, Accepted):
                 return await self._barrier.apply(key, lambda found: self._undo_later(call, found))

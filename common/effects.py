@@ -41,11 +41,16 @@ class Effect(Protocol):
     async def ask(self, document: Document) -> Happened | Accepted:
         """Make the effect happen, or learn what became of it: under the same provider key every time."""
 
+    async def resolve(self, document: Document) -> Happened | Accepted:
+        """Learn what became of a do that died, because it is to be undone. Where a call may still be on its way to
+        the provider, the sure answer is `ask`: what comes second under the same key changes nothing.
+        """
+
     async def take_back(self, document: Document) -> Happened:
         """Take back what happened, under a provider key of its own."""
 
     def taking_back(self, document: Document) -> Fields:
-        """Fields of a document that is being taken back."""
+        """Fields of a document that is being taken back; raises Refused, before anything is written, if it can't be."""
 
     def nothing_happened(self, document: Document) -> Fields:
         """Fields of a document whose do was asked for and never happened, once it is undone."""

@@ -1,0 +1,1 @@
+"""Notification: tells the customer, once, that the order is confirmed."""

@@ -120,6 +120,9 @@ class _PaymentEffect:
                 detail = f"order {order_id}: {text}; place a new order with another payment method"
                 raise Refused(code, detail, fields=rules.declined(document, code), order_id=order_id)
 
+    async def resolve(self, document: Document) -> Happened | Accepted:
+        return await self.ask(document)
+
     async def take_back(self, document: Document) -> Happened:
         try:
             await self._provider.refund(f"{document['order_id']}/refund", _charge(document))

@@ -65,12 +65,14 @@ class TestProvider:
         if charge.method_ref == "test-refund-stuck":
             order = await self._orders.find_one({"_id": charge.order_id})
             if order is None or not order.get("repaired"):
-                raise Refused(
+                refusal = Refused(
                     "refund_failed",
                     f"order {charge.order_id}: the test provider refuses the refund; "
                     'POST /api/payments/test/repair {"order_id": …}, then ask again',
                     order_id=charge.order_id,
                 )
+                refusal.retryable = True
+                raise refusal
         await self._move(key, "refund", charge)
 
     async def repair(self, order_id: str) -> None:

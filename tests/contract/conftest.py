@@ -72,5 +72,13 @@ async def stage(request: pytest.FixtureRequest, mongodb_url: str) -> AsyncIterat
 
 
 @pytest.fixture
+def returning(stage: Stage) -> Stage:
+    """The same, for participants whose undo takes back what happened."""
+    if not stage.participant.takes_back:
+        pytest.skip(f"what {stage.participant.name} has done can't be taken back")
+    return stage
+
+
+@pytest.fixture
 def order_id() -> str:
     return f"o-{uuid.uuid4().hex[:10]}"

@@ -10,6 +10,7 @@ from common.app import Service
 from common.mongo import Database
 from common.settings import ServiceSettings
 from services.inventory import main as inventory
+from services.notification import main as notification
 from services.payment import main as payment
 from services.shipping import main as shipping
 
@@ -51,7 +52,11 @@ class Participant:
     document_id: Callable[[str], str] = lambda order_id: order_id
     seed: Callable[[httpx.AsyncClient], Awaitable[None]] = _no_seed
     ledger: bool = False
-    """Whether a provider keeps a ledger: its effects are outside the database, and a call may die in the middle."""
+    """Whether a provider keeps a ledger of what really happened."""
+    begun: Json | None = None
+    """For effects outside the database, made under a claim: what the document shows while the provider is asked."""
+    takes_back: bool = True
+    """Whether the undo takes back what happened; a message that was sent can only be refused."""
 
 
 async def ledger_of(database: Database, order_id: str) -> list[str]:
@@ -80,6 +85,7 @@ PAYMENT = Participant(
     live=lambda found: found["captured_minor"] > found["refunded_minor"],
     collection="payments",
     ledger=True,
+    begun={"status": "processing", "captured_minor": 0},
 )
 
 
@@ -133,4 +139,45 @@ SHIPPING = Participant(
     ledger=True,
 )
 
-PARTICIPANTS = (INVENTORY, PAYMENT, SHIPPING)
+
+async def seed_contact(client: httpx.AsyncClient) -> None:
+    """The contact that the bodies name."""
+    answer = await client.put("/api/notifications/contacts/c-17", json={"email": "c17@example.com"})
+    answer.raise_for_status()
+
+
+NOTIFICATION = Participant(
+    name="notification",
+    build=notification.build,
+    do=Route(
+        "/api/notifications/send",
+        "notification",
+        "do",
+        lambda order_id: {
+            "order_id": order_id,
+            "customer_id": "c-17",
+            "notification_type": "order_confirmed",
+            "contact_ref": "c-17",
+            "total_minor": 2500,
+            "currency": "EUR",
+            "items": [{"product_id": "p-mug", "quantity": 2}],
+        },
+    ),
+    undo=Route(
+        "/api/notifications/cancel",
+        "notification",
+        "undo",
+        lambda order_id: {"order_id": order_id, "notification_type": "order_confirmed"},
+    ),
+    other=lambda order_id: {**NOTIFICATION.do.body(order_id), "total_minor": 2501},
+    resource="/api/notifications/ntf-{order_id}-order_confirmed",
+    live=lambda found: found["status"] == "sent",
+    collection="notifications",
+    document_id=lambda order_id: f"{order_id}-order_confirmed",
+    seed=seed_contact,
+    ledger=True,
+    begun={"status": "sending"},
+    takes_back=False,
+)
+
+PARTICIPANTS = (INVENTORY, PAYMENT, SHIPPING, NOTIFICATION)

@@ -39,14 +39,14 @@ async def test_the_same_key_with_another_body_is_refused(stage: Stage, order_id:
     assert (await stage.do(order_id)).json() == first.json()
 
 
-async def test_an_undo_takes_the_effect_back_and_its_answer_is_repeated(stage: Stage, order_id: str) -> None:
-    await stage.do(order_id)
-    first = await stage.undo(order_id)
+async def test_an_undo_takes_the_effect_back_and_its_answer_is_repeated(returning: Stage, order_id: str) -> None:
+    await returning.do(order_id)
+    first = await returning.undo(order_id)
     assert (first.status_code, first.json()["effect"]) == (200, "undone"), first.text
-    again = await stage.undo(order_id)
+    again = await returning.undo(order_id)
     assert (again.status_code, again.json()) == (200, first.json())
-    assert not await stage.is_live(order_id)
-    assert len(await stage.ledger(order_id)) in (0, 2)
+    assert not await returning.is_live(order_id)
+    assert len(await returning.ledger(order_id)) in (0, 2)
 
 
 async def test_an_undo_that_finds_nothing_succeeds_and_shows_nothing(stage: Stage, order_id: str) -> None:
@@ -64,12 +64,12 @@ async def test_a_late_do_meets_the_tombstone(stage: Stage, order_id: str) -> Non
     assert await stage.ledger(order_id) == []
 
 
-async def test_a_tombstone_outranks_a_stored_answer(stage: Stage, order_id: str) -> None:
-    await stage.do(order_id)
-    await stage.undo(order_id)
-    late = await stage.do(order_id)
+async def test_a_tombstone_outranks_a_stored_answer(returning: Stage, order_id: str) -> None:
+    await returning.do(order_id)
+    await returning.undo(order_id)
+    late = await returning.do(order_id)
     assert (late.status_code, late.json()["code"]) == (409, "compensated")
-    assert not await stage.is_live(order_id)
+    assert not await returning.is_live(order_id)
 
 
 async def test_concurrent_dos_are_one_effect(stage: Stage, order_id: str) -> None:
@@ -81,42 +81,42 @@ async def test_concurrent_dos_are_one_effect(stage: Stage, order_id: str) -> Non
         assert len(await stage.ledger(one)) <= 1
 
 
-async def test_concurrent_undos_are_one_effect(stage: Stage, order_id: str) -> None:
+async def test_concurrent_undos_are_one_effect(returning: Stage, order_id: str) -> None:
     for n in range(ROUNDS):
         one = f"{order_id}-{n}"
-        await stage.do(one)
-        answers = await asyncio.gather(*(until_settled(stage.undo, one) for _ in range(6)))
+        await returning.do(one)
+        answers = await asyncio.gather(*(until_settled(returning.undo, one) for _ in range(6)))
         assert {(answer.status_code, answer.json()["effect"]) for answer in answers} == {(200, "undone")}
-        assert not await stage.is_live(one)
-        assert len(await stage.ledger(one)) in (0, 2)
+        assert not await returning.is_live(one)
+        assert len(await returning.ledger(one)) in (0, 2)
 
 
-async def test_when_do_and_undo_race_nothing_is_left(stage: Stage, order_id: str) -> None:
+async def test_when_do_and_undo_race_nothing_is_left(returning: Stage, order_id: str) -> None:
     for n in range(2 * ROUNDS):
         one = f"{order_id}-{n}"
-        calls = [stage.do, stage.undo, stage.do, stage.undo]
+        calls = [returning.do, returning.undo, returning.do, returning.undo]
         if n % 2:
             calls.reverse()
         await asyncio.gather(*(call(one) for call in calls))
-        undone = await until_settled(stage.undo, one)
+        undone = await until_settled(returning.undo, one)
         assert undone.status_code == 200, undone.text
-        late = await stage.do(one)
+        late = await returning.do(one)
         assert (late.status_code, late.json()["code"]) == (409, "compensated")
-        assert not await stage.is_live(one)
-        ledger = await stage.ledger(one)
+        assert not await returning.is_live(one)
+        ledger = await returning.ledger(one)
         assert len(ledger) == len(set(ledger)), f"an effect happened twice: {ledger}"
         assert len(ledger) in (0, 2), f"an effect was left, or taken back without being there: {ledger}"
 
 
 @pytest.mark.parametrize("order", sorted(set(permutations("ddduu", 5))), ids="".join)
-async def test_every_order_of_calls_ends_the_same(stage: Stage, order_id: str, order: tuple[str, ...]) -> None:
+async def test_every_order_of_calls_ends_the_same(returning: Stage, order_id: str, order: tuple[str, ...]) -> None:
     """Three dos and two undos, one after the other: effects at most once, and none left after the last undo."""
     undone = False
     for call in order:
-        answer = await (stage.do if call == "d" else stage.undo)(order_id)
+        answer = await (returning.do if call == "d" else returning.undo)(order_id)
         undone = undone or call == "u"
         expected = 409 if undone and call == "d" else 200
         assert answer.status_code == expected, answer.text
-    assert not await stage.is_live(order_id)
-    ledger = await stage.ledger(order_id)
+    assert not await returning.is_live(order_id)
+    ledger = await returning.ledger(order_id)
     assert len(ledger) == len(set(ledger))

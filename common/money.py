@@ -1,0 +1,12 @@
+"""Money for people: integer minor units and a currency become "25.00 EUR"."""
+
+_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
+
+
+def format_money(minor: int, currency: str) -> str:
+    """`format_money(2500, "EUR")` is "25.00 EUR"; the decimals are those of ISO 4217."""
+    decimals = 0 if currency in _NO_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
+    sign, digits = ("-" if minor < 0 else ""), str(abs(minor)).rjust(decimals + 1, "0")
+    whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    return f"{sign}{whole}{'.' if decimals else ''}{fraction} {currency}"

@@ -1,0 +1,114 @@
+"""Wire types of the notification service; a notification's fields in JSON and in MongoDB agree."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from common.wire import AmountMinor, Body, Currency, CustomerId, OrderBody, ProductId, Quantity, Reference
+
+NotificationType = Literal["order_confirmed", "order_cancelled"]
+Status = Literal["sending", "sent", "failed", "cancelled"]
+
+_NOTIFICATION: JsonDict = {
+    "notification_id": "ntf-o-1001-order_confirmed",
+    "order_id": "o-1001",
+    "customer_id": "c-17",
+    "notification_type": "order_confirmed",
+    "channel": "email",
+    "status": "sent",
+    "reason": None,
+}
+
+
+class Line(Body):
+    """A line of the order, as the message names it."""
+
+    product_id: ProductId
+    quantity: Quantity
+
+
+class SendNotification(OrderBody):
+    """Send one message about an order; an order has at most one of each type."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "order_id": "o-1001",
+                "customer_id": "c-17",
+                "notification_type": "order_confirmed",
+                "contact_ref": "c-17",
+                "total_minor": 2500,
+                "currency": "EUR",
+                "items": [{"product_id": "p-mug", "quantity": 2}],
+            }
+        }
+    )
+
+    customer_id: CustomerId
+    notification_type: NotificationType
+    contact_ref: Reference
+    total_minor: AmountMinor
+    currency: Currency
+    items: Annotated[list[Line], Field(min_length=1, max_length=100)]
+
+
+class CancelNotification(OrderBody):
+    """Don't send a message that hasn't been sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"order_id": "o-1001", "notification_type": "order_confirmed"}}
+    )
+
+    notification_type: NotificationType
+
+
+class Notification(BaseModel):
+    """A message about an order."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _NOTIFICATION})
+
+    notification_id: str
+    order_id: str
+    customer_id: str
+    notification_type: NotificationType
+    channel: Literal["email"]
+    status: Status
+    reason: str | None = Field(description="Why it failed: `bounced`, `contact_unknown`.")
+
+
+class Cancelled(Notification):
+    """A cancel's answer when there is such a message: it is not sent, now or later."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {**_NOTIFICATION, "status": "cancelled", "effect": "none"}})
+
+    effect: Literal["none"]
+
+
+class NothingCancelled(BaseModel):
+    """A cancel's answer when there is no such message; a send that comes later is refused (`compensated`)."""
+
+    order_id: str
+    effect: Literal["none"]
+
+
+class ContactBody(Body):
+    """How to reach somebody. Personal data: it stays in this service and is never logged."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"email": "c17@example.com"}})
+
+    email: Annotated[
+        str,
+        Field(
+            max_length=254, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", description="RFC 5321."
+        ),
+    ]
+
+
+class Contact(BaseModel):
+    """A contact, under the reference that orders carry."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"contact_ref": "c-17", "email": "c17@example.com"}})
+
+    contact_ref: str
+    email: str

@@ -1,0 +1,95 @@
+"""A process dies between its claim and the provider, or between the provider and the answer.
+
+What it leaves behind is put into the database as it would be: a claim whose lease has passed.
+"""
+
+from datetime import timedelta
+
+import pytest
+
+from common.wire import utcnow
+from tests.contract.conftest import Stage
+
+PAST, FUTURE = timedelta(seconds=-1), timedelta(seconds=10)
+
+
+@pytest.fixture
+def outside(stage: Stage) -> Stage:
+    """Participants that make claims; the others have no between: their effect and its record are one write."""
+    if stage.participant.begun is None:
+        pytest.skip(f"{stage.participant.name} claims nothing")
+    return stage
+
+
+@pytest.fixture
+def outside_returning(outside: Stage, returning: Stage) -> Stage:
+    return returning
+
+
+async def die(stage: Stage, order_id: str, *, charged: bool, lease: timedelta = PAST) -> None:
+    """Leave what a do leaves whose process was killed: before the provider was asked, or after (`charged`)."""
+    answer = await stage.do(order_id)
+    assert answer.status_code == 200
+    id = stage.participant.document_id(order_id)  # noqa: A001
+    documents = stage.database[stage.participant.collection]
+    document = await documents.find_one({"_id": id})
+    assert document is not None
+    claim = {
+        "fingerprint": document["barrier"]["operations"]["do"]["fingerprint"],
+        "state": "running",
+        "token": "of-the-dead",
+        "until": utcnow() + lease,
+    }
+    fields = {**(stage.participant.begun or {}), "barrier.operations.do": claim}
+    await documents.update({"_id": id}, {"$set": fields, "$inc": {"barrier.version": 1}})
+    if not charged:
+        await stage.database["provider_requests"].delete({"order_id": order_id})
+        await stage.database["ledger"].delete({"order_id": order_id})
+
+
+@pytest.mark.parametrize("charged", [False, True])
+async def test_the_next_do_takes_over_and_there_is_one_effect(outside: Stage, order_id: str, charged: bool) -> None:
+    await die(outside, order_id, charged=charged)
+    answer = await outside.do(order_id)
+    assert answer.status_code == 200, answer.text
+    assert await outside.is_live(order_id)
+    assert len(await outside.ledger(order_id)) == 1
+    assert (await outside.do(order_id)).json() == answer.json()
+
+
+@pytest.mark.parametrize("charged", [False, True])
+async def test_the_next_undo_resolves_it_and_nothing_is_left(
+    outside_returning: Stage, order_id: str, charged: bool
+) -> None:
+    stage = outside_returning
+    await die(stage, order_id, charged=charged)
+    answer = await stage.undo(order_id)
+    assert (answer.status_code, answer.json()["effect"]) == (200, "undone"), answer.text
+    assert not await stage.is_live(order_id)
+    assert await stage.ledger(order_id) == ["charge", "refund"]
+    assert (await stage.do(order_id)).json()["code"] == "compensated"
+
+
+async def test_while_the_lease_lasts_others_are_told_to_wait(outside: Stage, order_id: str) -> None:
+    await die(outside, order_id, charged=False, lease=FUTURE)
+    answer = await outside.do(order_id)
+    assert (answer.status_code, answer.json()["code"]) == (409, "running")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.json()["retryable"] is True
+
+
+async def test_an_undo_during_the_do_leaves_its_tombstone_at_once(outside: Stage, order_id: str) -> None:
+    await die(outside, order_id, charged=False, lease=FUTURE)
+    answer = await outside.undo(order_id)
+    assert (answer.status_code, answer.json()["code"]) == (409, "running")
+    late = await outside.do(order_id)
+    assert (late.status_code, late.json()["code"]) == (409, "compensated")
+
+
+async def test_a_message_that_died_is_cancelled_without_being_sent(outside: Stage, order_id: str) -> None:
+    if outside.participant.takes_back:
+        pytest.skip("for participants that can't take back")
+    await die(outside, order_id, charged=False)
+    answer = await outside.undo(order_id)
+    assert (answer.status_code, answer.json()["effect"]) == (200, "none"), answer.text
+    assert await outside.ledger(order_id) == []
