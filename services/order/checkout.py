@@ -35,8 +35,8 @@ class Checkout:
         """Place an order, once: a repeat answers the same.
 
         Raises:
-            Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`), Problem (`key_reused`),
-            Unavailable.
+            Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`, `reference_used`), Problem
+            (`key_reused`), Unavailable.
         """
         order_id = _order_id(wish, key)
         if (known := await self._known(order_id, wish)) is not None:

@@ -97,7 +97,9 @@ async def cancel(
 @clients.post(
     "",
     status_code=202,
-    responses=documented(400, 413, 422, 503, refused="`order_id_used`, `product_unknown`, `currency_mismatch`"),
+    responses=documented(
+        400, 413, 422, 503, refused="`order_id_used`, `product_unknown`, `currency_mismatch`, `reference_used`"
+    ),
 )
 async def place_order(
     body: PlaceOrder,

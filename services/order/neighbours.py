@@ -47,11 +47,15 @@ class Neighbours:
         return Price(product["price_minor"], product["currency"])
 
     async def keep_address(self, reference: str, address: Address, *, order_id: str) -> None:
-        """Keep it in the shipping service, if it isn't there already. Raises Invalid, Unavailable."""
+        """Keep it in the shipping service, if it isn't there already.
+
+        Raises:
+            Invalid, Refused (`reference_used`), Unavailable.
+        """
         await self._keep("shipping", f"/api/shipping/addresses/{reference}", address, order_id)
 
     async def keep_contact(self, reference: str, contact: Contact, *, order_id: str) -> None:
-        """Keep it in the notification service, if it isn't there already. Raises Invalid, Unavailable."""
+        """Keep it in the notification service, if it isn't there already. Raises as `keep_address` does."""
         await self._keep("notification", f"/api/notifications/contacts/{reference}", contact, order_id)
 
     async def aclose(self) -> None:
@@ -60,8 +64,12 @@ class Neighbours:
 
     async def _keep(self, service: str, path: str, content: Body, order_id: str) -> None:
         response = await self._call(service, "PUT", path, order_id, content)
-        if response.status_code == 412:  # it is there: the same content, since the name is made of the content
-            return
+        if response.status_code == 412:  # the name is made of the content, so somebody has changed what it holds
+            raise Refused(
+                "reference_used",
+                f"order {order_id}: {path} was changed by hand and isn't what this order says: use another order id",
+                order_id=order_id,
+            )
         self._expect(response, order_id)
 
     async def _call(
