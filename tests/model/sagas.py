@@ -1,0 +1,232 @@
+"""The real decision core on small integers: each distinct saga, event and answer is computed once.
+
+Sagas are brought to a canonical form that keeps everything a decision looks at (canonical in this file) and goes
+through the real status on its way to the record, so what a restart reads is what the operator would have written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from saga_operator import reasons
+from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.events import (
+    AlreadyConfirmed,
+    Event,
+    InProgress,
+    Observed,
+    OrderIDUsed,
+    Refused,
+    Succeeded,
+    Unavailable,
+    Undone,
+)
+from saga_operator.evolve import evolve
+from saga_operator.order import Order
+from saga_operator.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.saga import FINISHED, Compensation, Desired, Intervention, Phase, Saga, StepRecord
+from saga_operator.status import saga_of, status_of
+from saga_operator.steps import ORDER_SAGA
+from saga_operator.times import to_wire
+from tests.model import participants as wire
+from tests.model.participants import STEPS, UNDO
+
+NOW: Final = 1_800_000_000.0
+DEADLINE: Final = 3600.0
+AFTER_DEADLINE: Final = NOW + 2 * DEADLINE
+DUE: Final = 0.0
+WAITING: Final = NOW + 1_000_000.0
+"""When a call that has to wait is made again: after the deadline, so that the two are independent choices."""
+LATER: Final = NOW + 2_000_000.0
+
+SPEC: Final = {
+    "orderID": "o-1",
+    "customerID": "c-17",
+    "currency": "EUR",
+    "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
+    "payment": {"methodRef": "test-ok"},
+    "shipTo": {"addressRef": "a-17"},
+    "activeDeadlineSeconds": int(DEADLINE),
+}
+
+WAIT, FINISH = -1, -2
+"""What `decide` may answer besides a call."""
+
+Wish = tuple[Desired, bool, str]
+"""What people want: spec.state, whether the resource is being deleted, and `id action step` of an intervention."""
+FIRST_WISH: Final[Wish] = (Desired.ACTIVE, False, "")
+
+
+def new_saga(max_attempts: int) -> Saga:
+    """The saga of a resource that nobody has looked at yet."""
+    return saga_of(_resource(max_attempts, {}))
+
+
+def _resource(max_attempts: int, status: dict[str, object]) -> dict[str, object]:
+    metadata = {"namespace": "shop", "name": "o-1", "creationTimestamp": to_wire(NOW)}
+    return {"metadata": metadata, "spec": {**SPEC, "retry": {"maxAttempts": max_attempts}}, "status": status}
+
+
+def outcome(answer: str, call: int) -> Event:
+    """An answer of a participant as the event that the operator makes of it (its table is in participants.py)."""
+    step, undo = STEPS[call % UNDO], call >= UNDO
+    what = {"step": step, "started": NOW, "at": NOW}
+    match answer:
+        case wire.SUCCEEDED:
+            return Succeeded(**what)
+        case wire.REFUSED:
+            return Refused(**what, reason="OutOfStock")
+        case wire.COMPENSATED if not undo:
+            return Refused(**what, reason=reasons.COMPENSATED)
+        case wire.UNDONE:
+            return Undone(**what, effect="undone")
+        case wire.NOTHING:
+            return Undone(**what, effect="none")
+        case wire.CLOSED:
+            return Undone(**what, closed=True)
+        case wire.CONFIRMED_BEFORE:
+            return AlreadyConfirmed(**what)
+        case wire.ID_USED:
+            return OrderIDUsed(**what)
+        case wire.ACCEPTED:
+            return InProgress(**what, undo=undo, retry_after=WAITING - NOW)
+        case wire.ERROR:
+            return Unavailable(**what, undo=undo, reason=reasons.PARTICIPANT_ERROR, retry_after=None)
+    return Unavailable(**what, undo=undo, reason=reasons.NO_ANSWER)
+
+
+def canonical(saga: Saga) -> Saga:
+    """The same saga for every decision: without texts and counts, times only as set or not, due or waiting.
+
+    `attempts` matters only next to its limit, and the exploration's budgets stay below the compensation's.
+    """
+    done = saga.intervention
+    return replace(
+        saga,
+        steps=tuple(_canonical(record, saga.order) for record in saga.steps),
+        failure=saga.failure and replace(saga.failure, step="", message=""),
+        desired=Desired.ACTIVE,
+        deleting=False,
+        requested=None,
+        intervention=done and Intervention(done.id, done.action, done.step),
+    )
+
+
+def _canonical(record: StepRecord, order: Order) -> StepRecord:
+    undo = record.compensation
+    return replace(
+        record,
+        attempts=min(record.attempts, max(1, order.retry.max_attempts - 1)),
+        external_id="",
+        start=None if record.start is None else NOW,
+        completion=None if record.completion is None else NOW,
+        reason=record.reason if record.state == "Refused" else "",
+        message="",
+        retry_at=WAITING if record.retry_at > NOW else DUE,
+        location="",
+        compensation=Compensation(start=None, completion=None if undo.completion is None else NOW),
+    )
+
+
+@dataclass
+class Core:
+    """`decide`, `evolve` and `must_be_recorded_before` over numbered sagas. A test of the tests replaces one of them."""
+
+    max_attempts: int = 1
+    decide: Callable[[Saga, float], Action] = decide
+    evolve: Callable[[Saga, Event], Saga] = evolve
+    must_be_recorded_before: Callable[[Action, Saga, Saga], bool] = must_be_recorded_before
+    sagas: list[Saga] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._numbers: dict[Saga, int] = {}
+        self._folded: dict[tuple[int, object], int] = {}
+        self._records: dict[int, int] = {}
+        self._actions: dict[tuple[int, float], int] = {}
+        self._waits: dict[tuple[int, int, int], bool] = {}
+        self._events: dict[object, Event] = {}
+        self.new = self.number(new_saga(self.max_attempts))
+
+    def number(self, saga: Saga) -> int:
+        """The number of a saga's canonical form."""
+        saga = canonical(saga)
+        known = self._numbers.get(saga)
+        if known is None:
+            known = self._numbers[saga] = len(self.sagas)
+            self.sagas.append(saga)
+        return known
+
+    def fold(self, saga: int, answer: str, call: int) -> int:
+        """The saga after an answer."""
+        key = (saga, (answer, call))
+        found = self._folded.get(key)
+        if found is None:
+            before = self.sagas[saga]
+            if answer == "stuck":
+                before = _all_but_spent(before, STEPS[call % UNDO])
+            found = self._folded[key] = self.number(self.evolve(before, outcome(answer, call)))
+        return found
+
+    def observe(self, saga: int, wish: Wish, clock: float) -> int:
+        """The saga after a look at the resource and at the clock."""
+        key = (saga, (wish, clock))
+        found = self._folded.get(key)
+        if found is None:
+            intervention = Intervention(*wish[2].split(), reason="because") if wish[2] else None
+            event = Observed(at=clock, desired=wish[0], deleting=wish[1], intervention=intervention)
+            found = self._folded[key] = self.number(self.evolve(self.sagas[saga], event))
+        return found
+
+    def action(self, saga: int, clock: float) -> int:
+        """What `decide` says: a call's number, WAIT or FINISH."""
+        found = self._actions.get((saga, clock))
+        if found is None:
+            found = self._actions[saga, clock] = self._action(self.decide(self.sagas[saga], clock))
+        return found
+
+    @staticmethod
+    def _action(action: Action) -> int:
+        match action:
+            case Do(step):
+                return ORDER_SAGA.index(step)
+            case Undo(step):
+                return ORDER_SAGA.index(step) + UNDO
+            case Wait():
+                return WAIT
+            case Finish():
+                return FINISH
+
+    def waits_for_record(self, call: int, saga: int, recorded: int) -> bool:
+        """Whether the call may not be made before the saga is recorded."""
+        key = (call, saga, recorded)
+        found = self._waits.get(key)
+        if found is None:
+            step = ORDER_SAGA[call % UNDO]
+            action = Undo(step) if call >= UNDO else Do(step)
+            found = self.must_be_recorded_before(action, self.sagas[saga], self.sagas[recorded])
+            self._waits[key] = found
+        return found
+
+    def record(self, saga: int) -> int:
+        """What a reader finds in the resource once the saga is recorded: through the real status and back."""
+        found = self._records.get(saga)
+        if found is None:
+            status = status_of(self.sagas[saga], now=NOW, generation=1, previous={})
+            found = self._records[saga] = self.number(saga_of(_resource(self.max_attempts, status)))
+        return found
+
+    def phase(self, saga: int) -> Phase:
+        """The saga's phase."""
+        return self.sagas[saga].phase
+
+    def finished(self, saga: int) -> bool:
+        """Whether the saga is Completed or Compensated."""
+        return self.sagas[saga].phase in FINISHED
+
+
+def _all_but_spent(saga: Saga, step: str) -> Saga:
+    """The saga whose undo of the step has failed as often as it may, but for once."""
+    record = saga[step]
+    return saga.put(
+        replace(record, compensation=replace(record.compensation, attempts=COMPENSATION_ATTEMPTS - 1)),
+    )
