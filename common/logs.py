@@ -31,6 +31,12 @@ def log_context(fields: Mapping[str, Any]) -> Iterator[None]:
         _context.reset(token)
 
 
+def correlation_id() -> str | None:
+    """The correlation id of the request that is being answered; None outside of one."""
+    found: str | None = _context.get().get("correlation_id")
+    return found
+
+
 def configure_logging(service: str, *, format: str = "json", level: str = "INFO") -> None:  # noqa: A002
     """Send everything, uvicorn's lines too, to standard error in one format; a second call replaces the first."""
     handler = logging.StreamHandler(sys.stderr)

@@ -1,0 +1,59 @@
+"""Contacts: owned here, created by people or with an order; what comes with an order expires unless it is used."""
+
+from datetime import timedelta
+
+import pytest
+
+from common.wire import utcnow
+from services.notification.contacts import KEPT_UNUSED
+from services.notification.tests.desk import Desk
+
+
+async def test_a_contact_is_created_and_changed(desk: Desk, order_id: str) -> None:
+    ref = f"c-{order_id}"
+    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).status_code == 404
+    created = await desk.put_contact(ref, "a@example.com")
+    assert (created.status_code, created.json()) == (201, {"contact_ref": ref, "email": "a@example.com"})
+    changed = await desk.put_contact(ref, "b@example.com")
+    assert (changed.status_code, changed.json()["email"]) == (200, "b@example.com")
+    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).json() == changed.json()
+
+
+async def test_a_contact_that_comes_with_an_order_is_never_overwritten(desk: Desk, order_id: str) -> None:
+    ref = f"{order_id}-0123456789ab"
+    assert (await desk.put_contact(ref, "a@example.com", create=True)).status_code == 201
+    assert (await desk.put_contact(ref, "a@example.com", create=True)).status_code == 200
+    other = await desk.put_contact(ref, "b@example.com", create=True)
+    assert (other.status_code, other.json()["code"]) == (412, "exists")
+    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).json()["email"] == "a@example.com"
+
+
+async def test_it_expires_after_thirty_days_unless_an_order_uses_it(desk: Desk, order_id: str) -> None:
+    ref = f"{order_id}-0123456789ab"
+    await desk.put_contact(ref, "a@example.com", create=True)
+    kept = await desk.database["contacts"].find_one({"_id": ref})
+    assert kept is not None
+    assert abs(kept["expires_at"] - utcnow() - KEPT_UNUSED) < timedelta(minutes=1)
+
+    assert (await desk.send(order_id, ref)).status_code == 200
+    used = await desk.database["contacts"].find_one({"_id": ref})
+    assert used is not None
+    assert "expires_at" not in used
+    await desk.put_contact(ref, "a@example.com", create=True)
+    assert "expires_at" not in (await desk.database["contacts"].find_one({"_id": ref}) or {})
+
+
+async def test_what_a_person_puts_does_not_expire(desk: Desk, order_id: str) -> None:
+    await desk.put_contact(f"c-{order_id}", "a@example.com")
+    assert "expires_at" not in (await desk.database["contacts"].find_one({"_id": f"c-{order_id}"}) or {})
+
+
+async def test_the_database_removes_what_has_expired(desk: Desk) -> None:
+    assert "expires_at_1" in await desk.database["contacts"].index_names()
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b c", "@example.com", "a@", f"{'x' * 250}@example.com", 5, None])
+async def test_what_is_no_address_is_invalid(desk: Desk, email: str) -> None:
+    answer = await desk.put_contact("c-bad", email)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert str(email) not in answer.json()["detail"] or not email, "what was given isn't repeated: it is personal"
