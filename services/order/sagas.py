@@ -113,7 +113,7 @@ def _told(order_id: str) -> Iterator[None]:
     except KubeError as error:
         raise Unavailable(
             f"order {order_id}: the API server can't be asked ({error.message}): repeat the same request, it is safe",
-            retry_after=round(error.retry_after or 2),
+            retry_after=max(1, round(error.retry_after or 2)),
             order_id=order_id,
         ) from error
 
