@@ -1,0 +1,145 @@
+"""What a person at a terminal does to ./run-local.sh, on ports and in a folder of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev.layout import PORTS
+from dev.paths import CHECKOUT
+from dev.ports import holders
+from dev.processes import free_port
+
+pytestmark = pytest.mark.slow
+
+
+class Terminal:
+    """Runs the stack as run-local.sh does once everything is installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in PORTS}
+        self.env = {
+            **os.environ,
+            "ORDERSAGA_LOCAL_FOLDER": str(folder),
+            **{f"ORDERSAGA_LOCAL_{name.upper()}_PORT": str(port) for name, port in self.ports.items()},
+        }
+        self.output = folder / "terminal"
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        with self.output.open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dev.stack", *options],
+                cwd=CHECKOUT,
+                env=self.env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @contextlib.contextmanager
+    def running(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A stack that stays: here it has said that it does; it is ended afterwards, if the test hasn't done that."""
+        with self.start(*options) as stack:
+            try:
+                assert wait_for(lambda: self.says("Running until Ctrl-C") or stack.poll() is not None)
+                assert stack.poll() is None, self.output.read_text()
+                yield stack
+            finally:
+                if stack.poll() is None:
+                    stack.terminate()
+
+    def run(self, *options: str) -> int:
+        return self.start(*options).wait(120)
+
+    def says(self, text: str) -> bool:
+        return text in self.output.read_text()
+
+    def children(self) -> list[str]:
+        """The command lines of all processes that were started for this folder and its ports."""
+        marks = [str(self.folder), *(f"--port {port}" for port in self.ports.values())]
+        found = []
+        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                command = cmdline.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                environment = (cmdline.parent / "environ").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if any(mark in command for mark in marks) or f"ORDERSAGA_LOCAL_FOLDER={self.folder}\0" in environment:
+                found.append(command)
+        return found
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    return Terminal(tmp_path_factory.mktemp("local"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return condition()
+
+
+def test_a_demonstration_ends_well_and_leaves_nothing(terminal: Terminal) -> None:
+    assert terminal.run("--once", "--fresh") == 0, terminal.output.read_text()
+    assert terminal.says("saga Completed, order CONFIRMED")
+    assert terminal.says("saga Compensated, order CANCELLED")
+    assert terminal.children() == []
+    assert not (terminal.folder / "lock").exists()
+
+
+def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_sigterm(terminal: Terminal) -> None:
+    with terminal.running("--no-demo") as stack:
+        url = f"http://127.0.0.1:{terminal.ports['order']}"
+        before = httpx.get(f"{url}/api/orders").json()["total"]
+
+        refused = subprocess.run(
+            [sys.executable, "-m", "dev.stack"],
+            cwd=CHECKOUT,
+            env=terminal.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert f"runs already (process {stack.pid})" in refused.stderr
+
+        os.kill(holders(terminal.ports["order"])[0].pid, signal.SIGKILL)
+        assert wait_for(lambda: terminal.says("order service was ended by signal SIGKILL; starting it again"))
+        assert wait_for(lambda: ready(url))
+        assert httpx.get(f"{url}/api/orders").json()["total"] == before
+    assert stack.returncode == 0
+    assert terminal.children() == []
+    assert not (terminal.folder / "lock").exists()
+
+
+def test_a_stack_that_is_killed_takes_its_parts_with_it_and_starts_again(terminal: Terminal) -> None:
+    with terminal.running("--no-demo") as stack:
+        stack.kill()
+    assert wait_for(lambda: terminal.children() == [], 10)
+    assert terminal.run("--once") == 0, terminal.output.read_text()
+
+
+def test_a_port_in_use_is_said_with_its_holder(terminal: Terminal) -> None:
+    with socket.create_server(("127.0.0.1", terminal.ports["payment"])):
+        assert terminal.run("--once") == 1
+    assert terminal.says(f"port {terminal.ports['payment']} (payment) is held by process {os.getpid()} (")
+    assert terminal.says("ORDERSAGA_LOCAL_PAYMENT_PORT")
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/ready").status_code == 200
+    except httpx.HTTPError:
+        return False
