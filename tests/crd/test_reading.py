@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from saga_operator import reasons
+
 ROOT = Path(__file__).parents[2]
 CRD = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())
 VERSION = CRD["spec"]["versions"][0]
@@ -120,3 +122,14 @@ def test_a_sample_is_valid_and_fit_for_git(api: Any, sample: Path) -> None:
     assert "status" not in body
     answer = api.create(body)
     assert answer.status_code == 201, answer.text
+
+
+def test_the_manual_explains_every_reason() -> None:
+    manual = (ROOT / "docs" / "ordersaga.md").read_text()
+    constants = {value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
+    assert {reason for reason in constants if f"`{reason}`" not in manual} == set()
+
+
+def test_the_manual_names_every_field() -> None:
+    manual = (ROOT / "docs" / "ordersaga.md").read_text()
+    assert {name for path, _ in fields(SCHEMA) if (name := path.rpartition(".")[2]) not in manual} == set()
