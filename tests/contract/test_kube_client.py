@@ -123,15 +123,21 @@ async def test_the_role_of_the_order_service_cannot_delete(control_plane: TestCo
             await mine.delete("kube-6", saga["metadata"]["uid"], saga["metadata"]["resourceVersion"])
 
 
+def copy_identity(given: Path, kubeconfig: Path, token: Path) -> str:
+    """The same identity with its token in another file, which isn't written yet; the token."""
+    config = json.loads(given.read_text())
+    user = config["users"][0]["user"]
+    good = Path(user["tokenFile"]).read_text()
+    user["tokenFile"] = str(token)
+    kubeconfig.write_text(json.dumps(config))
+    return good
+
+
 async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
     control_plane: TestControlPlane, tmp_path: Path
 ) -> None:
-    given = json.loads(control_plane.identity("order-service").read_text())
-    user = given["users"][0]["user"]
-    good = Path(user["tokenFile"]).read_text()
-    token, kubeconfig = tmp_path / "token", tmp_path / "kubeconfig"
-    user["tokenFile"] = str(token)
-    kubeconfig.write_text(json.dumps(given))
+    kubeconfig, token = tmp_path / "kubeconfig", tmp_path / "token"
+    good = copy_identity(control_plane.identity("order-service"), kubeconfig, token)
     token.write_text("stale")
     async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
         sagas = OrderSagas(client, "shop")
