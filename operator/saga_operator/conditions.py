@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from saga_operator import reasons
-from saga_operator.saga import Desired, Phase, Saga, StepRecord, StepState, is_stuck
+from saga_operator.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
 from saga_operator.steps import BY_NAME, ORDER_SAGA, PIVOT, Kind
 
 TRUE: Final = "True"
@@ -38,9 +38,24 @@ def conditions_of(saga: Saga) -> tuple[Condition, ...]:
         found.append(Condition("CancelRefused", TRUE, reasons.ALREADY_CONFIRMED, too_late))
     if (trouble := participant_error(saga)) is not None:
         found.append(Condition("ParticipantError", TRUE, reasons.PARTICIPANT_ERROR, trouble))
+    if (waiting := _waiting_for(saga)) is not None:
+        found.append(Condition("WaitingForDownstream", TRUE, reasons.WAITING_FOR_DOWNSTREAM, waiting))
     if (warning := _warning(saga)) is not None:
         found.append(Condition("CompletedWithWarning", TRUE, warning.reason, f"{warning.name}: {warning.message}"))
     return tuple(found)
+
+
+def _waiting_for(saga: Saga) -> str | None:
+    """Which step waits for a participant that is down, and since when it is said; None if none does."""
+    if saga.phase in FINISHED:
+        return None
+    for record in saga.steps:
+        if saga.failure is None and record.reason == reasons.WAITING_FOR_DOWNSTREAM and not settled_forward(record):
+            return f"{record.name}: {record.message}"
+        undo = record.compensation
+        if undo.reason == reasons.WAITING_FOR_DOWNSTREAM and undo.completion is None:
+            return f"{record.name}: {undo.message}"
+    return None
 
 
 def participant_error(saga: Saga) -> str | None:

@@ -18,12 +18,14 @@ from typing import Any, Final, Literal, Protocol
 from common.kube import FINALIZER, Events, KubeError, OrderSagas, Unavailable
 from saga_operator import telemetry
 from saga_operator.announcements import Announcement
+from saga_operator.downstream import Downstream
 from saga_operator.finalizers import FinalizerQueue
 from saga_operator.measure import measure_end, measure_start
 from saga_operator.participants import Participants
 from saga_operator.run import SagaRun, version_of
 from saga_operator.saga import FINISHED, Phase
 from saga_operator.settings import Settings
+from saga_operator.steps import ORDER_SAGA
 from saga_operator.times import Clock
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,15 @@ class Engine:
         self.settings = settings
         self.sagas = sagas
         self.participants = Participants(settings, self.clock.now)
+        self.downstream = {
+            name: Downstream(
+                name,
+                now=self.clock.now,
+                concurrency=settings.max_calls_per_participant,
+                rate=settings.participant_rates.get(name, 0.0),
+            )
+            for name in {step.participant for step in ORDER_SAGA}
+        }
         self._calls = asyncio.Semaphore(settings.max_calls)
         self._calling = 0
         self.writes = asyncio.Semaphore(settings.max_writes)

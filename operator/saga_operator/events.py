@@ -73,6 +73,15 @@ class InProgress(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Answer):
+    """The participant counts as down: the call waits, at the most until then, and costs no budget."""
+
+    undo: bool
+    until: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyConfirmed(Answer):
     """The door found the order confirmed: the saga turns round."""
 
@@ -85,4 +94,4 @@ class OrderIDUsed(Answer):
 
 
 Outcome = Succeeded | Refused | Undone | Unavailable | InProgress | AlreadyConfirmed | OrderIDUsed
-Event = Observed | Outcome
+Event = Observed | Paused | Outcome

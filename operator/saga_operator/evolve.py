@@ -13,12 +13,13 @@ from saga_operator.events import (
     InProgress,
     Observed,
     OrderIDUsed,
+    Paused,
     Refused,
     Succeeded,
     Unavailable,
     Undone,
 )
-from saga_operator.forward import called, do_in_progress, do_unavailable, refused, succeeded
+from saga_operator.forward import UNDO_RESULTS, called, do_in_progress, do_unavailable, refused, succeeded
 from saga_operator.interventions import intervened
 from saga_operator.rollback import fail, nothing_left, turned_round, undo_in_progress, undo_unavailable, undone
 from saga_operator.saga import FINISHED, MESSAGE_LENGTH, Desired, Failure, Saga, StepState
@@ -40,6 +41,8 @@ def evolve(saga: Saga, event: Event) -> Saga:
             return undo_unavailable(saga, event) if event.undo else do_unavailable(saga, event)
         case InProgress():
             return undo_in_progress(saga, event) if event.undo else do_in_progress(saga, event)
+        case Paused():
+            return _paused(saga, event)
         case AlreadyConfirmed():
             return turned_round(saga, event)
         case OrderIDUsed():
@@ -108,3 +111,19 @@ def _order_id_used(saga: Saga, event: OrderIDUsed) -> Saga:
     saga = replace(fail(saga, event.step, reasons.ORDER_ID_USED, event.message))
     failure = Failure(event.step, reasons.ORDER_ID_USED, event.message[:MESSAGE_LENGTH])
     return nothing_left(replace(saga, failure=failure), event.at)
+
+
+def _paused(saga: Saga, event: Paused) -> Saga:
+    """The call waits for its participant: visible, and free of charge."""
+    record = saga[event.step]
+    message = event.message[:MESSAGE_LENGTH]
+    if event.undo:
+        if saga.failure is None or record.compensation.completion is not None:
+            return saga
+        undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
+        return saga.put(replace(record, compensation=undo, retry_at=event.until, location=""))
+    if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED:
+        return saga
+    return saga.put(
+        replace(record, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message, retry_at=event.until, location="")
+    )

@@ -27,6 +27,7 @@ ORDER_ALREADY_CANCELLED: Final = "OrderAlreadyCancelled"
 # what happened to a call
 UNAVAILABLE: Final = "Unavailable"
 NO_ANSWER: Final = "NoAnswer"
+WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
 PARTICIPANT_ERROR: Final = "ParticipantError"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
@@ -46,7 +47,10 @@ _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 def pascal(code: str) -> str:
     """`card_declined` → `CardDeclined`: a participant's code as a condition reason."""
-    return "".join(word[:1].upper() + word[1:] for word in _WORD.split(code) if word)[:128] or PARTICIPANT_ERROR
+    reason = "".join(word[:1].upper() + word[1:] for word in _WORD.split(code) if word) or PARTICIPANT_ERROR
+    return (reason if reason[0].isalpha() else f"Code{reason}")[
+        :128
+    ]  # a reason starts with a letter (metav1.Condition)
 
 
 def snake(reason: str) -> str:

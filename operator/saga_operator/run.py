@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from common.kube import CORRELATION_ID, FINALIZER, Conflict, KubeError, NotFound
 from saga_operator.announcements import announcements
 from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.events import Event, Observed
+from saga_operator.events import Event, Observed, Outcome, Paused
 from saga_operator.evolve import evolve
 from saga_operator.measure import measure_call, measure_change
 from saga_operator.order import Order
@@ -94,31 +95,45 @@ class SagaRun:
             await self._call(action)
 
     async def _call(self, action: Do | Undo) -> None:
-        engine = self._engine
-        async with engine.calling():
+        engine, step, undo = self._engine, action.step.name, isinstance(action, Undo)
+        downstream = engine.downstream[action.step.participant]
+        if not downstream.admits():
+            self._fold(downstream.pause(step, undo=undo, started=engine.clock.now()))
+            downstream.wait(self.name, partial(self._woken, step))
+            return
+        async with downstream.call(), engine.calling():
             context = CallContext(engine.epoch, self._correlation_id)
             try:
-                event = await engine.participants.perform(action, self.saga, context)
+                outcome = await engine.participants.perform(action, self.saga, context)
             except StaleEpoch:
                 await engine.epoch_is_stale(context.epoch)
                 return
-        measure_call(action, event)
-        record = self.saga[action.step.name]
-        log.info(
-            "%s %s: %s",
-            "undo" if isinstance(action, Undo) else "do",
-            action.step.name,
-            type(event).__name__,
-            extra={
-                **self._fields,
-                "step": action.step.name,
-                "attempt": 1 + (record.compensation.attempts if isinstance(action, Undo) else record.attempts),
-                "correlation_id": self._correlation_id,
-                "reason": getattr(event, "reason", ""),
-            },
-        )
+        measure_call(action, outcome)
+        self._log_call(action, outcome)
+        event = downstream.judge(self.name, outcome)
         self._fold(event)
-        self._unrecorded.append(event)
+        if isinstance(event, Paused):
+            downstream.wait(self.name, partial(self._woken, step))
+        else:
+            self._unrecorded.append(event)
+
+    def _woken(self, step: str) -> None:
+        """The participant is back, or probed: there is room for this call."""
+        self.saga = self.saga.put(replace(self.saga[step], retry_at=0.0))
+        self._changed.set()
+
+    def _log_call(self, action: Do | Undo, outcome: Outcome) -> None:
+        record = self.saga[action.step.name]
+        undo = isinstance(action, Undo)
+        fields = {
+            **self._fields,
+            "step": action.step.name,
+            "attempt": 1 + (record.compensation.attempts if undo else record.attempts),
+            "correlation_id": self._correlation_id,
+        }
+        if reason := getattr(outcome, "reason", ""):
+            fields["reason"] = reason
+        log.info("%s %s: %s", "undo" if undo else "do", action.step.name, type(outcome).__name__, extra=fields)
 
     # what the resource says
 

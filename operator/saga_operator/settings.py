@@ -30,6 +30,10 @@ class Settings(BaseSettings):
     """One call; no answer by then means Unknown, and the call is made again with the same key."""
     max_calls: int = Field(default=64, ge=1)
     """Calls in flight at once: 64 saturate five services on two cores, more only queues."""
+    max_calls_per_participant: int = Field(default=32, ge=1)
+    """Of those, for one participant: a slow one can't take all of them."""
+    participant_rates: dict[str, float] = Field(default_factory=dict)
+    """Calls a second for some participants, as JSON: `{"payment": 50}`. Absent: no limit."""
     max_writes: int = Field(default=24, ge=1)
     """Status writes in flight at once: at about 4 ms of API server CPU each, more only queues there."""
 

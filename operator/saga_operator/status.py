@@ -21,6 +21,9 @@ from saga_operator.times import from_wire, to_wire
 
 Json = dict[str, Any]
 
+RESTING = FINISHED | {Phase.SUSPENDED}
+"""No attempt is made however long one waits."""
+
 
 def saga_of(resource: Mapping[str, Any]) -> Saga:
     """What the resource records of its saga. A step that it doesn't know yet is Pending.
@@ -91,7 +94,7 @@ def status_of(saga: Saga, *, now: float, generation: int, previous: Mapping[str,
         "total": saga.order.total,
         "startTime": started,
         "completionTime": (previous.get("completionTime") or to_wire(now)) if finished else None,
-        "nextAttemptTime": to_wire(retry_at) if retry_at is not None and not finished else None,
+        "nextAttemptTime": to_wire(retry_at) if retry_at is not None and phase not in RESTING else None,
         "failure": saga.failure
         and _filled(step=saga.failure.step, reason=saga.failure.reason, message=saga.failure.message),
         "suspendedAt": None if saga.suspended_at is None else to_wire(saga.suspended_at),

@@ -24,3 +24,4 @@ API_WRITES = Counter("ordersaga_api_writes_total", "Writes to the API server.", 
 SWEEP_RESUMED = Counter("ordersaga_sweep_resumed_total", "Sagas that the sweep found without a worker.")
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
+BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])

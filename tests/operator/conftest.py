@@ -153,6 +153,12 @@ def participants() -> Iterator[ScriptedParticipants]:
     scripted.stop()
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind(participants: ScriptedParticipants) -> Iterator[None]:
+    yield
+    participants.forget()
+
+
 @pytest.fixture(scope="session")
 def sagas(control_plane: Any) -> Sagas:
     return Sagas(control_plane.kubeconfig)

@@ -65,6 +65,11 @@ class ScriptedParticipants:
         elif (order, path) in self._always:
             del self._always[(order, path)]
 
+    def forget(self) -> None:
+        """Back to the protocol: what a test has left behind must not touch the next one."""
+        self._queued.clear()
+        self._always.clear()
+
     def of(self, order: str) -> list[Call]:
         return [call for call in self.calls if f"/{order}/" in call.key]
 

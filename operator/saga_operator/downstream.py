@@ -1,0 +1,141 @@
+"""One participant as the engine sees it: how many calls at once, how many a second, and whether it is up at all.
+
+A participant that is down must neither burn the retry budgets of thousands of sagas nor be flattened when it returns.
+So a breaker opens when several different sagas in a row got no usable answer; calls then wait (visible on the resource:
+WaitingForDownstream), single ones probe, and when a probe succeeds, the number of calls at once doubles with each round
+until it is back to normal. One saga in trouble never opens it: that one has a retry budget of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from saga_operator import reasons, telemetry
+from saga_operator.events import Outcome, Paused, Unavailable
+
+log = logging.getLogger(__name__)
+
+SAGAS_TO_OPEN: Final = 5
+"""Different sagas in a row without a usable answer: fewer may be those orders' own trouble."""
+FIRST_PROBE: Final = 1.0
+"""Seconds; a restart of a service takes about this long."""
+LAST_PROBE: Final = 15.0
+"""Seconds between probes of a participant that stays away."""
+WAIT_AT_MOST: Final = 60.0
+"""Seconds; normally a waiting saga is woken as soon as there is room for its call: this covers a lost wake-up."""
+
+
+class Downstream:
+    """The breaker, the bound and the rate limit of one participant. Lives in one event loop."""
+
+    def __init__(self, name: str, *, now: Callable[[], float], concurrency: int, rate: float) -> None:
+        self._name = name
+        self._now = now
+        self._room = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        self._interval = 1.0 / rate if rate > 0 else 0.0
+        self._next_slot = 0.0
+        self._failing: set[str] = set()
+        self._limit: int | None = None
+        """None: closed, the normal state. 0: open, nothing goes through. Otherwise calls at once while reopening."""
+        self._in_flight = 0
+        self._succeeded = 0
+        self._probe_after = FIRST_PROBE
+        self._waiting: OrderedDict[str, Callable[[], None]] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+        telemetry.BREAKER.labels(name).set(0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the participant counts as down (also while it is probed)."""
+        return self._limit is not None
+
+    def admits(self) -> bool:
+        """Whether a call may be made now."""
+        return self._limit is None or self._in_flight < self._limit
+
+    def wait(self, saga: str, wake: Callable[[], None]) -> None:
+        """Call `wake` when there is room for this saga's call."""
+        self._waiting[saga] = wake
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[None]:
+        """Around each call: bounded concurrency, and the rate limit if there is one."""
+        self._in_flight += 1
+        try:
+            async with self._room:
+                await self._slot()
+                yield
+        finally:
+            self._in_flight -= 1
+
+    def judge(self, saga: str, outcome: Outcome) -> Outcome | Paused:
+        """Take note of an outcome. While the participant counts as down, no answer costs a saga nothing."""
+        down = isinstance(outcome, Unavailable) and outcome.reason in (reasons.NO_ANSWER, reasons.UNAVAILABLE)
+        if down:
+            self._failed(saga)
+        else:
+            self._answered()
+        if not down or not self.is_open or not isinstance(outcome, Unavailable):
+            return outcome
+        return self.pause(outcome.step, undo=outcome.undo, started=outcome.started, cause=outcome.message)
+
+    def pause(self, step: str, *, undo: bool, started: float, cause: str = "") -> Paused:
+        """The event of a call that is not made (or did not count)."""
+        now = self._now()
+        text = f"{self._name} is down; its calls wait and single ones probe. {cause}".strip()
+        return Paused(step=step, started=started, at=now, undo=undo, until=now + WAIT_AT_MOST, message=text)
+
+    async def _slot(self) -> None:
+        if not self._interval:
+            return
+        now = self._now()
+        slot = max(now, self._next_slot)
+        self._next_slot = slot + self._interval
+        await asyncio.sleep(slot - now)
+
+    def _failed(self, saga: str) -> None:
+        if self._limit is None:
+            self._failing.add(saga)
+            if len(self._failing) < SAGAS_TO_OPEN:
+                return
+            self._probe_after = FIRST_PROBE
+            log.warning("%s is down: %d sagas in a row got no usable answer", self._name, len(self._failing))
+        elif self._limit > 0:
+            self._probe_after = min(self._probe_after * 2, LAST_PROBE)
+        else:
+            return  # a call from before it opened
+        self._limit = 0
+        telemetry.BREAKER.labels(self._name).set(1)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._probe_after, self._probe)
+
+    def _probe(self) -> None:
+        self._timer = None
+        self._limit, self._succeeded = 1, 0
+        self._wake()
+
+    def _answered(self) -> None:
+        self._failing.clear()
+        if not self._limit:
+            return
+        self._succeeded += 1
+        if self._succeeded >= self._limit:
+            self._limit, self._succeeded = self._limit * 2, 0
+        if self._limit >= self._concurrency:
+            log.info("%s is back", self._name)
+            self._limit = None
+            telemetry.BREAKER.labels(self._name).set(0)
+        self._wake()
+
+    def _wake(self) -> None:
+        room = len(self._waiting) if self._limit is None else max(0, self._limit - self._in_flight)
+        for _ in range(min(room, len(self._waiting))):
+            _, wake = self._waiting.popitem(last=False)
+            wake()
