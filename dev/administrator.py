@@ -42,7 +42,7 @@ class Administrator:
 
     def install(self, namespace: str) -> None:
         """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship."""
-        self.kubectl(*APPLY, input=_documents([CHECKOUT / "crds"]))
+        self.kubectl(*APPLY, input=definitions())
         self.install_roles(namespace)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
 
@@ -50,9 +50,7 @@ class Administrator:
         """Make a namespace for an installation, with the identities and rights that one needs."""
         made = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         self.kubectl(*APPLY, input=made)
-        # The bindings' subjects are the one place where the manifests have to name the namespace.
-        roles = _documents([CHECKOUT / "manifests" / "rbac"]).replace("namespace: shop\n", f"namespace: {namespace}\n")
-        self.kubectl(*APPLY, "--namespace", namespace, input=roles)
+        self.kubectl(*APPLY, "--namespace", namespace, input=roles(namespace))
 
     def wait_for_schema(self, seconds: float = 30) -> None:
         """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
@@ -81,6 +79,16 @@ class Administrator:
         return path
 
 
-def _documents(folders: list[Path]) -> str:
-    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
-    return "\n---\n".join(file.read_text() for file in files)
+def definitions() -> str:
+    """The resource definition that we ship: YAML documents."""
+    return _documents(CHECKOUT / "crds")
+
+
+def roles(namespace: str) -> str:
+    """The ServiceAccounts, Roles and bindings that we ship, for this namespace: YAML documents."""
+    # The bindings' subjects are the one place where the manifests have to name the namespace.
+    return _documents(CHECKOUT / "manifests" / "rbac").replace("namespace: shop\n", f"namespace: {namespace}\n")
+
+
+def _documents(folder: Path) -> str:
+    return "\n---\n".join(file.read_text() for file in sorted(folder.glob("*.yaml")))

@@ -49,12 +49,12 @@ class Mongod(Process):
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=2000
         ) as client:
             try:
-                return _is_primary(client, f"127.0.0.1:{self.port}")
+                return is_primary(client, f"127.0.0.1:{self.port}")
             except PyMongoError:
                 return False  # starting, stepping up or reconfiguring: asked again until the caller's patience ends
 
 
-def _is_primary(client: MongoClient[dict[str, Any]], host: str) -> bool:
+def is_primary(client: MongoClient[dict[str, Any]], host: str) -> bool:
     """Form the replica set if it isn't there, move it to this address if the port changed, and look for the primary."""
     hello = client.admin.command("hello")
     if hello.get("isWritablePrimary") and hello.get("me") == host:

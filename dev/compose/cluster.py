@@ -1,0 +1,100 @@
+"""The resource definition, the Roles and the identities, brought to an API server without kubectl."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+from common.kube import KubeClient, KubeError
+from dev.administrator import definitions, roles
+from dev.certificates import write_private
+from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
+from dev.errors import StackError
+from dev.kubeconfig import write_kubeconfig
+
+# Each `up` writes new ones; until then a machine may sleep, or run for months.
+TOKEN_SECONDS = 365 * 24 * 3600
+
+Json = dict[str, Any]
+
+
+async def prepare_cluster() -> None:
+    """Wait for the API server, then apply what we ship and write a kubeconfig with a token for each identity.
+
+    Raises StackError when the API server isn't there in time, KubeError when it refuses something.
+    """
+    client = KubeClient.from_config(ADMINISTRATOR, user_agent="ordersaga-setup")
+    async with client:
+        # Made by the API server itself when it has started: whoever sees it can write.
+        await _present(client, "/api/v1/namespaces/kube-system")
+        cluster = Cluster(client)
+        for document in yaml.safe_load_all(definitions()):
+            await cluster.apply(document)
+        await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        for document in yaml.safe_load_all(roles(NAMESPACE)):
+            await cluster.apply(document, namespace=NAMESPACE)
+        await _present(client, f"/apis/ordersaga.io/v1alpha1/namespaces/{quote(NAMESPACE)}/ordersagas")
+        for account, folder in IDENTITIES.items():
+            await cluster.identity(account, folder)
+
+
+class Cluster:
+    """An API server and what it knows."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+        self._kinds: dict[str, dict[str, Json]] = {}
+
+    async def apply(self, document: Json, *, namespace: str | None = None) -> None:
+        """`kubectl apply --server-side --force-conflicts`; `namespace` is for kinds that have one."""
+        api, kind, name = document["apiVersion"], document["kind"], document["metadata"]["name"]
+        base = f"/api/{api}" if "/" not in api else f"/apis/{api}"
+        if api not in self._kinds:
+            found = await self._client.get(base)
+            self._kinds[api] = {each["kind"]: each for each in found["resources"] if "/" not in each["name"]}
+        resource = self._kinds[api][kind]
+        where = f"/namespaces/{quote(namespace or 'default')}" if resource["namespaced"] else ""
+        await self._client.request(
+            "PATCH",
+            f"{base}{where}/{resource['name']}/{quote(name, safe=':')}",
+            body=document,
+            params={"fieldManager": "ordersaga-setup", "force": "true"},
+            content_type="application/apply-patch+yaml",  # JSON is YAML
+        )
+
+    async def identity(self, account: str, folder: Path) -> None:
+        """Write `kubeconfig` and `token` of a ServiceAccount; clients read them again every minute."""
+        path = f"/api/v1/namespaces/{quote(NAMESPACE)}/serviceaccounts/{account}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": TOKEN_SECONDS},
+        }
+        answer = await self._client.post(path, request)
+        write_private(folder / "token", answer["status"]["token"].encode())
+        write_kubeconfig(
+            folder / "kubeconfig",
+            url=SERVER,
+            authority=CONTROL_PLANE / "ca.crt",
+            user={"tokenFile": "token"},  # beside the kubeconfig, wherever the folder is mounted
+            namespace=NAMESPACE,
+        )
+
+
+async def _present(client: KubeClient, path: str) -> None:
+    """Wait until a GET of `path` succeeds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            await client.get(path)
+        except KubeError as error:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the API server is not ready after {PATIENCE_SECONDS:.0f} seconds: {error}"
+                ) from error
+            await asyncio.sleep(0.2)
+        else:
+            return

@@ -1,0 +1,37 @@
+"""Keys, certificates and kubeconfigs of the control plane, made by the same code as the local stack's."""
+
+import json
+import shutil
+from pathlib import Path
+
+from dev.certificates import Authority, Identity, token_keys, write_private
+from dev.compose.state import ADMINISTRATOR, AUTHORITY, CONTROL_PLANE, NAMESPACE, SERVER
+from dev.kubeconfig import write_kubeconfig
+
+# The names under which anybody reaches the API server: this network's, this machine's, and a cluster's own.
+SERVER_NAMES = ("kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+
+
+def write_keys() -> None:
+    """Make what is missing; certificates are made anew each time, the authority and the token key never."""
+    authority = Authority(AUTHORITY)
+    CONTROL_PLANE.mkdir(exist_ok=True)
+    trusted = CONTROL_PLANE / "ca.crt"
+    shutil.copyfile(authority.certificate_file, trusted)
+    token_keys(CONTROL_PLANE)
+    server = authority.server(*SERVER_NAMES)
+    (CONTROL_PLANE / "apiserver.crt").write_bytes(server.certificate)
+    write_private(CONTROL_PLANE / "apiserver.key", server.key)
+
+    def kubeconfig(path: Path, user: Identity) -> None:
+        write_kubeconfig(path, url=SERVER, authority=trusted, user=user.kubeconfig(), namespace=NAMESPACE)
+
+    kubeconfig(ADMINISTRATOR, authority.client("admin", "system:masters"))
+    kubeconfig(CONTROL_PLANE / "controller-manager.kubeconfig", authority.client("system:kube-controller-manager"))
+
+
+def administrators_kubeconfig(url: str) -> str:
+    """The administrator's kubeconfig for a client that reaches the API server at `url`."""
+    config = json.loads(ADMINISTRATOR.read_text())
+    config["clusters"][0]["cluster"]["server"] = url
+    return json.dumps(config, indent=2)

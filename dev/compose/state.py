@@ -1,0 +1,21 @@
+"""The folders that the containers share: each a volume, so that nobody sees a key that isn't theirs."""
+
+import os
+from pathlib import Path
+
+STATE = Path(os.environ.get("ORDERSAGA_COMPOSE_STATE", "/state"))
+
+AUTHORITY = STATE / "authority"
+"""The authority's own key and the administrator's kubeconfig: for the setup only."""
+CONTROL_PLANE = STATE / "control-plane"
+"""What kube-apiserver and kube-controller-manager read."""
+IDENTITIES = {"ordersaga-operator": STATE / "operator", "order-service": STATE / "order-service"}
+"""By ServiceAccount: the folder with its kubeconfig and its token."""
+
+ADMINISTRATOR = AUTHORITY / "kubeconfig"
+SERVER = "https://kube-apiserver:6443"
+"""The API server as the containers see it."""
+NAMESPACE = os.environ.get("ORDERSAGA_NAMESPACE", "shop")
+
+PATIENCE_SECONDS = 120.0
+"""How long a part may take to answer: a busy laptop that starts all of them at the same time needs a minute."""
