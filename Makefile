@@ -20,7 +20,7 @@ health: venv ## Is every part of the running system well?
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -30,6 +30,8 @@ test-services: ready ## Each service's own tests, on a real MongoDB
 	$(BIN)/python -m pytest services/*/tests/ $(ARGS)
 test-e2e: ready ## Orders through all real parts, with crashes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
+	$(BIN)/python -m dev.chaos
 lint: venv ## ruff: mistakes and layout
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .

@@ -1,0 +1,65 @@
+"""`make chaos`: see docs/chaos.md.
+
+python -m dev.chaos [--sagas 2000] [--seed N] [--folder DIR] [--plan]
+"""
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from dev.chaos.plan import Plan
+from dev.chaos.run import Run
+from dev.errors import StackError
+from dev.paths import STATE
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0 without violations, 1 with some (or when the system could not be started), 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    plan = Plan.make(options.seed, options.sagas)
+    if options.plan:
+        print("\n".join(plan.lines()))
+        return 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return 0 if Run(plan, options.folder.resolve()).whole() else 1
+    except StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted; the plan was CHAOS_SEED={plan.seed} CHAOS_SAGAS={len(plan.orders)}", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        prog="make chaos",
+        description="Many orders on a stack of its own, while its parts are killed and its calls disturbed; then an "
+        "audit. Exit status 1 if anything was not as promised.",
+    )
+    environment = os.environ
+    sagas, seed = int(environment.get("CHAOS_SAGAS") or 2000), environment.get("CHAOS_SEED")
+    options.add_argument("--sagas", type=int, default=sagas, help="how many (CHAOS_SAGAS; default 2000)")
+    options.add_argument(
+        "--seed",
+        type=int,
+        default=int(seed) if seed else secrets.randbelow(10**6),
+        help="of the plan (CHAOS_SEED; default: a new one, which is printed)",
+    )
+    options.add_argument(
+        "--folder", type=Path, default=STATE / "chaos", help="data and logs, dropped at the start; .ordersaga/chaos"
+    )
+    options.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
+    return options
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""What the proxy has seen: every call of every saga, what was done to it, and what was answered."""
+
+import re
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+from dev.chaos.disturbances import Disturbance, Trouble
+from dev.chaos.messages import Message
+
+# The protocol as its description has it, not as the operator's table has it: a wrong table is to be noticed.
+OPERATIONS: Final = {
+    "/api/orders/create": ("order", "do"),
+    "/api/orders/cancel": ("order", "undo"),
+    "/api/inventory/reserve": ("inventory", "do"),
+    "/api/inventory/release": ("inventory", "undo"),
+    "/api/payments/process": ("payment", "do"),
+    "/api/payments/refund": ("payment", "undo"),
+    "/api/shipping/schedule": ("shipping", "do"),
+    "/api/shipping/cancel": ("shipping", "undo"),
+    "/api/orders/confirm": ("confirmation", "do"),
+    "/api/orders/reject": ("confirmation", "undo"),
+    "/api/notifications/send": ("notification", "do"),
+}
+_POLL = re.compile(r"/api/(?:payments|shipping|notifications)/operations/(?P<order>[^/]+)/(?:do|undo)")
+_CANCEL = re.compile(r"/api/orders/(?P<order>[^/]+)/cancel")
+
+
+@dataclass
+class Delivery:
+    """One arrival of a call at its service. Times in seconds since the start of the run."""
+
+    at: float
+    answered: float | None = None
+    status: int | None = None
+    """None: no answer (yet)."""
+    code: str = ""
+    """Of a problem; of a door's answer `closed`."""
+
+    def __str__(self) -> str:
+        if self.status is None:
+            return f"{self.at:.3f} no answer"
+        return f"{self.at:.3f} {self.status}{' ' + self.code if self.code else ''}"
+
+
+@dataclass
+class Call:
+    """One call as its caller made it."""
+
+    at: float
+    order_id: str
+    step: str
+    operation: str
+    """do, undo, poll; of clients: place, cancel."""
+    number: int
+    """How many calls of this operation there were, this one included."""
+    request: Message
+    disturbance: Disturbance
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key."""
+        return self.request.header("idempotency-key")
+
+    @property
+    def epoch(self) -> str:
+        """The Saga-Epoch."""
+        return self.request.header("saga-epoch")
+
+    def answers(self, before: float = float("inf")) -> list[tuple[int, str]]:
+        """Status and code of what the service has answered by then."""
+        return [
+            (each.status, each.code)
+            for each in self.deliveries
+            if each.status is not None and each.answered is not None and each.answered <= before
+        ]
+
+    def __str__(self) -> str:
+        words = [f"{self.step} {self.operation} #{self.number}"]
+        if self.epoch:
+            words.append(f"epoch {self.epoch}")
+        if self.disturbance.trouble is not Trouble.NONE:
+            words.append(f"[{self.disturbance.trouble}]")
+        words.append("→ " + (", ".join(map(str, self.deliveries)) or "not delivered"))
+        return " ".join(words)
+
+
+class History:
+    """All calls, and what else happened. Written by one thread, counted by others."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._numbers: Counter[tuple[str, str, str]] = Counter()
+        self.calls: dict[str, list[Call]] = defaultdict(list)
+        self.events: dict[str, list[tuple[float, str]]] = defaultdict(list)
+        """By order: what clients did and were told."""
+        self.strikes: list[tuple[float, str]] = []
+        self.troubles: Counter[Trouble] = Counter()
+
+    def now(self) -> float:
+        """Seconds since the start of the run."""
+        return time.monotonic() - self._started
+
+    def say(self, order_id: str, text: str) -> None:
+        """Something happened to an order."""
+        self.events[order_id].append((self.now(), text))
+
+    def number(self, order_id: str, step: str, operation: str) -> int:
+        """The number of the call that is being made."""
+        self._numbers[order_id, step, operation] += 1
+        return self._numbers[order_id, step, operation]
+
+    def add(self, call: Call) -> None:
+        """A call that has come in."""
+        self.calls[call.order_id].append(call)
+        self.troubles[call.disturbance.trouble] += 1
+
+    @property
+    def repeated(self) -> int:
+        """How many calls of sagas were not the first of their operation; looks at what is in progress left out."""
+        return sum(
+            number - 1
+            for (_, step, operation), number in self._numbers.items()
+            if operation != "poll" and step != "client"
+        )
+
+    @property
+    def disturbed(self) -> int:
+        """How many calls met something."""
+        return sum(count for trouble, count in self.troubles.items() if trouble is not Trouble.NONE)
+
+
+def identify(request: Message, *, client: bool) -> tuple[str, str, str] | None:
+    """Order id, step and operation; None for what is left alone (questions, health, metrics)."""
+    path = request.path
+    if client:
+        if request.method != "POST":
+            return None
+        if match := _CANCEL.fullmatch(path):
+            return match["order"], "client", "cancel"
+        order_id = request.json().get("order_id")
+        return (str(order_id), "client", "place") if path == "/api/orders" and order_id else None
+    if match := _POLL.fullmatch(path):
+        return match["order"], path.split("/")[2], "poll"
+    if known := OPERATIONS.get(path):
+        return str(request.json().get("order_id")), *known
+    return None

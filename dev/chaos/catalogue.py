@@ -1,0 +1,31 @@
+"""What the orders of a run refer to."""
+
+from typing import Any
+
+from dev.chaos.orders import ADDRESS, ADDRESS_IN_ICE, CONTACT_BOUNCING, CURRENCY, CUSTOMERS, EXAMPLE_ADDRESS, PRICES
+from dev.errors import StackError
+from dev.shop import Shop
+
+PLENTY = 9000
+"""More than all orders together take, and less than an order that is meant to be too large."""
+SCARCE_SHARE = 0.08
+"""Units of the scarce product for each order of the run: about half of what is wanted."""
+
+
+def seed_catalogue(shop: Shop, orders: int) -> None:
+    """Products, addresses and contacts. Raises StackError when a service doesn't take them."""
+
+    def put(service: str, path: str, body: dict[str, Any]) -> None:
+        answer = shop.request("PUT", service, path, json=body)
+        if answer.status_code >= 400:
+            raise StackError(f"PUT {path} was answered {answer.status_code}: {answer.text}")
+
+    for product, price in PRICES.items():
+        stock = max(2, round(SCARCE_SHARE * orders)) if product == "p-scarce" else PLENTY
+        body = {"name": product, "stock": stock, "price_minor": price, "currency": CURRENCY}
+        put("inventory", f"/api/inventory/{product}", body)
+    for address, country in ((ADDRESS, "DE"), (ADDRESS_IN_ICE, "AQ")):
+        put("shipping", f"/api/shipping/addresses/{address}", {**EXAMPLE_ADDRESS, "country": country})
+    for contact in (*CUSTOMERS, "c-blocked"):
+        put("notification", f"/api/notifications/contacts/{contact}", {"email": f"{contact}@example.com"})
+    put("notification", f"/api/notifications/contacts/{CONTACT_BOUNCING}", {"email": "nobody@bounce.example"})

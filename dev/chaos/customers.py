@@ -1,0 +1,176 @@
+"""People who order: a bounded number of clients, each of which repeats what wasn't answered, as a real one would."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+
+from common.kube import AlreadyExists, Invalid, KubeError, NotFound, OrderSagas
+from dev.chaos.calls import History
+from dev.chaos.dice import between
+from dev.chaos.orders import Json, Meddling, Order
+
+FINAL_PHASES: Final = ("Completed", "Compensated")
+CLIENT_SECONDS: Final = 12.0
+"""A client's own time-out: the order service asks its neighbours and the API server meanwhile."""
+TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+PAUSE: Final = (0.1, 1.2)
+"""Seconds between two tries of a client."""
+
+
+@dataclass
+class Promises:
+    """What one customer was told, the last word on each matter: HTTP status and problem code."""
+
+    placed: tuple[int, str] | None = None
+    cancelled: tuple[int, str] | None = None
+    other_content: tuple[int, str] | None = None
+    state_accepted: bool = False
+    """The API server took `spec.state: Cancelled`."""
+    deleted: bool = False
+
+
+class Customers:
+    """All clients of a run. Lives in one event loop."""
+
+    def __init__(self, seed: int, url: str, sagas: OrderSagas, history: History) -> None:
+        """`url`: of the order service, as clients reach it."""
+        self._seed = seed
+        self._url = url
+        self._sagas = sagas
+        self._history = history
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CLIENT_SECONDS))
+        self._tries = 0
+        self.promises: dict[str, Promises] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.close()
+
+    async def buy(self, order: Order) -> None:
+        """Place the order; returns when it was answered."""
+        promises = self.promises.setdefault(order.order_id, Promises())
+        if order.by_kubernetes:
+            promises.placed = await self._create(order)
+        elif order.meddling is Meddling.TWICE:
+            first, second = await asyncio.gather(self._place(order), self._place(order))
+            promises.placed = max(first, second)
+        else:
+            promises.placed = await self._place(order)
+
+    async def meddle(self, order: Order) -> None:
+        """Do to the order what the plan says."""
+        if order.meddling in (Meddling.NONE, Meddling.TWICE):
+            return
+        await asyncio.sleep(order.meddling_after)
+        promises, order_id = self.promises[order.order_id], order.order_id
+        match order.meddling:
+            case Meddling.CANCEL_REST:
+                promises.cancelled = await self._post(order_id, f"/api/orders/{order_id}/cancel", None)
+            case Meddling.CANCEL_SPEC:
+                promises.state_accepted = await self._set_state(order_id, "Cancelled")
+            case Meddling.OTHER_CONTENT:
+                other = {**order.wish, "items": [{**line, "quantity": 9} for line in order.wish["items"]]}
+                promises.other_content = await self._post(order_id, "/api/orders", other)
+            case Meddling.SUSPEND:
+                if await self._set_state(order_id, "Suspended"):
+                    await asyncio.sleep(between(0, 1, self._seed, order_id, "suspended"))
+                    await self._set_state(order_id, "Active")
+            case Meddling.DELETE | Meddling.RECREATE:
+                promises.deleted = await self._delete(order_id)
+                if order.meddling is Meddling.RECREATE:
+                    await self._create(order, again=True)
+
+    async def _place(self, order: Order) -> tuple[int, str]:
+        return await self._post(order.order_id, "/api/orders", order.posted())
+
+    async def _post(self, order_id: str, path: str, body: Json | None) -> tuple[int, str]:
+        """Until there is a final answer, with the same key."""
+        key = f"{order_id}{'' if body is None else body['items'][0]['quantity']}"
+        while True:
+            try:
+                async with self._http.post(self._url + path, json=body, headers={"Idempotency-Key": key}) as answer:
+                    answered: Json = await answer.json(content_type=None)
+                    if answer.status not in TRY_AGAIN:
+                        code = str(answered.get("code") or "")
+                        self._history.say(order_id, f"client: POST {path} was answered {answer.status} {code}".rstrip())
+                        return answer.status, code
+                    self._history.say(order_id, f"client: POST {path} {answer.status}: {answered.get('detail')}")
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                self._history.say(order_id, f"client: POST {path} was not answered: {type(error).__name__}")
+            await self._pause(order_id)
+
+    async def _create(self, order: Order, *, again: bool = False) -> tuple[int, str]:
+        """As `kubectl apply` does. `again`: after a deletion, as soon as the name is free."""
+        name, tries = order.order_id, 0
+        while True:
+            tries += 1
+            try:
+                await self._sagas.create({"metadata": {"name": name}, "spec": order.spec()})
+            except AlreadyExists:
+                if not again:
+                    break  # an earlier try of ours
+                if not await self._is_leaving(name):
+                    return 409, "exists"
+            except Invalid as error:
+                return 422, str(error)
+            except KubeError as error:
+                self._history.say(name, f"client: create: {error}")
+            else:
+                break
+            await self._pause(name)
+        self._history.say(name, f"client: {'re-' if again else ''}created the resource (try {tries})")
+        return 202, ""
+
+    async def _is_leaving(self, name: str) -> bool:
+        try:
+            return bool((await self._sagas.get(name))["metadata"].get("deletionTimestamp"))
+        except KubeError:
+            return True  # gone meanwhile, or not known: try again
+
+    async def _set_state(self, name: str, state: str) -> bool:
+        """Whether it was taken; not of a saga that is finished or gone."""
+        while True:
+            try:
+                await self._sagas.patch(name, {"spec": {"state": state}})
+            except (NotFound, Invalid) as error:
+                self._history.say(name, f"client: spec.state {state} was refused: {error.message[:80]}")
+                return False
+            except KubeError as error:
+                self._history.say(name, f"client: spec.state {state}: {error}")
+                await self._pause(name)
+            else:
+                self._history.say(name, f"client: spec.state {state} was taken")
+                return True
+
+    async def _delete(self, name: str) -> bool:
+        while True:
+            try:
+                resource = await self._sagas.get(name)
+                metadata = resource["metadata"]
+                if not metadata.get("deletionTimestamp"):
+                    await self._sagas.delete(name, metadata["uid"], metadata["resourceVersion"])
+            except NotFound:
+                self._history.say(name, "client: deleted, but it was gone")
+                return True
+            except KubeError as error:
+                if error.reason != "Conflict":
+                    self._history.say(name, f"client: delete: {error}")
+                await self._pause(name)
+            else:
+                self._history.say(name, "client: deleted the resource")
+                return True
+
+    async def _pause(self, name: str) -> None:
+        self._tries += 1
+        await asyncio.sleep(between(*PAUSE, self._seed, name, "pause", self._tries))
+
+
+async def live_sagas(sagas: OrderSagas) -> dict[str, Any]:
+    """The sagas that have not ended, by name. Raises KubeError."""
+    selector = ",".join(f"status.phase!={phase}" for phase in FINAL_PHASES)
+    found = {}
+    async for page in sagas.list(field_selector=selector):
+        found.update({item["metadata"]["name"]: item for item in page.items})
+    return found

@@ -1,0 +1,192 @@
+"""The whole system once more, on ports and in a folder of its own, made to be beaten."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dev.applications import SERVICES, Operator, Service, Wiring
+from dev.binaries import find
+from dev.chaos.ports import quiet_ports
+from dev.chaos.proxy import CLIENTS
+from dev.chaos.strikes import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
+from dev.cluster import Binaries, ControlPlane
+from dev.mongod import Mongod
+from dev.processes import Process, wait_ready
+
+NAMESPACE = "chaos"
+LEASE_SECONDS = 5.0
+"""Half of the default, so that a run sees twice as many take-overs; renewed every second."""
+SWEEP_SECONDS = 5.0
+"""Instead of 30: what was lost is looked for more often, so that a run can be shorter. Nothing else depends on it."""
+RESTART_SECONDS = 1.0
+"""Until a part that has ended by itself is started again."""
+
+
+@dataclass
+class Part:
+    """A process, and what was done to it. Times: monotonic seconds."""
+
+    process: Process
+    wanted: bool = True
+    """Whether it is to run (the second operator does only at times)."""
+    may_end: bool = False
+    """Whether it may end by itself: an operator that has lost its Lease does, an API server without etcd may."""
+    down_until: float | None = None
+    paused_until: float | None = None
+    ends_by_kill: bool = False
+    """How the end of one that is not wanted for long comes."""
+
+
+class System:
+    """All parts. Use from the main thread only: children die with the thread that started them."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = iter(quiet_ports(5 + len(SERVICES) * 2 + 2))
+        logs = folder / "logs"
+        self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
+        self.plane = ControlPlane(
+            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
+            folder=folder / "control-plane",
+            kubeconfig=folder / "kubeconfig",
+            logs=logs,
+            ports=(next(ports), next(ports), next(ports)),
+            namespace=NAMESPACE,
+        )
+        self.wiring = Wiring(
+            mongodb_url=self.mongod.url,
+            logs=logs,
+            service_ports={name: next(ports) for name in SERVICES},
+            health_port=next(ports),
+            namespace=NAMESPACE,
+            extra={
+                "ORDERSAGA_LEASE_DURATION": str(LEASE_SECONDS),
+                "ORDERSAGA_LEASE_RENEW": "1",
+                "ORDERSAGA_SWEEP_INTERVAL": str(SWEEP_SECONDS),
+            },
+        )
+        self.proxy_ports = {name: next(ports) for name in (*SERVICES, CLIENTS)}
+        self._folder = folder
+        self._second_health = next(ports)
+        self.parts: dict[str, Part] = {}
+        self.kills: Counter[str] = Counter()
+        self.ended_by_themselves: list[str] = []
+        """What no part should do."""
+
+    def start(self, idle: Callable[[], None]) -> None:
+        """Start everything and wait until it is ready."""
+        self.plane.start()
+        self.mongod.start()
+        self.parts = {
+            ETCD: Part(self.plane.etcd),
+            APISERVER: Part(self.plane.apiserver, may_end=True),
+            MONGOD: Part(self.mongod),
+        }
+        wait_ready([part.process for part in self.parts.values()], idle=idle)
+        administrator = self.plane.administrator
+        administrator.install(NAMESPACE)
+        identity = administrator.identity("order-service", NAMESPACE, self._folder)
+        for name in SERVICES:
+            service = Service(name, self.wiring, kubeconfig=identity if name == "order" else None)
+            self.parts[name] = Part(service)
+        disturbed = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
+        identity = administrator.identity("ordersaga-operator", NAMESPACE, self._folder)
+        first = Operator(disturbed, kubeconfig=identity, identity="first")
+        apart = replace(disturbed, logs=self.wiring.logs / "second", health_port=self._second_health)
+        second = Operator(apart, kubeconfig=identity, identity="second")
+        second.name = SECOND
+        self.parts[OPERATOR] = Part(first, may_end=True)
+        self.parts[SECOND] = Part(second, wanted=False, may_end=True)
+        started = [part.process for part in self.parts.values() if part.wanted and not part.process.running()]
+        for process in started:
+            process.start()
+        wait_ready(started, idle=idle)
+
+    def strike(self, strike: Strike) -> None:
+        """Do it now."""
+        now = time.monotonic()
+        if strike.blow is Blow.KILL:
+            self._kill(strike.part, now + strike.seconds)
+        elif strike.blow is Blow.PAUSE:
+            self._pause(strike.part, now + strike.seconds)
+        else:
+            second = self.parts[SECOND]
+            if not second.process.running():
+                second.process.start()
+            # It is told to stop a while after the overlap, so that it works alone for a moment, too.
+            second.down_until = now + strike.seconds * 1.3
+            second.ends_by_kill = strike.blow is Blow.OVERLAP
+            if strike.blow is Blow.OVERLAP:
+                self._pause(OPERATOR, now + strike.seconds)
+
+    def tick(self) -> None:
+        """Look after everybody: what was struck down comes back when its time has come."""
+        now = time.monotonic()
+        for name, part in self.parts.items():
+            if part.paused_until is not None and now >= part.paused_until:
+                self._resume(part)
+            if not part.wanted:
+                if part.down_until is not None and now >= part.down_until:
+                    part.down_until = None
+                    if part.ends_by_kill:
+                        self.kills[name] += part.process.running()
+                        part.process.kill()
+                    else:
+                        part.process.ask_to_stop()
+            elif not part.process.running():
+                if part.down_until is None:
+                    if not part.may_end:
+                        self.ended_by_themselves.append(f"{name} {part.process.how_it_ended()}; see {part.process.log}")
+                    part.down_until = now + RESTART_SECONDS
+                if now >= part.down_until:
+                    part.down_until = None
+                    part.process.start()
+
+    def calm(self) -> None:
+        """No more strikes: everybody who was struck down or paused comes back at once."""
+        for part in self.parts.values():
+            self._resume(part)
+            if part.down_until is not None:
+                part.down_until = 0.0
+
+    def wanted(self) -> list[Process]:
+        """The parts that are to run."""
+        return [part.process for part in self.parts.values() if part.wanted]
+
+    def whole(self) -> bool:
+        """Whether all of them run, and nobody else does."""
+        return all(part.process.running() is part.wanted for part in self.parts.values())
+
+    def stop(self) -> None:
+        """End everything."""
+        groups = ([OPERATOR, SECOND], list(SERVICES), [APISERVER], [MONGOD, ETCD])
+        for group in groups:
+            parts = [self.parts[name] for name in group if name in self.parts]
+            for part in parts:
+                self._resume(part)
+                part.process.ask_to_stop()
+            for part in parts:
+                part.process.wait_until_stopped()
+
+    def _kill(self, name: str, until: float) -> None:
+        part = self.parts[name]
+        if not part.process.running():
+            return
+        self.kills[name] += 1
+        part.paused_until = None
+        part.down_until = until
+        part.process.kill()
+
+    def _pause(self, name: str, until: float) -> None:
+        part = self.parts[name]
+        if part.process.running():
+            part.paused_until = until
+            os.killpg(part.process.pid, signal.SIGSTOP)
+
+    def _resume(self, part: Part) -> None:
+        if part.paused_until is not None and part.process.running():
+            os.killpg(part.process.pid, signal.SIGCONT)
+        part.paused_until = None
