@@ -1,7 +1,7 @@
 """What may never happen (DESIGN §2 and §3), judged from the services' documents, not from what the operator believes."""
 
 from saga_operator import reasons
-from saga_operator.saga import Phase, Saga, is_stuck, settled_backward
+from saga_operator.saga import FINISHED, Phase, Saga, is_stuck, settled_backward
 from saga_operator.steps import BACKWARD, ORDER_SAGA
 from tests.model.participants import CALLS, CANCEL, REJECT, UNDO, Document
 
@@ -55,10 +55,12 @@ def verdict_of(saga: Saga) -> str:
     return ""
 
 
-def judge_change(before: str, after: str) -> None:
-    """An order that ended one way doesn't end another way when its resource is applied again."""
-    if before and after and before != after and after != "Not ours":
-        raise Broken(f"the order was {before}, and now its saga says {after}")
+def judge_write(before: Saga, verdict: str, after: Saga) -> None:
+    """A finished saga is never written again, and an order that ended one way doesn't end another way later."""
+    if before.phase in FINISHED:
+        raise Broken("the status of a finished saga is written again, which the API server refuses for ever")
+    if verdict and verdict_of(after) not in ("", "Not ours", verdict):
+        raise Broken(f"the order was {verdict}, and its saga, applied again, says {verdict_of(after)}")
 
 
 def judge_undo(call: int, documents: tuple[Document, ...], *, decided: bool) -> None:

@@ -6,7 +6,8 @@ from array import array
 from dataclasses import dataclass
 
 from tests.model.claims import Broken
-from tests.model.world import State, World, told
+from tests.model.participants import CALLS
+from tests.model.world import NOBODY, Label, State, World
 
 
 @dataclass(frozen=True)
@@ -16,15 +17,20 @@ class Explored:
     states: int
     transitions: int
     ends: int
+    """States in which the saga is recorded as finished."""
     endless: int
     """States from which no end can be reached by progress alone."""
-    broken: str
+    broken: str = ""
     """The first claim that does not hold, or empty."""
-    trace: tuple[str, ...]
-    """How to get to the state where a claim breaks, or to an endless one."""
+    trace: tuple[str, ...] = ()
+    """How to get to where a claim breaks, or to an endless state."""
+
+    def __str__(self) -> str:
+        trouble = self.broken or (f"{self.endless} states can't end" if self.endless else "all can end")
+        return "\n    ".join([f"{self.states} states, {self.transitions} transitions: {trouble}", *self.trace])
 
 
-def explore(world: World, *, limit: int = 5_000_000) -> Explored:
+def explore(world: World, *, limit: int = 3_000_000) -> Explored:
     """Visit every state. Stops at the first broken claim.
 
     Raises:
@@ -32,34 +38,33 @@ def explore(world: World, *, limit: int = 5_000_000) -> Explored:
     """
     states: list[State] = [world.start]
     numbers = {world.start: 0}
-    parents = array("i", [-1])
-    sources, targets = array("i"), array("i")
-    transitions = 0
-    place = 0
+    parents, sources, targets = array("i", [-1]), array("i"), array("i")
+    transitions = place = 0
     try:
         while place < len(states):
             state = states[place]
             world.judge(state)
             for _, after, good in world.next_states(state):
                 transitions += 1
+                after = _normal(after)
                 number = numbers.get(after)
                 if number is None:
                     number = numbers[after] = len(states)
                     states.append(after)
                     parents.append(place)
-                    if number > limit:
-                        raise RuntimeError(f"more than {limit} states: choose smaller bounds")
                 if good:
                     sources.append(place)
                     targets.append(number)
             place += 1
+            if len(states) > limit:
+                raise RuntimeError(f"more than {limit} states: choose smaller bounds")
     except Broken as error:
         return Explored(len(states), transitions, 0, 0, str(error), _trace(world, states, parents, place))
     ends = [number for number, state in enumerate(states) if world.finished(state)]
     reached = _backwards(len(states), sources, targets, ends)
-    endless = [number for number in range(len(states)) if not reached[number]]
-    trace = _trace(world, states, parents, endless[0]) if endless else ()
-    return Explored(len(states), transitions, len(ends), len(endless), "", trace)
+    endless = len(states) - sum(reached)
+    trace = _trace(world, states, parents, reached.index(0)) if endless else ()
+    return Explored(len(states), transitions, len(ends), endless, trace=trace)
 
 
 def _backwards(count: int, sources: array[int], targets: array[int], ends: list[int]) -> bytearray:
@@ -69,8 +74,7 @@ def _backwards(count: int, sources: array[int], targets: array[int], ends: list[
         first[target + 1] += 1
     for number in range(count):
         first[number + 1] += first[number]
-    place = array("i", first)
-    by_target = array("i", bytes(4 * len(sources)))
+    place, by_target = array("i", first), array("i", bytes(4 * len(sources)))
     for source, target in zip(sources, targets, strict=True):
         by_target[place[target]] = source
         place[target] += 1
@@ -92,8 +96,24 @@ def _trace(world: World, states: list[State], parents: array[int], number: int) 
     while parents[path[-1]] >= 0:
         path.append(parents[path[-1]])
     path.reverse()
-    steps = []
-    for before, after in zip(path, path[1:], strict=False):
-        label = next(label for label, there, _ in world.next_states(states[before]) if there == states[after])
-        steps.append(told(label))
-    return tuple(steps)
+    found = []
+    state = world.start
+    for number in path[1:]:
+        label, state = next(
+            (label, after) for label, after, _ in world.next_states(state) if _normal(after) == states[number]
+        )
+        found.append(in_words(label))
+    return tuple(found)
+
+
+def _normal(state: State) -> State:
+    """The two operators are alike, so that it doesn't matter which is called the first."""
+    first, second, *others = state
+    return state if first <= second else State(second, first, *others)
+
+
+def in_words(label: Label) -> str:
+    """A transition for a person."""
+    whose, what, *rest = label
+    who = "" if whose == NOBODY else f"operator {whose + 1}: "
+    return who + " ".join([*(CALLS[part] if isinstance(part, int) else part for part in rest), what])

@@ -87,7 +87,9 @@ def _write_beside(core: Core, me: Operator) -> Operator:
 
 def answered(core: Core, me: Operator, answer: str, call: int) -> Operator:
     """The answer is folded into memory; it is not recorded yet."""
-    return me._replace(saga=core.fold(me.saga, answer, call), unrecorded=(*me.unrecorded, (answer, call)))
+    uid, wish, recorded, fresh, saga, writing, written, unrecorded, late, ended = me
+    known = (*unrecorded, (answer, call))
+    return Operator(uid, wish, recorded, fresh, core.fold(saga, answer, call), writing, written, known, late, ended)
 
 
 def write_recorded(core: Core, me: Operator) -> Operator:

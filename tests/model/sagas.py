@@ -24,7 +24,7 @@ from saga_operator.events import (
 from saga_operator.evolve import evolve
 from saga_operator.order import Order
 from saga_operator.rollback import COMPENSATION_ATTEMPTS
-from saga_operator.saga import FINISHED, Compensation, Desired, Intervention, Phase, Saga, StepRecord
+from saga_operator.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
 from saga_operator.status import saga_of, status_of
 from saga_operator.steps import ORDER_SAGA
 from saga_operator.times import to_wire
@@ -144,7 +144,7 @@ class Core:
         self._records: dict[int, int] = {}
         self._actions: dict[tuple[int, float], int] = {}
         self._waits: dict[tuple[int, int, int], bool] = {}
-        self._events: dict[object, Event] = {}
+        self._finished: set[int] = set()
         self.new = self.number(new_saga(self.max_attempts))
 
     def number(self, saga: Saga) -> int:
@@ -154,6 +154,8 @@ class Core:
         if known is None:
             known = self._numbers[saga] = len(self.sagas)
             self.sagas.append(saga)
+            if saga.phase in FINISHED:
+                self._finished.add(known)
         return known
 
     def fold(self, saga: int, answer: str, call: int) -> int:
@@ -215,13 +217,9 @@ class Core:
             found = self._records[saga] = self.number(saga_of(_resource(self.max_attempts, status)))
         return found
 
-    def phase(self, saga: int) -> Phase:
-        """The saga's phase."""
-        return self.sagas[saga].phase
-
     def finished(self, saga: int) -> bool:
         """Whether the saga is Completed or Compensated."""
-        return self.sagas[saga].phase in FINISHED
+        return saga in self._finished
 
 
 def _all_but_spent(saga: Saga, step: str) -> Saga:
