@@ -25,7 +25,8 @@ from dev.paths import CHECKOUT, STATE, cache
 
 def main(arguments: list[str]) -> int:
     """Prepare, then hand over. Returns an exit status: 1 with one sentence on stderr, 130 after Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     what, rest = (arguments[0], arguments[1:]) if arguments else ("run", [])
     if what == "run":
         parser().parse_args(rest)  # --help and mistakes before minutes of work

@@ -113,7 +113,8 @@ def main(arguments: list[str]) -> int:
     """Run the stack. Exit status 0 if all went as it should, 1 with one sentence on stderr, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
     layout = Layout.from_environment()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     stack: Stack | None = None
     try:
         with _only_one(layout):
