@@ -1,0 +1,107 @@
+"""`ordersaga audit`: its options, and what it does with them."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from common.kube import KubeError
+from ordersaga.audit.auditor import Auditor, Records
+from ordersaga.audit.errors import CannotLookError
+from ordersaga.audit.records import Document
+from ordersaga.audit.report import Json, Report, Summary, Table
+from ordersaga.audit.resources import Resources
+from ordersaga.audit.restore import write_manifest
+from ordersaga.audit.services import Services
+from ordersaga.settings import SERVICES, Settings
+
+BALANCED, FINDINGS, BLIND = 0, 1, 2
+UNSEEN_OVER_REST = ("the providers' ledgers", "tombstones (both show in the databases only)")
+
+EPILOG = """\
+exit status: 0 the books balance, 1 something is wrong (each finding says what to do), 2 it could not be looked at.
+
+Where things are: ORDERSAGA_MONGODB_URL, ORDERSAGA_DATABASE_PREFIX, ORDERSAGA_NAMESPACE (or the options below), and
+KUBECONFIG or the pod's service account. With --via services: ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL.
+It only reads. See docs/audit.md."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Settings) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "audit",
+        help="do money, stock, shipments, messages and ledgers balance, order by order?",
+        description="Reads the five databases and the OrderSaga resources, and names every order that doesn't balance.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--via",
+        choices=("databases", "services"),
+        default="databases",
+        help="read MongoDB (everything), or the services' REST lists (no ledgers) (default: databases)",
+    )
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--namespace", default=settings.namespace, help="default: %(default)s")
+    parser.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG or the pod's service account")
+    parser.add_argument("--mongodb-url", metavar="URI", help="of all five databases")
+    parser.add_argument("--database-prefix", metavar="P", default=settings.database_prefix, help="default: %(default)s")
+    parser.add_argument(
+        "--restore",
+        type=Path,
+        metavar="FOLDER",
+        help="write the manifest of every unfinished order without a resource there, ready for kubectl apply",
+    )
+    parser.set_defaults(run=lambda options: run(options, settings))
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Audit and report; the exit status."""
+    report: Report = Json(sys.stdout) if options.json else Table(sys.stdout)
+    try:
+        return _audit(options, settings, report)
+    except (CannotLookError, KubeError, OSError) as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"ordersaga audit: nothing can be said, because something could not be looked at: {error}\n")
+        return BLIND
+
+
+def _audit(options: argparse.Namespace, settings: Settings, report: Report) -> int:
+    started, summary = time.monotonic(), Summary()
+    with ExitStack() as opened:
+        resources = opened.enter_context(Resources(options.namespace, options.kubeconfig))
+        records, order_of = _records(options, settings, opened)
+        auditor = Auditor(resources, records)
+        for judgement in auditor.orders():
+            summary.count(judgement)
+            for finding in judgement.findings:
+                report.finding(finding)
+            if judgement.abandoned and options.restore and (order := order_of(judgement.order_id)):
+                write_manifest(options.restore, order, options.namespace)
+        for finding in auditor.stock():
+            summary.findings += 1
+            report.finding(finding)
+    unseen = () if records.complete else UNSEEN_OVER_REST
+    report.end(summary, seconds=time.monotonic() - started, unseen=unseen)
+    return FINDINGS if summary.findings else BALANCED
+
+
+def _records(
+    options: argparse.Namespace, settings: Settings, opened: ExitStack
+) -> tuple[Records, Callable[[str], Document | None]]:
+    """The documents' side, and who knows a whole order document."""
+    if options.via == "services":
+        if options.restore:
+            raise CannotLookError("--restore needs --via databases: over REST an order doesn't show all of its content")
+        return opened.enter_context(Services(settings.service_urls)), lambda order_id: None
+    try:
+        from ordersaga.audit.databases import Databases  # noqa: PLC0415 - the driver is an extra
+    except ImportError as error:
+        raise CannotLookError(
+            f"there is no MongoDB driver here ({error}): pip install 'ordersaga[services]', or use --via services"
+        ) from error
+    urls = dict.fromkeys(SERVICES, options.mongodb_url) if options.mongodb_url else settings.mongodb_urls
+    databases = opened.enter_context(Databases(urls, options.database_prefix))
+    return databases, databases.order

@@ -1,0 +1,152 @@
+"""The five databases, read directly: everything that is on record, tombstones and the providers' ledgers included.
+
+Only what the books are kept with is read, sorted by the server on its own indexes, a batch at a time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from ordersaga.audit.errors import CannotLookError
+from ordersaga.audit.records import CONFIRMATION, Document, Kind
+from ordersaga.audit.streams import Keyed
+
+Stored = dict[str, Any]
+
+BATCH = 1000
+"""Documents for each batch of a cursor: about 200 kB of them, times eight cursors."""
+TIMEOUT_MS = 5000
+"""To find a server that is there; a person is waiting."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where documents of one kind are. `key` is the field that holds the order's id."""
+
+    service: str
+    collection: str
+    key: str
+    fields: Sequence[str]
+
+
+_MONEY = ["currency", "captured_minor", "refunded_minor"]
+SOURCES: Mapping[Kind, Source] = {
+    Kind.ORDER: Source("order", "orders", "_id", ["status", "reason", "total_minor", "currency", "items"]),
+    Kind.RESERVATION: Source("inventory", "reservations", "_id", ["status", "lines"]),
+    Kind.PAYMENT: Source("payment", "payments", "_id", ["status", "reason", *_MONEY]),
+    Kind.SHIPMENT: Source("shipping", "shipments", "_id", ["status"]),
+    Kind.NOTIFICATION: Source("notification", "notifications", "order_id", ["status", "reason", "notification_type"]),
+    Kind.CHARGES: Source("payment", "ledger", "order_id", ["kind", "amount_minor"]),
+    Kind.BOOKINGS: Source("shipping", "ledger", "order_id", ["kind", "amount_minor"]),
+    Kind.MESSAGES: Source("notification", "ledger", "order_id", ["kind", "amount_minor"]),
+}  # fmt: skip
+
+
+class DatabaseError(CannotLookError):
+    """A database doesn't answer as it should."""
+
+
+class Databases:
+    """The databases `{prefix}{service}` at these URLs (service → MongoDB URI). Use as a context manager.
+
+    Raises:
+        DatabaseError: from every method, when a database can't be asked.
+    """
+
+    complete = True
+
+    def __init__(self, urls: Mapping[str, str], prefix: str) -> None:
+        self._prefix = prefix
+        self._clients: dict[str, MongoClient[Stored]] = {
+            url: MongoClient(
+                url, serverSelectionTimeoutMS=TIMEOUT_MS, readConcernLevel="majority", appname="ordersaga-audit"
+            )
+            for url in set(urls.values())
+        }
+        self._urls = urls
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+
+    def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterator[Keyed]]:
+        """Everything, each kind sorted by order id as the sagas are."""
+        return {Kind.SAGA: sagas, **{kind: self._stream(source) for kind, source in SOURCES.items()}}
+
+    def look(self, order_ids: Iterable[str]) -> dict[str, dict[Kind, list[Document]]]:
+        """What there is of these orders at this moment."""
+        wanted = list(order_ids)
+        found: dict[str, dict[Kind, list[Document]]] = {order_id: {} for order_id in wanted}
+        for kind, source in SOURCES.items():
+            where: dict[str, Any] = {source.key: {"$in": wanted}}
+            if kind is Kind.NOTIFICATION:
+                # A message that was cancelled before it was asked for is a tombstone and has no fields.
+                where = {"$or": [where, {"_id": {"$in": [f"{each}-{CONFIRMATION}" for each in wanted]}}]}
+            with _asking(source.service):
+                documents = list(self._collection(source).find(where, _projection(source)))
+            for document in documents:
+                order_id = document.get(source.key) or str(document["_id"]).removesuffix(f"-{CONFIRMATION}")
+                found[order_id].setdefault(kind, []).append(document)
+        return found
+
+    def stock(self) -> Iterator[tuple[Document, int]]:
+        """Every product, with the units that all reservations together hold of it: both of one moment."""
+        client = self._clients[self._urls["inventory"]]
+        database = client[f"{self._prefix}inventory"]
+        summed: list[Mapping[str, Any]] = [
+            {"$match": {"status": "reserved"}},
+            {"$unwind": "$lines"},
+            {"$group": {"_id": "$lines.product_id", "held": {"$sum": "$lines.quantity"}}},
+        ]
+        with _asking("inventory"), client.start_session(snapshot=True) as session:
+            held = {each["_id"]: int(each["held"]) for each in database["reservations"].aggregate(summed, session)}
+            for product in database["products"].find({}, session=session, batch_size=BATCH):
+                yield product, held.pop(product["_id"], 0)
+        for product_id, units in held.items():
+            yield {"product_id": product_id, "stocked": 0, "reserved": 0, "available": 0}, units
+
+    def order(self, order_id: str) -> Document | None:
+        """The whole order document."""
+        with _asking("order"):
+            return self._collection(SOURCES[Kind.ORDER]).find_one({"_id": order_id})
+
+    def _stream(self, source: Source) -> Iterator[Keyed]:
+        where = {} if source.key == "_id" else {source.key: {"$exists": True}}
+        # Not every ledger has an index: where there is none the server sorts, on its disk if it has to.
+        with _asking(source.service):
+            cursor = self._collection(source).find(where, _projection(source), batch_size=BATCH)
+            for document in cursor.sort(source.key, 1).allow_disk_use(True):
+                yield document[source.key], document
+
+    def _collection(self, source: Source) -> Collection[Stored]:
+        database = self._clients[self._urls[source.service]][f"{self._prefix}{source.service}"]
+        return database[source.collection]
+
+
+def _projection(source: Source) -> list[str]:
+    return [source.key, *source.fields]
+
+
+@contextmanager
+def _asking(service: str) -> Iterator[None]:
+    try:
+        yield
+    except PyMongoError as error:
+        raise DatabaseError(
+            f"the database of {service} doesn't answer: {str(error)[:300]}; check ORDERSAGA_MONGODB_URL"
+        ) from error

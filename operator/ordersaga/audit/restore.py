@@ -1,0 +1,45 @@
+"""The resource of an order that has lost it, made again from the order document.
+
+An order document has the whole content of its resource, and a re-created resource with the same content has no special
+path: every call is a replay, and the saga ends as the documents say.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from common.kube import API_VERSION, KIND
+from ordersaga.audit.records import Document
+
+
+def manifest_of(order: Document, namespace: str) -> dict[str, Any]:
+    """The OrderSaga that this order document came from, ready for `kubectl apply -f`."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": order["order_id"], "namespace": namespace},
+        "spec": {
+            "orderID": order["order_id"],
+            "customerID": order["customer_id"],
+            "currency": order["currency"],
+            "items": [
+                {
+                    "productID": line["product_id"],
+                    "quantity": line["quantity"],
+                    "unitPriceMinor": line["unit_price_minor"],
+                }
+                for line in order["items"]
+            ],
+            "payment": {"methodRef": order["payment"]["method_ref"]},
+            "shipTo": {"addressRef": order["ship_to"]["address_ref"]},
+            "notify": {"contactRef": order["notify"]["contact_ref"]},
+        },
+    }
+
+
+def write_manifest(folder: Path, order: Document, namespace: str) -> Path:
+    """Write it as `{order_id}.json` (YAML is a superset of JSON); the file's path. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{order['order_id']}.json"
+    path.write_text(json.dumps(manifest_of(order, namespace), indent=2) + "\n")
+    return path

@@ -1,0 +1,162 @@
+"""`ordersaga audit` on a whole system: what it says of orders that ended well, and of ones that were tampered with."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from dev.testing import TestControlPlane
+from tests.e2e.system import NAMESPACE, PREFIX, Stack
+
+Json = dict[str, Any]
+Databases = Callable[[str], Database[Json]]
+
+
+@pytest.fixture(scope="module")
+def databases(running_stack: Stack) -> Iterator[Databases]:
+    with MongoClient[Json](running_stack.wiring.mongodb_url) as client:
+        yield lambda service: client[f"{PREFIX}{service}"]
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """The command, run as somebody who may list the resources of this namespace only."""
+
+    environment: dict[str, str]
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ordersaga", "audit", *options]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def findings(self, *options: str) -> dict[str, list[str]]:
+        """What is wrong, by order."""
+        done = self.run("--json", *options)
+        assert done.returncode in (0, 1), done.stderr
+        said = json.loads(done.stdout)
+        assert said["balanced"] == (done.returncode == 0)
+        found: dict[str, list[str]] = {}
+        for each in said["findings"]:
+            assert each["advice"]
+            found.setdefault(each["subject"], []).append(f"{each['books']}: {each['what']}")
+        return found
+
+
+@pytest.fixture(scope="module")
+def auditor(running_stack: Stack, control_plane: TestControlPlane) -> Auditor:
+    urls = {f"ORDERSAGA_{name.upper()}_URL": url for name, url in running_stack.shop.urls.items()}
+    return Auditor(
+        {
+            **os.environ,
+            **urls,
+            "KUBECONFIG": str(control_plane.identity("order-service", NAMESPACE)),
+            "ORDERSAGA_NAMESPACE": NAMESPACE,
+            "ORDERSAGA_DATABASE_PREFIX": PREFIX,
+            "ORDERSAGA_MONGODB_URL": running_stack.wiring.mongodb_url,
+        }
+    )
+
+
+@pytest.mark.parametrize("via", ["databases", "services"])
+def test_orders_that_have_ended_balance(stack: Stack, auditor: Auditor, via: str) -> None:
+    ended = [stack.new_id("audited") for _ in range(4)]
+    # one id begins with another: the databases and the lists sort these differently
+    ended.append(f"{ended[0]}-2")
+    for order_id, method in zip(ended, ["test-ok", "test-declined", "test-silent", "test-ok", "test-ok"], strict=True):
+        stack.shop.place(order_id, payment={"method_ref": method})
+    bounced = stack.new_id("bounced")
+    stack.shop.place(bounced, contact={"email": "nobody@bounce.example"})
+    stack.until_finished(*ended, bounced)
+    found = auditor.findings("--via", via)
+    assert not {*ended, bounced, "p-mug"} & set(found), found
+
+
+def test_what_was_taken_away_or_done_twice_is_named(stack: Stack, auditor: Auditor, databases: Databases) -> None:
+    unpaid, unshipped, twice, left = (stack.new_id(name) for name in ("unpaid", "unshipped", "twice", "left"))
+    for order_id in (unpaid, unshipped, twice):
+        stack.shop.place(order_id)
+    stack.shop.place(left, payment={"method_ref": "test-declined"})
+    stack.until_finished(unpaid, unshipped, twice, left)
+    databases("payment").payments.update_one({"_id": unpaid}, {"$set": {"refunded_minor": 2500, "status": "refunded"}})
+    databases("shipping").shipments.delete_one({"_id": unshipped})
+    entry = databases("payment").ledger.find_one({"order_id": twice}, {"_id": 0})
+    databases("payment").ledger.insert_one(entry or {})
+    databases("inventory").reservations.update_one({"_id": left}, {"$set": {"status": "reserved"}})
+    try:
+        found = auditor.findings()
+        assert found[unpaid] == [
+            "money: Completed, but net captured 0 instead of 2500 (the payment is refunded)",
+        ]
+        assert found[unshipped] == ["shipment: Completed, but 0 live shipments instead of 1"]
+        assert found[twice] == [
+            "money: 2 entries 'charge' in the payment ledger",
+            "money: Completed, but the provider's ledger says 5000 instead of 2500",
+        ]
+        assert found[left] == ["units: Compensated, but holds {'p-mug': 2} instead of {}"]
+        assert any("but the reservations hold" in what for what in found["p-mug"])
+        table = auditor.run()
+        assert table.returncode == 1
+        rows = [row.split(maxsplit=2) for row in table.stdout.splitlines()]
+        assert [unshipped, "shipment", "Completed, but 0 live shipments instead of 1"] in rows
+        over_rest = auditor.findings("--via", "services")
+        assert {unpaid, unshipped, left, "p-mug"} <= set(over_rest)
+        assert twice not in over_rest, "ledgers don't show over REST"
+    finally:
+        databases("inventory").reservations.update_one({"_id": left}, {"$set": {"status": "released"}})
+        databases("payment").ledger.delete_one({"order_id": twice})
+
+
+def test_an_order_that_lost_its_resource_is_named_and_can_be_finished(
+    stack: Stack, auditor: Auditor, tmp_path: Path
+) -> None:
+    order_id = stack.new_id("orphan")
+    stack.operator.stop()
+    stack.shop.place(order_id)
+    content = stack.resource(order_id)["spec"]
+    stack.kubectl("patch", "ordersaga", order_id, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    stack.kubectl("delete", "ordersaga", order_id)
+    assert order_id not in auditor.findings(), "nothing was written yet: there is no such order"
+
+    # What the saga's first two steps leave behind.
+    body = {
+        "order_id": order_id,
+        "customer_id": content["customerID"],
+        "currency": "EUR",
+        "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
+        "payment": {"method_ref": "test-ok"},
+        "ship_to": {"address_ref": "a-17"},
+        "notify": {"contact_ref": "c-17"},
+    }
+    key = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/order/do"}
+    assert stack.shop.request("POST", "order", "/api/orders/create", json=body, headers=key).status_code == 200
+    for via in ("services", "databases"):
+        assert auditor.findings("--via", via)[order_id] == [
+            f"saga: the order is PENDING, and there is no OrderSaga {order_id} in namespace {NAMESPACE}"
+        ]
+
+    assert auditor.run("--restore", str(tmp_path)).returncode == 1
+    restored = json.loads((tmp_path / f"{order_id}.json").read_text())
+    assert restored["spec"].items() <= content.items()
+    stack.kubectl("apply", "-f", "-", manifest=restored)
+    assert order_id not in auditor.findings(), "its saga is at work again"
+    stack.start()
+    phases = stack.until_finished(order_id)
+    assert phases == {order_id: "Completed"}
+    assert order_id not in auditor.findings()
+
+
+def test_who_can_not_look_says_so(auditor: Auditor) -> None:
+    nowhere = auditor.run("--mongodb-url", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200")
+    assert (nowhere.returncode, nowhere.stdout) == (2, "")
+    assert "database of" in nowhere.stderr
+    assert "ORDERSAGA_MONGODB_URL" in nowhere.stderr
+    forbidden = auditor.run("--namespace", "somewhere-else")
+    assert forbidden.returncode == 2
+    assert "Forbidden" in forbidden.stderr
