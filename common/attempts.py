@@ -12,7 +12,6 @@ from common.errors import Refused, Unavailable
 from common.mongo import PyMongoError
 from common.record import Record
 from common.transitions import Answer, Decision, Document, Write
-from common.wire import utcnow
 
 logger = logging.getLogger("ordersaga.attempts")
 T = TypeVar("T")
@@ -66,7 +65,7 @@ class Attempt:
             if document is None or held is None or held.state == "answered" or held.token != self._token:
                 return _NOTHING
             if not forget and held.state == "running":
-                after = record.with_operation(self._operation, replace(held, until=utcnow()))
+                after = record.with_operation(self._operation, replace(held, until=None))
             elif not forget:
                 return _NOTHING
             else:

@@ -16,8 +16,9 @@ the ledger ends with at most one charge and one refund.
 """
 
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from common import transitions
@@ -50,10 +51,13 @@ def waiting_index(collection: str) -> Index:
 class Claims:
     """The barrier for effects outside the database. `location` is the path of the operations endpoint."""
 
-    def __init__(self, barrier: Barrier, effect: Effect, *, location: str) -> None:
+    def __init__(
+        self, barrier: Barrier, effect: Effect, *, location: str, clock: Callable[[], datetime] = utcnow
+    ) -> None:
         self._barrier = barrier
         self._effect = effect
         self._location = location
+        self._clock = clock
 
     async def do(self, call: Call, fields: Fields, *, id: str | None = None) -> Answer:  # noqa: A002
         """Make the effect happen, once; raises Unavailable."""
@@ -68,7 +72,7 @@ class Claims:
             if (busy := self._busy(call, before, document)) is not None:
                 return transitions.raised(call, record, busy)
             first = before is None
-            claimed = record.with_operation(DO, _running(call, token))
+            claimed = record.with_operation(DO, self._running(call, token))
             return transitions.change(call, claimed, _PROCEED, fields=fields if first else None)
 
         decision, document = await self._barrier.commit(key, claim, new=True)
@@ -138,7 +142,8 @@ class Claims:
                 return
             await self._settle_do(call, id, result, document)
             document = await self._barrier.get(id)
-        if _is_pending(document, UNDO):
+        if document is not None and _is_pending(document, UNDO):
+            call = _nobody(id, document)
             await self._finish_undo(call, id, document, Attempt(self._barrier, id, UNDO, "", forget=True))
 
     def _claim_undo(self, call: Call, document: Document | None, record: Record, token: str) -> Decision:
@@ -148,21 +153,24 @@ class Claims:
             return self._undone(call, document, record, {}, happened=False)
         if before.state == "pending":
             return self._undo_later(call, document)
-        if before.held(utcnow()):
+        if before.held(self._clock()):
             busy = transitions.running(call, RETRY_AFTER)
             return (
                 transitions.raised(call, record, busy) if record.tombstone else transitions.change(call, marked, busy)
             )
-        fields = self._effect.taking_back(document) if before.happened else None
-        return transitions.change(call, marked.with_operation(UNDO, _running(call, token)), _PROCEED, fields=fields)
+        claimed, fields = marked.with_operation(UNDO, self._running(call, token)), None
+        if before.happened:
+            fields = self._effect.taking_back(document)
+        else:  # The dead may only be slow: what they hear no longer speaks for the claim, since we ask as well.
+            claimed = claimed.with_operation(DO, replace(before, token=token, until=None))
+        return transitions.change(call, claimed, _PROCEED, fields=fields)
 
     def _undo_later(self, call: Call, document: Document | None) -> Decision:
         """The do waits for its settlement, so the undo does too."""
         record = Record.of(document).with_tombstone()
         fields = self._effect.taking_back(document or {})
         answer = self._accepted(call.order_id, UNDO, {**(document or {}), **fields})
-        fingerprint = call.fingerprint
-        waiting = record.with_operation(UNDO, Operation(fingerprint, "pending"))
+        waiting = record.with_operation(UNDO, Operation(call.fingerprint, "pending"))
         return transitions.change(call, waiting, answer, fields=fields)
 
     async def _settle_do(self, call: Call, key: str, result: Happened | Accepted | Refused, known: Document) -> Answer:
@@ -172,18 +180,19 @@ class Claims:
             record = Record.of(document)
             before = record.get(DO)
             merged = {**(document or {}), **result.fields}
-            if before is None or before.state == "answered":
-                answer = Answer(before.status, before.body) if before else transitions.running(call, RETRY_AFTER)
+            fingerprint = (before or call).fingerprint
+            if before is not None and before.state == "answered":
+                answer = Answer(before.status, before.body)
                 return transitions.compensated(call) if record.tombstone else answer
             if isinstance(result, Accepted):
-                answer, after = self._accepted(call.order_id, DO, merged), Operation(before.fingerprint, "pending")
+                answer, after = self._accepted(call.order_id, DO, merged), Operation(fingerprint, "pending")
             else:
                 answer = (
                     Answer.of(result, call.order_id)
                     if isinstance(result, Refused)
                     else Answer(200, self._effect.resource(merged))
                 )
-                after = replace(before, state="answered", status=answer.status, body=answer.body)
+                after = Operation(fingerprint, "answered", status=answer.status, body=answer.body)
             answer = transitions.compensated(call) if record.tombstone else answer
             return transitions.change(call, record.with_operation(DO, after), answer, fields=result.fields)
 
@@ -231,21 +240,27 @@ class Claims:
         """202 while the provider settles it, 409 while somebody else is at work, None if the way is free."""
         if before is not None and before.state == "pending":
             return self._accepted(call.order_id, call.operation, document or {})
-        return transitions.running(call, RETRY_AFTER) if before is not None and before.held(utcnow()) else None
+        return transitions.running(call, RETRY_AFTER) if before is not None and before.held(self._clock()) else None
+
+    def _running(self, call: Call, token: str) -> Operation:
+        return Operation(call.fingerprint, "running", token=token, until=self._clock() + LEASE)
 
     def _accepted(self, order_id: str, direction: str, document: Document) -> Answer:
         headers = {"Location": f"{self._location}/{order_id}/{direction}", "Retry-After": str(RETRY_AFTER)}
         return Answer(202, self._effect.resource(document), headers)
 
 
-def _running(call: Call, token: str) -> Operation:
-    return Operation(call.fingerprint, "running", token=token, until=utcnow() + LEASE)
-
-
 def _nobody(id: str, document: Document) -> Call:  # noqa: A002
-    """The call of nobody: what waits is settled in the name of the order."""
-    namespace = Record.of(document).namespace
-    return Call(key=id, namespace=namespace, order_id=document["order_id"], operation=DO, fingerprint="")
+    """The call of nobody: what waits is settled in the name of the undo that waits with it, if there is one."""
+    record = Record.of(document)
+    waiting = record.get(UNDO)
+    return Call(
+        key=id,
+        namespace=record.namespace,
+        order_id=document.get("order_id", id),
+        operation=UNDO,
+        fingerprint=waiting.fingerprint if waiting else "",
+    )
 
 
 def _is_pending(document: Document | None, name: str) -> bool:

@@ -1,0 +1,218 @@
+"""A small world in which hypothesis decides who moves next: processes, one document, one provider, a clock.
+
+Every await of a database or provider call is a turn. Between turns a process may be killed (it never moves again, but
+a request that it has sent may still arrive), an answer may get lost, the clock may pass a lease.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common.barrier import Barrier
+from common.claims import Accepted, Claims, Happened
+from common.errors import Problem, Refused, Unavailable
+from common.mongo import DuplicateKeyError
+from common.transitions import Answer, Call
+
+
+@dataclass
+class Turn:
+    """Somebody who waits to move; `request` is what arrives at the provider even if he dies now."""
+
+    process: int
+    go: asyncio.Future[None]
+    request: Callable[[], Any] | None = None
+
+
+@dataclass
+class World:
+    """Who waits, what the clock says, and what hypothesis draws."""
+
+    fate: list[int]
+    """Numbers that decide, one after the other; when they are used up, everybody moves in order."""
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    turns: list[Turn] = field(default_factory=list)
+    orphans: list[Callable[[], Any]] = field(default_factory=list)
+    processes: dict[int, asyncio.Task[Answer | None]] = field(default_factory=dict)
+    killed: set[int] = field(default_factory=set)
+    calm: bool = False
+    """From now on everybody moves in order, and nothing gets lost."""
+
+    def draw(self, below: int) -> int:
+        """The next of fate's numbers, below the argument."""
+        return self.fate.pop(0) % below if self.fate else below - 1
+
+    async def turn(self, request: Callable[[], Any] | None = None) -> None:
+        """Wait until it is this process's turn."""
+        task = asyncio.current_task()
+        process = next((number for number, other in self.processes.items() if other is task), -1)
+        if self.calm:
+            return
+        turn = Turn(process, asyncio.get_running_loop().create_future(), request)
+        self.turns.append(turn)
+        await turn.go
+
+    async def run(self, calls: list[Callable[[], Awaitable[Answer | None]]]) -> list[Answer]:
+        """Start a process for each call and let them move until all are done or dead; the answers that were given."""
+        for number, call in enumerate(calls):
+            self.processes[number] = asyncio.create_task(_answer_of(call))
+        kills = 2
+        while True:
+            await self._everybody_waits()
+            if not self.turns and not self.orphans:
+                break
+            choice = self.draw(len(self.turns) + len(self.orphans))
+            if choice >= len(self.turns):
+                self.orphans.pop(choice - len(self.turns))()
+                continue
+            turn = self.turns.pop(choice)
+            match self.draw(6):
+                case 0 if kills:
+                    kills -= 1
+                    self.killed.add(turn.process)
+                    if turn.request is not None and self.draw(2):
+                        self.orphans.append(turn.request)
+                    continue
+                case 1:
+                    self.now += timedelta(seconds=11)
+            turn.go.set_result(None)
+        answers = [task.result() for number, task in self.processes.items() if number not in self.killed]
+        for number in self.killed:
+            self.processes[number].cancel()
+        await asyncio.gather(*self.processes.values(), return_exceptions=True)
+        self.calm = True
+        self.now += timedelta(seconds=11)
+        return [answer for answer in answers if answer is not None]
+
+    async def _everybody_waits(self) -> None:
+        while True:
+            alive = [n for n, task in self.processes.items() if not task.done() and n not in self.killed]
+            if len(self.turns) == len(alive):
+                return
+            await asyncio.sleep(0)
+
+
+async def _answer_of(call: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
+    try:
+        return await call()
+    except Problem as problem:
+        return Answer.of(problem)
+
+
+class Documents:
+    """A collection with one unique index, `_id`; each call is one turn, and atomic."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.kept: dict[str, dict[str, Any]] = {}
+
+    async def find_one(self, where: dict[str, Any], *, session: Any = None) -> dict[str, Any] | None:
+        await self._world.turn()
+        return deepcopy(self.kept.get(where["_id"]))
+
+    async def insert(self, document: dict[str, Any], *, session: Any = None) -> None:
+        await self._world.turn()
+        if document["_id"] in self.kept:
+            raise DuplicateKeyError("_id")
+        self.kept[document["_id"]] = deepcopy(document)
+
+    async def update(self, where: dict[str, Any], change: dict[str, Any], *, session: Any = None) -> bool:
+        await self._world.turn()
+        found = self.kept.get(where["_id"])
+        if found is None or found["barrier"]["version"] != where["barrier.version"]:
+            return False
+        found.update(deepcopy(change["$set"]))
+        return True
+
+
+class Till:
+    """A provider that honours its keys, and an effect on it. `kind` is what it makes of a charge."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self._world = world
+        self.kind = kind
+        self.ledger: list[str] = []
+        self._refusals = 1 if kind == "unavailable" else 0
+        self.settled = not kind.startswith("pending")
+
+    async def ask(self, document: Any) -> Happened | Accepted:
+        outcome = await self._call(self._charge)
+        if isinstance(outcome, Problem):
+            raise outcome
+        result: Happened | Accepted = outcome
+        return result
+
+    resolve = ask
+
+    async def take_back(self, document: Any) -> Happened:
+        await self._call(self._refund)
+        return Happened({"status": "refunded"})
+
+    def taking_back(self, document: Any) -> dict[str, Any]:
+        return {"status": "refunding"}
+
+    def nothing_happened(self, document: Any) -> dict[str, Any]:
+        return {"status": "failed"}
+
+    def resource(self, document: Any) -> dict[str, Any]:
+        return {"status": document["status"]}
+
+    async def _call(self, request: Callable[[], Any]) -> Any:
+        await self._world.turn(request)
+        outcome = request()
+        await self._world.turn()
+        if not self._world.calm and self._world.draw(6) == 0:
+            raise TimeoutError("the answer got lost")
+        return outcome
+
+    def _charge(self) -> Any:
+        if self._refusals:
+            self._refusals -= 1
+            return Unavailable("not now")
+        if self.kind.startswith("pending") and not self.settled:
+            self.settled = self._world.calm or self._world.draw(3) == 0
+            return Accepted()
+        if self.kind.endswith("declined"):
+            return Refused("card_declined", "no", fields={"status": "declined"})
+        if "charge" not in self.ledger:
+            self.ledger.append("charge")
+        return Happened({"status": "captured"})
+
+    def _refund(self) -> None:
+        if "charge" not in self.ledger:
+            self.ledger.append("refund of nothing")
+        if "refund" not in self.ledger:
+            self.ledger.append("refund")
+
+
+class Order:
+    """One order in that world: its document, its provider, and the calls for it."""
+
+    def __init__(self, world: World, kind: str) -> None:
+        self.documents = Documents(world)
+        self.till = Till(world, kind)
+        barrier = Barrier(self.documents)  # type: ignore[arg-type] - it has what the barrier uses
+        self.claims = Claims(barrier, self.till, location="/operations", clock=lambda: world.now)
+
+    async def do(self) -> Answer:
+        call = Call("shop/o-1/payment/do", "shop", "o-1", "do", "do-body")
+        return await self.claims.do(call, {"order_id": "o-1", "status": "processing"})
+
+    async def undo(self) -> Answer:
+        return await self.claims.undo(Call("shop/o-1/payment/undo", "shop", "o-1", "undo", "undo-body"))
+
+    async def resume(self) -> None:
+        await self.claims.resume("o-1")
+
+    async def until_answered(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Repeat as the engine does, and let what waits be settled."""
+        for _ in range(10):
+            answer = await _answer_of(call)
+            assert answer is not None
+            if answer.status not in (202, 503) and answer.body.get("code") != "running":
+                return answer
+            await self.resume()
+        raise AssertionError(f"no answer: {answer}")
