@@ -7,7 +7,7 @@ again, and what a person has to look at.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -90,6 +90,23 @@ class Participants:
             what = str(error) or type(error).__name__
             return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")
         return self._event(call, response)
+
+    async def archive(self, resource: Mapping[str, Any]) -> None:
+        """Leave the story of a finished saga with the order service, before the resource goes.
+
+        Raises:
+            httpx.HTTPError, aiohttp.ClientError, OSError: it is not kept; try again later.
+        """
+        metadata = resource["metadata"]
+        story = {
+            "namespace": metadata["namespace"],
+            "uid": metadata["uid"],
+            "created_at": metadata["creationTimestamp"],
+            "spec": resource["spec"],
+            "status": resource.get("status") or {},
+        }
+        answer = await self._clients[FIRST.participant].put(f"/api/orders/{metadata['name']}/saga", json=story)
+        answer.raise_for_status()
 
     async def _send(self, step: Step, *, undo: bool, saga: Saga, context: CallContext, location: str) -> httpx.Response:
         client = self._clients[step.participant]

@@ -17,6 +17,7 @@ from saga_operator.announcements import announcements
 from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.events import Event, Observed, Outcome, Paused
 from saga_operator.evolve import evolve
+from saga_operator.history import history_of, noted
 from saga_operator.measure import measure_call, measure_change
 from saga_operator.order import Order
 from saga_operator.participants import CallContext, StaleEpoch
@@ -43,6 +44,7 @@ class SagaRun:
         self.saga: Saga = saga_of(resource)
         self._recorded = self.saga
         self._unrecorded: list[Event] = []
+        self._history = history_of(resource.get("status") or {})
         self._engine = engine
         self._newer: Json | None = None
         self._changed = asyncio.Event()
@@ -111,6 +113,7 @@ class SagaRun:
         measure_call(action, outcome)
         self._log_call(action, outcome)
         event = downstream.judge(self.name, outcome)
+        self._history = noted(self._history, outcome, undo=undo)
         self._fold(event)
         if isinstance(event, Paused):
             downstream.wait(self.name, partial(self._woken, step))
@@ -213,7 +216,9 @@ class SagaRun:
     def _patch(self) -> Json:
         known = self.resource.get("status") or {}
         now, generation = self._engine.clock.now(), self.resource["metadata"]["generation"]
-        return patch_between(known, status_of(self.saga, now=now, generation=generation, previous=known))
+        return patch_between(
+            known, status_of(self.saga, now=now, generation=generation, previous=known, history=self._history)
+        )
 
     async def _write_all(self) -> None:
         """One write after the other until the record is level with the saga; gives back on a lost race.

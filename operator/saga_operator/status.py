@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saga_operator.conditions import conditions_of
+from saga_operator.history import Attempt, History, entries
 from saga_operator.order import Order
 from saga_operator.saga import (
     FINISHED,
@@ -78,7 +79,9 @@ def _asked_by(resource: Mapping[str, Any]) -> str:
     return str(latest["manager"])[:256] if latest else ""
 
 
-def status_of(saga: Saga, *, now: float, generation: int, previous: Mapping[str, Any]) -> Json:
+def status_of(
+    saga: Saga, *, now: float, generation: int, previous: Mapping[str, Any], history: History | None = None
+) -> Json:
     """The whole `.status` of a saga. `previous` (the recorded status) gives the times that must not move."""
     phase = saga.phase
     retry_at = min((record.retry_at for record in saga.steps if record.retry_at > now), default=None)
@@ -101,7 +104,7 @@ def status_of(saga: Saga, *, now: float, generation: int, previous: Mapping[str,
         "suspendedSeconds": int(saga.suspended_seconds) or None,
         "intervention": saga.intervention and _intervention(saga.intervention),
         "definitionHash": previous.get("definitionHash") or DEFINITION_HASH,
-        "steps": [_entry(record, finished=phase) for record in saga.steps],
+        "steps": [_entry(record, phase, (history or {}).get(record.name, ())) for record in saga.steps],
         "conditions": _conditions(saga, now, generation, previous),
     }
     return {key: value for key, value in status.items() if value is not None}
@@ -154,9 +157,9 @@ def _record(entry: Mapping[str, Any]) -> StepRecord:
     )
 
 
-def _entry(record: StepRecord, *, finished: Phase) -> Json:
+def _entry(record: StepRecord, phase: Phase, attempts: tuple[Attempt, ...]) -> Json:
     state = record.state
-    if finished is Phase.COMPENSATED and state is StepState.PENDING:
+    if phase is Phase.COMPENSATED and state is StepState.PENDING:
         state = StepState.SKIPPED  # never called, and never will be
     entry = _filled(
         name=record.name,
@@ -178,6 +181,8 @@ def _entry(record: StepRecord, *, finished: Phase) -> Json:
     )
     if compensation:
         entry["compensation"] = compensation
+    if attempts:
+        entry["history"] = entries(attempts)
     return entry
 
 

@@ -7,6 +7,9 @@ import logging
 import time
 from typing import Any, Final
 
+import aiohttp
+import httpx
+
 from common.kube import FINALIZER, Conflict, KubeError, NotFound
 from saga_operator import telemetry
 from saga_operator.engine import LIVE, Engine
@@ -95,8 +98,13 @@ def _expired(resource: Json, now: float) -> bool:
 
 
 async def _delete(engine: Engine, resource: Json) -> None:
-    """Exactly this version of exactly this object, never by name alone."""
+    """Exactly this version of exactly this object, never by name alone, and only when its story is kept elsewhere."""
     metadata = resource["metadata"]
+    try:
+        await engine.participants.archive(resource)
+    except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        log.warning("saga %s stays: its story could not be archived (%s)", metadata["name"], error)
+        return
     try:
         await engine.sagas.delete(metadata["name"], metadata["uid"], metadata["resourceVersion"])
     except (Conflict, NotFound):

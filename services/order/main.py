@@ -15,6 +15,8 @@ from common.idempotency import SagaKey, saga_key
 from common.pagination import PagingQuery
 from common.settings import ServiceSettings
 from common.wire import CustomerId, OrderId, Page
+from services.order.archive import INDEXES as ARCHIVE_INDEXES
+from services.order.archive import Archive, SagaStory, Story
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceOrder, StatusUpdate
 from services.order.models import CancelRequest, Content, Order, OrderStatus, Rejected, Undone
@@ -39,8 +41,14 @@ def _checkout(request: Request) -> Checkout:
     return checkout
 
 
+def _archive(request: Request) -> Archive:
+    archive: Archive = request.app.state.archive
+    return archive
+
+
 OrdersDep = Annotated[Orders, Depends(_orders)]
 CheckoutDep = Annotated[Checkout, Depends(_checkout)]
+ArchiveDep = Annotated[Archive, Depends(_archive)]
 
 
 @steps.post(
@@ -139,6 +147,18 @@ async def get_order(order_id: KnownId, checkout: CheckoutDep) -> OrderView:
     return await checkout.see(order_id)
 
 
+@clients.get("/{order_id}/saga", responses=documented(404, 503))
+async def get_saga(order_id: KnownId, archive: ArchiveDep) -> SagaStory:
+    """The whole story of the order's saga, also when its resource is gone."""
+    return await archive.tell(order_id)
+
+
+@steps.put("/{order_id}/saga", responses=documented(413, 422, 503))
+async def put_saga(order_id: KnownId, body: Story, archive: ArchiveDep) -> SagaStory:
+    """Keep the story of a finished saga: the operator does, before it removes the resource."""
+    return await archive.keep(order_id, body)
+
+
 @clients.post("/{order_id}/cancel", status_code=202, responses=documented(404, 503, refused="`already_confirmed`"))
 async def cancel_order(order_id: KnownId, response: Response, checkout: CheckoutDep) -> Placed:
     """Cancel an order, if it isn't confirmed yet. The answer is a decision; undoing what was done takes a moment."""
@@ -162,6 +182,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     )
     app.state.orders = Orders(app.database)
     app.state.checkout = Checkout(app.state.orders, sagas, neighbours)
+    app.state.archive = Archive(app.database, sagas)
     database_trouble = app.trouble
 
     async def trouble() -> str | None:
@@ -184,7 +205,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "order",
         "Places, shows and cancels orders, and decides between confirmation and rollback.",
         routers=[steps, clients],
-        indexes=INDEXES,
+        indexes=(*INDEXES, *ARCHIVE_INDEXES),
         lifespan=lifespan,
         settings=mine,
     )

@@ -14,9 +14,9 @@ ALLOWED = {
     OPERATOR: {
         "ordersagas": "get list watch patch delete",
         "ordersagas/status": "patch",
-        "events": "create patch",
+        "events": "create",
         "leases": "create",
-        "leases:ordersaga-operator": "get update patch create",
+        "leases:ordersaga-operator": "get update create",
     },
     ORDER_SERVICE: {"ordersagas": "create get list watch patch"},
 }

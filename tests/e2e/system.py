@@ -31,6 +31,7 @@ class Stack:
             health_port=free_port(),
             database_prefix=PREFIX,
             namespace=NAMESPACE,
+            extra={"ORDERSAGA_SWEEP_INTERVAL": "3"},  # seconds: tests of the time to live don't wait half a minute
         )
         order_service = plane.identity("order-service", NAMESPACE)
         self.services = {

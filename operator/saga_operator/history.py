@@ -1,0 +1,76 @@
+"""Each step's last attempts, for people: when, which call, what came of it, how long it took. No decision reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saga_operator.events import Answer
+from saga_operator.times import from_wire, to_wire
+
+Json = dict[str, Any]
+
+KEPT: Final = 6
+"""Attempts per step: enough to see a pattern; a status is paid for by its size at every write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call of a step; `time` in seconds since the epoch."""
+
+    time: float
+    operation: str
+    outcome: str
+    milliseconds: int
+    reason: str = ""
+
+
+History = Mapping[str, tuple[Attempt, ...]]
+
+
+def noted(history: History, answer: Answer, *, undo: bool) -> History:
+    """With one more attempt; polls of an operation in progress count as one."""
+    attempt = Attempt(
+        time=answer.started,
+        operation="undo" if undo else "do",
+        outcome=type(answer).__name__,
+        milliseconds=max(1, round((answer.at - answer.started) * 1000)),
+        reason=getattr(answer, "reason", ""),
+    )
+    before = history.get(answer.step, ())
+    if before and (before[-1].operation, before[-1].outcome) == (attempt.operation, "InProgress") == (
+        attempt.operation,
+        attempt.outcome,
+    ):
+        return history
+    return {**history, answer.step: (*before, attempt)[-KEPT:]}
+
+
+def history_of(status: Mapping[str, Any]) -> History:
+    """What the recorded status says."""
+    return {
+        step["name"]: tuple(
+            Attempt(
+                from_wire(entry["time"]),
+                entry["operation"],
+                entry["outcome"],
+                int(entry["milliseconds"]),
+                entry.get("reason", ""),
+            )
+            for entry in step.get("history") or ()
+        )
+        for step in status.get("steps") or ()
+    }
+
+
+def entries(attempts: tuple[Attempt, ...]) -> list[Json]:
+    """As the status shows them."""
+    return [
+        {
+            "time": to_wire(attempt.time),
+            "operation": attempt.operation,
+            "outcome": attempt.outcome,
+            "milliseconds": attempt.milliseconds,
+            **({"reason": attempt.reason} if attempt.reason else {}),
+        }
+        for attempt in attempts
+    ]

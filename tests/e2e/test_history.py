@@ -1,0 +1,38 @@
+"""What a saga leaves behind: its attempts on the resource, and its whole story when the resource is gone."""
+
+from pathlib import Path
+
+import yaml
+
+from tests.e2e.system import Stack
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests" / "samples"
+
+
+def test_each_step_keeps_its_last_attempts(stack: Stack) -> None:
+    order_id = stack.new_id("history")
+    stack.shop.place(order_id, payment={"method_ref": "test-unavailable-2"})
+    stack.until_finished(order_id)
+    steps = {step["name"]: step for step in stack.resource(order_id)["status"]["steps"]}
+    assert [entry["outcome"] for entry in steps["payment"]["history"]] == ["Unavailable", "Unavailable", "Succeeded"]
+    assert all(entry["operation"] == "do" and entry["milliseconds"] > 0 for entry in steps["payment"]["history"])
+    assert [entry["outcome"] for entry in steps["order"]["history"]] == ["Succeeded"]
+
+
+def test_a_story_outlives_its_resource(stack: Stack) -> None:
+    order_id = stack.new_id("story")
+    stack.shop.place(order_id)
+    stack.until_finished(order_id)
+    live = stack.shop.request("GET", "order", f"/api/orders/{order_id}/saga").json()
+    assert live["archived_at"] is None
+    assert live["status"]["phase"] == "Completed"
+    other = stack.new_id("ttl")
+    manifest = yaml.safe_load((MANIFESTS / "o-sample-mug.yaml").read_text())
+    manifest["metadata"]["name"] = manifest["spec"]["orderID"] = other
+    manifest["spec"]["ttlSecondsAfterFinished"] = 1
+    stack.kubectl("apply", "-f", "-", manifest=manifest)
+    stack.until(other, lambda order: order["saga"] is None and order["status"] == "CONFIRMED")
+    story = stack.shop.request("GET", "order", f"/api/orders/{other}/saga").json()
+    assert story["archived_at"]
+    assert story["status"]["phase"] == "Completed"
+    assert [step["state"] for step in story["status"]["steps"]] == ["Succeeded"] * 6
