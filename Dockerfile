@@ -49,11 +49,13 @@ RUN find /usr \( -name pip -o -name 'pip-*' -o -name 'pip3*' -o -name setuptools
         -o -name pkg_resources -o -name _distutils_hack -o -name wheel -o -name 'wheel-*' -o -name ensurepip \
         -o -name python-wheels \) -prune -exec rm -rf {} +
 # TMPDIR: the one place that is writable with a read-only root, in memory; keys of a kubeconfig pass through it.
+# LOGNAME: kopf asks for the user's name, and neither 10001 nor a user that OpenShift makes up has one.
 # MALLOC_ARENA_MAX: glibc would keep eight heaps per core for threads that hardly allocate.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/app \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    LOGNAME=ordersaga \
     MALLOC_ARENA_MAX=2 \
     TMPDIR=/dev/shm
 COPY --from=build /opt/venv /opt/venv
