@@ -1,0 +1,118 @@
+"""The second look, the report and the restored manifest, without a system."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ordersaga.audit.auditor import Auditor
+from ordersaga.audit.findings import Finding, Judgement, Verdict
+from ordersaga.audit.records import Document, Kind
+from ordersaga.audit.report import Json, Report, Summary, Table
+from ordersaga.audit.restore import manifest_of
+from ordersaga.audit.streams import Keyed
+from tests.cli.orders import COMPLETED, ID, Records, papers, put, saga
+
+RUNNING = dict(papers(COMPLETED, saga("Running"), put(Kind.ORDER, status="PENDING")).records)
+
+
+class System:
+    """A system that moves between two looks: `first` is what the streams show, `then` what single looks show."""
+
+    namespace = "shop"
+    complete = True
+
+    def __init__(self, first: Mapping[Kind, list[Any]], then: Mapping[Kind, list[Any]]) -> None:
+        self.first, self.then = first, then
+
+    def stream(self) -> Iterator[Keyed]:
+        return iter([(ID, each) for each in self.first.get(Kind.SAGA, [])])
+
+    def get(self, name: str) -> Document | None:
+        found = self.then.get(Kind.SAGA, [])
+        return found[0] if found else None
+
+    def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterable[Keyed]]:
+        others = {kind: [(ID, each) for each in found] for kind, found in self.first.items() if kind != Kind.SAGA}
+        return {Kind.SAGA: sagas, **others}
+
+    def look(self, order_ids: Iterable[str]) -> Mapping[str, Mapping[Kind, list[Document]]]:
+        return {each: {kind: found for kind, found in self.then.items() if kind != Kind.SAGA} for each in order_ids}
+
+    def stock(self) -> Iterator[tuple[Document, int]]:
+        return iter([])
+
+
+def verdict(first: Records | Mapping[Kind, list[Document]], then: Records | Mapping[Kind, list[Document]]) -> Verdict:
+    system = System(first, then)
+    (judgement,) = Auditor(system, system).orders()
+    return judgement.verdict
+
+
+def test_what_moved_between_two_reads_is_no_finding() -> None:
+    without_resource = {kind: found for kind, found in RUNNING.items() if kind != Kind.SAGA}
+    assert verdict(without_resource, RUNNING) is Verdict.OPEN
+    old_documents = {**RUNNING, Kind.SAGA: COMPLETED[Kind.SAGA]}
+    assert verdict(old_documents, COMPLETED) is Verdict.BALANCED
+
+
+def test_what_is_still_wrong_is_a_finding() -> None:
+    unshipped = {**COMPLETED, Kind.SHIPMENT: []}
+    assert verdict(unshipped, unshipped) is Verdict.WRONG
+
+
+def told(report: Report, summary: Summary, *findings: Finding) -> None:
+    for finding in findings:
+        report.finding(finding)
+    report.end(summary, seconds=1.25, unseen=["the ledgers"])
+
+
+def test_people_read_a_table_and_machines_read_json() -> None:
+    summary = Summary()
+    wrong = Finding("o-1", "money", "Completed, but …", "give it back")
+    by_hand = Finding("o-2", "units", "Compensated, but …", "nothing", by_hand=True)
+    summary.count(Judgement("o-1", Verdict.WRONG, (wrong,)))
+    summary.count(Judgement("o-2", Verdict.BY_HAND, (by_hand,)))
+    summary.count(Judgement("o-4", Verdict.OPEN, since="2026-11-22T11:00:00Z"))
+    summary.count(Judgement("o-3", Verdict.OPEN, since="2026-11-22T10:00:00Z"))
+    text, machine = io.StringIO(), io.StringIO()
+    told(Table(text), summary, wrong, by_hand)
+    assert text.getvalue().splitlines()[-4:] == [
+        "4 orders in 1.2 s: 0 balanced, 2 open, 1 by hand, 1 wrong",
+        "oldest open order: o-3, since 2026-11-22T10:00:00Z",
+        "not looked at: the ledgers",
+        "the books don't balance: 1 finding",
+    ]
+    told(Json(machine), summary, wrong, by_hand)
+    said = json.loads(machine.getvalue())
+    assert [each["subject"] for each in said["findings"]] == ["o-1", "o-2"]
+    assert said["balanced"] is False
+    assert said["orders"] == {"balanced": 0, "open": 2, "by_hand": 1, "wrong": 1}
+
+
+def test_json_without_findings_is_json() -> None:
+    out = io.StringIO()
+    told(Json(out), Summary())
+    assert json.loads(out.getvalue())["findings"] == []
+
+
+def test_a_lost_resource_is_made_again_with_the_same_content() -> None:
+    order = {
+        **COMPLETED[Kind.ORDER][0],
+        "order_id": "o-1",
+        "customer_id": "c-17",
+        "payment": {"method_ref": "test-ok"},
+        "ship_to": {"address_ref": "a-17"},
+        "notify": {"contact_ref": "c-17"},
+    }
+    manifest = manifest_of(order, "shop")
+    assert manifest["metadata"] == {"name": "o-1", "namespace": "shop"}
+    assert manifest["spec"] == {
+        "orderID": "o-1",
+        "customerID": "c-17",
+        "currency": "EUR",
+        "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
+        "payment": {"methodRef": "test-ok"},
+        "shipTo": {"addressRef": "a-17"},
+        "notify": {"contactRef": "c-17"},
+    }
