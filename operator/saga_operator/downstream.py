@@ -3,7 +3,8 @@
 A participant that is down must neither burn the retry budgets of thousands of sagas nor be flattened when it returns.
 So a breaker opens when several different sagas in a row got no usable answer; calls then wait (visible on the resource:
 WaitingForDownstream), single ones probe, and when a probe succeeds, the number of calls at once doubles with each round
-until it is back to normal. One saga in trouble never opens it: that one has a retry budget of its own.
+of which at least half were answered, until it is back to normal. One saga in trouble never opens it, and one lost
+answer among many does not keep it open: those have retry budgets of their own.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ FIRST_PROBE: Final = 1.0
 """Seconds; a restart of a service takes about this long."""
 LAST_PROBE: Final = 15.0
 """Seconds between probes of a participant that stays away."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which others are woken while it reopens: a saga that was woken may have nothing to call any more."""
 WAIT_AT_MOST: Final = 60.0
 """Seconds; normally a waiting saga is woken as soon as there is room for its call: this covers a lost wake-up."""
 
@@ -44,7 +47,8 @@ class Downstream:
         self._limit: int | None = None
         """None: closed, the normal state. 0: open, nothing goes through. Otherwise calls at once while reopening."""
         self._in_flight = 0
-        self._succeeded = 0
+        self._round: list[bool] = []
+        """The outcomes since the limit was set: whether there was an answer."""
         self._probe_after = FIRST_PROBE
         self._waiting: OrderedDict[str, Callable[[], None]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
@@ -102,37 +106,51 @@ class Downstream:
     def _failed(self, saga: str) -> None:
         if self._limit is None:
             self._failing.add(saga)
-            if len(self._failing) < SAGAS_TO_OPEN:
-                return
-            self._probe_after = FIRST_PROBE
-            log.warning("%s is down: %d sagas in a row got no usable answer", self._name, len(self._failing))
-        elif self._limit > 0:
-            self._probe_after = min(self._probe_after * 2, LAST_PROBE)
-        else:
-            return  # a call from before it opened
-        self._limit = 0
-        telemetry.BREAKER.labels(self._name).set(1)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._probe_after, self._probe)
-
-    def _probe(self) -> None:
-        self._timer = None
-        self._limit, self._succeeded = 1, 0
-        self._wake()
+            if len(self._failing) >= SAGAS_TO_OPEN:
+                log.warning("%s is down: %d sagas in a row got no usable answer", self._name, len(self._failing))
+                self._probe_after = FIRST_PROBE
+                self._open()
+        elif self._limit > 0:  # else: a call from before it opened
+            self._note(answered=False)
 
     def _answered(self) -> None:
         self._failing.clear()
-        if not self._limit:
-            return
-        self._succeeded += 1
-        if self._succeeded >= self._limit:
-            self._limit, self._succeeded = self._limit * 2, 0
+        if self._limit:
+            self._note(answered=True)
+
+    def _note(self, *, answered: bool) -> None:
+        """One more outcome while it reopens: when as many as the limit are known, the next round follows from them."""
+        assert self._limit is not None  # noqa: S101 - for the type checker
+        self._round.append(answered)
+        if len(self._round) >= self._limit:
+            if 2 * sum(self._round) < len(self._round):
+                self._probe_after = min(self._probe_after * 2, LAST_PROBE)
+                self._open()
+                return
+            self._probe_after = FIRST_PROBE
+            self._limit, self._round = self._limit * 2, []
         if self._limit >= self._concurrency:
             log.info("%s is back", self._name)
             self._limit = None
+            self._call_later(None)
             telemetry.BREAKER.labels(self._name).set(0)
         self._wake()
+
+    def _open(self) -> None:
+        self._limit, self._round = 0, []
+        telemetry.BREAKER.labels(self._name).set(1)
+        self._call_later(self._probe_after)
+
+    def _probe(self) -> None:
+        if self._limit == 0:
+            self._limit = 1
+        self._wake()
+        self._call_later(LOOK_AGAIN)
+
+    def _call_later(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._probe)
 
     def _wake(self) -> None:
         room = len(self._waiting) if self._limit is None else max(0, self._limit - self._in_flight)

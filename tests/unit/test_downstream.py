@@ -1,0 +1,80 @@
+"""The breaker of one participant: when it opens, and how it gets back to normal."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+
+from saga_operator import reasons
+from saga_operator.downstream import SAGAS_TO_OPEN, Downstream
+from saga_operator.events import Outcome, Succeeded, Unavailable
+
+
+class Network:
+    """Sagas that call one participant, as the engine has them do it; `answers` decides about the calls, one by one."""
+
+    def __init__(self, answers: Iterator[bool]) -> None:
+        self.downstream = Downstream("payment", now=asyncio.get_running_loop().time, concurrency=16, rate=0)
+        self.calls = 0
+        self._answers = answers
+
+    async def call(self, saga: str, *, gone: bool = False) -> None:
+        """Until the saga's call was answered; one that is `gone` makes none when it is woken."""
+        while True:
+            if not self.downstream.admits():
+                woken = asyncio.Event()
+                self.downstream.wait(saga, woken.set)
+                await woken.wait()
+                if gone:
+                    return
+                continue
+            async with self.downstream.call():
+                self.calls += 1
+                await asyncio.sleep(0.001)
+                outcome = _outcome(next(self._answers))
+            self.downstream.judge(saga, outcome)
+            if isinstance(outcome, Succeeded):
+                return
+
+    async def go_down(self) -> None:
+        """Enough different sagas get no answer."""
+        for number in range(SAGAS_TO_OPEN):
+            self.downstream.judge(f"o-down-{number}", _outcome(answered=False))
+        assert self.downstream.is_open
+
+
+async def test_one_lost_answer_in_three_does_not_keep_a_participant_from_coming_back() -> None:
+    network = Network(number % 3 != 2 for number in count())
+    await network.go_down()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
+        for number in range(200):
+            sagas.create_task(network.call(f"o-{number}"))
+    assert not network.downstream.is_open
+
+
+async def test_a_participant_that_answers_one_call_in_ten_stays_closed_off() -> None:
+    network = Network(number % 10 == 0 for number in count())
+    await network.go_down()
+    async with asyncio.TaskGroup() as sagas:
+        tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(50)]
+        await asyncio.sleep(5)
+        assert network.downstream.is_open
+        assert network.calls < 20
+        for task in tasks:
+            task.cancel()
+
+
+async def test_a_probe_for_a_saga_that_is_gone_does_not_hold_up_the_others() -> None:
+    network = Network(True for _ in count())
+    await network.go_down()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
+        for number in range(3):
+            sagas.create_task(network.call(f"o-gone-{number}", gone=True))
+        await asyncio.sleep(0)
+        sagas.create_task(network.call("o-alive"))
+    assert network.calls == 1
+
+
+def _outcome(answered: bool) -> Outcome:
+    if answered:
+        return Succeeded(step="payment", started=0, at=0)
+    return Unavailable(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
