@@ -29,6 +29,7 @@ UNAVAILABLE: Final = "Unavailable"
 NO_ANSWER: Final = "NoAnswer"
 WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
+ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from saga_operator import reasons
 from saga_operator.order import Order
-from saga_operator.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
+from saga_operator.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
 
 MESSAGE_LENGTH: Final = 512
 """Characters; the status of a resource stays small (its size is what a write costs)."""
@@ -175,7 +175,7 @@ class Saga:
 
 def settled_forward(record: StepRecord) -> bool:
     """Nothing more to do on the way forward (a refusal before the pivot sets `failure`, so it is not met here)."""
-    return record.state in (StepState.SUCCEEDED, StepState.REFUSED, StepState.SKIPPED)
+    return record.state in (StepState.SUCCEEDED, StepState.REFUSED, StepState.SKIPPED) or BY_NAME[record.name].retired
 
 
 def refused_for_business(record: StepRecord) -> bool:

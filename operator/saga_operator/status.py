@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from saga_operator import reasons
 from saga_operator.conditions import conditions_of
 from saga_operator.history import Attempt, History, entries
 from saga_operator.order import Order
@@ -17,7 +18,7 @@ from saga_operator.saga import (
     StepRecord,
     StepState,
 )
-from saga_operator.steps import DEFINITION_HASH, ORDER_SAGA
+from saga_operator.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
 from saga_operator.times import from_wire, to_wire
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
     return Saga(
         order=Order.from_spec(metadata["namespace"], spec),
         created=from_wire(metadata["creationTimestamp"]),
-        steps=tuple(recorded.get(step.name, StepRecord(step.name)) for step in ORDER_SAGA),
+        steps=tuple(recorded.get(step.name) or _unknown_to(recorded, step) for step in ORDER_SAGA),
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
         desired=desired_of(resource),
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -54,6 +55,15 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
             time=_time(done.get("time")),
         ),
     )
+
+
+def _unknown_to(recorded: Mapping[str, StepRecord], step: Step) -> StepRecord:
+    """A step that the saga has no record of: not begun, or added by a release after it was confirmed."""
+    pivot = recorded.get(PIVOT.name)
+    if step.kind is Kind.COMPENSABLE and pivot is not None and pivot.state is StepState.SUCCEEDED:
+        text = "this step came with a release after the order was confirmed"
+        return StepRecord(step.name, StepState.SKIPPED, reason=reasons.ADDED_LATER, message=text)
+    return StepRecord(step.name)
 
 
 def desired_of(resource: Mapping[str, Any]) -> Desired:
@@ -89,11 +99,12 @@ def status_of(
         min((record.start for record in saga.steps if record.start is not None), default=now)
     )
     finished = phase in FINISHED
+    shown = [record for record in saga.steps if not BY_NAME[record.name].retired or record != StepRecord(record.name)]
     status: Json = {
         "observedGeneration": generation,
         "phase": str(phase),
         "currentStep": saga.current_step or None,
-        "stepsSummary": f"{saga.succeeded_steps}/{len(saga.steps)}",
+        "stepsSummary": f"{saga.succeeded_steps}/{len(shown)}",
         "total": saga.order.total,
         "startTime": started,
         "completionTime": (previous.get("completionTime") or to_wire(now)) if finished else None,
@@ -104,7 +115,7 @@ def status_of(
         "suspendedSeconds": int(saga.suspended_seconds) or None,
         "intervention": saga.intervention and _intervention(saga.intervention),
         "definitionHash": previous.get("definitionHash") or DEFINITION_HASH,
-        "steps": [_entry(record, phase, (history or {}).get(record.name, ())) for record in saga.steps],
+        "steps": [_entry(record, phase, (history or {}).get(record.name, ())) for record in shown],
         "conditions": _conditions(saga, now, generation, previous),
     }
     return {key: value for key, value in status.items() if value is not None}

@@ -18,6 +18,7 @@ from tests.operator.scripted import ScriptedParticipants
 
 Json = dict[str, Any]
 T = TypeVar("T")
+ROOT = Path(__file__).resolve().parents[2]
 GROUP, VERSION, PLURAL, NAMESPACE = "ordersaga.io", "v1alpha1", "ordersagas", "sagas-of-operator-tests"
 
 
@@ -118,9 +119,11 @@ class OperatorProcess:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, release: str = "") -> None:
+        """`release`: another process table, see tests/operator/release.py."""
+        module = ["tests.operator.release", release] if release else ["saga_operator"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "saga_operator"], env=self.env, stderr=log)
+            self.process = subprocess.Popen([sys.executable, "-m", *module], env=self.env, stderr=log, cwd=ROOT)
 
     def signal(self, number: int) -> None:
         assert self.process is not None
