@@ -20,25 +20,28 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m pip download --quiet --require-hashes --only-binary :all: --dest /wheels --requirement requirements.lock
 
-# What services and operator need of it, from those checked wheels alone. kubernetes/aio is a second copy of that
-# package for asyncio, which nothing here imports: half of what its 100 MB would be.
+# What services and operator need of it, what the setup needs more, and what builds our own package: from those checked
+# wheels alone. kubernetes/aio is a second copy of that package for asyncio, which nothing here imports: most of 70 MB.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-o = p['optional-dependencies']; print(*p['dependencies'], *o['services'], *o['operator'], sep='\n')" >runtime.txt \
+RUN python -c "import tomllib; t = tomllib.load(open('pyproject.toml', 'rb')); p = t['project']; \
+o = p['optional-dependencies']; b = t['build-system']['requires']; \
+write = lambda name, lines: open(name, 'w').write('\n'.join(lines)); \
+write('runtime.txt', p['dependencies'] + o['services'] + o['operator']); \
+write('setup.txt', [r for r in o['stack'] if r not in b]); write('backend.txt', b)" \
     && python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --quiet --no-compile --no-index --find-links /wheels \
         --requirement runtime.txt \
     && rm -rf /opt/venv/lib/python*/site-packages/kubernetes/aio \
-    && python -m pip install --quiet --no-compile --no-index --find-links /wheels --target /opt/stack --no-deps \
-        cryptography cffi pycparser rich markdown-it-py mdurl pygments
+    && python -m pip install --quiet --no-compile --no-index --find-links /wheels --target /opt/setup \
+        --requirement setup.txt \
+    && python -m pip install --quiet --no-index --find-links /wheels --requirement backend.txt
 
 # Byte code for a read-only root, of a form that needs no look at the source. The API classes of the kubernetes package
 # are left out: they are loaded when used, and aren't.
-RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/client/(api|models)/' /opt/venv/lib /opt/stack
+RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/client/(api|models)/' /opt/venv/lib /opt/setup
 
 COPY . ./
-RUN python -m pip install --quiet --no-index --find-links /wheels hatchling \
-    && python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
+RUN python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
     && python -m pip install --quiet --no-compile --no-deps --no-index --target /app /dist/ordersaga-*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash /app
 
@@ -85,12 +88,12 @@ CMD ["python", "-m", "saga_operator"]
 
 
 FROM runtime AS setup
-COPY --from=build /opt/stack /opt/stack
+COPY --from=build /opt/setup /opt/setup
 COPY --from=build /app/dev /app/dev
 COPY crds /app/crds
 COPY manifests/rbac /app/manifests/rbac
-ENV PYTHONPATH=/app:/opt/stack
-USER root
+ENV PYTHONPATH=/app:/opt/setup
+USER 0
 # A volume that is first mounted here gets this owner, so that nobody else has to be root to write to it.
 RUN mkdir -p /state/authority /state/control-plane /state/etcd /state/operator /state/order-service \
     && chown -R 10001:0 /state && chmod 750 /state/*

