@@ -80,8 +80,8 @@ def judge(outcomes: Mapping[str, Outcome], books: Books) -> Verdict:
 
 
 def _is_expected(outcome: Outcome, finding: str) -> bool:
-    """A message that can't be delivered is no reason to roll back a paid order."""
-    return outcome.order.kind.name in ("bouncing", "nobody") and finding == "Completed, but 0 messages"
+    """A resource that was deleted before anybody saw it has left nothing, not even an order that was cancelled."""
+    return not outcome.calls and outcome.promises.deleted and finding == "Compensated, but the order is missing"
 
 
 def _endings(outcome: Outcome) -> Iterator[str]:

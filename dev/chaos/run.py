@@ -27,7 +27,9 @@ from dev.shop import Shop
 LOAD_SECONDS: Final = 120.0
 LOAD_SECONDS_EACH: Final = 0.6
 """What the load may take, and for each order: about three times what two busy cores need."""
-END_SECONDS: Final = 150.0
+LAST_SECONDS: Final = 5.0
+"""How long disturbances and outages go on after the last order was placed."""
+END_SECONDS: Final = 180.0
 """For all sagas to end once the faults have stopped: the longest back-off is 30 s, a lost wake-up costs a sweep."""
 TIDY_SECONDS: Final = 90.0
 """For finalizers and deletions after that: the operator promises a minute."""
@@ -95,12 +97,13 @@ class Run:
                 strike = strikes.pop(0)
                 load.history.strikes.append((load.history.now(), str(strike)))
                 system.strike(strike)
-            return not load.done
+            return load.placed < len(self._plan.orders)
 
         self._phase = "load and strikes"
         limit = LOAD_SECONDS + LOAD_SECONDS_EACH * len(self._plan.orders)
         if not self._watch(system, load, busy, limit):
             verdict.add("", [f"after {limit:.0f} s only {load.placed} orders were placed"])
+        self._watch(system, load, lambda: not load.done, LAST_SECONDS)
 
     def _calm(self, system: System, load: Load, verdict: Verdict) -> None:
         """No more faults; every saga has to end, and what is over has to be tidied up."""
@@ -108,13 +111,14 @@ class Run:
         system.calm()
         load.calm()
         self._watch(system, load, lambda: not system.whole(), END_SECONDS)
-        wait_ready(system.wanted())
+        wait_ready(system.wanted(), idle=lambda: self._say(load))
 
         def busy() -> bool:
-            return bool(self._look(load)) or load.proxy.under_way > 0
+            return not load.done or load.proxy.under_way > 0 or self._look(load)
 
         if not self._watch(system, load, busy, END_SECONDS):
-            verdict.add("", [f"{len(load.live)} sagas have not ended {END_SECONDS:.0f} s after the last fault"])
+            waiting = f"{len(load.live)} sagas" if load.done else "clients"
+            verdict.add("", [f"{END_SECONDS:.0f} s after the last fault {waiting} have not come to an end"])
         self._phase = "calm: finalizers"
         self._watch(system, load, lambda: bool(self._untidy(load)), TIDY_SECONDS)
 

@@ -17,7 +17,7 @@ from dev.cluster import Binaries, ControlPlane
 from dev.mongod import Mongod
 from dev.processes import Process, wait_ready
 
-NAMESPACE = "chaos"
+NAMESPACE = "shop"
 LEASE_SECONDS = 5.0
 """Half of the default, so that a run sees twice as many take-overs; renewed every second."""
 SWEEP_SECONDS = 5.0
