@@ -1,0 +1,92 @@
+"""Keeps a mongod of its own a replica set of one member: transactions need one.
+
+    python -m common.replicaset       beside mongod, for as long as it lives; ORDERSAGA_MONGODB_URL names it
+
+A database that starts empty (a new volume, or none) is formed anew without anybody's help. The member is called
+localhost, so that it is valid under every name that mongod is ever reached by: clients have to connect directly
+(`?directConnection=true`), as they do to the only member there is.
+"""
+
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from common.logs import configure_logging
+
+logger = logging.getLogger("ordersaga.replicaset")
+
+NAME = "ordersaga"
+MEMBER = "localhost:27017"
+NOT_YET_INITIALIZED = 94
+WATCH_SECONDS = 5.0
+"""A mongod that started again is a replica set again at most so much later."""
+FORM_SECONDS = 0.2
+"""While there is none yet, everybody waits for it."""
+
+Client = MongoClient[dict[str, Any]]
+
+
+class ReplicaSetSettings(BaseSettings):
+    """What this program reads from its environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
+
+    mongodb_url: str = Field(default="mongodb://127.0.0.1:27017/?directConnection=true")
+    log_format: str = "json"
+
+
+def ensure_primary(client: Client) -> bool:
+    """Form the replica set if there is none; whether mongod takes writes now.
+
+    Raises:
+        PyMongoError: mongod doesn't answer, or wasn't started with --replSet.
+    """
+    hello = client.admin.command("hello")
+    if hello.get("isWritablePrimary") and hello.get("setName"):
+        return True
+    try:
+        client.admin.command("replSetGetStatus")
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALIZED:
+            raise
+        client.admin.command("replSetInitiate", {"_id": NAME, "members": [{"_id": 0, "host": MEMBER}]})
+        logger.info("the replica set is formed")
+    return False
+
+
+def keep(settings: ReplicaSetSettings, stopped: threading.Event) -> None:
+    """Look after it until `stopped`; whatever goes wrong is logged when it is new, and tried again."""
+    told = ""
+    with Client(settings.mongodb_url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset") as client:
+        while not stopped.is_set():
+            try:
+                primary = ensure_primary(client)
+                now = "mongod is primary" if primary else "waiting for mongod to become primary"
+            except PyMongoError as error:
+                primary, now = False, f"mongod doesn't do it yet: {str(error)[:200]}"
+            if now != told:
+                logger.info(now)
+                told = now
+            stopped.wait(WATCH_SECONDS if primary else FORM_SECONDS)
+
+
+def main() -> int:
+    """Run until SIGTERM."""
+    settings = ReplicaSetSettings()
+    configure_logging("replicaset", format=settings.log_format, level="INFO")
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    keep(settings, stopped)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
