@@ -24,6 +24,8 @@ class TestControlPlane:
     administrator: Any
     """dev.administrator.Administrator"""
     url: str
+    apiserver: Any = None
+    """dev.cluster's process, for tests that stop or pause it; None if it isn't ours."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -96,6 +98,6 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCont
         wait_ready([plane.etcd, plane.apiserver])
         plane.administrator.install("shop")
         plane.administrator.wait_for_schema()
-        yield TestControlPlane(plane.administrator, plane.url)
+        yield TestControlPlane(plane.administrator, plane.url, plane.apiserver)
     finally:
         plane.stop()

@@ -29,23 +29,29 @@ async def operate(settings: Settings) -> None:
     client = KubeClient.from_config(user_agent="ordersaga-operator")
     lease = LeaseHolder(Leases(client, settings.namespace), settings)
     try:
+        stop = _stop_signal()
         health.role = "following"
-        if not await _acquired(lease):
+        if not await _acquired(lease, stop):
             return
         health.role = "leading"
-        await _lead(settings, client, lease)
+        await _lead(settings, client, lease, stop)
     finally:
         await lease.release()
         await client.aclose()
         await health.stop()
 
 
-async def _acquired(lease: LeaseHolder) -> bool:
-    """Wait for the Lease; False if the process was told to stop meanwhile."""
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, until kopf, which gets it as well, takes the signals over."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
+    """Wait for the Lease; False if the process was told to stop meanwhile."""
     acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())
     await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
     for task in (acquiring, stopping):
@@ -55,7 +61,7 @@ async def _acquired(lease: LeaseHolder) -> bool:
     return not stop.is_set()
 
 
-async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder) -> None:
+async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder, stop_signal: asyncio.Event) -> None:
     events = Events(client, component="ordersaga-operator")
     engine = Engine(settings, OrderSagas(client, settings.namespace), events, lease)
     helpers = [
@@ -72,7 +78,7 @@ async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder) -> N
         await lease.release()
 
     try:
-        await watch(engine, [settings.namespace], on_stop=stop)
+        await watch(engine, [settings.namespace], stop_signal, on_stop=stop)
     finally:
         await stop()
 

@@ -6,6 +6,7 @@ status is the log, and it is ours (docs/adr/0002).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Final
 
@@ -96,6 +97,8 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
     return registry
 
 
-async def watch(engine: Engine, namespaces: Collection[str], on_stop: Stop) -> None:
-    """Watch until the process is told to stop (SIGTERM, SIGINT)."""
-    await kopf.operator(registry=registry_for(engine, on_stop), namespaces=namespaces, standalone=True)
+async def watch(engine: Engine, namespaces: Collection[str], stop_signal: asyncio.Event, *, on_stop: Stop) -> None:
+    """Watch until the process is told to stop: by `stop_signal`, SIGTERM or SIGINT."""
+    await kopf.operator(
+        registry=registry_for(engine, on_stop), namespaces=namespaces, standalone=True, stop_flag=stop_signal
+    )

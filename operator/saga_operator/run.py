@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.kube import CORRELATION_ID, FINALIZER, Conflict, KubeError, NotFound
+from common.kube import CORRELATION_ID, FINALIZER, Conflict, Invalid, KubeError, NotFound
 from saga_operator.announcements import announcements
 from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.events import Event, Observed, Outcome, Paused
@@ -46,6 +46,7 @@ class SagaRun:
         self._unrecorded: list[Event] = []
         self._history = history_of(resource.get("status") or {})
         self._engine = engine
+        self._refused = 0  # status writes in a row that the API server found invalid
         self._newer: Json | None = None
         self._changed = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
@@ -228,7 +229,11 @@ class SagaRun:
         """
         try:
             await self._write_until_level()
-        except Conflict:
+        except (Conflict, Invalid) as error:
+            # Invalid as well: the rules that freeze a finished saga's status are asked before the version is
+            if isinstance(error, Invalid):
+                self._refused += 1
+                await self._engine.pause(self._refused, error)
             self._adopt(await self._read())
             self._changed.set()
         except Gone:
@@ -246,7 +251,7 @@ class SagaRun:
                         self.resource = await self._engine.write("status", self.name, body)
                 self._recorded = saga
                 del self._unrecorded[:count]
-            except Conflict:
+            except (Conflict, Invalid):
                 raise
             except NotFound as error:
                 raise Gone from error
@@ -254,6 +259,7 @@ class SagaRun:
                 attempt += 1
                 await self._engine.pause(attempt, error)
                 continue
+            self._refused = 0
             if self.saga == saga:
                 return
 

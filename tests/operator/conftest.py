@@ -56,6 +56,11 @@ class Sagas:
     def patch(self, name: str, **spec: Any) -> Json:
         return self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
 
+    def patch_status(self, name: str, **status: Any) -> Json:
+        return self.api.patch_namespaced_custom_object_status(  # type: ignore[no-any-return]
+            GROUP, VERSION, NAMESPACE, PLURAL, name, {"status": status}
+        )
+
     def delete(self, name: str) -> None:
         self.api.delete_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name)
 

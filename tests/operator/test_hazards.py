@@ -1,0 +1,148 @@
+"""Hazards that need a hand on the inside: late events, lost wake-ups, a decision that can't be recorded yet."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.kube import Events, KubeClient, OrderSagas
+from saga_operator.engine import Engine
+from saga_operator.settings import Settings
+from saga_operator.sweep import sweep
+from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
+from tests.operator.scripted import ScriptedParticipants, refused
+
+
+class SoleHolder:
+    """The Lease of somebody who is alone."""
+
+    epoch = 1
+
+    async def held(self) -> None:
+        return None
+
+    async def raise_epoch(self, above: int) -> None:
+        self.epoch = above + 1
+
+
+@pytest.fixture
+def resting(operator: OperatorProcess) -> Iterator[None]:
+    """The operator process rests, so that only the engine in this process works."""
+    operator.stop()
+    yield
+    operator.start()
+
+
+@pytest.fixture
+async def engine(resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants) -> AsyncIterator[Engine]:
+    urls = {f"{name}_url": participants.url for name in ("order", "inventory", "payment", "shipping", "notification")}
+    client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
+    engine = Engine(
+        Settings(namespace=NAMESPACE, **urls),  # type: ignore[arg-type]
+        OrderSagas(client, NAMESPACE),
+        Events(client, "tests"),
+        SoleHolder(),
+    )
+    yield engine
+    await engine.aclose()
+    await client.aclose()
+
+
+async def eventually(look: Callable[[], bool]) -> None:
+    """Like `wait_until`, for what happens in this event loop."""
+    for _ in range(1000):
+        if look():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("waited 20 s")
+
+
+async def until_idle(engine: Engine) -> None:
+    await eventually(lambda: not engine.running)
+
+
+async def test_a_finished_saga_is_not_run_again_by_a_stale_event(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    stale = sagas.create("o-stale")
+    engine.submit(stale)
+    await until_idle(engine)
+    calls = len(participants.of("o-stale"))
+    assert sagas.status("o-stale")["phase"] == "Completed"
+    assert engine.submit(stale) is False
+    await until_idle(engine)
+    assert len(participants.of("o-stale")) == calls == 6
+
+
+async def test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    old = sagas.create("o-restored")
+    engine.submit(old)
+    await until_idle(engine)
+    assert engine.submit(old, listed_at=time.monotonic()) is True
+    await until_idle(engine)
+
+
+async def test_the_sweep_takes_up_a_saga_whose_event_was_lost(engine: Engine, sagas: Sagas) -> None:
+    sagas.create("o-unseen")
+    await sweep(engine)
+    await until_idle(engine)
+    assert sagas.status("o-unseen")["phase"] == "Completed"
+
+
+async def test_the_sweep_clears_a_finalizer_that_a_crash_left_behind(engine: Engine, sagas: Sagas) -> None:
+    engine.submit(sagas.create("o-leftover"))
+    await until_idle(engine)
+    finalizers: dict[str, Any] = {"metadata": {"finalizers": ["ordersaga.io/compensation"]}}
+    await engine.sagas.patch("o-leftover", finalizers)
+    await sweep(engine)
+    await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
+
+
+async def test_a_resource_that_is_already_going_without_our_finalizer_is_never_started(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    going = sagas.create("o-going", finalizer=False)
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert engine.submit(going) is False
+    assert participants.of("o-going") == []
+
+
+def test_nothing_is_undone_before_the_decision_is_recorded(
+    operator: OperatorProcess, control_plane: Any, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    if control_plane.apiserver is None:
+        pytest.skip("the API server was given, so it is not ours to pause")
+    apiserver = control_plane.apiserver.pid
+    reply = refused("card_declined")
+    reply.delay = 0.8
+    participants.say("o-unrecorded", "/api/payments/process", reply)
+    sagas.create("o-unrecorded")
+    wait_until(lambda: "/api/payments/process" in participants.paths("o-unrecorded"), "payment to be called")
+    os.kill(apiserver, signal.SIGSTOP)
+    try:
+        time.sleep(2.5)
+        assert "/api/orders/reject" not in participants.paths("o-unrecorded")
+    finally:
+        os.kill(apiserver, signal.SIGCONT)
+    sagas.wait("o-unrecorded", "Compensated", seconds=40)
+
+
+def test_a_decision_of_another_orchestrator_is_adopted(
+    operator: OperatorProcess, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    reply = refused("running", "wait")
+    reply.delay = 0.5
+    participants.say("o-adopted", "/api/payments/process", always=reply)
+    sagas.create("o-adopted")
+    wait_until(lambda: sagas.step("o-adopted", "inventory").get("state") == "Succeeded", "inventory's record")
+    failure = {"step": "payment", "reason": "DecidedElsewhere", "message": "by another orchestrator"}
+    sagas.patch_status("o-adopted", failure=failure)
+    status = sagas.wait("o-adopted", "Compensated")["status"]
+    assert status["failure"]["reason"] == "DecidedElsewhere"
