@@ -1,9 +1,12 @@
 """What an administrator does to an API server: install our definition and Roles, make identities, run kubectl."""
 
+import copy
+import functools
 import json
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from dev.certificates import write_private
 from dev.errors import StackError
@@ -40,17 +43,22 @@ class Administrator:
             raise StackError(f"kubectl {' '.join(words)} failed: {result.stderr.strip() or result.stdout.strip()}")
         return result
 
+    @functools.cached_property
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json").stdout)
+        return config
+
     def install(self, namespace: str) -> None:
         """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship."""
-        self.kubectl(*APPLY, input=definitions())
-        self.install_roles(namespace)
+        # In one call: kubectl asks for everything that the API server knows before it does anything.
+        documents = "\n---\n".join((definitions(), _namespace(namespace), roles(namespace)))
+        self.kubectl(*APPLY, "--namespace", namespace, input=documents)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
 
     def install_roles(self, namespace: str) -> None:
         """Make a namespace for an installation, with the identities and rights that one needs."""
-        made = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-        self.kubectl(*APPLY, input=made)
-        self.kubectl(*APPLY, "--namespace", namespace, input=roles(namespace))
+        documents = "\n---\n".join((_namespace(namespace), roles(namespace)))
+        self.kubectl(*APPLY, "--namespace", namespace, input=documents)
 
     def wait_for_schema(self, seconds: float = 30) -> None:
         """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
@@ -71,12 +79,16 @@ class Administrator:
         token = self.kubectl("create", "token", account, "--namespace", namespace, lifetime).stdout.strip()
         token_file = folder / f"{account}.token"
         write_private(token_file, token.encode())
-        config = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json").stdout)
+        config = copy.deepcopy(self._config)
         config["users"][0]["user"] = {"tokenFile": str(token_file)}
         config["contexts"][0]["context"]["namespace"] = namespace
         path = folder / f"{account}.kubeconfig"
         write_private(path, json.dumps(config, indent=2).encode())
         return path
+
+
+def _namespace(name: str) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
 def definitions() -> str:
