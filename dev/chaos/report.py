@@ -23,9 +23,21 @@ def summary(plan: Plan, history: History, kills: Counter[str], outcomes: dict[st
         "other strikes": f"{len(history.strikes) - sum('kill -9' in text for _, text in history.strikes)}",
         "calls": f"{sum(map(len, history.calls.values()))}, of which {history.repeated} were repetitions",
         "disturbed": f"{history.disturbed} ({troubles})",
+        "answers": _answers(history),
         "duration": f"{seconds:.0f} s",
     }
     return "\n".join(f"  {name:<14}{text}" for name, text in rows.items())
+
+
+def _answers(history: History) -> str:
+    """What the services said, the most frequent first."""
+    counts = Counter(
+        f"{status} {code}".rstrip()
+        for calls in history.calls.values()
+        for call in calls
+        for status, code in call.answers()
+    )
+    return ", ".join(f"{count} × {answer}" for answer, count in counts.most_common())
 
 
 def timeline(outcome: Outcome, history: History) -> Iterator[str]:

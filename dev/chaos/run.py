@@ -62,6 +62,9 @@ class Run:
                 system.stop()
         print()
         print(report.summary(plan, load.history, system.kills, outcomes, time.monotonic() - began))
+        with (self._folder / "timelines.txt").open("w") as file:
+            for outcome in outcomes.values():
+                print(*report.timeline(outcome, load.history), sep="\n", end="\n\n", file=file)
         if not verdict.count:
             print("\n  0 violations")
             return True
