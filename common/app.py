@@ -21,7 +21,7 @@ the background, again and again until they exist: a service starts without its d
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from itertools import groupby
 from typing import Any
@@ -31,6 +31,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from common.access import bounded, observed
+from common.background import in_background
 from common.errors import ProblemBody, Unavailable, documented
 from common.logs import configure_logging
 from common.metrics import CONTENT_TYPE, ServiceMetrics
@@ -116,17 +117,10 @@ def create_app(
         assert isinstance(app, Service)  # noqa: S101 - it is the one made below
         app.mongo = Mongo(settings.mongodb_url, driver=settings.mongodb_driver, timeout_ms=settings.mongodb_timeout_ms)
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
-        indexing = asyncio.create_task(_keep_indexing(app), name=f"{name}-indexes")
         try:
-            if lifespan is None:
+            async with in_background(_keep_indexing(app), name="indexes"), (lifespan or _nothing_more)(app):
                 yield
-            else:
-                async with lifespan(app):
-                    yield
         finally:
-            indexing.cancel()
-            with suppress(asyncio.CancelledError):
-                await indexing
             await app.mongo.close()
 
     app = Service(
@@ -158,6 +152,11 @@ class NoAnswer(Response):
             raise ConnectionResetError("the connection is dropped without an answer, as asked by the test provider")
         transport.abort()
         await asyncio.sleep(0)  # lets the server see the loss before it looks for the answer
+
+
+@asynccontextmanager
+async def _nothing_more(app: Service) -> AsyncIterator[None]:
+    yield
 
 
 async def _keep_indexing(app: Service) -> None:

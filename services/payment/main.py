@@ -3,14 +3,14 @@
 cd services/payment && python -m uvicorn main:app --port 8002
 """
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.app import NoAnswer, Service, create_app, respond
+from common.background import in_background
 from common.errors import SAGA_STATUSES, NotFound, documented
 from common.idempotency import SagaKey, saga_key
 from common.pagination import PagingQuery
@@ -143,13 +143,8 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     app.state.test_provider = provider
     app.state.payments = Payments(app.database, provider)
-    settling = asyncio.create_task(app.state.payments.settle_for_ever(), name="payment-settling")
-    try:
+    async with in_background(app.state.payments.settle_for_ever(), name="settling"):
         yield
-    finally:
-        settling.cancel()
-        with suppress(asyncio.CancelledError):
-            await settling
 
 
 def build(settings: ServiceSettings | None = None) -> Service:

@@ -1,0 +1,26 @@
+"""Work beside the requests, for as long as the app lives."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+logger = logging.getLogger("ordersaga.background")
+
+PATIENCE_SECONDS = 0.5
+"""How long to wait before cancelling again: a driver that waits for a server has been seen to lose a cancellation."""
+
+
+@asynccontextmanager
+async def in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
+    """Run `work` until the block ends; what it raises is logged."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s has failed", name, exc_info=error)
