@@ -14,9 +14,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.paths import CHECKOUT
-
 LISTEN = "0A"
+MARK = "crds/ordersaga.yaml"
+"""What every checkout of this project has, and nothing else."""
 # A service finishes its requests in a second or two; after this we kill.
 STOP_SECONDS = 10.0
 
@@ -29,7 +29,8 @@ class Holder:
     pid: int
     command: str
     ours: bool
-    """Whether it runs from this checkout, or is one of this project's programs."""
+    """Whether it works in a checkout of this project. Its command says nothing: an active virtual environment of ours
+    makes every Python program look like one of ours."""
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command[:80]})"
@@ -106,11 +107,11 @@ def _listening_inodes(port: int) -> set[str]:
 
 def _describe(port: int, folder: Path) -> Holder:
     command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    place = ""
+    ours = False
     with contextlib.suppress(OSError):
-        place = os.readlink(folder / "cwd")
-    inside = f"{place}/".startswith(f"{CHECKOUT}/") or f"{CHECKOUT}/" in command
-    return Holder(port, int(folder.name), command, inside)
+        place = Path(os.readlink(folder / "cwd"))
+        ours = any((parent / MARK).is_file() for parent in (place, *place.parents))
+    return Holder(port, int(folder.name), command, ours)
 
 
 def main(arguments: list[str]) -> int:

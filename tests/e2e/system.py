@@ -46,6 +46,11 @@ class Stack:
         """All of them, in the order in which they start."""
         return [*self.services.values(), self.operator]
 
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's."""
+        return self._plane.kubeconfig
+
     def start(self) -> None:
         """Start everything that isn't running, and wait until all are ready."""
         for process in self.processes:
