@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from ordersaga.audit import command as audit
+from ordersaga.conformance import command as conformance
 from ordersaga.settings import Settings
 
 
@@ -13,6 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     settings = Settings()
     audit.add_to(commands, settings)
+    conformance.add_to(commands, settings)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

@@ -1,0 +1,51 @@
+"""What the kit has to be told of a participant before it can try it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Json = dict[str, Any]
+Body = Callable[[str], Json]
+"""Makes a request body for an order: always the same one for the same order."""
+Direction = Literal["do", "undo"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One POST of the saga."""
+
+    path: str
+    step: str
+    direction: Direction
+    body: Body
+
+    def key(self, order_id: str, namespace: str = "shop") -> str:
+        """The Idempotency-Key of this call for that order."""
+        return f"{namespace}/{order_id}/{self.step}/{self.direction}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A participant's do and undo, and what is known of them. What isn't given isn't tried."""
+
+    do: Route
+    undo: Route
+    namespace: str = "shop"
+    takes_back: bool = True
+    """Whether the undo takes back what happened. A message that was sent can only be prevented."""
+    other: Body | None = None
+    """Another valid body of the do for the same order."""
+    refused: Body | None = None
+    """A body of the do that is refused for a business reason."""
+    slow: Body | None = None
+    """A body of the do that is first answered 202."""
+    prepare: Callable[[str], Awaitable[None]] | None = None
+    """What has to happen to an order before its do: it may be called repeatedly, and must not fail."""
+    live: Callable[[str], Awaitable[bool]] | None = None
+    """Whether an effect of this order stands at this moment."""
+    ledger: Callable[[str], Awaitable[Sequence[str]]] | None = None
+    """What really happened out there for this order: kinds such as charge and refund, one entry for each time."""
+
+    def route(self, direction: Direction) -> Route:
+        """The route of that direction."""
+        return self.do if direction == "do" else self.undo
