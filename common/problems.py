@@ -62,6 +62,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     for one in errors:
         if one["loc"] == ("header", "Idempotency-Key") and one["type"] == "missing":
             return _respond(request, _missing_key(request, order_id))
+    if not isinstance(error.body, dict) and error.body and "json" not in request.headers.get("content-type", ""):
+        return _respond(request, Invalid("send the body as JSON, with the header Content-Type: application/json"))
     shown = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in errors[:5])
     more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
     return _respond(request, Invalid(f"correct the request: {shown}{more}", order_id=order_id))
@@ -93,6 +95,8 @@ def _place(location: tuple[Any, ...]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = error.status_code
+    if status == 400:  # FastAPI's word for a body that can't be decoded; every other wrong body is 422
+        return _respond(request, Invalid("correct the request: the body isn't JSON in UTF-8"))
     detail = _FRAMEWORK_DETAILS.get(status, str(error.detail)).format(path=request.url.path, method=request.method)
     problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"))
     return _respond(request, problem, error.headers)

@@ -1,0 +1,114 @@
+"""The barrier's decisions: pure functions of a document and a call."""
+
+from typing import Any
+
+import pytest
+
+from common import transitions
+from common.errors import Refused
+from common.record import Operation, Record
+from common.transitions import Answer, Call, Done, Write
+
+
+def call(
+    operation: str = "do", *, fingerprint: str = "body", epoch: int | None = None, namespace: str = "shop"
+) -> Call:
+    return Call(f"{namespace}/o-1/payment/{operation}", namespace, "o-1", operation, fingerprint, epoch)
+
+
+def book(document: Any) -> Done:
+    return Done({"order_id": "o-1", "status": "booked"}, {"order_id": "o-1", "status": "booked"})
+
+
+def take_back(document: Any) -> Done:
+    return Done({"status": "cancelled"}, {"order_id": "o-1", "status": "cancelled"})
+
+
+def refuse(document: Any) -> Done:
+    raise Refused("out_of_stock", "order o-1: too few mugs", fields={"status": "refused"})
+
+
+def written(document: dict[str, Any] | None, decision: Any) -> dict[str, Any]:
+    """The document after a decision."""
+    assert isinstance(decision, Write), decision
+    return {**(document or {"_id": "o-1"}), **decision.fields, "barrier": decision.record.to_document()}
+
+
+def booked(epoch: int | None = None) -> dict[str, Any]:
+    return written(None, transitions.do(call(epoch=epoch), None, book))
+
+
+def code(decision: Any) -> str:
+    answer = decision.answer if isinstance(decision, Write) else decision
+    found: str = answer.body["code"]
+    return found
+
+
+def test_a_first_do_is_one_write_with_its_answer_stored() -> None:
+    decision = transitions.do(call(), None, book)
+    assert isinstance(decision, Write)
+    assert (decision.answer.status, decision.effect, decision.record.version) == (200, True, 1)
+    assert decision.record.get("do") == Operation("body", "answered", 200, decision.answer.body)
+
+
+def test_a_replay_writes_nothing() -> None:
+    assert transitions.do(call(), booked(), refuse) == Answer(200, {"order_id": "o-1", "status": "booked"})
+
+
+def test_a_refusal_is_stored_and_replayed() -> None:
+    refused = written(None, transitions.do(call(), None, refuse))
+    assert refused["status"] == "refused"
+    replay = transitions.do(call(), refused, book)
+    assert isinstance(replay, Answer)
+    assert (replay.status, replay.body["code"], replay.body["order_id"]) == (409, "out_of_stock", "o-1")
+
+
+def test_the_undo_of_a_refusal_finds_nothing_and_leaves_a_tombstone() -> None:
+    refused = written(None, transitions.do(call(), None, refuse))
+    decision = transitions.undo(call("undo"), refused, take_back)
+    assert isinstance(decision, Write)
+    assert (decision.answer.body["effect"], decision.effect, decision.record.tombstone) == ("none", False, True)
+
+
+def test_an_undo_that_is_refused_stores_nothing_and_leaves_no_tombstone() -> None:
+    decision = transitions.undo(call("undo"), booked(), refuse)
+    assert isinstance(decision, Answer)
+    assert (decision.status, decision.body["code"]) == (409, "out_of_stock")
+
+
+def test_content_outranks_the_tombstone() -> None:
+    """Somebody else's order under the same id must not be told that it was rolled back: it never was."""
+    undone = written(booked(), transitions.undo(call("undo"), booked(), take_back))
+    assert code(transitions.do(call(fingerprint="other"), undone, book)) == "key_reused"
+    assert code(transitions.do(call(), undone, book)) == "compensated"
+
+
+def test_the_epoch_comes_before_everything() -> None:
+    document = booked(epoch=7)
+    for late in (call(epoch=6), call(epoch=6, fingerprint="other"), call(epoch=6, namespace="elsewhere")):
+        answer = transitions.do(late, document, book)
+        assert isinstance(answer, Answer)
+        assert (answer.status, answer.body["code"]) == (412, "stale_epoch")
+
+
+def test_a_higher_epoch_is_raised_with_whatever_is_answered() -> None:
+    document = booked(epoch=7)
+    raised = transitions.do(call(epoch=8), document, book)
+    assert isinstance(raised, Write)
+    assert (raised.record.epoch, raised.answer.status, raised.effect) == (8, 200, False)
+    assert isinstance(transitions.do(call(epoch=7), document, book), Answer)
+    assert isinstance(transitions.do(call(), document, book), Answer)
+
+
+def test_another_namespace_gets_nothing() -> None:
+    assert code(transitions.do(call(namespace="elsewhere"), booked(), book)) == "order_id_used"
+    assert code(transitions.undo(call("undo", namespace="elsewhere"), booked(), take_back)) == "order_id_used"
+
+
+@pytest.mark.parametrize("state", ["running", "pending", "answered"])
+def test_a_record_survives_the_database(state: Any) -> None:
+    operation = Operation("body", state, 200, {"a": 1}) if state == "answered" else Operation("body", state, token="t")
+    record = Record(version=3, namespace="shop", epoch=9, tombstone=True).with_operation("do", operation)
+    document = {"barrier": record.to_document()}
+    assert Record.of(document) == record
+    assert document["barrier"].get("waiting", False) == (state == "pending")
