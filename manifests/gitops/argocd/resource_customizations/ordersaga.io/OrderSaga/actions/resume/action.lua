@@ -1,0 +1,2 @@
+obj.spec.state = "Active"
+return obj
