@@ -1,5 +1,5 @@
 """The operator: reconciles `OrderSaga` resources step by step.
 
 Decisions are pure (`steps`, `order`, `saga`, `events`, `decide`, `evolve`), I/O is thin around them (`participants`,
-`recorder`, `run`, `engine`, `handlers`).
+`record`, `run`, `engine`, `handlers`).
 """

@@ -22,7 +22,8 @@ from saga_operator.downstream import Downstream
 from saga_operator.finalizers import FinalizerQueue
 from saga_operator.measure import measure_end, measure_start
 from saga_operator.participants import Participants
-from saga_operator.run import SagaRun, version_of
+from saga_operator.record import version_of
+from saga_operator.run import SagaRun
 from saga_operator.saga import FINISHED, Phase
 from saga_operator.settings import Settings
 from saga_operator.steps import ORDER_SAGA

@@ -117,7 +117,7 @@ class OperatorProcess:
             "ORDERSAGA_NAMESPACE": NAMESPACE,
             "ORDERSAGA_IDENTITY": identity,
             "ORDERSAGA_HEALTH_PORT": str(self.port),
-            "ORDERSAGA_CALL_TIMEOUT": "1.0",
+            "ORDERSAGA_CALL_TIMEOUT": "4.0",
             "ORDERSAGA_SWEEP_INTERVAL": "2",
             "ORDERSAGA_LOG_FORMAT": "text",
             **env,
