@@ -21,6 +21,7 @@ from dev.errors import StackError
 PR_SET_PDEATHSIG = 1
 # Most parts are ready within 5 s on two idle cores; a machine that is building something beside us takes far longer.
 READY_SECONDS = 90.0
+MISSING_LIBRARY = "error while loading shared libraries"
 # A service finishes its requests and mongod writes its checkpoint in a second or two; after this we kill.
 STOP_SECONDS = 15.0
 
@@ -128,8 +129,10 @@ class Process:
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
-            lines = self.log.read_text(errors="replace").split("\n")
-            return next((f" ({line.strip()[:200]})" for line in reversed(lines) if line.strip()), "")
+            lines = [line.strip() for line in self.log.read_text(errors="replace").split("\n") if line.strip()]
+            if lines and MISSING_LIBRARY in lines[-1]:
+                return f" ({lines[-1]}: install the package that has it, on Debian and Ubuntu libcurl4 for libcurl)"
+            return f" ({lines[-1][:200]})" if lines else ""
         return ""
 
     def _signal(self, number: signal.Signals) -> None:

@@ -53,7 +53,10 @@ class Supervisor:
         for index, (due, seconds, chore) in enumerate(self._chores):
             if now >= due:
                 self._chores[index] = (now + seconds, seconds, chore)
-                chore()
+                try:
+                    chore()
+                except StackError as error:  # perhaps a part is being started again just now
+                    self._say(f"{error}; next try in {seconds / 3600:.0f} hours")
 
     def run(self) -> None:
         """Look after everybody until a signal raises KeyboardInterrupt."""

@@ -17,6 +17,7 @@ from dev.layout import PORTS
 from dev.paths import CHECKOUT
 from dev.ports import holders
 from dev.processes import free_port
+from dev.shop import Shop, finished, phase
 
 pytestmark = pytest.mark.slow
 
@@ -115,10 +116,20 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
         assert refused.returncode == 1
         assert f"runs already (process {stack.pid})" in refused.stderr
 
-        os.kill(holders(terminal.ports["order"])[0].pid, signal.SIGKILL)
-        assert wait_for(lambda: terminal.says("order service was ended by signal SIGKILL; starting it again"))
-        assert wait_for(lambda: ready(url))
+        for port, part in (
+            ("order", "order service"),
+            ("etcd", "etcd"),
+            ("apiserver", "kube-apiserver"),
+            ("mongod", "mongod"),
+        ):
+            os.kill(holders(terminal.ports[port])[0].pid, signal.SIGKILL)
+            said = f"{part} was ended by signal SIGKILL; starting it again"
+            assert wait_for(lambda said=said: terminal.says(said)), said  # type: ignore[misc]
+        assert wait_for(lambda: ready(url)), terminal.output.read_text()
         assert httpx.get(f"{url}/api/orders").json()["total"] == before
+        with Shop({name: f"http://127.0.0.1:{port}" for name, port in terminal.ports.items()}) as shop:
+            shop.place("o-after-all-that")
+            assert phase(shop.watch("o-after-all-that", finished)) == "Completed"
     assert stack.returncode == 0
     assert terminal.children() == []
     assert not (terminal.folder / "lock").exists()
