@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dev.chaos.dice import between, weighted
+from dev.chaos.dice import between, draw, weighted
 
 
 class Trouble(StrEnum):
@@ -61,10 +61,27 @@ DISTURBED_CALLS: Final = 5
 """From then on the calls of an operation are left alone: a saga is to be tried, not to be made impossible."""
 
 
+HAUNTED_SHARE: Final = 0.06
+"""Orders of which one step is haunted: every call of its do arrives late, while the order is being cancelled. By mere
+chance an action that has never been seen would meet its own undo once in a thousand sagas.
+"""
+HAUNTED_STEPS: Final = ("order", "inventory", "payment", "shipping", "confirmation")
+
+
+def haunted_step(seed: int, order_id: str) -> str | None:
+    """The step whose do arrives late only, or None."""
+    what = (seed, "haunted", order_id)
+    if draw(*what) >= HAUNTED_SHARE:
+        return None
+    return HAUNTED_STEPS[int(len(HAUNTED_STEPS) * draw(*what, "step"))]
+
+
 def disturbance_of(seed: int, order_id: str, step: str, operation: str, number: int) -> Disturbance:
     """What happens to the call; `number` counts the calls of this operation from 1."""
     if number > DISTURBED_CALLS:
         return Disturbance(Trouble.NONE)
     what = (seed, "call", order_id, step, operation, number)
+    if operation == "do" and step == haunted_step(seed, order_id):
+        return Disturbance(Trouble.LATE, between(*SECONDS[Trouble.LATE], *what, "seconds"))
     trouble = weighted(WEIGHTS, *what)
     return Disturbance(trouble, between(*SECONDS[trouble], *what, "seconds") if trouble in SECONDS else 0.0)

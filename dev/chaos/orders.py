@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from dev.chaos.dice import between, draw, weighted
+from dev.chaos.disturbances import haunted_step
 
 Json = dict[str, Any]
 
@@ -168,9 +169,15 @@ def _order(seed: int, number: int) -> Order:
     meddling = weighted(MEDDLING, *words("meddling"))
     if by_kubernetes and meddling in (Meddling.TWICE, Meddling.OTHER_CONTENT):
         meddling = Meddling.NONE  # the API server itself answers those
+    after = between(0, 1.2, *words("after")) * draw(*words("sooner"))
+    order_id = f"o-{number:05}"
+    if haunted_step(seed, order_id) is not None:
+        kind = KINDS["plain"]
+        meddling = Meddling.CANCEL_SPEC if by_kubernetes or draw(*words("how")) < 0.5 else Meddling.CANCEL_REST
+        after = between(0.2, 4, *words("haunted"))
     product = "p-scarce" if kind.name == "scarce" else ("p-mug", "p-shirt", "p-poster")[number % 3]
     wish = {
-        "order_id": f"o-{number:05}",
+        "order_id": order_id,
         "customer_id": CUSTOMERS[number % len(CUSTOMERS)],
         "currency": CURRENCY,
         **_items(product, 1 + int(3 * draw(*words("quantity"))), PRICES[product]),
@@ -183,7 +190,7 @@ def _order(seed: int, number: int) -> Order:
         kind=kind,
         by_kubernetes=by_kubernetes,
         meddling=meddling,
-        meddling_after=between(0, 1.2, *words("after")) * draw(*words("sooner")),
+        meddling_after=round(after, 3),
         wish=wish,
         run=_run(words) if by_kubernetes else {},
     )

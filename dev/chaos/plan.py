@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dev.chaos.disturbances import Trouble, disturbance_of
+from dev.chaos.disturbances import Trouble, disturbance_of, haunted_step
 from dev.chaos.orders import Meddling, Order, make_orders
 from dev.chaos.strikes import Strike, make_strikes
 
@@ -52,6 +52,8 @@ class Plan:
             words.append("by Kubernetes" + "".join(f" {key}={value}" for key, value in order.run.items()))
         if order.meddling is not Meddling.NONE:
             words.append(f"{order.meddling} after {order.meddling_after:.2f} s")
+        if step := haunted_step(self.seed, order.order_id):
+            words.append(f"{step}/do arrives late only")
         for step, operation in OPERATIONS:
             found = disturbance_of(self.seed, order.order_id, step, operation, 1)
             if found.trouble is not Trouble.NONE and not (step == "client" and order.by_kubernetes):

@@ -48,9 +48,11 @@ BAG: Final = (
     (Blow.KILL, ETCD),
     (Blow.PAUSE, OPERATOR),
     (Blow.PAUSE, "a service"),
+    (Blow.PAUSE, "a store"),
     (Blow.JOIN, SECOND),
     (Blow.OVERLAP, SECOND),
 )
+ONE_OF: Final = {"a service": SERVICES, "a store": (MONGOD, APISERVER, ETCD)}
 SECONDS: Final = {
     Blow.KILL: (0.05, 1.5),
     Blow.PAUSE: (0.3, 7.0),  # up to more than the 5 s that a call may take
@@ -70,8 +72,8 @@ def make_strikes(seed: int, orders: int) -> tuple[Strike, ...]:
         number = len(strikes)
         bag = bag or shuffled(BAG, seed, "bag", number)
         blow, part = bag.pop()
-        if part == "a service":
-            part = SERVICES[int(len(SERVICES) * draw(seed, "service", number))]
+        if part in ONE_OF:
+            part = ONE_OF[part][int(len(ONE_OF[part]) * draw(seed, "which", number))]
         strikes.append(Strike(after, blow, part, between(*SECONDS[blow], seed, "seconds", number)))
         after += 1 + round(2 * (SPACING - 1) * draw(seed, "spacing", number))
     return tuple(strikes)

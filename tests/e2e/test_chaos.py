@@ -14,11 +14,11 @@ from dev.chaos.messages import Message
 from dev.chaos.orders import Order, make_orders
 from dev.chaos.plan import Plan
 from dev.chaos.protocol import broken_rules
-from dev.chaos.strikes import BAG
+from dev.chaos.strikes import BAG, ONE_OF
 from dev.paths import CHECKOUT
 
 SAGAS = 160
-SEED = 3
+SEED = 13
 """With so many orders this seed's strikes hit every part once; `python -m dev.chaos --plan` shows them."""
 
 
@@ -54,7 +54,7 @@ def test_a_longer_run_begins_like_a_shorter_one() -> None:
 
 def test_the_short_run_strikes_every_part() -> None:
     struck = {(strike.blow, strike.part) for strike in Plan.make(SEED, SAGAS).strikes}
-    assert {(blow, part) for blow, part in BAG if part != "a service"} <= struck
+    assert {(blow, part) for blow, part in BAG if part not in ONE_OF} <= struck
 
 
 # What the wire may show, and what the judge says when it shows something else.
