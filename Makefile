@@ -20,7 +20,7 @@ health: venv ## Is every part of the running system well?
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -32,6 +32,8 @@ test-e2e: ready ## Orders through all real parts, with crashes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
 	$(BIN)/python -m dev.chaos
+mutate: ready ## Take each remedy against a hazard out in turn, and see its test fail (ARGS="tombstone" for some)
+	$(BIN)/python -m tests.mutation $(ARGS)
 lint: venv ## ruff: mistakes and layout
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -52,7 +54,7 @@ images: ## All images, with docker
 	docker build -t e-commerce-saga-base .
 	for service in order inventory payment shipping notification; do \
 	    docker build -t e-commerce-saga/$$service-service:latest --build-arg SERVICE_DIR=$$service . || exit 1; done
-	for target in operator setup; do docker build -t e-commerce-saga/$$target:latest --target $$target . || exit 1; done
+	for target in operator tools; do docker build -t e-commerce-saga/$$target:latest --target $$target . || exit 1; done
 compose-test: ready ## Builds the images and runs the whole system under docker-compose (needs an engine; minutes)
 	@docker info >/dev/null 2>&1 || $(NO_ENGINE)
 	ORDERSAGA_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/containers $(ARGS)

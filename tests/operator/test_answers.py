@@ -38,8 +38,13 @@ def test_the_finalizer_is_taken_off_a_finished_saga(sagas: Sagas) -> None:
     wait_until(lambda: not sagas.get("o-released")["metadata"].get("finalizers"), "no finalizer")
 
 
-def test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect(sagas: Sagas) -> None:
+def test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    participants.say("o-kubectl", "/api/orders/create", Reply(200, {"order_id": "o-kubectl"}, delay=0.5))
     sagas.create("o-kubectl", finalizer=False)
+    wait_until(lambda: participants.paths("o-kubectl"), "the first call")
+    assert sagas.get("o-kubectl")["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
     sagas.wait("o-kubectl", "Completed")
 
 

@@ -114,6 +114,18 @@ async def test_a_resource_that_is_already_going_without_our_finalizer_is_never_s
     assert participants.of("o-going") == []
 
 
+async def test_a_stale_orchestrator_does_not_overwrite_a_decision(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    stale = sagas.create("o-overtaken")
+    failure = {"step": "payment", "reason": "DecidedElsewhere", "message": "by another orchestrator"}
+    sagas.patch_status("o-overtaken", failure=failure)
+    engine.submit(stale)
+    await until_idle(engine)
+    assert sagas.status("o-overtaken")["phase"] == "Compensated"
+    assert "/api/orders/reject" in participants.paths("o-overtaken")
+
+
 def test_nothing_is_undone_before_the_decision_is_recorded(
     operator: OperatorProcess, control_plane: Any, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
