@@ -1,0 +1,200 @@
+"""What the chart promises, read from what Helm makes of it."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.deploy import render
+from dev.errors import StackError
+from tests.manifests.charts import EVERYTHING, HELMS, OPENSHIFT, SERVICES, environment, rendered, run_helm
+
+PORTS = {"order": 8000, "inventory": 8001, "payment": 8002, "shipping": 8003, "notification": 8004}
+PRODUCTION = ("--set", "global.environment=production")
+EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
+
+
+@pytest.mark.parametrize("program", HELMS)
+@pytest.mark.parametrize("arguments", [(), EVERYTHING, OPENSHIFT], ids=["defaults", "everything", "openshift"])
+def test_both_helms_find_nothing_to_complain_about(program: str, arguments: tuple[str, ...]) -> None:
+    result = run_helm("lint", "--strict", render.CHART, *arguments, program=program)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_service_is_a_deployment_behind_a_service_at_its_known_port() -> None:
+    chart = rendered()
+    for service, port in PORTS.items():
+        assert chart("Service", f"{service}-service")["spec"]["ports"][0]["port"] == port
+        (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
+        assert container["ports"] == [{"name": "http", "containerPort": port}]
+        assert environment(container)["UVICORN_PORT"] == str(port)
+        assert container["image"] == f"e-commerce-saga/{service}-service:latest"
+
+
+def test_the_installation_serves_the_namespace_it_is_in() -> None:
+    for name, container in rendered().containers():
+        if container["name"] in ("service", "operator", "wait", "order"):
+            known = environment(container)["ORDERSAGA_NAMESPACE"]
+            assert known == {"fieldRef": {"fieldPath": "metadata.namespace"}}, name
+    namespaces = {body["metadata"].get("namespace") for body in rendered().objects}
+    assert namespaces == {"shop", None}
+    assert {body["kind"] for body in rendered().objects if "namespace" not in body["metadata"]} == {
+        "ClusterRole",
+        "CustomResourceDefinition",
+    }
+
+
+def test_production_doubles_services_and_operator() -> None:
+    replicas = {body["metadata"]["name"]: body["spec"]["replicas"] for body in rendered(*PRODUCTION).all("Deployment")}
+    assert replicas.pop("mongodb") == 1
+    assert set(replicas.values()) == {2}
+
+
+def test_a_services_own_replicas_come_first_and_may_be_none() -> None:
+    chart = rendered(*PRODUCTION, "--set", "services.payment.replicas=3", "--set", "services.shipping.replicas=0")
+    assert chart("Deployment", "payment-service")["spec"]["replicas"] == 3
+    assert chart("Deployment", "shipping-service")["spec"]["replicas"] == 0
+
+
+def test_an_autoscaler_is_there_only_when_asked_for_and_then_owns_the_replicas() -> None:
+    assert rendered().all("HorizontalPodAutoscaler") == []
+    chart = rendered("--set", "services.inventory.autoscaling.enabled=true")
+    (autoscaler,) = chart.all("HorizontalPodAutoscaler")
+    assert autoscaler["spec"]["scaleTargetRef"]["name"] == "inventory-service"
+    assert "replicas" not in chart("Deployment", "inventory-service")["spec"]
+
+
+def test_an_external_database_takes_the_place_of_the_bundled_one() -> None:
+    chart = rendered(*EXTERNAL)
+    assert [body for body in chart.objects if body["metadata"]["name"] == "mongodb"] == []
+    for service in SERVICES:
+        (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
+        secret = {"secretKeyRef": {"name": "shop-database", "key": "uri"}}
+        assert environment(container)["ORDERSAGA_MONGODB_URL"] == secret
+
+
+def test_a_service_may_have_a_database_user_of_its_own() -> None:
+    (container,) = rendered(*EVERYTHING)("Deployment", "payment-service")["spec"]["template"]["spec"]["containers"]
+    secret = {"secretKeyRef": {"name": "payment-database", "key": "uri"}}
+    assert environment(container)["ORDERSAGA_MONGODB_URL"] == secret
+
+
+def test_a_registry_is_put_before_our_images_and_not_before_the_databases() -> None:
+    registry = ("--set", "global.imageRegistry=registry.example.com/shop", "--set", "global.imageTag=1.2.3")
+    digest = ("--set", f"operator.image.digest=sha256:{'0' * 64}")
+    for name, container in rendered(*registry, *digest).containers():
+        if container["name"] == "mongodb":
+            assert container["image"] == "mongo:8.0"
+        elif container["name"] == "service":
+            assert container["image"] == f"registry.example.com/shop/e-commerce-saga/{name}:1.2.3"
+        else:
+            assert container["image"] == f"registry.example.com/shop/e-commerce-saga/operator@sha256:{'0' * 64}"
+
+
+def test_on_openshift_nobody_chooses_a_user() -> None:
+    chart = rendered(*OPENSHIFT)
+    for name, pod in chart.pods():
+        chosen = {*pod["spec"]["securityContext"], *(key for c in pod["spec"]["containers"] for key in c)}
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & chosen, name
+    assert chart("Route", "ordersaga")["spec"]["to"]["name"] == "order-service"
+    ports = chart("NetworkPolicy", "ordersaga-names")["spec"]["egress"][0]["ports"]
+    assert {port["port"] for port in ports} == {53, 5353}
+
+
+def test_the_token_is_only_where_the_api_server_is_called() -> None:
+    with_token = {name for name, pod in rendered().pods() if pod["spec"]["automountServiceAccountToken"]}
+    assert with_token == {"ordersaga-operator", "order-service", "ordersaga-uninstall"}
+
+
+@pytest.mark.parametrize("arguments", [(), EVERYTHING, OPENSHIFT], ids=["defaults", "everything", "openshift"])
+def test_every_container_says_what_it_needs_and_can_write_nowhere(arguments: tuple[str, ...]) -> None:
+    for name, container in rendered(*arguments).containers():
+        resources = container["resources"]
+        assert set(resources["requests"]) == {"cpu", "memory"}, name
+        assert set(resources["limits"]) == {"memory"}, name
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+
+
+def test_what_stays_up_has_all_three_probes() -> None:
+    for name, container in rendered().containers():
+        if container["name"] in ("service", "operator", "mongodb"):
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+
+
+def test_a_selector_survives_an_upgrade() -> None:
+    for body in rendered().all("Deployment"):
+        labels = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+        assert set(body["spec"]["selector"]["matchLabels"]) == labels
+
+
+def test_uninstalling_keeps_orders_and_the_database() -> None:
+    kept = [body["metadata"]["name"] for body in rendered().objects if _policy(body) == "keep"]
+    assert sorted(kept) == ["mongodb", "ordersagas.ordersaga.io"]
+    crd = "CustomResourceDefinition"
+    assert _policy(rendered("--set", "crds.keep=false")(crd, "ordersagas.ordersaga.io")) is None
+    assert rendered("--set", "crds.install=false", "--set", "rbac.people=false").all(crd, "ClusterRole") == []
+
+
+def test_the_uninstallation_waits_for_orders_and_not_for_ever() -> None:
+    job = rendered()("Job", "ordersaga-uninstall")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+    assert job["spec"]["activeDeadlineSeconds"] == 180
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "ordersaga-operator"
+
+
+@pytest.mark.parametrize("program", HELMS)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "global.enviroment=production",
+        "global.environment=prod",
+        "services.order.replica=2",
+        "services.orders.port=8000",
+        "services.payment.resources.limit.memory=1Gi",
+        "mongodb.persistence.sise=1Gi",
+        "operator.image.digest=sha256:0",
+        "replicas=2",
+        "services.order.port=80",
+    ],
+)
+def test_a_misspelled_value_is_refused(program: str, wrong: str) -> None:
+    with pytest.raises(StackError, match="values don't meet the specifications"):
+        render.template("--set", wrong, program=program)
+
+
+def test_the_schema_knows_no_open_object_but_those_of_kubernetes() -> None:
+    """Those whose insides are Kubernetes' own are checked by the API server."""
+    schema = json.loads((render.CHART / "values.schema.json").read_text())
+    kubernetes = {"affinity", "egress", "tolerations", "valueFrom", "podSelector", "namespaceSelector", "ipBlock"}
+    assert _open_objects(schema) == kubernetes
+
+
+def test_every_value_of_a_service_is_described_in_the_values() -> None:
+    schema = json.loads((render.CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((render.CHART / "values.yaml").read_text())
+    defaults = set(schema["properties"]["serviceDefaults"]["properties"])
+    assert set(values["serviceDefaults"]) == defaults
+    own = set(schema["definitions"]["service"]["properties"]) - defaults
+    text = (render.CHART / "values.yaml").read_text()
+    assert own == {"port", "replicas", "image", "mongodbSecret"}
+    assert all(f"#   {name} " in text for name in own - {"port"})
+    for section, described in schema["properties"].items():
+        if section not in ("services", "serviceDefaults"):
+            assert set(values[section]) == set(described["properties"]), section
+
+
+def _policy(body: dict[str, Any]) -> str | None:
+    annotations: dict[str, str] = body["metadata"].get("annotations") or {}
+    return annotations.get("helm.sh/resource-policy")
+
+
+def _open_objects(schema: Any, name: str = "") -> set[str]:
+    """The names of objects that would take any field."""
+    found = set()
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" and "additionalProperties" not in schema:
+            found.add(name)
+        for key, value in schema.items():
+            found |= _open_objects(value, name if key in ("items", "additionalProperties") else key)
+    return found

@@ -1,0 +1,63 @@
+"""Generated files are what the chart makes now, and the hand-written overlays say the same as the chart's values."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.deploy import render
+from dev.paths import CHECKOUT
+from tests.manifests.charts import HELMS, Manifests
+
+OVERLAYS = CHECKOUT / "manifests" / "overlays"
+
+
+@pytest.mark.parametrize("program", HELMS)
+def test_generated_files_are_fresh(program: str) -> None:
+    stale = [str(path.relative_to(CHECKOUT)) for path in render.stale(program)]
+    assert stale == [], "`make manifests` writes them anew"
+
+
+def test_the_charts_definition_is_ours_to_the_byte() -> None:
+    ours = (CHECKOUT / "crds" / "ordersaga.yaml").read_text()
+    (rendered,) = render.template("--set", "crds.keep=false")["crd.yaml"]
+    assert rendered.partition("\nspec:\n")[2] == ours.partition("\nspec:\n")[2]
+
+
+def test_the_charts_rights_are_ours() -> None:
+    ours = Manifests.of(
+        "\n---\n".join(path.read_text() for path in sorted((CHECKOUT / "manifests" / "rbac").glob("*.yaml")))
+    )
+    chart = Manifests.of("\n---\n".join(render.template(namespace="elsewhere")["rbac.yaml"]))
+    assert len(chart.objects) == len(ours.objects)
+    for mine in ours.objects:
+        theirs = chart(mine["kind"], mine["metadata"]["name"])
+        assert theirs.get("rules") == mine.get("rules")
+        assert theirs.get("roleRef") == mine.get("roleRef")
+        assert theirs["metadata"]["labels"].items() >= mine["metadata"]["labels"].items()
+        for subject in theirs.get("subjects", []):
+            assert subject == {"kind": "ServiceAccount", "name": mine["metadata"]["name"], "namespace": "elsewhere"}
+
+
+def test_the_openshift_overlay_says_what_the_openshift_file_says(control_plane: Any) -> None:
+    overlay = Manifests.of(control_plane.kubectl("kustomize", OVERLAYS / "openshift").stdout)
+    file = Manifests.of((CHECKOUT / "openshift-deployment.yaml").read_text())
+    assert _by_name(overlay) == _by_name(file)
+
+
+def test_the_production_overlay_says_what_the_charts_values_say(control_plane: Any) -> None:
+    overlay = Manifests.of(control_plane.kubectl("kustomize", OVERLAYS / "production").stdout)
+    documents = render.template(
+        *("--no-hooks", "--set", "global.environment=production", "--set", "mongodb.existingSecret=mongodb"),
+        *("--set", "global.imageRegistry=registry.example.com", "--set", "global.imageTag=0.1.0"),
+    )
+    chart = _by_name(Manifests.of("\n---\n".join(text for texts in documents.values() for text in texts)))
+    chart[("Namespace", "e-commerce-saga")] = yaml.safe_load(render.NAMESPACE_OBJECT) | {"metadata": {}}
+    assert _by_name(overlay) == chart
+
+
+def _by_name(manifests: Manifests) -> dict[tuple[str, str], Any]:
+    """Without labels and annotations: those tell who made it. The order of environment variables means nothing here."""
+    for _, container in manifests.containers():
+        container.get("env", []).sort(key=lambda each: each["name"])
+    return {(body["kind"], body["metadata"]["name"]): body | {"metadata": {}} for body in manifests.objects}
