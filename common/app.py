@@ -28,6 +28,7 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from common.access import bounded, observed
@@ -58,6 +59,7 @@ class Service(FastAPI):
         self.name = name
         self.settings = settings
         self.metrics = ServiceMetrics(name)
+        self.routers: list[APIRouter] = []
         self.indexes = tuple(indexes)
         self.indexes_exist = not indexes
 
@@ -79,6 +81,11 @@ class Service(FastAPI):
             # server that would log it once more.
             if scope.get("ordersaga.code") != "internal":
                 raise
+
+    def methods_at(self, path: str) -> set[str]:
+        """What a path understands, over all its routes (the framework's own 405 names the first one's only)."""
+        routes = [route for router in self.routers for route in router.routes if isinstance(route, APIRoute)]
+        return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
     async def ensure_indexes(self) -> None:
         """Create what doesn't exist yet; raises PyMongoError if the database doesn't answer."""
@@ -135,8 +142,8 @@ def create_app(
         responses=documented(413, 422, 503),
     )
     install_problem_handlers(app)
-    app.include_router(_common_routes(app))
-    for router in routers:
+    app.routers = [_common_routes(app), *routers]
+    for router in app.routers:
         app.include_router(router)
     _describe_problems(app)
     return app

@@ -14,13 +14,18 @@ PATIENCE_SECONDS = 0.5
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
-    """Run `work` until the block ends; what it raises is logged."""
-    task = asyncio.create_task(work, name=name)
+    """Run `work` until the block ends; what it raises is logged at once."""
+    task = asyncio.create_task(_logged(work, name), name=name)
     try:
         yield
     finally:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("%s has failed", name, exc_info=error)
+
+
+async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("%s has failed and isn't tried again until this process is restarted", name)

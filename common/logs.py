@@ -20,6 +20,9 @@ _context: ContextVar[Mapping[str, Any]] = ContextVar("ordersaga_log_context", de
 _HANDLER = "ordersaga"
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
+_TOLD_TWICE = {"saga", "status"}
+"""Left out of a readable line: the order is there without its namespace, and the status is in the message."""
+
 
 @contextmanager
 def log_context(fields: Mapping[str, Any]) -> Iterator[None]:
@@ -88,7 +91,7 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
-        extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS}
+        extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS | _TOLD_TWICE}
         fields = " ".join(f"{name}={value}" for name, value in extra.items())
         line = f"{time} {record.levelname:<7} {self._service:<12} {record.getMessage()}  {fields}".rstrip()
         if record.exc_info:

@@ -99,7 +99,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
         return _respond(request, Invalid("correct the request: the body isn't JSON in UTF-8"))
     detail = _FRAMEWORK_DETAILS.get(status, str(error.detail)).format(path=request.url.path, method=request.method)
     problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"))
-    return _respond(request, problem, error.headers)
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = ", ".join(sorted(request.app.methods_at(request.url.path)))
+    return _respond(request, problem, headers)
 
 
 async def _on_database(request: Request, error: Exception) -> Response:

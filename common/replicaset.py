@@ -23,7 +23,8 @@ from common.logs import configure_logging
 logger = logging.getLogger("ordersaga.replicaset")
 
 NAME = "ordersaga"
-MEMBER = "localhost:27017"
+HOST = "localhost"
+DEFAULT_PORT = 27017
 NOT_YET_INITIALIZED = 94
 WATCH_SECONDS = 5.0
 """A mongod that started again is a replica set again at most so much later."""
@@ -56,7 +57,9 @@ def ensure_primary(client: Client) -> bool:
     except OperationFailure as error:
         if error.code != NOT_YET_INITIALIZED:
             raise
-        client.admin.command("replSetInitiate", {"_id": NAME, "members": [{"_id": 0, "host": MEMBER}]})
+        port = client.address[1] if client.address else DEFAULT_PORT
+        member = {"_id": 0, "host": f"{HOST}:{port}"}
+        client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
         logger.info("the replica set is formed")
     return False
 

@@ -39,6 +39,11 @@ async def one(name: str) -> Thing:
     raise NotFound(f"there is no thing {name}")
 
 
+@router.get("")
+async def every() -> list[Thing]:
+    return []
+
+
 @router.post("")
 async def put(thing: Thing) -> Thing:
     return thing
@@ -94,7 +99,7 @@ async def test_what_the_framework_refuses_is_a_problem_too(client: httpx.AsyncCl
     assert problem(await client.get("/api/things/x")) == (404, "not_found", False)
     not_allowed = await client.delete("/api/things")
     assert problem(not_allowed) == (405, "method_not_allowed", False)
-    assert not_allowed.headers["allow"] == "POST"
+    assert not_allowed.headers["allow"] == "GET, POST"
     assert problem(await client.get("/api/things/refused")) == (409, "no_more", False)
 
 
