@@ -17,10 +17,12 @@ from dev.chaos.orders import Json, Order
 from dev.chaos.proxy import CLIENTS, Proxy
 from dev.chaos.system import NAMESPACE, System
 
-CLIENTS_AT_ONCE: Final = 24
-"""Orders that are watched at once; each client waits a little for its order to end before it places the next."""
-PATIENCE: Final = 4.0
-"""Seconds that a client waits for its order: longer outages pile sagas up, as they do in life."""
+CLIENTS_AT_ONCE: Final = 40
+"""Each client waits for its order to end before it places the next: so strikes, which go by orders placed, come no
+faster than the system gets on with its work, and at most three or four of them come while it stands still.
+"""
+PATIENCE: Final = 60.0
+"""Seconds; a client that has waited for so long orders something else."""
 LOOK_EVERY: Final = 0.5
 T = TypeVar("T")
 
