@@ -8,13 +8,17 @@ import httpx
 from common.app import Service
 from common.mongo import Database
 from common.settings import ServiceSettings
-from ordersaga.conformance.subject import Body, Json, Route
+from ordersaga.conformance.subject import Body, Json, Route, Subject
 from services.inventory import main as inventory
 from services.notification import main as notification
 from services.order import main as order
 from services.order.models import EXAMPLE_CONTENT
 from services.payment import main as payment
 from services.shipping import main as shipping
+
+Prepare = Callable[[str], Awaitable[None]]
+Live = Callable[[str], Awaitable[bool]]
+Ledger = Callable[[str], Awaitable[list[str]]]
 
 
 async def _no_seed(client: httpx.AsyncClient) -> None:
@@ -48,6 +52,22 @@ class Participant:
     """For effects outside the database, made under a claim: what the document shows while the provider is asked."""
     takes_back: bool = True
     """Whether the undo takes back what happened; a message that was sent can only be refused."""
+
+    def subject(
+        self, prepare: Prepare | None = None, live: Live | None = None, ledger: Ledger | None = None
+    ) -> Subject:
+        """As the conformance kit wants to know it, with these ways to look at it."""
+        return Subject(
+            do=self.do,
+            undo=self.undo,
+            takes_back=self.takes_back,
+            other=self.other,
+            refused=self.refused,
+            slow=self.slow,
+            prepare=prepare if self.before is not None else None,
+            live=live,
+            ledger=ledger if self.ledger else None,
+        )
 
     @property
     def database(self) -> str:

@@ -1,4 +1,4 @@
-"""Every claim of the conformance kit, at every participant, on both drivers."""
+"""Every claim of the conformance kit, at every participant that it is about (see conftest.py), on both drivers."""
 
 import uuid
 
@@ -10,12 +10,15 @@ from ordersaga.conformance.report import told
 from ordersaga.conformance.trial import Trial
 from tests.contract.conftest import Stage
 
+ROUNDS = {"motor": 5, "pymongo": 2}
+"""How often each race is tried: five rounds have found every race that was put in on trial. The second driver's turn
+is about the driver."""
+
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 async def test_the_claim_is_kept(stage: Stage, claim: Claim) -> None:
+    run = f"k-{uuid.uuid4().hex[:8]}"
     # A provider says Retry-After 1: nobody needs to be spared in here.
-    trial = Trial(stage.subject, stage.replicas, run=f"k-{uuid.uuid4().hex[:8]}", longest_pause=0.05)
+    trial = Trial(stage.subject, stage.replicas, run=run, rounds=ROUNDS[stage.driver], longest_pause=0.05)
     result = await try_claim(claim, trial)
-    if result.outcome is Outcome.NOT_TRIED:
-        pytest.skip(result.message)
     assert result.outcome is Outcome.KEPT, "\n".join(told(result))
