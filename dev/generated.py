@@ -1,12 +1,14 @@
 """What the writers of generated YAML share: readable output, and write or check."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dev.errors import StackError
 from dev.paths import CHECKOUT
 
 __all__ = ["CHECKOUT", "main", "stale", "yaml_text"]
@@ -45,7 +47,11 @@ def main(program: str, generated: Callable[[], dict[Path, str]], arguments: list
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is stale")
     check = parser.parse_args(arguments).check
-    files = generated()
+    try:
+        files = generated()
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
     old = stale(files)
     for path in old:
         print(f"{'stale' if check else 'written'}: {path.relative_to(CHECKOUT)}")
