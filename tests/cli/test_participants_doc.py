@@ -1,0 +1,53 @@
+"""docs/participants.md: its example works, and its table of claims is the kit's."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from common.settings import ServiceSettings
+from ordersaga.conformance.bodies import body_of
+from ordersaga.conformance.kit import CLAIMS, Outcome, try_all
+from ordersaga.conformance.observers import live_at
+from ordersaga.conformance.report import told
+from ordersaga.conformance.subject import Route, Subject
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "participants.md").read_text()
+
+
+@pytest.fixture
+async def points(mongodb_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    (source,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    module: dict[str, Any] = {"__name__": "points"}
+    exec(compile(source, "docs/participants.md", "exec"), module)  # noqa: S102 - it is our own page
+    prefix = f"docs_{uuid.uuid4().hex[:8]}_"
+    app = module["build"](ServiceSettings(mongodb_url=mongodb_url, database_prefix=prefix, log_level="ERROR"))
+    async with app.router.lifespan_context(app):
+        await app.ensure_indexes()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://points") as client:
+            yield client
+        await app.mongo.drop(f"{prefix}points")
+
+
+async def test_the_example_keeps_every_claim(points: httpx.AsyncClient) -> None:
+    subject = Subject(
+        do=Route("/api/points/grant", "points", "do", body_of({"customer_id": "c-17", "points": 25})),
+        undo=Route("/api/points/revoke", "points", "undo", body_of({})),
+        other=body_of({"customer_id": "c-17", "points": 26}),
+        refused=body_of({"customer_id": "c-banned", "points": 25}),
+        live=live_at(points, "/api/points/order/{order_id}", "status=granted"),
+    )
+    results = [result async for result in try_all(subject, [points], rounds=2, longest_pause=0.05)]
+    wrong = [line for result in results if result.outcome is Outcome.BROKEN for line in told(result)]
+    assert not wrong, "\n".join(wrong)
+    not_tried = {result.claim.name for result in results if result.outcome is Outcome.NOT_TRIED}
+    assert not_tried == {"undo-too-late", "accepted", "undo-of-accepted"}
+
+
+def test_the_table_of_claims_is_the_kit_s() -> None:
+    rows = re.findall(r"^\| `([a-z][a-z-]+)` \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
+    assert rows == [(claim.name, claim.promise, claim.because) for claim in CLAIMS]
