@@ -3,7 +3,7 @@
 #   docker build -t e-commerce-saga-base .                            all five services; UVICORN_APP says which one runs
 #   docker build -t e-commerce-saga/order-service:latest --build-arg SERVICE_DIR=order .
 #   docker build -t e-commerce-saga/operator:latest --target operator .
-#   docker build -t e-commerce-saga/setup:latest --target setup .     what docker-compose needs once, at each start
+#   docker build -t e-commerce-saga/tools:latest --target tools .     `ordersaga audit`, the demonstration, docker-compose's setup
 #
 # It needs neither BuildKit nor a particular engine. Every layer up to the source code is shared by all images.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
@@ -20,25 +20,25 @@ WORKDIR /build
 COPY requirements.lock ./
 RUN python -m pip download --quiet --require-hashes --only-binary :all: --dest /wheels --requirement requirements.lock
 
-# What services and operator need of it, what the setup needs more, and what builds our own package: from those checked
+# What services and operator need of it, what the tools need more, and what builds our own package: from those checked
 # wheels alone. kubernetes/aio is a second copy of that package for asyncio, which nothing here imports: most of 70 MB.
 COPY pyproject.toml ./
 RUN python -c "import tomllib; t = tomllib.load(open('pyproject.toml', 'rb')); p = t['project']; \
 o = p['optional-dependencies']; b = t['build-system']['requires']; \
 write = lambda name, lines: open(name, 'w').write('\n'.join(lines)); \
 write('runtime.txt', p['dependencies'] + o['services'] + o['operator']); \
-write('setup.txt', [r for r in o['stack'] if r not in b]); write('backend.txt', b)" \
+write('tools.txt', [r for r in o['stack'] if r not in b]); write('backend.txt', b)" \
     && python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --quiet --no-compile --no-index --find-links /wheels \
         --requirement runtime.txt \
     && rm -rf /opt/venv/lib/python*/site-packages/kubernetes/aio \
-    && python -m pip install --quiet --no-compile --no-index --find-links /wheels --target /opt/setup \
-        --requirement setup.txt \
+    && python -m pip install --quiet --no-compile --no-index --find-links /wheels --target /opt/tools \
+        --requirement tools.txt \
     && python -m pip install --quiet --no-index --find-links /wheels --requirement backend.txt
 
 # Byte code for a read-only root, of a form that needs no look at the source. The API classes of the kubernetes package
 # are left out: they are loaded when used, and aren't.
-RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/client/(api|models)/' /opt/venv/lib /opt/setup
+RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/client/(api|models)/' /opt/venv/lib /opt/tools
 
 COPY . ./
 RUN python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
@@ -87,19 +87,21 @@ LABEL org.opencontainers.image.title="OrderSaga operator"
 CMD ["python", "-m", "saga_operator"]
 
 
-FROM runtime AS setup
-COPY --from=build /opt/setup /opt/setup
+FROM runtime AS tools
+COPY --from=build /opt/tools /opt/tools
+COPY --from=build /app/saga_operator /app/saga_operator
+COPY --from=build /app/ordersaga /app/ordersaga
 COPY --from=build /app/dev /app/dev
 COPY crds /app/crds
 COPY manifests/rbac /app/manifests/rbac
-ENV PYTHONPATH=/app:/opt/setup
+ENV PYTHONPATH=/app:/opt/tools
 USER 0
 # A volume that is first mounted here gets this owner, so that nobody else has to be root to write to it.
 RUN mkdir -p /state/authority /state/control-plane /state/etcd /state/operator /state/order-service \
     && chown -R 10001:0 /state && chmod 750 /state/*
 USER 10001:0
-LABEL org.opencontainers.image.title="OrderSaga setup for docker-compose"
-CMD ["python", "-m", "dev.compose", "--help"]
+LABEL org.opencontainers.image.title="OrderSaga tools"
+CMD ["python", "-m", "ordersaga", "--help"]
 
 
 FROM runtime AS service

@@ -85,7 +85,7 @@ def test_databases_are_seen_by_those_who_need_them_only() -> None:
         return {name for name, service in SERVICES.items() if network in service.get("networks", [])}
 
     assert members("etcd") == {"etcd", "kube-apiserver"}
-    assert members("database") == {"mongodb", "setup-database", *(f"{name}-service" for name in OURS)}
+    assert members("database") == {"mongodb", "setup-database", "ordersaga", *(f"{name}-service" for name in OURS)}
     assert all(COMPOSE["networks"][name]["internal"] for name in ("etcd", "database"))
 
 

@@ -19,7 +19,7 @@ def images() -> dict[str, str]:
     for name in ("order", "inventory", "payment", "shipping", "notification"):
         built[name] = f"e-commerce-saga/{name}-service:latest"
         docker("build", "-t", built[name], "--build-arg", f"SERVICE_DIR={name}", ".")
-    for target in ("operator", "setup"):
+    for target in ("operator", "tools"):
         built[target] = f"e-commerce-saga/{target}:latest"
         docker("build", "-t", built[target], "--target", target, ".")
     return built

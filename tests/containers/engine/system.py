@@ -1,25 +1,26 @@
 """The system in containers, and what tests do to it."""
 
-import json
 import os
+import re
 import shutil
 import subprocess
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+import httpx
 
 from dev.applications import SERVICES
 from dev.binaries import find
+from dev.errors import StackError
 from dev.paths import CHECKOUT
 from dev.processes import free_port
 from dev.shop import Json, Shop, finished, phase
 
+T = TypeVar("T")
 PROJECT = "ordersaga-test"
-# Prints what `dev.books` finds wrong with these orders. It runs inside, where the database can be reached.
-AUDIT = (
-    "import json, sys; from dev.books import Books; "
-    "books = Books('mongodb://mongodb:27017/?replicaSet=ordersaga'); "
-    "print(json.dumps(books.audit(json.load(sys.stdin))))"
-)
 
 
 def docker(*args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -59,23 +60,39 @@ class Compose:
     def place(self, name: str, **changes: Json) -> str:
         """Place an order; its id."""
         order_id = f"o-{name}-{uuid.uuid4().hex[:6]}"
-        self.shop.place(order_id, **changes)
+        patiently(lambda: self.shop.place(order_id, **changes))
         return order_id
 
-    def until_finished(self, *order_ids: str, seconds: float = 120) -> dict[str, str]:
-        """Wait until these sagas have ended; their phases."""
-        return {order_id: phase(self.shop.watch(order_id, finished, seconds=seconds)) for order_id in order_ids}
+    def watch(self, order_id: str, until: Callable[[Json], bool]) -> Json:
+        """Wait until this is true of the order; that answer."""
+        return patiently(lambda: self.shop.watch(order_id, until, seconds=120))
 
-    def assert_books(self, phases: dict[str, str]) -> None:
-        """Nothing is missing, nothing was done twice."""
-        command = ("run", "--rm", "-T", "setup-database", "python", "-c", AUDIT)
-        assert json.loads(self(*command, input=json.dumps(phases)).stdout) == []
+    def until_finished(self, *order_ids: str) -> dict[str, str]:
+        """Wait until these sagas have ended; their phases."""
+        return {order_id: phase(self.watch(order_id, finished)) for order_id in order_ids}
+
+    def assert_books(self) -> None:
+        """Nothing is missing, nothing was done twice, for any order that there ever was."""
+        self("run", "--rm", "-T", "ordersaga", "audit")
 
     def keep_logs(self, path: Path) -> None:
         """All containers' logs, for whoever wants to know why a test failed."""
         target = CHECKOUT / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(self("logs", "--no-color", "-t", check=False).stdout)
+
+
+def patiently(call: Callable[[], T], seconds: float = 120) -> T:
+    """Repeat the same request while a part is away (that is safe: it is what a 503 says). Raises StackError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except (StackError, httpx.TransportError) as error:
+            away = isinstance(error, httpx.TransportError) or re.search("was answered 50[234]", str(error))
+            if not away or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 def _run(

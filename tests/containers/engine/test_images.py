@@ -39,7 +39,7 @@ def test_a_service_that_does_not_exist_is_not_built() -> None:
     assert docker("build", "--build-arg", "SERVICE_DIR=orders", ".", check=False).returncode != 0
 
 
-@pytest.mark.parametrize("name", ["order", "operator", "setup"])
+@pytest.mark.parametrize("name", ["order", "operator", "tools"])
 def test_nothing_installs_or_compiles_in_an_image(images: dict[str, str], name: str) -> None:
     tools = ("pip", "pip3", "gcc", "cc", "make", "uv", "hatchling")
     look = f"import shutil; print([each for each in {tools} if shutil.which(each)])"
@@ -55,7 +55,7 @@ def test_nothing_is_writable_but_the_memory_that_every_container_has(images: dic
     assert set(json.loads(found.replace("'", '"'))) <= {"/tmp", "/var/tmp", "/run/lock"}  # noqa: S108 - the base's own
 
 
-@pytest.mark.parametrize("name", ["order", "operator", "setup", "base"])
+@pytest.mark.parametrize("name", ["order", "operator", "tools", "base"])
 def test_an_image_says_what_it_is(images: dict[str, str], name: str) -> None:
     config = json.loads(docker("image", "inspect", images[name], "--format", "{{json .Config}}").stdout)
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
@@ -67,15 +67,15 @@ def test_an_image_says_what_it_is(images: dict[str, str], name: str) -> None:
 
 
 def test_what_is_shared_is_shared(images: dict[str, str]) -> None:
-    """One layer with all dependencies: pulled once, kept once."""
+    """One layer with all dependencies: pulled once, kept once. (Those above it differ if somebody edits meanwhile.)"""
 
     def layers(name: str) -> list[str]:
         found = docker("image", "inspect", images[name], "--format", "{{json .RootFS.Layers}}").stdout
         return list(json.loads(found))
 
-    together = [set(layers(name)) for name in (*SERVICES, "operator", "setup")]
+    together = [set(layers(name)) for name in (*SERVICES, "operator", "tools")]
     base = set(json.loads(docker("image", "inspect", _base(), "--format", "{{json .RootFS.Layers}}").stdout))
-    assert len(set.intersection(*together) - base) >= 4
+    assert len(set.intersection(*together) - base) >= 2
 
 
 def _base() -> str:
