@@ -5,12 +5,16 @@
 A database that starts empty (a new volume, or none) is formed anew without anybody's help. The member is called
 localhost, so that it is valid under every name that mongod is ever reached by: clients have to connect directly
 (`?directConnection=true`), as they do to the only member there is.
+
+GET / is answered 200 while mongod takes writes, else 503. Nobody should connect before: a driver remembers for as long
+as it keeps a connection that the server had no sessions when it was made.
 """
 
 import logging
 import signal
 import sys
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from pydantic import Field
@@ -40,6 +44,8 @@ class ReplicaSetSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
 
     mongodb_url: str = Field(default="mongodb://127.0.0.1:27017/?directConnection=true")
+    health_host: str = "127.0.0.1"
+    health_port: int = 8080
     log_format: str = "json"
 
 
@@ -64,16 +70,52 @@ def ensure_primary(client: Client) -> bool:
     return False
 
 
+class Health(ThreadingHTTPServer):
+    """Answers 200 while `primary` is set."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.primary = threading.Event()
+        super().__init__(address, _Answer)
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        """Whether mongod takes writes."""
+        assert isinstance(self.server, Health)  # noqa: S101 - for mypy
+        self.send_response(200 if self.server.primary.is_set() else 503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Probes come every few seconds."""
+
+
 def keep(settings: ReplicaSetSettings, stopped: threading.Event) -> None:
-    """Look after it until `stopped`; whatever goes wrong is logged when it is new, and tried again."""
+    """Look after it until `stopped`; whatever goes wrong is logged when it is new, and tried again.
+
+    Raises:
+        OSError: the port to answer at is taken.
+    """
+    with Health((settings.health_host, settings.health_port)) as health:
+        threading.Thread(target=health.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        try:
+            _look_after(settings.mongodb_url, health.primary, stopped)
+        finally:
+            health.shutdown()
+
+
+def _look_after(url: str, healthy: threading.Event, stopped: threading.Event) -> None:
     told = ""
-    with Client(settings.mongodb_url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset") as client:
+    with Client(url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset") as client:
         while not stopped.is_set():
             try:
                 primary = ensure_primary(client)
                 now = "mongod is primary" if primary else "waiting for mongod to become primary"
             except PyMongoError as error:
                 primary, now = False, f"mongod doesn't do it yet: {str(error)[:200]}"
+            (healthy.set if primary else healthy.clear)()
             if now != told:
                 logger.info(now)
                 told = now

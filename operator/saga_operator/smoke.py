@@ -31,12 +31,18 @@ class SmokeError(Exception):
 
 
 class Customer:
-    """Somebody who keeps asking while a service isn't ready, until the patience ends."""
+    """Somebody who keeps asking while a service isn't ready, until the patience ends. Use as a context manager."""
 
     def __init__(self, settings: Settings, seconds: float = SECONDS) -> None:
         self._settings = settings
         self._deadline = time.monotonic() + seconds
         self._http = httpx.Client(timeout=10, trust_env=False)
+
+    def __enter__(self) -> Customer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.close()
 
     def call(self, method: str, service: str, path: str, **request: Any) -> httpx.Response:
         """The first answer that isn't a 5xx. Raises SmokeError when there is none in time."""
@@ -101,10 +107,11 @@ def _phase(order: Json) -> str:
 
 def smoke(settings: Settings) -> str:
     """Run it; what to tell. Raises SmokeError."""
-    customer, order_id, started = Customer(settings), f"o-smoke-{time.time_ns() // 1_000_000}", time.monotonic()
-    customer.seed()
-    customer.place(order_id)
-    order = customer.outcome(order_id)
+    order_id, started = f"o-smoke-{time.time_ns() // 1_000_000}", time.monotonic()
+    with Customer(settings) as customer:
+        customer.seed()
+        customer.place(order_id)
+        order = customer.outcome(order_id)
     if _phase(order) != "Completed" or order["status"] != "CONFIRMED":
         raise SmokeError(f"order {order_id} is {_phase(order)}, {order['status']}: {order.get('reason')}; {order}")
     return f"order {order_id}: Completed, {order['status']}, {time.monotonic() - started:.1f} s"

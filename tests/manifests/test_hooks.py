@@ -1,0 +1,133 @@
+"""What the chart runs besides the services: the end of an installation, and the database's replica set."""
+
+import asyncio
+import json
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from common import replicaset
+from common.kube import FINALIZER, KubeClient, OrderSagas
+from dev.binaries import find
+from dev.processes import Process, accepts, free_port, wait_ready
+from dev.testing import TestControlPlane
+from saga_operator.drain import Open, advice, drained
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+async def sagas(control_plane: TestControlPlane) -> AsyncIterator[OrderSagas]:
+    """The orders of a namespace of its own, where no operator works."""
+    namespace = f"drain-{uuid.uuid4().hex[:8]}"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    control_plane.kubectl("create", "-f", "-", input=json.dumps(made))
+    async with KubeClient.from_config(control_plane.kubeconfig, user_agent="test") as client:
+        yield OrderSagas(client, namespace)
+
+
+async def place(sagas: OrderSagas, name: str, phase: str | None = None, *, finalizer: bool = True) -> Json:
+    """An order as the operator left it."""
+    items = [{"productID": "p-mug", "quantity": 1, "unitPriceMinor": 100}]
+    references: Json = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
+    spec = {"orderID": name, "customerID": "c-17", "currency": "EUR", "items": items, **references}
+    metadata = {"name": name, "finalizers": [FINALIZER] if finalizer else []}
+    saga = await sagas.create({"metadata": metadata, "spec": spec})
+    if phase:
+        saga = await sagas.patch_status(name, {"status": {"phase": phase, "currentStep": "payment"}})
+    return saga
+
+
+async def test_nothing_is_waited_for_where_every_order_has_ended(sagas: OrderSagas) -> None:
+    await place(sagas, "o-done", "Completed", finalizer=False)
+    assert await drained(sagas, seconds=30) == []
+
+
+async def test_an_order_that_ends_meanwhile_is_waited_for_until_it_is_free(sagas: OrderSagas) -> None:
+    await place(sagas, "o-running", "Running")
+    waiting = asyncio.create_task(drained(sagas, seconds=60))
+    await asyncio.sleep(0.3)
+    await sagas.patch_status("o-running", {"status": {"phase": "Completed"}})
+    await asyncio.sleep(1.3)
+    assert not waiting.done(), "its finalizer would hold it for ever"
+    await sagas.patch("o-running", {"metadata": {"finalizers": []}})
+    assert await waiting == []
+
+
+async def test_an_order_that_does_not_end_is_named_when_the_time_is_over(sagas: OrderSagas) -> None:
+    await place(sagas, "o-new", finalizer=False)
+    await place(sagas, "o-stays", "Compensating")
+    left = await drained(sagas, seconds=0.2)
+    assert left == [
+        Open("o-new", "Pending", "-", deleting=False),
+        Open("o-stays", "Compensating", "payment", deleting=False),
+    ]
+
+
+async def test_what_only_a_person_can_end_is_not_waited_for(sagas: OrderSagas) -> None:
+    await place(sagas, "o-failed", "Failed")
+    await place(sagas, "o-suspended", "Suspended")
+    started = time.monotonic()
+    left = await drained(sagas, seconds=60)
+    assert [order.name for order in left] == ["o-failed", "o-suspended"]
+    assert time.monotonic() - started < 30
+
+
+def test_the_advice_names_orders_and_says_how_to_let_them_go() -> None:
+    left = [Open(f"o-{number}", "Running", "payment", deleting=False) for number in range(25)]
+    text = advice(left, namespace="shop", release="e-commerce-saga")
+    assert "25 orders of namespace shop" in text
+    assert "o-19  Running  payment" in text
+    assert "and 5 more" in text
+    assert "helm uninstall e-commerce-saga -n shop --no-hooks" in text
+    assert """patch ordersaga o-0 --type=merge -p '{"metadata":{"finalizers":null}}'""" in text
+
+
+def test_an_empty_mongod_becomes_a_replica_set_and_again_when_it_lost_everything(tmp_path: Path) -> None:
+    port, health, stopped = free_port(), free_port(), threading.Event()
+    url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    settings = replicaset.ReplicaSetSettings(mongodb_url=url, health_port=health)
+    keeper = threading.Thread(target=replicaset.keep, args=(settings, stopped))
+    keeper.start()
+    try:
+        for life in ("first", "second"):
+            mongod = _mongod(tmp_path / life, port)
+            mongod.start()
+            try:
+                wait_ready([mongod])
+                _until(200, health)
+                with MongoClient[Json](url) as client, client.start_session() as session, session.start_transaction():
+                    client.test.things.insert_one({"of": "a transaction"}, session=session)
+            finally:
+                mongod.kill()
+            _until(503, health)
+    finally:
+        stopped.set()
+        keeper.join()
+
+
+def _mongod(folder: Path, port: int) -> Process:
+    data = folder / "data"
+    data.mkdir(parents=True)
+    options = [*("--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket")]
+    return Process(
+        "mongod",
+        [find("mongod"), *options, "--replSet", replicaset.NAME, "--wiredTigerCacheSizeGB", "0.25"],
+        log=folder / "mongod.log",
+        ready=lambda: accepts(port),
+    )
+
+
+def _until(status: int, port: int) -> None:
+    """Wait until the keeper answers so; raises AssertionError if it doesn't in a minute."""
+    deadline = time.monotonic() + 60
+    while (answered := httpx.get(f"http://127.0.0.1:{port}/").status_code) != status:
+        assert time.monotonic() < deadline, answered
+        time.sleep(0.1)
