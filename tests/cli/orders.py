@@ -53,12 +53,12 @@ COMPENSATED: Records = {
 }
 
 
-def papers(records: Records, *changes: Change, complete: bool = True) -> Papers:
+def papers(records: Records, *changes: Change, **seen: Any) -> Papers:
     """Those records with these changes."""
     changed = deepcopy(records)
     for change in changes:
         change(changed)
-    return Papers(ID, changed, complete)
+    return Papers(ID, changed, **seen)
 
 
 def lose(*kinds: Kind) -> Change:

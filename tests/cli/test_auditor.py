@@ -7,7 +7,7 @@ from typing import Any
 
 from ordersaga.audit.auditor import Auditor
 from ordersaga.audit.findings import Finding, Judgement, Verdict
-from ordersaga.audit.records import Document, Kind
+from ordersaga.audit.records import LEDGERS, Document, Kind
 from ordersaga.audit.report import Json, Report, Summary, Table
 from ordersaga.audit.restore import manifest_of
 from ordersaga.audit.streams import Keyed
@@ -20,7 +20,8 @@ class System:
     """A system that moves between two looks: `first` is what the streams show, `then` what single looks show."""
 
     namespace = "shop"
-    complete = True
+    tombstones = True
+    ledgers = frozenset(LEDGERS)
 
     def __init__(self, first: Mapping[Kind, list[Any]], then: Mapping[Kind, list[Any]]) -> None:
         self.first, self.then = first, then

@@ -155,10 +155,16 @@ def test_what_a_person_marked_as_undone_is_said_and_is_no_finding() -> None:
     assert other.verdict is Verdict.WRONG
 
 
-def test_over_rest_neither_ledgers_nor_tombstones_are_missed() -> None:
+def test_a_ledger_that_is_not_there_is_not_missed() -> None:
     ledgers = lose(Kind.CHARGES, Kind.BOOKINGS, Kind.MESSAGES)
     for records in (COMPLETED, COMPENSATED):
-        assert judge(papers(records, ledgers, complete=False), "shop").verdict is Verdict.BALANCED
+        assert judge(papers(records, ledgers, ledgers=frozenset()), "shop").verdict is Verdict.BALANCED
+
+
+def test_over_rest_a_tombstone_is_not_missed() -> None:
+    alone: Records = {Kind.SAGA: COMPENSATED[Kind.SAGA]}
+    assert judge(papers(alone, tombstones=False), "shop").verdict is Verdict.BALANCED
+    assert judge(papers(alone), "shop").verdict is Verdict.WRONG
 
 
 def test_an_abandoned_order_is_told_apart() -> None:

@@ -34,8 +34,12 @@ class Records(Protocol):
     """Where everything else is."""
 
     @property
-    def complete(self) -> bool:
-        """Whether it shows ledgers and tombstones."""
+    def tombstones(self) -> bool:
+        """Whether tombstones show."""
+
+    @property
+    def ledgers(self) -> frozenset[Kind]:
+        """Which of the providers' ledgers show."""
 
     def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterable[Keyed]]:
         """Everything by kind, and these sagas, all sorted in one way: by order id, or `as_messages_are`."""
@@ -82,7 +86,8 @@ class Auditor:
         yield from stock_findings(self._records)
 
     def _judge(self, order_id: str, records: Mapping[Kind, list[Document]]) -> Judgement:
-        return judge(Papers(order_id, records, self._records.complete), self._sagas.namespace)
+        papers = Papers(order_id, records, self._records.tombstones, self._records.ledgers)
+        return judge(papers, self._sagas.namespace)
 
 
 def stock_findings(records: Records) -> Iterator[Finding]:

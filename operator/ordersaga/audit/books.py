@@ -106,7 +106,7 @@ def _order(papers: Papers, ending: Ending) -> Iterator[Finding]:
         return
     status = papers.order.get("status")
     expected = CONFIRMED if ending.fate is Fate.ALL else ("CANCELLED",)
-    tombstone = bool(papers.of(Kind.ORDER)) or not papers.complete
+    tombstone = bool(papers.of(Kind.ORDER)) or not papers.tombstones
     if status in expected or (status is None and ending.fate is Fate.NOTHING and tombstone):
         return
     yield Finding(

@@ -3,14 +3,14 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from common.kube import KubeError
 from ordersaga.audit.auditor import Auditor, Records
 from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import Document
+from ordersaga.audit.records import LEDGERS, Document
 from ordersaga.audit.report import Json, Report, Summary, Table
 from ordersaga.audit.resources import Resources
 from ordersaga.audit.restore import write_manifest
@@ -18,7 +18,6 @@ from ordersaga.audit.services import Services
 from ordersaga.settings import SERVICES, Settings
 
 BALANCED, FINDINGS, BLIND = 0, 1, 2
-UNSEEN_OVER_REST = ("the providers' ledgers", "tombstones (both show in the databases only)")
 
 EPILOG = """\
 exit status: 0 the books balance, 1 something is wrong (each finding says what to do), 2 it could not be looked at.
@@ -83,9 +82,18 @@ def _audit(options: argparse.Namespace, settings: Settings, report: Report) -> i
         for finding in auditor.stock():
             summary.findings += 1
             report.finding(finding)
-    unseen = () if records.complete else UNSEEN_OVER_REST
-    report.end(summary, seconds=time.monotonic() - started, unseen=unseen)
+    report.end(summary, seconds=time.monotonic() - started, unseen=list(_unseen(records)))
     return FINDINGS if summary.findings else BALANCED
+
+
+def _unseen(records: Records) -> Iterator[str]:
+    """What these records don't show."""
+    if not records.tombstones:
+        yield "tombstones and ledgers: they show in the databases only"
+        return
+    for ledger in LEDGERS:
+        if ledger not in records.ledgers:
+            yield f"the {ledger}: there is none here; ask the provider"
 
 
 def _records(

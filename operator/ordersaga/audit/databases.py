@@ -6,15 +6,17 @@ Only what the books are kept with is read, sorted by the server on its own index
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
 from pymongo import MongoClient
 from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import CONFIRMATION, Document, Kind
+from ordersaga.audit.records import CONFIRMATION, LEDGERS, Document, Kind
 from ordersaga.audit.streams import Keyed
 
 Stored = dict[str, Any]
@@ -59,7 +61,7 @@ class Databases:
         DatabaseError: from every method, when a database can't be asked.
     """
 
-    complete = True
+    tombstones = True
 
     def __init__(self, urls: Mapping[str, str], prefix: str) -> None:
         self._prefix = prefix
@@ -83,6 +85,17 @@ class Databases:
         """Close all connections."""
         for client in self._clients.values():
             client.close()
+
+    @cached_property
+    def ledgers(self) -> frozenset[Kind]:
+        """The ledgers that there are: with a real provider there is none here."""
+        found = set()
+        for kind in LEDGERS:
+            source = SOURCES[kind]
+            with _asking(source.service):
+                names = self._database(source).list_collection_names(filter={"name": source.collection})
+            found |= {kind} if names else set()
+        return frozenset(found)
 
     def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterator[Keyed]]:
         """Everything, each kind sorted by order id as the sagas are."""
@@ -134,8 +147,10 @@ class Databases:
                 yield document[source.key], document
 
     def _collection(self, source: Source) -> Collection[Stored]:
-        database = self._clients[self._urls[source.service]][f"{self._prefix}{source.service}"]
-        return database[source.collection]
+        return self._database(source)[source.collection]
+
+    def _database(self, source: Source) -> Database[Stored]:
+        return self._clients[self._urls[source.service]][f"{self._prefix}{source.service}"]
 
 
 def _projection(source: Source) -> list[str]:

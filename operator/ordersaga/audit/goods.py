@@ -48,7 +48,7 @@ def _shipment(papers: Papers, ending: Ending, namespace: str) -> Iterator[Findin
     if len(live) != expected:
         what = f"{ending.known_by}, but {len(live)} live shipments instead of {expected}"
         yield Finding(papers.order_id, "shipment", what, advice)
-    if not papers.complete:
+    if Kind.BOOKINGS not in papers.ledgers:
         return
     entries = papers.entries(Kind.BOOKINGS)
     booked = entries["booking"] - entries["cancellation"]

@@ -27,7 +27,7 @@ def money(papers: Papers, ending: Ending, namespace: str) -> Iterator[Finding]:
             if each.get("currency") != papers.order.get("currency"):
                 what = f"paid in {each.get('currency')}, ordered in {papers.order.get('currency')}"
                 yield _finding(papers, what, "refund the customer and charge in the right currency by hand")
-    if papers.complete:
+    if Kind.CHARGES in papers.ledgers:
         outside = sum(SIGNS.get(entry["kind"], 0) * entry["amount_minor"] for entry in papers.of(Kind.CHARGES))
         if outside != total:
             what = f"{ending.known_by}, but the provider's ledger says {outside} instead of {total}"

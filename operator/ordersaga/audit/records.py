@@ -86,8 +86,10 @@ class Papers:
 
     order_id: str
     records: Mapping[Kind, list[Document]] = field(default_factory=dict)
-    complete: bool = True
-    """Whether ledgers and tombstones could be read at all; over REST they can't."""
+    tombstones: bool = True
+    """Whether tombstones show; over REST they don't."""
+    ledgers: frozenset[Kind] = frozenset(LEDGERS)
+    """Which ledgers there are. Only test providers keep theirs in our databases."""
 
     def of(self, kind: Kind) -> list[Document]:
         """All records of that kind."""

@@ -48,7 +48,8 @@ class Services:
         ServiceError: from every method, when a service can't be asked.
     """
 
-    complete = False
+    tombstones = False
+    ledgers: frozenset[Kind] = frozenset()
 
     def __init__(self, urls: Mapping[str, str], *, transport: httpx.BaseTransport | None = None) -> None:
         self._urls = urls
