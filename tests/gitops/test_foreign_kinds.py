@@ -1,0 +1,54 @@
+"""Argo CD's, Flux's and the OpenShift console's kinds: the API server takes ours, without an unknown field."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gitops import definitions
+from tests.gitops.conftest import NAMESPACE, Kubectl
+from tests.gitops.test_manifests import GITOPS, ROOT, documents
+
+Json = dict[str, Any]
+OURS = [
+    GITOPS / "argocd" / "root.yaml",
+    *sorted((GITOPS / "argocd" / "apps").glob("*.yaml")),
+    GITOPS / "argocd" / "argocd-openshift.yaml",
+    *sorted((GITOPS / "flux").glob("*.yaml")),
+    GITOPS / "flux" / "shop" / "release.yaml",
+    *sorted(path for path in (ROOT / "manifests" / "openshift").glob("*.yaml") if path.name != "kustomization.yaml"),
+]
+
+
+@pytest.fixture(scope="module")
+def foreign(kubectl: Kubectl) -> Iterator[Kubectl]:
+    made = {"apiVersion": "v1", "kind": "List", "items": definitions.ALL}
+    kubectl("apply", "--server-side", "-f", "-", manifest=made)
+    for each in definitions.ALL:
+        kubectl("wait", "--for=condition=Established", f"crd/{each['metadata']['name']}", "--timeout=30s")
+    yield kubectl
+    kubectl("delete", "-f", "-", manifest=made)
+
+
+def applied(kubectl: Kubectl, found: list[Json]) -> str:
+    """What kubectl complains of when they are applied in the tests' own namespace."""
+    cluster_wide = {each["spec"]["names"]["kind"] for each in definitions.ALL if each["spec"]["scope"] == "Cluster"}
+    for each in found:
+        if each["kind"] not in cluster_wide:
+            each["metadata"]["namespace"] = NAMESPACE
+    listed = {"apiVersion": "v1", "kind": "List", "items": found}
+    return kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", manifest=listed, check=False).stderr
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT / "manifests")))
+def test_it_is_taken_without_an_unknown_field(foreign: Kubectl, path: Path) -> None:
+    assert applied(foreign, documents(path)) == ""
+
+
+def test_a_misspelt_field_would_be_noticed(foreign: Kubectl) -> None:
+    found = json.loads(json.dumps(documents(GITOPS / "flux" / "3-orders.yaml")))
+    found[0]["spec"]["healthCheckExpr"] = found[0]["spec"].pop("healthCheckExprs")
+    assert re.search(r'unknown field "(spec\.)?healthCheckExpr"', applied(foreign, found))
