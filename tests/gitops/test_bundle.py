@@ -125,3 +125,18 @@ def test_the_image_says_what_the_metadata_say() -> None:
     assert labels == annotations
     for folder in re.findall(r"COPY (\S+)", (OLM / "bundle.Dockerfile").read_text()):
         assert (OLM / Path(folder)).is_dir(), folder
+
+
+def test_bundle_and_services_together_are_what_the_overlay_is(kubectl: Kubectl) -> None:
+    def names(folder: str) -> set[tuple[str, str]]:
+        built = yaml.safe_load_all(kubectl("kustomize", str(ROOT / folder)).stdout)
+        return {(each["kind"], each["metadata"]["name"]) for each in built}
+
+    brought = {
+        (each["kind"], each["metadata"]["name"]) for path in MANIFESTS.glob("*.yaml") for each in documents(path)
+    }
+    # What OLM makes of a ClusterServiceVersion, and a budget for disruptions, which it has no place for.
+    brought.discard(("ClusterServiceVersion", CSV["metadata"]["name"]))
+    brought |= {(kind, "ordersaga-operator") for kind in ("Deployment", "ServiceAccount", "Role", "RoleBinding")}
+    brought.add(("PodDisruptionBudget", "ordersaga-operator"))
+    assert names("manifests/overlays/openshift") - names("manifests/olm/services") == brought
