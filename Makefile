@@ -73,6 +73,15 @@ manifests: venv ## Write what is made from the chart, from crds/ and from manife
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.olm.sdk
 
+##@ In a cluster
+.PHONY: manifests cluster-test verify-manifests
+manifests: venv ## Write what is made from the chart in helm/: k8s-local-deployment.yaml, openshift-deployment.yaml, manifests/base
+	$(BIN)/python -m dev.deploy.render
+cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
+	$(BIN)/python -m dev.clustertest $(ARGS)
+verify-manifests: ready ## kubeconform, kube-linter and promtool on all that we ship (builds them, once: minutes)
+	$(BIN)/python -m dev.deploy.verify $(ARGS)
+
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
 ready: ## Both of the next two, side by side

@@ -1,0 +1,1 @@
+"""`make cluster-test`: the chart on a real cluster, from installation to uninstallation, with orders on their way."""
