@@ -27,7 +27,13 @@ from saga_operator.steps import FIRST
 
 
 def evolve(saga: Saga, event: Event) -> Saga:
-    """The saga after the event. Never raises: an event that no longer fits changes nothing."""
+    """The saga after the event. Never raises: an event that no longer fits changes nothing.
+
+    A finished saga is its own record, which the API server freezes: the answer to a call that was made before another
+    process finished the saga must not change it any more.
+    """
+    if saga.phase in FINISHED and not isinstance(event, Observed):
+        return saga
     match event:
         case Observed():
             return _observed(saga, event)
