@@ -65,22 +65,17 @@ lint-containers: venv ## hadolint and the Compose specification (fetches both to
 	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
 
 ##@ Deploy it
-.PHONY: manifests verify-bundle
+.PHONY: manifests verify-manifests verify-bundle cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.deploy.render
 	$(BIN)/python -m dev.argocd
 	$(BIN)/python -m dev.olm.bundle
+verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter and promtool (which are built once: minutes)
+	nice $(BIN)/python -m dev.deploy.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.olm.sdk
-
-##@ In a cluster
-.PHONY: manifests cluster-test verify-manifests
-manifests: venv ## Write what is made from the chart in helm/: k8s-local-deployment.yaml, openshift-deployment.yaml, manifests/base
-	$(BIN)/python -m dev.deploy.render
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.clustertest $(ARGS)
-verify-manifests: ready ## kubeconform, kube-linter and promtool on all that we ship (builds them, once: minutes)
-	$(BIN)/python -m dev.deploy.verify $(ARGS)
 
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
