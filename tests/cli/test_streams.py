@@ -1,11 +1,13 @@
 """Joining sorted sources."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ordersaga.audit.records import Kind
-from ordersaga.audit.streams import NotSortedError, as_messages_are, joined, order_id_of
+from ordersaga.audit.streams import Keyed, NotSortedError, as_messages_are, joined, order_id_of
 
 # Few letters, so that ids begin with each other; among them some that sort around those of "-order_confirmed".
 ORDER_IDS = st.lists(st.from_regex(r"[a-][-ao0-9r]{0,4}", fullmatch=True), unique=True)
@@ -34,3 +36,18 @@ def test_every_order_is_met_once_with_everything_about_it(orders: list[str], pay
 def test_a_source_out_of_order_is_noticed() -> None:
     with pytest.raises(NotSortedError, match="o-1 comes after o-2"):
         list(joined({Kind.ORDER: iter([("o-2", {}), ("o-1", {})])}))
+
+
+def test_nothing_is_read_before_it_is_needed() -> None:
+    """So that the memory an audit takes doesn't grow with the number of orders."""
+    read: dict[Kind, int] = {Kind.ORDER: 0, Kind.CHARGES: 0}
+
+    def source(kind: Kind) -> Iterator[Keyed]:
+        for number in range(1000):
+            read[kind] += 1
+            yield f"o-{number:04}", {}
+
+    orders = joined({kind: as_messages_are(source(kind)) for kind in read})
+    for met in range(1, 500):
+        next(orders)
+        assert max(read.values()) <= met + 3
