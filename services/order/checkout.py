@@ -11,9 +11,9 @@ from typing import Any
 from common.errors import Invalid, NotFound, Problem, Refused
 from common.idempotency import example_key, fingerprint
 from common.kube import Json
+from common.logs import correlation_id
 from common.transitions import Answer, Call, Document
 from services.order.client_models import OrderView, Placed, PlaceOrder, SagaRef, SagaView, derived_order_id
-from services.order.correlation import current_correlation_id
 from services.order.matrix import row_of
 from services.order.models import Content, check_total
 from services.order.neighbours import Neighbours
@@ -43,7 +43,7 @@ class Checkout:
             return known
         content = await self._priced(order_id, wish)
         await asyncio.gather(*self._inline(order_id, wish))
-        resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=current_correlation_id())
+        resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=correlation_id())
         created = await self._sagas.create(resource)
         if created is not None:
             return _placed(order_id, None, created)

@@ -10,9 +10,9 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from common.errors import Invalid, Refused, Unavailable
+from common.logs import correlation_id
 from common.wire import Body
 from services.order.client_models import Address, Contact
-from services.order.correlation import current_correlation_id
 
 # The caller waits, so not longer than a call of the saga may take.
 TIMEOUT = httpx.Timeout(5.0, connect=2.0, pool=5.0)
@@ -77,7 +77,7 @@ class Neighbours:
     ) -> httpx.Response:
         body = None if content is None else content.model_dump()
         headers = {} if content is None else {"If-None-Match": "*"}  # created, never overwritten
-        if correlation_id := current_correlation_id():
+        if correlation_id := correlation_id():
             headers["X-Correlation-ID"] = correlation_id
         try:
             return await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
