@@ -77,8 +77,8 @@ class Neighbours:
     ) -> httpx.Response:
         body = None if content is None else content.model_dump()
         headers = {} if content is None else {"If-None-Match": "*"}  # created, never overwritten
-        if correlation_id := correlation_id():
-            headers["X-Correlation-ID"] = correlation_id
+        if known := correlation_id():
+            headers["X-Correlation-ID"] = known
         try:
             return await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
