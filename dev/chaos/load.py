@@ -15,6 +15,8 @@ from dev.chaos.calls import History
 from dev.chaos.customers import Customers, live_sagas
 from dev.chaos.orders import Json, Order
 from dev.chaos.proxy import CLIENTS, Proxy
+from dev.chaos.relay import Relay
+from dev.chaos.strikes import Blow, Strike
 from dev.chaos.system import NAMESPACE, System
 
 CLIENTS_AT_ONCE: Final = 40
@@ -61,6 +63,13 @@ class Load:
         """Let the clients in."""
         asyncio.run_coroutine_threadsafe(self._run(), self._loop)
 
+    def strike(self, strike: Strike) -> None:
+        """Do it now, if it is about connections."""
+        if strike.blow is Blow.CUT:
+            self._loop.call_soon_threadsafe(self.relay.cut)
+        elif strike.blow is Blow.FREEZE:
+            self._loop.call_soon_threadsafe(self.relay.freeze)
+
     def calm(self) -> None:
         """No more disturbances (what is under way arrives)."""
         self.proxy.disturbing = False
@@ -85,6 +94,8 @@ class Load:
         wiring = self._system.wiring
         self.proxy = Proxy(self._seed, wiring.service_ports, self._system.proxy_ports, self.history)
         await self.proxy.start()
+        self.relay = Relay(self._system.relay_port, self._system.apiserver_port)
+        await self.relay.start()
         self._client = KubeClient.from_config(self._system.plane.administrator.kubeconfig, user_agent="chaos")
         self.sagas = OrderSagas(self._client, NAMESPACE)
         url = f"http://127.0.0.1:{self._system.proxy_ports[CLIENTS]}"
@@ -98,6 +109,7 @@ class Load:
         await self.customers.aclose()
         await self._client.aclose()
         await self.proxy.aclose()
+        await self.relay.aclose()
 
     async def _run(self) -> None:
         waiting = iter(self._orders)

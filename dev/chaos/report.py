@@ -7,20 +7,23 @@ from dev.chaos.calls import History
 from dev.chaos.customers import FINAL_PHASES
 from dev.chaos.judge import Outcome, Verdict
 from dev.chaos.plan import Plan
+from dev.chaos.system import System
 
 AROUND = 3.0
 """Seconds before and after an order's own events in which strikes are shown in its timeline."""
 
 
-def summary(plan: Plan, history: History, kills: Counter[str], outcomes: dict[str, Outcome], seconds: float) -> str:
+def summary(plan: Plan, history: History, system: System, outcomes: dict[str, Outcome], seconds: float) -> str:
     """The numbers of a run."""
     ends = Counter(outcome.phase if outcome.phase in FINAL_PHASES else "not ended" for outcome in outcomes.values())
+    kills = ", ".join(f"{count} {part}" for part, count in system.kills.most_common())
     troubles = ", ".join(f"{count} {trouble}" for trouble, count in history.troubles.most_common() if trouble != "-")
     rows = {
         "seed": f"{plan.seed}",
         "sagas": f"{len(outcomes)} ({', '.join(f'{count} {end}' for end, count in sorted(ends.items()))})",
-        "kills": f"{kills.total()} ({', '.join(f'{count} {part}' for part, count in kills.most_common())})",
+        "kills": f"{system.kills.total()} ({kills})",
         "other strikes": f"{len(history.strikes) - sum('kill -9' in text for _, text in history.strikes)}",
+        "gave way": ", ".join(f"{count} × {text}" for text, count in system.restarts.items()) or "nobody",
         "calls": f"{sum(map(len, history.calls.values()))}, of which {history.repeated} were repetitions",
         "disturbed": f"{history.disturbed} ({troubles})",
         "answers": _answers(history),

@@ -61,7 +61,7 @@ class Run:
             finally:
                 system.stop()
         print()
-        print(report.summary(plan, load.history, system.kills, outcomes, time.monotonic() - began))
+        print(report.summary(plan, load.history, system, outcomes, time.monotonic() - began))
         with (self._folder / "timelines.txt").open("w") as file:
             for outcome in outcomes.values():
                 print(*report.timeline(outcome, load.history), sep="\n", end="\n\n", file=file)
@@ -100,6 +100,7 @@ class Run:
                 strike = strikes.pop(0)
                 load.history.strikes.append((load.history.now(), str(strike)))
                 system.strike(strike)
+                load.strike(strike)
             return load.placed < len(self._plan.orders)
 
         self._phase = "load and strikes"

@@ -11,6 +11,7 @@ from dev.applications import SERVICES
 from dev.chaos.dice import between, draw, shuffled
 
 OPERATOR, SECOND, MONGOD, APISERVER, ETCD = "operator", "second operator", "mongod", "kube-apiserver", "etcd"
+CONNECTIONS = "connections to the API server"
 
 
 class Blow(StrEnum):
@@ -21,6 +22,12 @@ class Blow(StrEnum):
     """SIGSTOP, and SIGCONT after `seconds`."""
     JOIN = "join"
     """A second operator runs for `seconds` and is then told to stop."""
+    OUTAGE = "long outage"
+    """kill -9, and a long time until it comes back."""
+    CUT = "cut"
+    """All connections to the API server are closed."""
+    FREEZE = "freeze"
+    """Nothing comes through the present connections to the API server any more, watches included; nobody is told."""
     OVERLAP = "overlap"
     """A second operator runs; the first is paused for longer than its Lease lasts, and goes on beside the second."""
 
@@ -36,7 +43,7 @@ class Strike:
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.blow} {self.part} for {self.seconds:.1f} s"
+        return f"{self.blow} {self.part}" + (f" for {self.seconds:.1f} s" if self.seconds else "")
 
 
 # One bag of strikes after the other, each shuffled: even a short run meets all of them.
@@ -49,13 +56,21 @@ BAG: Final = (
     (Blow.PAUSE, OPERATOR),
     (Blow.PAUSE, "a service"),
     (Blow.PAUSE, "a store"),
+    (Blow.OUTAGE, "anything"),
+    (Blow.CUT, CONNECTIONS),
+    (Blow.FREEZE, CONNECTIONS),
     (Blow.JOIN, SECOND),
     (Blow.OVERLAP, SECOND),
 )
-ONE_OF: Final = {"a service": SERVICES, "a store": (MONGOD, APISERVER, ETCD)}
+ONE_OF: Final = {
+    "a service": SERVICES,
+    "a store": (MONGOD, APISERVER, ETCD),
+    "anything": (*SERVICES, MONGOD, APISERVER),
+}
 SECONDS: Final = {
     Blow.KILL: (0.05, 1.5),
     Blow.PAUSE: (0.3, 7.0),  # up to more than the 5 s that a call may take
+    Blow.OUTAGE: (8.0, 18.0),  # until the breakers are open and short retry budgets are spent
     Blow.JOIN: (3.0, 9.0),
     Blow.OVERLAP: (7.0, 10.0),  # longer than the Lease lasts, which is short here (dev/chaos/system.py)
 }
@@ -74,6 +89,6 @@ def make_strikes(seed: int, orders: int) -> tuple[Strike, ...]:
         blow, part = bag.pop()
         if part in ONE_OF:
             part = ONE_OF[part][int(len(ONE_OF[part]) * draw(seed, "which", number))]
-        strikes.append(Strike(after, blow, part, between(*SECONDS[blow], seed, "seconds", number)))
+        strikes.append(Strike(after, blow, part, between(*SECONDS.get(blow, (0, 0)), seed, "seconds", number)))
         after += 1 + round(2 * (SPACING - 1) * draw(seed, "spacing", number))
     return tuple(strikes)

@@ -1,5 +1,6 @@
 """The whole system once more, on ports and in a folder of its own, made to be beaten."""
 
+import json
 import os
 import signal
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from dev.applications import SERVICES, Operator, Service, Wiring
 from dev.binaries import find
+from dev.certificates import write_private
 from dev.chaos.ports import quiet_ports
 from dev.chaos.proxy import CLIENTS
 from dev.chaos.strikes import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
@@ -45,7 +47,7 @@ class System:
     """All parts. Use from the main thread only: children die with the thread that started them."""
 
     def __init__(self, folder: Path) -> None:
-        ports = iter(quiet_ports(5 + len(SERVICES) * 2 + 2))
+        ports = iter(quiet_ports(8 + len(SERVICES) * 2))
         logs = folder / "logs"
         self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
         self.plane = ControlPlane(
@@ -69,12 +71,17 @@ class System:
             },
         )
         self.proxy_ports = {name: next(ports) for name in (*SERVICES, CLIENTS)}
+        self.relay_port = next(ports)
+        """Of the API server, for those who are to lose it now and then."""
+        self.apiserver_port = int(self.plane.url.rpartition(":")[2])
         self._folder = folder
         self._second_health = next(ports)
         self.parts: dict[str, Part] = {}
         self.kills: Counter[str] = Counter()
         self.ended_by_themselves: list[str] = []
         """What no part should do."""
+        self.restarts: Counter[str] = Counter()
+        """Of those who may end by themselves: how often they did, and how."""
 
     def start(self, idle: Callable[[], None]) -> None:
         """Start everything and wait until it is ready."""
@@ -86,14 +93,13 @@ class System:
             MONGOD: Part(self.mongod),
         }
         wait_ready([part.process for part in self.parts.values()], idle=idle)
-        administrator = self.plane.administrator
-        administrator.install(NAMESPACE)
-        identity = administrator.identity("order-service", NAMESPACE, self._folder)
+        self.plane.administrator.install(NAMESPACE)
+        identity = self._identity("order-service")
         for name in SERVICES:
             service = Service(name, self.wiring, kubeconfig=identity if name == "order" else None)
             self.parts[name] = Part(service)
         disturbed = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
-        identity = administrator.identity("ordersaga-operator", NAMESPACE, self._folder)
+        identity = self._identity("ordersaga-operator")
         first = Operator(disturbed, kubeconfig=identity, identity="first")
         apart = replace(disturbed, logs=self.wiring.logs / "second", health_port=self._second_health)
         second = Operator(apart, kubeconfig=identity, identity="second")
@@ -106,13 +112,13 @@ class System:
         wait_ready(started, idle=idle)
 
     def strike(self, strike: Strike) -> None:
-        """Do it now."""
+        """Do it now, if it is about a process."""
         now = time.monotonic()
-        if strike.blow is Blow.KILL:
+        if strike.blow in (Blow.KILL, Blow.OUTAGE):
             self._kill(strike.part, now + strike.seconds)
         elif strike.blow is Blow.PAUSE:
             self._pause(strike.part, now + strike.seconds)
-        else:
+        elif strike.blow in (Blow.JOIN, Blow.OVERLAP):
             second = self.parts[SECOND]
             if not second.process.running():
                 second.process.start()
@@ -138,7 +144,9 @@ class System:
                         part.process.ask_to_stop()
             elif not part.process.running():
                 if part.down_until is None:
-                    if not part.may_end:
+                    if part.may_end:
+                        self.restarts[f"{name} {part.process.how_it_ended()}"] += 1
+                    else:
                         self.ended_by_themselves.append(f"{name} {part.process.how_it_ended()}; see {part.process.log}")
                     part.down_until = now + RESTART_SECONDS
                 if now >= part.down_until:
@@ -170,6 +178,14 @@ class System:
                 part.process.ask_to_stop()
             for part in parts:
                 part.process.wait_until_stopped()
+
+    def _identity(self, account: str) -> Path:
+        """A kubeconfig that goes through the relay."""
+        path = self.plane.administrator.identity(account, NAMESPACE, self._folder)
+        config = json.loads(path.read_text())
+        config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.relay_port}"
+        write_private(path, json.dumps(config).encode())
+        return path
 
     def _kill(self, name: str, until: float) -> None:
         part = self.parts[name]
