@@ -54,6 +54,7 @@ def cluster_service_version() -> Json:
         "containerImage": image,
     }
     spec = csv["spec"]
+    schema = yaml.safe_load(DEFINITION.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     icon = base64.b64encode((OLM / "icon.svg").read_bytes()).decode()
     spec |= {
         "version": version,
@@ -65,18 +66,17 @@ def cluster_service_version() -> Json:
         for part in ("spec", "status"):
             descriptors = owned[f"{part}Descriptors"]
             owned[f"{part}Descriptors"] = [
-                {"description": described(part, each["path"]), **each} for each in descriptors
+                {"description": described(schema["properties"][part], each["path"]), **each} for each in descriptors
             ]
     return csv
 
 
-def described(part: str, path: str) -> str:
-    """The description of a field in the definition, by its path as descriptors spell it (`items[0].quantity`)."""
-    schema = yaml.safe_load(DEFINITION.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    field = schema["properties"][part]
+def described(schema: Json, path: str) -> str:
+    """The description of a field in this schema, by its path as descriptors spell it (`items[0].quantity`)."""
+    field = schema
     for name, index in re.findall(r"([A-Za-z]+)(\[0\])?\.?", path):
         if name not in field.get("properties", {}):
-            raise StackError(f"{OLM / 'base.yaml'} has a descriptor for {part}.{path}, which is not in {DEFINITION}")
+            raise StackError(f"{OLM / 'base.yaml'} has a descriptor for {path}, which is not in {DEFINITION}")
         field = field["properties"][name]
         field = field["items"] if index else field
     return str(field["description"])

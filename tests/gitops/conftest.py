@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,3 +25,15 @@ def kubectl(control_plane: TestControlPlane) -> Kubectl:
         return control_plane.kubectl("--namespace", NAMESPACE, *args, input=given, check=check)
 
     return run
+
+
+def wait_established(kubectl: Kubectl, definition: str) -> None:
+    """Wait until the API server serves this CustomResourceDefinition.
+
+    Not simply `kubectl wait`, which gives up on a definition so new that its conditions are null.
+    """
+    until = time.monotonic() + 30
+    condition = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
+    while kubectl("get", "crd", definition, "-o", condition).stdout != "True":
+        assert time.monotonic() < until, definition
+        time.sleep(0.1)
