@@ -1,0 +1,127 @@
+"""What the ecosystem's own judges say of everything that we ship: `make verify-manifests`.
+
+    python -m dev.deploy.verify [kubeconform] [kube-linter] [promtool]      all of them, unless some are named
+
+They are built once from pinned Go modules into the cache folder (ORDERSAGA_KUBECONFORM and so on name others).
+The schemas for kubeconform come from a real API server, which is started for it: ours and Kubernetes' own, strict, none
+missing.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dev import binaries, downloads, gobuild
+from dev.deploy import render, schemas
+from dev.errors import StackError
+from dev.jobs import Job, run_all
+from dev.paths import CHECKOUT, cache
+
+MODULES = {
+    "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0"),
+    "kube-linter": ("golang.stackrox.io/kube-linter/cmd/kube-linter", "v0.8.3"),
+    "promtool": ("github.com/prometheus/prometheus/cmd/promtool", "v0.307.3"),
+}
+# Kinds of others, whose schemas aren't here; a real API server takes them in with the tests' stubs.
+ELSEWHERE = "Route,ServiceMonitor,PrometheusRule"
+RENDERINGS = {
+    "defaults": (),
+    "production": ("--set", "global.environment=production", "--set", "mongodb.existingSecret=shop-database"),
+    "openshift": ("--values", str(render.CHART / "values-openshift.yaml")),
+    "everything": (
+        *("--set", "monitoring.serviceMonitor.enabled=true,monitoring.prometheusRule.enabled=true"),
+        *("--set", "ingress.enabled=true,serviceDefaults.autoscaling.enabled=true"),
+    ),
+}
+
+
+def find(name: str) -> Path:
+    """The program, built if need be. Raises StackError when that fails."""
+    if configured := os.environ.get(f"ORDERSAGA_{name.upper().replace('-', '_')}"):
+        return Path(configured)
+    _, version = MODULES[name]
+    program = binaries.cache_folder(f"{name}-{version}") / name
+    if not program.exists():
+        run_all([Job(f"{name} {version}", "1 to 5 minutes, once (2 cores)", lambda job: _build(job, name, program))])
+    return program
+
+
+def _build(job: Job, name: str, target: Path) -> None:
+    module, version = MODULES[name]
+    go = gobuild.go_on_path() or gobuild.go_from_wheel(job)
+    with downloads.workspace() as folder:
+        environment = {
+            **{"GOBIN": str(folder), "GOCACHE": str(cache() / "go-build"), "GOMODCACHE": str(cache() / "go-mod")},
+            **{"CGO_ENABLED": "0", "GOTOOLCHAIN": "auto"},
+        }
+        job.doing = "building"
+        job.run(
+            [go, "install", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", f"{module}@{version}"],
+            failure=f"{name} {version} could not be built",
+            env=environment,
+        )
+        downloads.put(folder / name, target)
+
+
+def rendered(folder: Path) -> list[Path]:
+    """Everything that we ship as files: what Helm makes of the chart, the overlays, the generated files."""
+    files = []
+    for name, arguments in RENDERINGS.items():
+        documents = render.template(*arguments, namespace="shop")
+        files.append(folder / f"chart-{name}.yaml")
+        files[-1].write_text("---\n".join(text for texts in documents.values() for text in texts))
+    for overlay in sorted((CHECKOUT / "manifests" / "overlays").iterdir()):
+        built = subprocess.run(
+            [binaries.find("kubectl"), "kustomize", overlay], capture_output=True, text=True, check=True
+        )
+        files.append(folder / f"overlay-{overlay.name}.yaml")
+        files[-1].write_text(built.stdout)
+    samples = sorted((CHECKOUT / "manifests" / "samples").glob("*.yaml"))
+    return [*files, CHECKOUT / "k8s-local-deployment.yaml", CHECKOUT / "openshift-deployment.yaml", *samples]
+
+
+def kubeconform(files: list[Path], folder: Path) -> bool:
+    """Strict, against the schemas of a real API server; none may be missing."""
+    program = find("kubeconform")
+    location = schemas.write(folder / "schemas")
+    return _judge([program, "-strict", "-summary", "-skip", ELSEWHERE, "-schema-location", location, *files])
+
+
+def kube_linter(files: list[Path], folder: Path) -> bool:
+    """All checks but those that kube-linter.yaml leaves out, each with its reason."""
+    config = CHECKOUT / "tests" / "manifests" / "kube-linter.yaml"
+    charts = [file for file in files if file.name.startswith("chart-")]
+    return _judge([find("kube-linter"), "lint", "--config", config, *charts])
+
+
+def promtool(files: list[Path], folder: Path) -> bool:
+    """The alerts are well-formed, and their tests pass."""
+    program = find("promtool")
+    rules = CHECKOUT / "helm" / "files" / "alerts.yaml"
+    tests = CHECKOUT / "tests" / "manifests" / "alerts-test.yaml"
+    return _judge([program, "check", "rules", rules]) & _judge([program, "test", "rules", tests])
+
+
+def _judge(command: list[str | Path]) -> bool:
+    print(f"$ {Path(command[0]).name} {' '.join(str(word) for word in command[1:3])} …", flush=True)
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 1 if one of them has something to say."""
+    judges = {"kubeconform": kubeconform, "kube-linter": kube_linter, "promtool": promtool}
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            files = rendered(folder)
+            verdicts = [judges[judge](files, folder) for judge in arguments or judges]
+    except (StackError, KeyError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0 if all(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
