@@ -23,6 +23,12 @@ def test_a_service_starts_alone_on_a_read_only_root_as_a_made_up_user(images: di
     docker("run", *LOCKED_IN, "--user", "1000650000:0", images[name], "python", "-c", look)
 
 
+def test_the_operator_as_a_made_up_user_says_what_it_misses(images: dict[str, str]) -> None:
+    found = docker("run", *LOCKED_IN, "--user", "1000650000:0", images["operator"], check=False)
+    assert found.returncode == 1
+    assert "set KUBECONFIG to a kubeconfig file" in found.stderr
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_brings_no_other_service(images: dict[str, str], name: str) -> None:
     assert docker("run", *LOCKED_IN, images[name], "python", "-c", OTHERS).stdout.strip() == f"['{name}']"
