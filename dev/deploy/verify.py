@@ -19,11 +19,14 @@ from dev.errors import StackError
 from dev.jobs import Job, run_all
 from dev.paths import CHECKOUT, cache
 
+# Module, version, and the package in it that is the program.
 MODULES = {
-    "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.7.0"),
-    "kube-linter": ("golang.stackrox.io/kube-linter/cmd/kube-linter", "v0.8.3"),
-    "promtool": ("github.com/prometheus/prometheus/cmd/promtool", "v0.307.3"),
+    "kubeconform": ("github.com/yannh/kubeconform", "v0.7.0", "cmd/kubeconform"),
+    "kube-linter": ("golang.stackrox.io/kube-linter", "v0.8.3", "cmd/kube-linter"),
+    "promtool": ("github.com/prometheus/prometheus", "v0.307.3", "cmd/promtool"),
 }
+# Where not every module proxy follows a vanity name to its repository.
+ALSO_KNOWN_AS = {"golang.stackrox.io/kube-linter": "github.com/stackrox/kube-linter"}
 # Kinds of others, whose schemas aren't here; a real API server takes them in with the tests' stubs.
 ELSEWHERE = "Route,ServiceMonitor,PrometheusRule"
 RENDERINGS = {
@@ -41,7 +44,7 @@ def find(name: str) -> Path:
     """The program, built if need be. Raises StackError when that fails."""
     if configured := os.environ.get(f"ORDERSAGA_{name.upper().replace('-', '_')}"):
         return Path(configured)
-    _, version = MODULES[name]
+    version = MODULES[name][1]
     program = binaries.cache_folder(f"{name}-{version}") / name
     if not program.exists():
         run_all([Job(f"{name} {version}", "1 to 5 minutes, once (2 cores)", lambda job: _build(job, name, program))])
@@ -49,20 +52,27 @@ def find(name: str) -> Path:
 
 
 def _build(job: Job, name: str, target: Path) -> None:
-    module, version = MODULES[name]
+    """In a module of its own: some of them can't be had by `go install`. Go's checksum database vouches for it."""
+    module, version, package = MODULES[name]
     go = gobuild.go_on_path() or gobuild.go_from_wheel(job)
+    environment = {
+        **{"GOCACHE": str(cache() / "go-build"), "GOMODCACHE": str(cache() / "go-mod")},
+        **{"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"},
+    }
     with downloads.workspace() as folder:
-        environment = {
-            **{"GOBIN": str(folder), "GOCACHE": str(cache() / "go-build"), "GOMODCACHE": str(cache() / "go-mod")},
-            **{"CGO_ENABLED": "0", "GOTOOLCHAIN": "auto"},
-        }
+        mod = f"module judge\n\ngo 1.26\n\nrequire {module} {version}\n"
+        if module in ALSO_KNOWN_AS:
+            mod += f"replace {module} => {ALSO_KNOWN_AS[module]} {version}\n"
+        (folder / "go.mod").write_text(mod)
         job.doing = "building"
+        flags = ("-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o", folder / "program")
         job.run(
-            [go, "install", "-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", f"{module}@{version}"],
+            [go, "build", *flags, f"{module}/{package}"],
             failure=f"{name} {version} could not be built",
             env=environment,
+            cwd=folder,
         )
-        downloads.put(folder / name, target)
+        downloads.put(folder / "program", target)
 
 
 def rendered(folder: Path) -> list[Path]:
