@@ -23,7 +23,11 @@ OPERATIONS: Final = {
     "/api/orders/reject": ("confirmation", "undo"),
     "/api/notifications/send": ("notification", "do"),
 }
-_POLL = re.compile(r"/api/(?:payments|shipping|notifications)/operations/(?P<order>[^/]+)/(?:do|undo)")
+STEPS: Final = {"payments": "payment", "shipping": "shipping", "notifications": "notification"}
+"""Step by the name that its service has in paths."""
+POLL: Final = "poll "
+"""Before do or undo: a look at an operation in progress."""
+_POLL = re.compile(r"/api/(?P<service>payments|shipping|notifications)/operations/(?P<order>[^/]+)/(?P<what>do|undo)")
 _CANCEL = re.compile(r"/api/orders/(?P<order>[^/]+)/cancel")
 
 
@@ -52,7 +56,7 @@ class Call:
     order_id: str
     step: str
     operation: str
-    """do, undo, poll; of clients: place, cancel."""
+    """do, undo, poll do, poll undo; of clients: place, cancel."""
     number: int
     """How many calls of this operation there were, this one included."""
     request: Message
@@ -123,7 +127,7 @@ class History:
         return sum(
             number - 1
             for (_, step, operation), number in self._numbers.items()
-            if operation != "poll" and step != "client"
+            if not operation.startswith(POLL) and step != "client"
         )
 
     @property
@@ -143,7 +147,7 @@ def identify(request: Message, *, client: bool) -> tuple[str, str, str] | None:
         order_id = request.json().get("order_id")
         return (str(order_id), "client", "place") if path == "/api/orders" and order_id else None
     if match := _POLL.fullmatch(path):
-        return match["order"], path.split("/")[2], "poll"
+        return match["order"], STEPS[match["service"]], POLL + match["what"]
     if known := OPERATIONS.get(path):
         return str(request.json().get("order_id")), *known
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from dev.chaos.calls import Call
+from dev.chaos.calls import POLL, Call
 from dev.chaos.messages import Message
 from dev.chaos.orders import Json, Order
 
@@ -17,9 +17,10 @@ Wanted: TypeAlias = Callable[[int, str], bool]
 
 def broken_rules(order: Order, calls: Sequence[Call], namespace: str) -> Iterator[str]:
     """Each way in which these calls break the protocol, in a sentence."""
-    saga = [call for call in calls if call.step != "client" and call.operation != "poll"]
-    yield from _keys(order, saga, namespace)
-    yield from _bodies(order, saga)
+    saga = [call for call in calls if call.step != "client"]
+    posted = [call for call in saga if not call.operation.startswith(POLL)]
+    yield from _keys(order, posted, namespace)
+    yield from _bodies(order, posted)
     yield from _order_of_calls(saga)
     for call in saga:
         for status, code in call.answers():
@@ -70,7 +71,7 @@ def _order_of_calls(calls: Sequence[Call]) -> Iterator[str]:
             for step in UNDONE_FIRST:
                 if call.at < _settled(calls, step):
                     yield f"{name} came before {step} was undone"
-        if call.step == "notification" and call.at < confirmed:
+        if (call.step, call.operation) == ("notification", "do") and call.at < confirmed:
             yield f"{name} came before the order was confirmed"
 
 
@@ -83,12 +84,12 @@ def _settled(calls: Sequence[Call], step: str) -> float:
 
 
 def _first(calls: Sequence[Call], step: str, operation: str, wanted: Wanted) -> float:
-    """When such an answer was given first; infinity if never."""
+    """When such an answer was given first, to the call or to a look at it in progress; infinity if never."""
     return min(
         (
             delivery.answered
             for call in calls
-            if (call.step, call.operation) == (step, operation)
+            if call.step == step and call.operation.removeprefix(POLL) == operation
             for delivery in call.deliveries
             if delivery.answered is not None and delivery.status is not None and wanted(delivery.status, delivery.code)
         ),

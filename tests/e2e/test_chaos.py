@@ -117,6 +117,10 @@ def test_sagas_that_keep_the_protocol_are_not_blamed() -> None:
     assert Saga().forward().confirm().message().broken() == []
     assert Saga().forward().door().undo("shipping", "payment", "inventory", "order").broken() == []
     assert Saga().forward().door(409, "already_confirmed").message().broken() == []
+    settled = Saga().forward().door().undo("shipping", "inventory")
+    settled.call("/api/payments/refund", "payment", "undo", 202)
+    settled.call("/api/payments/operations/o/undo", "payment", "poll undo", 200)
+    assert settled.undo("order").broken() == []
     refused = Saga().call("/api/orders/create", "order", "do")
     refused.call("/api/inventory/reserve", "inventory", "do", 409, "out_of_stock").door()
     assert refused.undo("shipping", "payment", "order").broken() == []
