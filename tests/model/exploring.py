@@ -40,13 +40,15 @@ def explore(world: World, *, limit: int = 3_000_000) -> Explored:
     numbers = {world.start: 0}
     parents, sources, targets = array("i", [-1]), array("i"), array("i")
     transitions = place = 0
+    two = world.bounds.operators == 2
     try:
         while place < len(states):
             state = states[place]
             world.judge(state)
             for _, after, good in world.next_states(state):
                 transitions += 1
-                after = _normal(after)
+                if two:
+                    after = _normal(after)
                 number = numbers.get(after)
                 if number is None:
                     number = numbers[after] = len(states)
@@ -100,7 +102,9 @@ def _trace(world: World, states: list[State], parents: array[int], number: int) 
     state = world.start
     for number in path[1:]:
         label, state = next(
-            (label, after) for label, after, _ in world.next_states(state) if _normal(after) == states[number]
+            (label, after)
+            for label, after, _ in world.next_states(state)
+            if states[number] in (after, _normal(after))
         )
         found.append(in_words(label))
     return tuple(found)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tests.model import claims
-from tests.model.operators import IDLE, Operator, Resource, adopts, answered, next_steps, started, write_recorded
+from tests.model.operators import IDLE, Operator, Resource, adopts, answered, next_steps, started, waits, write_recorded
 from tests.model.participants import REFUSED, REJECT, UNDO, Document, Participants, service_of
 from tests.model.sagas import Core
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.model.world import Bounds
 
 LOST: Final = "no answer"
+PAUSED: Final = "paused"
 STUCK: Final = "stuck"
 REST_CANCEL: Final = 12
 """In the network: the second half of a cancel over REST, the PATCH of `spec.state`."""
@@ -34,6 +35,8 @@ class Budget(NamedTuple):
     """A cancel (by spec or over REST), a deletion, a deadline that passes."""
     pauses: int = 0
     """Times that the saga is suspended."""
+    outages: int = 0
+    """Calls after which the participant counts as down, so that they cost nothing and wait."""
     stuck: int = 0
     """Undos that fail as often as they may."""
     interventions: int = 0
@@ -176,6 +179,9 @@ class Moves:
             if fault := self._less(paid, "faults"):
                 unsure = self._n(answered(self._core, me, LOST, call))
                 yield Move((f"{answer}, but the answer is lost", call), me=unsure, documents=left, budget=fault)
+            if outage := self._less(paid, "outages"):
+                unsure = self._n(waits(self._core, me, PAUSED, call))
+                yield Move((f"{answer}, but then the service is down", call), me=unsure, documents=left, budget=outage)
             if crash := self._less(paid, "crashes"):
                 yield Move((f"{answer}, but it crashes meanwhile", call), me=0, documents=left, budget=crash)
 
@@ -183,6 +189,9 @@ class Moves:
         unsure = self._n(answered(self._core, me, LOST, call))
         if fault := self._less(budget, "faults"):
             yield Move(("never arrives", call), me=unsure, budget=fault)
+        if outage := self._less(budget, "outages"):
+            waiting = self._n(waits(self._core, me, PAUSED, call))
+            yield Move(("doesn't arrive, the service is down", call), me=waiting, budget=outage)
         if late := self._less(budget, "late"):
             waiting = self._n(tuple(sorted((*self._parts[network], (call, self._foreign(me.uid))))))
             yield Move(("times out and is still under way", call), me=unsure, network=waiting, budget=late)

@@ -7,7 +7,7 @@ just as well before the decision (each operator's knowledge of the resource and 
 from typing import Final, NamedTuple
 
 from tests.model.claims import judge_sequence
-from tests.model.sagas import AFTER_DEADLINE, FINISH, LATER, NOW, WAIT, Core, Wish
+from tests.model.sagas import AFTER_DEADLINE, FINISH, FIRST_WISH, LATER, NOW, WAIT, Core, Wish
 
 IDLE: Final = -1
 """No status write is in flight."""
@@ -70,7 +70,7 @@ def next_steps(core: Core, me: Operator) -> list[Step]:
         if any(step.call == action for step in found):
             continue
         if action == FINISH and seen.writing == IDLE and core.record(seen.saga) == seen.recorded:
-            found.append(Step(FINISH, seen._replace(ended=True)))
+            found.append(Step(FINISH, Operator(me.uid, FIRST_WISH, core.new, True, core.new, ended=True)))
         elif action in (WAIT, FINISH) or core.waits_for_record(action, seen.saga, seen.recorded):
             found.append(Step(WAIT, _write_beside(core, seen)))
         else:
@@ -88,8 +88,15 @@ def _write_beside(core: Core, me: Operator) -> Operator:
 def answered(core: Core, me: Operator, answer: str, call: int) -> Operator:
     """The answer is folded into memory; it is not recorded yet."""
     uid, wish, recorded, fresh, saga, writing, written, unrecorded, late, ended = me
-    known = (*unrecorded, (answer, call))
-    return Operator(uid, wish, recorded, fresh, core.fold(saga, answer, call), writing, written, known, late, ended)
+    saga = core.fold(saga, answer, call)
+    level = writing == IDLE and core.record(saga) == recorded  # nothing of it would be lost
+    known = () if level else (*unrecorded, (answer, call))
+    return Operator(uid, wish, recorded, fresh, saga, writing, written, known, late, ended)
+
+
+def waits(core: Core, me: Operator, answer: str, call: int) -> Operator:
+    """The participant is down: the call is made again later, and nothing of it is kept."""
+    return me._replace(saga=core.fold(me.saga, answer, call))
 
 
 def write_recorded(core: Core, me: Operator) -> Operator:

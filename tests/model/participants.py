@@ -66,6 +66,7 @@ class Participants:
     replays: bool = True
     """A do that was done is answered from the document."""
     memo: dict[tuple[Document, int, bool], tuple[Reply, ...]] = field(default_factory=dict, compare=False, repr=False)
+    futures: dict[tuple[Document, int, bool], bool] = field(default_factory=dict, compare=False, repr=False)
 
     def answers(self, document: Document, call: int, *, foreign: bool) -> tuple[Reply, ...]:
         """Every answer that the service may give, each with the document that it leaves. The refusal comes last."""
@@ -73,6 +74,24 @@ class Participants:
         found = self.memo.get(key)
         if found is None:
             found = self.memo[key] = tuple(self._answers(document, call, foreign=foreign))
+        return found
+
+    def matters(self, document: Document, call: int, *, foreign: bool) -> bool:
+        """Whether a call that arrives at any later time may still have an effect, whatever happens to the document."""
+        key = (document, call, foreign)
+        found = self.futures.get(key)
+        if found is None:
+            service = service_of(call)
+            futures, waiting = {document}, [document]
+            while waiting:
+                now = waiting.pop()
+                after = {left for other in range(len(CALLS)) if service_of(other) == service
+                         for content in (False, True) for _, left in self.answers(now, other, foreign=content)}
+                after.update(self.settled(now, service))
+                waiting += after - futures
+                futures |= after
+            effects = (left != now for now in futures for _, left in self.answers(now, call, foreign=foreign))
+            found = self.futures[key] = any(effects)
         return found
 
     def settled(self, document: Document, service: int) -> tuple[Document, ...]:

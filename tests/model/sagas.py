@@ -16,6 +16,7 @@ from saga_operator.events import (
     InProgress,
     Observed,
     OrderIDUsed,
+    Paused,
     Refused,
     Succeeded,
     Unavailable,
@@ -92,6 +93,8 @@ def outcome(answer: str, call: int) -> Event:
             return InProgress(**what, undo=undo, retry_after=WAITING - NOW)
         case wire.ERROR:
             return Unavailable(**what, undo=undo, reason=reasons.PARTICIPANT_ERROR, retry_after=None)
+        case "paused":
+            return Paused(**what, undo=undo, until=WAITING, message="down")
     return Unavailable(**what, undo=undo, reason=reasons.NO_ANSWER)
 
 

@@ -4,14 +4,13 @@ A state is a tuple of small integers, since there are very many of them: each nu
 can happen depends on a few parts only, so it is worked out once for each combination of those.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from tests.model import claims
-from tests.model.moves import Budget, Move, Moves, Parts
+from tests.model.moves import REST_CANCEL, Budget, Move, Moves, Parts
 from tests.model.operators import Resource
-from tests.model.participants import MISSING, Document, Participants
+from tests.model.participants import MISSING, Document, Participants, service_of
 from tests.model.sagas import FIRST_WISH, Core
 from tests.model.wishes import ALL_WISHES, WishMoves
 
@@ -59,9 +58,13 @@ class World:
         self.core = core or Core()
         self.bounds = bounds
         self._parts = Parts()
-        self._moves = Moves(self._parts, self.core, participants or Participants(), bounds)
-        self._wishes = WishMoves(self._parts, self.core, participants or Participants(), bounds)
-        self._known: dict[tuple[Any, ...], list[Move]] = {}
+        self._participants = participants or Participants()
+        self._moves = Moves(self._parts, self.core, self._participants, bounds)
+        self._wishes = WishMoves(self._parts, self.core, self._participants, bounds)
+        self._networks: dict[tuple[int, int], int] = {}
+        self._processes: dict[tuple[int, ...], list[Move]] = {}
+        self._calls: dict[tuple[int, ...], list[Move]] = {}
+        self._around: dict[tuple[int, ...], list[Move]] = {}
         self._stale: dict[int, int] = {}
         self._judged: set[tuple[int, int]] = set()
         number = self._parts.number
@@ -86,39 +89,65 @@ class World:
             claims.judge_verdict(self.part(state.resource).verdict, documents)
             self._judged.add(key)
 
-    def next_states(self, state: State) -> Iterator[Next]:
+    def next_states(self, state: State) -> list[Next]:
         """Every transition that is possible now."""
-        _, _, documents, resource, network, budget = state
+        first, second, documents, resource, network, budget = state
+        found: list[Next] = []
         for whose in range(self.bounds.operators):
-            me = state[whose]
-            yield from self._moved(state, whose, self._known_moves(self._moves.of_process, me, resource, budget))
-            around = (documents, resource, network, budget)
-            yield from self._moved(state, whose, self._known_moves(self._moves.of_calls, me, *around))
-        yield from self._moved(state, NOBODY, self._known_moves(self._moves.of_network, documents, network, budget))
-        yield from self._moved(state, NOBODY, self._known_moves(self._wishes.of_people, *around))
-
-    def _known_moves(self, moves: Callable[..., Iterator[Move]], *parts: int) -> list[Move]:
-        key = (moves, *parts)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = list(moves(*parts))
+            me = second if whose else first
+            key = (me, resource, budget)
+            moves = self._processes.get(key)
+            if moves is None:
+                moves = self._processes[key] = list(self._moves.of_process(me, resource, budget))
+            self._moved(state, whose, moves, found)
+            call_key = (me, documents, resource, network, budget)
+            moves = self._calls.get(call_key)
+            if moves is None:
+                moves = self._calls[call_key] = list(self._moves.of_calls(*call_key))
+            self._moved(state, whose, moves, found)
+        around = (documents, resource, network, budget)
+        moves = self._around.get(around)
+        if moves is None:
+            moves = list(self._moves.of_network(documents, network, budget))
+            moves += self._wishes.of_people(*around)
+            self._around[around] = moves
+        self._moved(state, NOBODY, moves, found)
         return found
 
-    def _moved(self, state: State, whose: int, moves: list[Move]) -> Iterator[Next]:
+    def _moved(self, state: State, whose: int, moves: list[Move], found: list[Next]) -> None:
+        was_first, was_second, was_documents, was_resource, was_network, was_budget = state
         for label, me, documents, resource, network, budget, good in moves:
-            operators = [state[0], state[1]]
-            if resource >= 0:  # it has a new version: news for whoever has not written it
-                operators = [self._unaware(o) if o and whose != place else o for place, o in enumerate(operators)]
+            first, second = was_first, was_second
+            if resource < 0:
+                resource = was_resource
+            else:  # it has a new version: news for whoever has not written it
+                if first and whose != 0:
+                    first = self._unaware(first)
+                if second and whose != 1:
+                    second = self._unaware(second)
             if me >= 0:
-                operators[whose] = me
-            after = State(
-                *operators,
-                documents if documents >= 0 else state[2],
-                resource if resource >= 0 else state[3],
-                network if network >= 0 else state[4],
-                budget if budget >= 0 else state[5],
+                if whose:
+                    second = me
+                else:
+                    first = me
+            if documents < 0:
+                documents = was_documents
+            network = self._still_of_interest(documents, network if network >= 0 else was_network)
+            after = State(first, second, documents, resource, network, budget if budget >= 0 else was_budget)
+            found.append(((whose, *label), after, good))
+
+    def _still_of_interest(self, documents: int, network: int) -> int:
+        """Late calls that can't have an effect any more might as well never arrive."""
+        found = self._networks.get((documents, network))
+        if found is None:
+            before = self.part(documents)
+            calls = tuple(
+                (call, foreign)
+                for call, foreign in self.part(network)
+                if call == REST_CANCEL or self._participants.matters(before[service_of(call)], call, foreign=foreign)
             )
-            yield (whose, *label), after, good
+            found = self._networks[documents, network] = self._parts.number(calls)
+        return found
 
     def _unaware(self, operator: int) -> int:
         found = self._stale.get(operator)

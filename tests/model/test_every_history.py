@@ -1,0 +1,121 @@
+"""Every history of one saga, within bounds: the real decisions against the barrier that the participants promise.
+
+In each state that can be reached (DESIGN §2 and §3):
+
+- nothing happened twice, nothing was undone twice or without having happened;
+- Completed means that all of it stands, Compensated that none of it is left, whatever arrives later;
+- an undo is called only behind a recorded decision and a shut door, the order is closed last, and in reverse order;
+- a finished saga is never written again;
+- an end can still be reached, by progress alone.
+
+The bounds are small numbers of each misbehaviour, together. `make explore` goes further.
+"""
+
+import os
+from dataclasses import replace
+from time import process_time
+
+import pytest
+
+from saga_operator.conditions import conditions_of
+from tests.model.exploring import explore
+from tests.model.moves import Budget
+from tests.model.participants import PAYMENT, Document, Participants
+from tests.model.sagas import Core
+from tests.model.world import Bounds, World
+
+DEEP = bool(os.environ.get("ORDERSAGA_EXPLORE_DEEP"))
+REST, DELETION, DEADLINE = (frozenset({wish}) for wish in ("cancel over REST", "deletion", "deadline"))
+SLOW_PAYMENTS = Participants(slow=frozenset({PAYMENT}))
+
+ALONE = {
+    "late calls, a cancel, a refusal": Bounds(budget=Budget(late=2, wishes=1, refusals=1), wishes=REST),
+    "lost answers, a crash, a deadline": Bounds(budget=Budget(faults=2, crashes=1, wishes=1), wishes=DEADLINE),
+    "a lost answer, a late call, a deletion": Bounds(budget=Budget(faults=1, late=1, wishes=1), wishes=DELETION),
+    "crashes, a cancel, a refusal": Bounds(budget=Budget(crashes=2, wishes=1, refusals=1), wishes=REST),
+    "suspended, then cancelled or too late": Bounds(budget=Budget(pauses=1, wishes=1, crashes=1, faults=1), lag=1),
+    "a service that is down": Bounds(budget=Budget(outages=2, refusals=1, wishes=1), wishes=REST),
+    "an undo that is stuck": Bounds(budget=Budget(stuck=2, refusals=1, crashes=1, late=1)),
+    "a person intervenes": Bounds(budget=Budget(interventions=1, refusals=1, stuck=1), lag=2),
+    "applied again": Bounds(budget=Budget(rebirths=1, late=2, wishes=1), wishes=REST),
+    "another order under the same id": Bounds(
+        budget=Budget(rebirths=1, faults=1, late=1, refusals=1, crashes=1), other_content=True
+    ),
+    "an id that is another order's": Bounds(budget=Budget(faults=1, late=1, wishes=1), order_document=Document("foreign")),
+}
+TOGETHER = {
+    "two operators, a lost answer": Bounds(budget=Budget(faults=1), operators=2, lag=1),
+    "two operators, a late call": Bounds(budget=Budget(late=1), operators=2, lag=1),
+    "two operators, a refusal": Bounds(budget=Budget(refusals=1), operators=2, lag=2),
+    "two operators, a cancel": Bounds(budget=Budget(wishes=1), operators=2, lag=1, wishes=REST),
+    "two operators, a deadline": Bounds(budget=Budget(wishes=1), operators=2, lag=1, wishes=DEADLINE),
+    "two operators, applied again": Bounds(budget=Budget(rebirths=1), operators=2, lag=1),
+}
+
+
+def check(bounds: Bounds, **rules: object) -> None:
+    began = process_time()
+    found = explore(World(bounds, **rules), limit=30_000_000 if DEEP else 1_000_000)
+    print(f"\n    {found} ({process_time() - began:.1f} s)")
+    assert not found.broken, found
+    assert not found.endless, found
+    assert found.ends, found
+
+
+@pytest.mark.parametrize("bounds", [*ALONE.values(), *TOGETHER.values()], ids=[*ALONE, *TOGETHER])
+def test_all_or_nothing_in_every_history(bounds: Bounds) -> None:
+    check(bounds)
+
+
+def test_all_or_nothing_when_payments_settle_later() -> None:
+    bounds = Bounds(budget=Budget(late=1, refusals=1, wishes=1), wishes=REST, lag=2)
+    check(bounds, participants=SLOW_PAYMENTS)
+
+
+def test_all_or_nothing_when_calls_are_tried_again_before_they_are_given_up() -> None:
+    bounds = Bounds(budget=Budget(faults=2, late=1), lag=2)
+    check(bounds, core=Core(max_attempts=2))
+
+
+def test_conditions_say_one_thing_in_every_state_that_can_be_reached() -> None:
+    core = Core()
+    for bounds in (ALONE["an undo that is stuck"], ALONE["suspended, then cancelled or too late"]):
+        explore(World(bounds, core=core))
+    assert len(core.sagas) > 100
+    for saga in core.sagas:
+        found = {condition.type: condition.status for condition in conditions_of(saga)}
+        summary = found["Ready"], found["Reconciling"], found["Stalled"], found["Succeeded"]
+        assert summary == CONDITIONS[saga.phase], saga
+
+
+CONDITIONS = {
+    #               Ready      Reconciling  Stalled  Succeeded      (DESIGN §5)
+    "Pending":      ("Unknown", "True",  "False", "Unknown"),
+    "Running":      ("Unknown", "True",  "False", "Unknown"),
+    "Suspended":    ("Unknown", "False", "False", "Unknown"),
+    "Compensating": ("False",   "True",  "False", "Unknown"),
+    "Completed":    ("True",    "False", "False", "True"),
+    "Compensated":  ("False",   "False", "True",  "False"),
+    "Failed":       ("False",   "False", "True",  "False"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not DEEP, reason="minutes and gigabytes: make explore")
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Bounds(budget=Budget(faults=1, late=1, crashes=1, wishes=1, refusals=1)),
+        Bounds(budget=Budget(faults=1, late=2, wishes=1)),
+        Bounds(budget=Budget(rebirths=2, late=2, wishes=1, faults=1), lag=2),
+        Bounds(budget=Budget(faults=1, stuck=1, crashes=1, refusals=1, interventions=1)),
+        *(replace(TOGETHER["two operators, a cancel"], budget=Budget(wishes=1, **more)) for more in (
+            {"late": 1}, {"faults": 1}, {"refusals": 1}, {"rebirths": 1}
+        )),
+        Bounds(budget=Budget(late=2), operators=2, lag=1),
+        Bounds(budget=Budget(late=1, refusals=1), operators=2, lag=2),
+    ],
+    ids=lambda bounds: f"{bounds.operators} operators {bounds.budget}",
+)  # fmt: skip
+def test_all_or_nothing_further_out(bounds: Bounds) -> None:
+    check(bounds)
