@@ -57,6 +57,8 @@ class Service(Process):
             [
                 *(sys.executable, "-m", "uvicorn", f"services.{name}.main:app", "--host", "127.0.0.1"),
                 *("--port", str(self.port), "--loop", "uvloop", "--no-access-log"),
+                # longer than the operator keeps an idle connection (30 s): a call never meets one that is just closing
+                *("--timeout-keep-alive", "75"),
             ],
             log=wiring.logs / f"{name}.log",
             ready=lambda: answers(f"{self.url}/ready"),
