@@ -1,4 +1,4 @@
-"""What may never happen (DESIGN §2 and §3), judged from the services' documents, not from what the operator believes."""
+"""What may never happen (DESIGN §2 and §3), judged from the services' documents, not from the operator's belief."""
 
 from saga_operator import reasons
 from saga_operator.saga import FINISHED, Phase, Saga, is_stuck, settled_backward
@@ -11,7 +11,7 @@ UNSETTLED = frozenset({"missing", "done", "processing", "refunding", "undoing"})
 """A participant whose undo has not answered, and that has not refused."""
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - it reads as what happened
     """A claim does not hold."""
 
 

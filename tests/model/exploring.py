@@ -45,10 +45,9 @@ def explore(world: World, *, limit: int = 3_000_000) -> Explored:
         while place < len(states):
             state = states[place]
             world.judge(state)
-            for _, after, good in world.next_states(state):
+            for _, there, good in world.next_states(state):
                 transitions += 1
-                if two:
-                    after = _normal(after)
+                after = _normal(there) if two else there
                 number = numbers.get(after)
                 if number is None:
                     number = numbers[after] = len(states)
@@ -93,8 +92,8 @@ def _backwards(count: int, sources: array[int], targets: array[int], ends: list[
     return reached
 
 
-def _trace(world: World, states: list[State], parents: array[int], number: int) -> tuple[str, ...]:
-    path = [number]
+def _trace(world: World, states: list[State], parents: array[int], end: int) -> tuple[str, ...]:
+    path = [end]
     while parents[path[-1]] >= 0:
         path.append(parents[path[-1]])
     path.reverse()
@@ -102,9 +101,7 @@ def _trace(world: World, states: list[State], parents: array[int], number: int) 
     state = world.start
     for number in path[1:]:
         label, state = next(
-            (label, after)
-            for label, after, _ in world.next_states(state)
-            if states[number] in (after, _normal(after))
+            (label, after) for label, after, _ in world.next_states(state) if states[number] in (after, _normal(after))
         )
         found.append(in_words(label))
     return tuple(found)

@@ -228,4 +228,5 @@ class Moves:
                     yield Move((f"arrives late: {answer}", call), documents=left, network=rest, budget=paid)
         for service, document in enumerate(self._parts[documents]):
             for settled in self._participants.settled(document, service):
-                yield Move((f"settles: {settled.kind}", service), documents=self.put(documents, service, settled), good=True)
+                left = self.put(documents, service, settled)
+                yield Move((f"settles: {settled.kind}", service), documents=left, good=True)

@@ -108,7 +108,7 @@ def write_recorded(core: Core, me: Operator) -> Operator:
 
 
 def adopts(core: Core, me: Operator, resource: Resource) -> Operator | None:
-    """Go on from the newest version (after a conflict, or because the watch shows it); None: that is another resource."""
+    """Go on from the newest version (after a conflict, or because the watch shows it); None: another resource."""
     if resource.uid != me.uid:
         return None
     me = me._replace(wish=resource.wish, fresh=True, writing=IDLE, written=0)

@@ -39,9 +39,10 @@ class Document(NamedTuple):
 
 MISSING: Final = Document("missing")
 
-# Answers, as the operator's events: see sagas.EVENTS
-SUCCEEDED, REFUSED, COMPENSATED, UNDONE, NOTHING, CLOSED = "succeeded refused compensated undone nothing closed".split()
-CONFIRMED_BEFORE, ID_USED, ERROR, ACCEPTED = "already_confirmed order_id_used error accepted".split()
+# answers: sagas.outcome makes the operator's events of them
+SUCCEEDED, REFUSED, COMPENSATED = "succeeded", "refused", "compensated"
+UNDONE, NOTHING, CLOSED, CONFIRMED_BEFORE = "undone", "effect none", "closed", "already_confirmed"
+ID_USED, ERROR, ACCEPTED = "order_id_used", "error", "accepted"
 
 Reply = tuple[str, Document]
 
@@ -85,8 +86,10 @@ class Participants:
             futures, waiting = {document}, [document]
             while waiting:
                 now = waiting.pop()
-                after = {left for other in range(len(CALLS)) if service_of(other) == service
-                         for content in (False, True) for _, left in self.answers(now, other, foreign=content)}
+                calls = [
+                    (call, own) for call in range(len(CALLS)) if service_of(call) == service for own in (False, True)
+                ]
+                after = {left for other, own in calls for _, left in self.answers(now, other, foreign=not own)}
                 after.update(self.settled(now, service))
                 waiting += after - futures
                 futures |= after
@@ -179,7 +182,7 @@ class Participants:
             return [(ACCEPTED, document)]
         if kind in ("undone", "by hand"):
             return [(UNDONE, document)]
-        return [(NOTHING, document._replace(kind="tombstone") if self.tombstones else document)]
+        return [(NOTHING, document._replace(kind="tombstone" if self.tombstones else "forgotten"))]
 
 
 def service_of(call: int) -> int:

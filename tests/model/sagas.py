@@ -133,7 +133,7 @@ def _canonical(record: StepRecord, order: Order) -> StepRecord:
 
 @dataclass
 class Core:
-    """`decide`, `evolve` and `must_be_recorded_before` over numbered sagas. A test of the tests replaces one of them."""
+    """`decide`, `evolve` and `must_be_recorded_before` over numbered sagas; a test of the tests replaces one."""
 
     max_attempts: int = 1
     decide: Callable[[Saga, float], Action] = decide

@@ -29,19 +29,19 @@ REST, DELETION, DEADLINE = (frozenset({wish}) for wish in ("cancel over REST", "
 SLOW_PAYMENTS = Participants(slow=frozenset({PAYMENT}))
 
 ALONE = {
-    "late calls, a cancel, a refusal": Bounds(budget=Budget(late=2, wishes=1, refusals=1), wishes=REST),
+    "late calls, a cancel": Bounds(budget=Budget(late=2, wishes=1), wishes=REST),
     "lost answers, a crash, a deadline": Bounds(budget=Budget(faults=2, crashes=1, wishes=1), wishes=DEADLINE),
     "a lost answer, a late call, a deletion": Bounds(budget=Budget(faults=1, late=1, wishes=1), wishes=DELETION),
     "crashes, a cancel, a refusal": Bounds(budget=Budget(crashes=2, wishes=1, refusals=1), wishes=REST),
     "suspended, then cancelled or too late": Bounds(budget=Budget(pauses=1, wishes=1, crashes=1, faults=1), lag=1),
     "a service that is down": Bounds(budget=Budget(outages=2, refusals=1, wishes=1), wishes=REST),
-    "an undo that is stuck": Bounds(budget=Budget(stuck=2, refusals=1, crashes=1, late=1)),
+    "an undo that is stuck": Bounds(budget=Budget(stuck=2, refusals=1, late=1)),
     "a person intervenes": Bounds(budget=Budget(interventions=1, refusals=1, stuck=1), lag=2),
     "applied again": Bounds(budget=Budget(rebirths=1, late=2, wishes=1), wishes=REST),
     "another order under the same id": Bounds(
         budget=Budget(rebirths=1, faults=1, late=1, refusals=1, crashes=1), other_content=True
     ),
-    "an id that is another order's": Bounds(budget=Budget(faults=1, late=1, wishes=1), order_document=Document("foreign")),
+    "an id that is taken": Bounds(budget=Budget(faults=1, late=1, wishes=1), order_document=Document("foreign")),
 }
 TOGETHER = {
     "two operators, a lost answer": Bounds(budget=Budget(faults=1), operators=2, lag=1),

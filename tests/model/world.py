@@ -39,7 +39,7 @@ NOBODY: Final = 2
 class Bounds:
     """What is explored, and how far."""
 
-    budget: Budget = Budget()
+    budget: Budget
     operators: int = 1
     lag: int = 99
     """How many answers may be unrecorded while calls go on."""
@@ -116,11 +116,10 @@ class World:
 
     def _moved(self, state: State, whose: int, moves: list[Move], found: list[Next]) -> None:
         was_first, was_second, was_documents, was_resource, was_network, was_budget = state
-        for label, me, documents, resource, network, budget, good in moves:
-            first, second = was_first, was_second
-            if resource < 0:
-                resource = was_resource
-            else:  # it has a new version: news for whoever has not written it
+        for label, me, new_documents, new_resource, new_network, budget, good in moves:
+            first, second, resource = was_first, was_second, was_resource
+            if new_resource >= 0:  # it has a new version: news for whoever has not written it
+                resource = new_resource
                 if first and whose != 0:
                     first = self._unaware(first)
                 if second and whose != 1:
@@ -130,9 +129,8 @@ class World:
                     second = me
                 else:
                     first = me
-            if documents < 0:
-                documents = was_documents
-            network = self._still_of_interest(documents, network if network >= 0 else was_network)
+            documents = new_documents if new_documents >= 0 else was_documents
+            network = self._still_of_interest(documents, new_network if new_network >= 0 else was_network)
             after = State(first, second, documents, resource, network, budget if budget >= 0 else was_budget)
             found.append(((whose, *label), after, good))
 
