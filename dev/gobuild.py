@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,6 +85,7 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
             )
         with downloads.workspace() as space:
             counted = _Progress(job)
+            job.doing = "compiling"
             job.run(
                 [
                     *(go, "build", "-v", "-mod=readonly", "-trimpath", "-gcflags=all=-dwarf=false"),
@@ -97,9 +99,16 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
             )
             for name in names:
                 downloads.put(space / ("server" if name == "etcd" else name), target / name)
-        job.doing = "removing what only the build needed"
-        for folder in (cache() / "go-build", cache() / "go-mod", binaries.cache_folder(f"go-{GO_WHEEL}")):
-            shutil.rmtree(folder, ignore_errors=True)
+        _remove_beside(cache() / "go-build", cache() / "go-mod", binaries.cache_folder(f"go-{GO_WHEEL}"))
+
+
+def _remove_beside(*folders: Path) -> None:
+    """Remove what only the build needed, 3 GB in 100,000 files, while the stack starts: it ends by itself in seconds."""
+    trash = Path(tempfile.mkdtemp(dir=cache(), prefix="trash-"))
+    for folder in folders:
+        if folder.exists():
+            folder.rename(trash / folder.name)
+    subprocess.Popen(["nice", "-n", "19", "rm", "-rf", trash], start_new_session=True)
 
 
 class _Progress:

@@ -131,6 +131,7 @@ def main(arguments: list[str]) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        print("\nInterrupted: everything is ended, the data stays.", file=sys.stderr)
         return 130
 
 
