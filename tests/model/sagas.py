@@ -150,9 +150,13 @@ class Core:
         self._finished: set[int] = set()
         self.new = self.number(new_saga(self.max_attempts))
 
+    def canonical(self, saga: Saga) -> Saga:
+        """The form in which sagas are told apart."""
+        return canonical(saga)
+
     def number(self, saga: Saga) -> int:
         """The number of a saga's canonical form."""
-        saga = canonical(saga)
+        saga = self.canonical(saga)
         known = self._numbers.get(saga)
         if known is None:
             known = self._numbers[saga] = len(self.sagas)

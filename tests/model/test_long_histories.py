@@ -1,0 +1,91 @@
+"""Long random histories: the same world without small bounds, with real counts, texts and times.
+
+The exploration sees every history within small bounds, on canonical sagas; here sagas keep everything, attempts are
+counted up to their real limits, and misbehaviour goes on for as long as Hypothesis likes.
+"""
+
+from dataclasses import replace
+from random import Random
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from saga_operator.saga import Saga
+from tests.model import sagas
+from tests.model.exploring import in_words
+from tests.model.moves import Budget
+from tests.model.participants import PAYMENT, Participants
+from tests.model.world import Bounds, Label, State, World
+
+PLENTY = Budget(
+    faults=40, late=6, crashes=6, refusals=2, wishes=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
+)
+STEPS_TO_THE_END = 400
+"""A rollback of two operators, each undo accepted first and settled later, takes about a hundred."""
+
+
+class TimedCore(sagas.Core):
+    """Sagas as they are: nothing is left out, and each is as long as its history."""
+
+    def canonical(self, saga: Saga) -> Saga:
+        """Only what comes from the resource itself is left out: it is read again at each look."""
+        return replace(saga, desired=sagas.Desired.ACTIVE, deleting=False, requested=None)
+
+
+class OneSaga(RuleBasedStateMachine):
+    """One saga, up to two operators, and everything that may go wrong around them."""
+
+    world: World
+    state: State
+
+    @initialize(operators=st.sampled_from([1, 1, 2]), slow=st.booleans(), max_attempts=st.sampled_from([1, 3, 8]))
+    def begin(self, operators: int, slow: bool, max_attempts: int) -> None:
+        participants = Participants(slow=frozenset({PAYMENT}) if slow else frozenset())
+        core = TimedCore(max_attempts=max_attempts)
+        self.world = World(Bounds(budget=PLENTY, operators=operators), core=core, participants=participants)
+        self.state = self.world.start
+        self.told: list[str] = []
+
+    def _next(self, *, good: bool) -> list[tuple[Label, State]]:
+        return [(label, after) for label, after, ok in self.world.next_states(self.state) if ok is good]
+
+    def _take(self, found: list[tuple[Label, State]], choice: int) -> None:
+        label, self.state = found[choice % len(found)]
+        self.told.append(in_words(label))
+
+    @rule(choices=st.lists(st.integers(0, 5), min_size=1, max_size=8))
+    def goes_on(self, choices: list[int]) -> None:
+        for choice in choices:
+            if found := self._next(good=True):
+                self._take(found, choice)
+                self.world.judge(self.state)
+
+    @rule(choice=st.integers(0, 40))
+    def something_goes_wrong(self, choice: int) -> None:
+        if found := self._next(good=False):
+            self._take(found, choice)
+
+    @invariant()
+    def all_or_nothing(self) -> None:
+        if hasattr(self, "world"):
+            self.world.judge(self.state)
+
+    def teardown(self) -> None:
+        """Once nothing goes wrong any more, every saga ends."""
+        if not hasattr(self, "world"):
+            return
+        steps, dice = 0, Random(len(self.told))
+        while not self.world.finished(self.state):
+            found = self._next(good=True)
+            assert found, ["nobody has anything to do", *self.told]
+            self._take(found, dice.randrange(len(found)))  # whoever's turn it is
+            self.world.judge(self.state)
+            steps += 1
+            assert steps < STEPS_TO_THE_END, ["it does not end", *self.told]
+
+
+TestLongHistories = OneSaga.TestCase
+TestLongHistories.settings = settings(
+    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
