@@ -101,3 +101,8 @@ clean: ## Drop everything that this checkout keeps (virtual environment too)
 	rm -rf .ordersaga .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 clean-cache: ## Drop the programs that were fetched or built, for all checkouts
 	rm -rf "$${ORDERSAGA_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/ordersaga}"
+
+##@ Prove it
+.PHONY: explore
+explore: venv ## Every history of a saga within wide bounds: half an hour and some gigabytes of memory
+	ORDERSAGA_EXPLORE_DEEP=1 $(BIN)/python -m pytest tests/model -s -k further $(ARGS)
