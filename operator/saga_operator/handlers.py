@@ -7,7 +7,7 @@ status is the log, and it is ours (docs/adr/0002).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Any, Final
 
 import kopf
@@ -23,6 +23,19 @@ WATCH_TIMEOUT: Final = 300
 """Seconds after which the server ends a watch and kopf resumes it: bounds what a stalled connection can hide."""
 LIST_CHUNK: Final = 500
 """Resources per page of the first list: keeps memory flat with tens of thousands of live sagas."""
+
+
+class _ForEver:
+    """Back-offs in seconds without an end: kopf gives up after the last one, and the whole process ends with it.
+
+    An API server that starts, has lost its database or stands behind a load balancer answers 403 or 5xx for longer
+    than any list of numbers; its sagas' back-offs and breakers live in this process.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.1, 0.3, 1.0, 2.0)
+        while True:
+            yield 5.0
 
 
 class _NoProgress(kopf.ProgressStorage):
@@ -71,7 +84,7 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
         settings.queueing.idle_timeout = 1.0  # 7 KB for each resource seen lately
         settings.networking.request_timeout = 10.0
         settings.networking.connect_timeout = 3.0
-        settings.networking.error_backoffs = (0.1, 0.3, 1, 2, 5)
+        settings.networking.error_backoffs = _ForEver()
         settings.watching.server_timeout = WATCH_TIMEOUT
         settings.watching.inactivity_timeout = WATCH_INACTIVITY
         settings.watching.connect_timeout = 5.0
