@@ -65,7 +65,7 @@ BAG: Final = (
 ONE_OF: Final = {
     "a service": SERVICES,
     "a store": (MONGOD, APISERVER, ETCD),
-    "anything": (*SERVICES, MONGOD, APISERVER),
+    "anything": (*SERVICES, MONGOD, APISERVER, ETCD),
 }
 SECONDS: Final = {
     Blow.KILL: (0.05, 1.5),

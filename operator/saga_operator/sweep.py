@@ -22,6 +22,10 @@ Json = dict[str, Any]
 
 SHARE: Final = 20
 """A sweep may take a twentieth of the time: with many finished sagas it comes round less often."""
+LONGEST: Final = 300.0
+"""Seconds; the bound of that, since one sweep may be slow for other reasons than many sagas (an API server that starts),
+and nobody but the sweep notices a lost wake-up.
+"""
 AGAIN: Final = 2.0
 """Seconds after a sweep that failed: an API server that starts is not ready for lists at once."""
 
@@ -36,8 +40,12 @@ async def sweep_for_ever(engine: Engine) -> None:
             log.warning("the sweep could not list the sagas: %s", error)
             await asyncio.sleep(error.retry_after or AGAIN)
             continue
-        took = time.monotonic() - started
-        await asyncio.sleep(max(engine.settings.sweep_interval, took * SHARE))
+        await asyncio.sleep(pause_after(time.monotonic() - started, engine.settings.sweep_interval))
+
+
+def pause_after(took: float, interval: float) -> float:
+    """Seconds from the end of a sweep that took so long to the next."""
+    return max(interval, min(took * SHARE, LONGEST))
 
 
 async def sweep(engine: Engine) -> None:
