@@ -23,8 +23,8 @@ Json = dict[str, Any]
 SHARE: Final = 20
 """A sweep may take a twentieth of the time: with many finished sagas it comes round less often."""
 LONGEST: Final = 300.0
-"""Seconds; the bound of that, since one sweep may be slow for other reasons than many sagas (an API server that starts),
-and nobody but the sweep notices a lost wake-up.
+"""Seconds; the bound of that. A sweep may be slow for other reasons than many sagas (an API server that starts), and
+nobody but the sweep notices a lost wake-up.
 """
 AGAIN: Final = 2.0
 """Seconds after a sweep that failed: an API server that starts is not ready for lists at once."""
