@@ -103,7 +103,7 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
 
 
 def _remove_beside(*folders: Path) -> None:
-    """Remove what only the build needed, 3 GB in 100,000 files, while the stack starts: it ends by itself in seconds."""
+    """Remove what only the build needed, 3 GB in 100,000 files, while the stack starts; it ends by itself soon."""
     trash = Path(tempfile.mkdtemp(dir=cache(), prefix="trash-"))
     for folder in folders:
         if folder.exists():
