@@ -7,12 +7,13 @@ counted up to their real limits, and misbehaviour goes on for as long as Hypothe
 from dataclasses import replace
 from random import Random
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from saga_operator.saga import Saga
 from tests.model import sagas
+from tests.model.claims import Broken
 from tests.model.exploring import in_words
 from tests.model.moves import Budget
 from tests.model.participants import PAYMENT, Participants
@@ -21,6 +22,8 @@ from tests.model.world import Bounds, Label, State, World
 PLENTY = Budget(
     faults=40, late=6, crashes=6, refusals=2, wishes=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
 )
+ANY = st.integers(0, 2**16)
+"""One of the transitions, by its number modulo their count: a wide range draws them evenly."""
 STEPS_TO_THE_END = 400
 """A rollback of two operators, each undo accepted first and settled later, takes about a hundred."""
 
@@ -54,14 +57,14 @@ class OneSaga(RuleBasedStateMachine):
         label, self.state = found[choice % len(found)]
         self.told.append(in_words(label))
 
-    @rule(choices=st.lists(st.integers(0, 5), min_size=1, max_size=8))
+    @rule(choices=st.lists(ANY, min_size=1, max_size=6))
     def goes_on(self, choices: list[int]) -> None:
         for choice in choices:
             if found := self._next(good=True):
                 self._take(found, choice)
-                self.world.judge(self.state)
+                self._judge()
 
-    @rule(choice=st.integers(0, 40))
+    @rule(choice=ANY)
     def something_goes_wrong(self, choice: int) -> None:
         if found := self._next(good=False):
             self._take(found, choice)
@@ -69,7 +72,14 @@ class OneSaga(RuleBasedStateMachine):
     @invariant()
     def all_or_nothing(self) -> None:
         if hasattr(self, "world"):
+            self._judge()
+
+    def _judge(self) -> None:
+        try:
             self.world.judge(self.state)
+        except Broken as error:
+            error.add_note("\n".join(self.told))
+            raise
 
     def teardown(self) -> None:
         """Once nothing goes wrong any more, every saga ends."""
@@ -80,12 +90,16 @@ class OneSaga(RuleBasedStateMachine):
             found = self._next(good=True)
             assert found, ["nobody has anything to do", *self.told]
             self._take(found, dice.randrange(len(found)))  # whoever's turn it is
-            self.world.judge(self.state)
+            self._judge()
             steps += 1
             assert steps < STEPS_TO_THE_END, ["it does not end", *self.told]
 
 
 TestLongHistories = OneSaga.TestCase
 TestLongHistories.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=250,
+    stateful_step_count=40,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes, and the history is told anyway
+    suppress_health_check=[HealthCheck.too_slow],
 )
