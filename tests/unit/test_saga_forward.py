@@ -1,0 +1,184 @@
+"""Forward: one step after the other, tried again while the budget lasts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saga_operator.backoff import backoff
+from saga_operator.decide import Wait, decide
+from saga_operator.events import AlreadyConfirmed
+from saga_operator.order import RetryPolicy
+from saga_operator.saga import Phase, StepState
+from tests.unit.histories import (
+    BEFORE_PIVOT,
+    CREATED,
+    NOW,
+    STEPS,
+    UP_TO_PIVOT,
+    after,
+    asked,
+    done,
+    in_progress,
+    lost,
+    new_saga,
+    next_call,
+    refused,
+    seen,
+    tries,
+    undone,
+)
+
+
+def test_the_steps_are_done_one_after_the_other() -> None:
+    saga = new_saga()
+    assert saga.phase is Phase.PENDING
+    for step in STEPS:
+        assert next_call(saga) == f"do {step}"
+        saga = after(saga, *done(step))
+    assert next_call(saga) == "finish Completed"
+    assert saga.phase is Phase.COMPLETED
+    assert saga.succeeded_steps == len(STEPS)
+    assert saga["payment"].external_id == "payment-1"
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_a_refusal_starts_a_rollback_at_once(step: str) -> None:
+    before = STEPS[: STEPS.index(step)]
+    saga = after(new_saga(), *done(*before), refused(step))
+    assert saga[step].state is StepState.REFUSED
+    assert saga.failure is not None
+    assert (saga.failure.step, saga.failure.reason) == (step, "OutOfStock")
+    assert next_call(saga) == "undo confirmation"
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_a_step_without_an_answer_is_tried_again_and_then_given_up(step: str) -> None:
+    saga = after(new_saga(retry=tries(3)), *done(*STEPS[: STEPS.index(step)]))
+    for attempt in (1, 2):
+        saga = after(saga, lost(step))
+        assert (saga[step].attempts, saga[step].state, saga.failure) == (attempt, StepState.PENDING, None)
+        assert next_call(saga) == f"do {step}"
+    saga = after(saga, lost(step))
+    assert saga[step].state is StepState.UNKNOWN  # it may have happened
+    assert saga.failure is not None
+    assert saga.failure.message.startswith("gave up after 3 attempts")
+    assert next_call(saga) == "undo confirmation"
+
+
+def test_a_refused_notification_completes_the_saga() -> None:
+    saga = after(new_saga(), *done(*UP_TO_PIVOT), refused("notification", "ContactUnknown"))
+    assert saga.failure is None
+    assert next_call(saga) == "finish Completed"
+
+
+def test_after_the_pivot_a_step_is_tried_without_limit() -> None:
+    saga = after(new_saga(retry=tries(2)), *done(*UP_TO_PIVOT))
+    for _ in range(50):
+        saga = after(saga, lost("notification"))
+    assert saga.failure is None
+    assert saga["notification"].attempts == 50
+    assert next_call(saga) == "do notification"
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_in_progress_costs_no_budget(step: str) -> None:
+    saga = after(new_saga(retry=tries(1)), *done(*STEPS[: STEPS.index(step)]))
+    for _ in range(20):
+        saga = after(saga, in_progress(step, wait=5.0))
+    assert saga.failure is None
+    assert saga[step].attempts == 0
+    assert saga[step].location
+    assert next_call(saga) == "wait"
+    assert next_call(saga, NOW + 5.0) == f"do {step}"
+
+
+def test_a_lost_answer_forgets_where_to_ask() -> None:
+    saga = after(new_saga(), in_progress("order"), lost("order"))
+    assert saga["order"].location == ""
+
+
+def test_a_result_counts_once() -> None:
+    once = after(new_saga(), *done("order"))
+    assert after(once, *done("order", at=NOW + 9)) == once
+
+
+@pytest.mark.parametrize("step", BEFORE_PIVOT)
+@pytest.mark.parametrize("late", ["succeeded", "refused", "lost", "in progress"])
+def test_a_do_result_never_overwrites_an_undo_result(step: str, late: str) -> None:
+    saga = after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation", step))
+    assert saga[step].state is StepState.COMPENSATED
+    event = {
+        "succeeded": done(step)[0],
+        "refused": refused(step),
+        "lost": lost(step),
+        "in progress": in_progress(step),
+    }[late]
+    assert after(saga, event)[step] == saga[step]
+
+
+def test_what_was_in_flight_when_the_rollback_began_is_recorded_and_undone() -> None:
+    saga = after(new_saga(), *done("order"), seen("Cancelled"), *done("inventory"))
+    assert saga["inventory"].state is StepState.SUCCEEDED
+    assert next_call(saga) == "undo confirmation"
+
+
+FINISHED_ORDERS = {
+    "Completed": [*done(*STEPS)],
+    "Compensated": [*done("order"), refused("inventory"), *undone("confirmation", "shipping", "payment", "order")],
+}
+
+
+@pytest.mark.parametrize("end", FINISHED_ORDERS)
+@pytest.mark.parametrize("step", STEPS)
+def test_no_answer_changes_a_finished_saga(end: str, step: str) -> None:
+    saga = after(new_saga(), *FINISHED_ORDERS[end])
+    assert saga.phase == end
+    late = [
+        *done(step),
+        refused(step, "Compensated"),
+        lost(step),
+        lost(step, undo=True),
+        in_progress(step),
+        in_progress(step, undo=True),
+        *undone(step),
+        AlreadyConfirmed(step="confirmation", started=NOW, at=NOW),
+    ]
+    for event in late:
+        assert after(saga, event) == saga
+
+
+@pytest.mark.parametrize("end", FINISHED_ORDERS)
+def test_no_wish_changes_what_a_finished_saga_records(end: str) -> None:
+    saga = after(new_saga(), *FINISHED_ORDERS[end])
+    for wish in (seen("Cancelled"), seen("Suspended"), seen(deleting=True), asked("RetryNow", "payment")):
+        changed = after(saga, wish)
+        assert (changed.steps, changed.failure, changed.phase) == (saga.steps, saga.failure, saga.phase)
+        assert (changed.suspended_at, changed.intervention) == (None, None)
+
+
+@given(
+    initial=st.integers(1, 3600),
+    longer=st.integers(0, 3600),
+    attempts=st.integers(1, 10_000),
+    jitter=st.floats(0, 1, exclude_max=True),
+    wait=st.none() | st.floats(0, 1e6),
+)
+def test_backoff_stays_within_its_bounds(
+    initial: int, longer: int, attempts: int, jitter: float, wait: float | None
+) -> None:
+    policy = RetryPolicy(initial_backoff=initial, max_backoff=initial + longer)
+    seconds = backoff(new_saga(retry=policy), attempts, lost("order", jitter=jitter, wait=wait))
+    assert 0 <= seconds <= policy.max_backoff
+    assert seconds >= min(wait or 0, policy.max_backoff)  # never sooner than the participant asked
+    if wait is None:
+        assert seconds <= initial * 2 ** (attempts - 1)
+
+
+def test_backoff_doubles_up_to_its_limit() -> None:
+    saga = new_saga(retry=RetryPolicy(initial_backoff=1, max_backoff=30))
+    assert [backoff(saga, attempts, lost("order", jitter=1.0)) for attempts in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_waiting_ends_with_the_deadline_at_the_latest() -> None:
+    saga = after(new_saga(deadline_seconds=20.0), in_progress("order", wait=60.0))
+    assert decide(saga, NOW) == Wait(CREATED + 20.0)

@@ -1,0 +1,327 @@
+"""Back: the decision, the door, everything else in reverse order, the order itself last (DESIGN §2)."""
+
+from dataclasses import replace
+
+import pytest
+
+from saga_operator.decide import Do, Undo, must_be_recorded_before
+from saga_operator.events import AlreadyConfirmed, OrderIDUsed, Undone
+from saga_operator.rollback import COMPENSATION_ATTEMPTS, COMPENSATION_IN_PROGRESS_LIMIT
+from saga_operator.saga import Phase, Saga, StepState
+from saga_operator.steps import BY_NAME, ORDER_SAGA, PIVOT
+from tests.unit.histories import (
+    BEFORE_PIVOT,
+    CREATED,
+    NOW,
+    STEPS,
+    UP_TO_PIVOT,
+    after,
+    asked,
+    done,
+    in_progress,
+    lost,
+    new_saga,
+    next_call,
+    refused,
+    rolled_back,
+    seen,
+    tries,
+    undone,
+)
+
+ALL_OF_IT = ["confirmation", "shipping", "payment", "inventory", "order", "finish Compensated"]
+TOO_LATE = CREATED + 3600.0
+TRIGGERS = {
+    "cancel": (seen("Cancelled"), "Cancelled"),
+    "deletion": (seen(deleting=True), "Deleted"),
+    "deadline": (seen(at=TOO_LATE), "DeadlineExceeded"),
+}
+
+
+def before(step: str) -> Saga:
+    """Everything before the step is done."""
+    return after(new_saga(), *done(*STEPS[: STEPS.index(step)]))
+
+
+def closed() -> Saga:
+    """All done up to the pivot, then cancelled, and the door has answered."""
+    return after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation"))
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_everything_is_undone_whatever_is_recorded(step: str, trigger: str) -> None:
+    event, reason = TRIGGERS[trigger]
+    saga = after(before(step), event)
+    assert saga.failure is not None
+    assert saga.failure.reason == reason
+    assert saga.phase is Phase.COMPENSATING
+    end, calls = rolled_back(saga)
+    assert calls == ALL_OF_IT
+    assert end.phase is Phase.COMPENSATED
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_a_step_that_was_given_up_is_undone_too(step: str) -> None:
+    saga = after(replace(before(step), order=new_saga(retry=tries(1)).order), lost(step))
+    assert rolled_back(saga)[1] == ALL_OF_IT
+
+
+@pytest.mark.parametrize("step", BEFORE_PIVOT[1:])
+def test_only_a_refusal_for_business_is_left_out(step: str) -> None:
+    end, calls = rolled_back(after(before(step), refused(step)))
+    assert calls == [call for call in ALL_OF_IT if call != step]
+    assert end[step].state is StepState.REFUSED
+
+
+@pytest.mark.parametrize("step", BEFORE_PIVOT[1:])
+def test_compensated_may_hide_an_effect_and_is_undone(step: str) -> None:
+    assert rolled_back(after(before(step), refused(step, "Compensated")))[1] == ALL_OF_IT
+
+
+def test_a_refused_order_is_closed_all_the_same() -> None:
+    end, calls = rolled_back(after(new_saga(), refused("order", "Compensated")))
+    assert calls == ALL_OF_IT
+    end, calls = rolled_back(after(new_saga(), refused("order", "Blocked")))
+    assert calls == ALL_OF_IT
+    assert end["order"].state is StepState.REFUSED
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_nothing_rolls_back_a_confirmed_order(trigger: str) -> None:
+    saga = after(new_saga(), *done(*UP_TO_PIVOT), TRIGGERS[trigger][0])
+    assert saga.failure is None
+    assert next_call(saga) == "do notification"
+
+
+def test_the_first_decision_stays() -> None:
+    saga = after(new_saga(), *done("order"), refused("inventory"), seen("Cancelled"), seen(deleting=True, at=TOO_LATE))
+    assert saga.failure is not None
+    assert saga.failure.reason == "OutOfStock"
+
+
+def test_an_undo_that_found_nothing_shows_as_skipped() -> None:
+    saga = after(closed(), *undone("shipping", effect="none"), *undone("payment"))
+    assert saga["shipping"].state is StepState.SKIPPED
+    assert saga["payment"].state is StepState.COMPENSATED
+
+
+# the decision is recorded first
+
+
+@pytest.mark.parametrize("step", ORDER_SAGA[:5], ids=lambda step: step.name)
+def test_no_undo_before_the_decision_is_recorded(step: object) -> None:
+    recorded = before("payment")
+    decided = after(recorded, seen("Cancelled"))
+    assert must_be_recorded_before(Undo(step), decided, recorded)
+    assert not must_be_recorded_before(Undo(step), decided, decided)
+
+
+def test_a_do_does_not_wait_for_records() -> None:
+    assert not must_be_recorded_before(Do(BY_NAME["payment"]), before("payment"), new_saga())
+
+
+def test_an_intervention_is_recorded_before_it_is_acted_upon() -> None:
+    waiting = after(before("payment"), lost("payment"))
+    asked_to = after(waiting, asked("RetryNow", "payment"))
+    assert must_be_recorded_before(Do(BY_NAME["payment"]), asked_to, waiting)
+    assert not must_be_recorded_before(Do(BY_NAME["payment"]), asked_to, asked_to)
+
+
+# the door
+
+
+def test_the_door_is_asked_without_limit() -> None:
+    saga = after(before("payment"), seen("Cancelled"))
+    for _ in range(COMPENSATION_ATTEMPTS * 3):
+        saga = after(saga, lost("confirmation", undo=True))
+    assert next_call(saga) == "undo confirmation"
+    assert saga.phase is Phase.COMPENSATING
+
+
+def test_a_door_that_is_busy_for_hours_is_asked_again() -> None:
+    saga = after(before("payment"), seen("Cancelled"), in_progress("confirmation", undo=True, started=NOW))
+    saga = after(saga, in_progress("confirmation", undo=True, started=NOW, at=NOW + 9_999))
+    assert saga["confirmation"].state is StepState.PENDING
+    assert next_call(saga, NOW + 20_000) == "undo confirmation"
+
+
+def test_a_door_that_was_closed_before_ends_it_at_once() -> None:
+    saga = after(before("payment"), refused("payment", "Compensated"))
+    saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
+    assert next_call(saga) == "finish Compensated"
+    assert saga.failure is not None
+    assert saga.failure.reason == "OrderAlreadyCancelled"
+
+
+def test_a_door_that_was_closed_before_keeps_the_recorded_reason() -> None:
+    saga = after(before("payment"), refused("payment", "CardDeclined"))
+    saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
+    assert saga.failure is not None
+    assert saga.failure.reason == "CardDeclined"
+    assert saga["payment"].state is StepState.REFUSED
+    assert saga["order"].state is StepState.SKIPPED
+
+
+TURN = AlreadyConfirmed(step="confirmation", started=NOW, at=NOW)
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_a_confirmed_order_turns_the_saga_round(step: str) -> None:
+    saga = after(before(step), seen("Cancelled"), TURN)
+    assert saga.failure is None
+    assert saga.confirmed
+    assert saga["confirmation"].reason == "AlreadyConfirmed"
+    for name in STEPS[STEPS.index(step) :]:
+        if name != "confirmation":
+            assert saga[name].state is StepState.PENDING
+            assert next_call(saga) == f"do {name}"
+            saga = after(saga, *done(name))
+    assert next_call(saga) == "finish Completed"
+
+
+def test_a_confirmation_without_an_answer_is_found_out_at_the_door() -> None:
+    saga = after(replace(before("confirmation"), order=new_saga(retry=tries(1)).order), lost("confirmation"))
+    assert saga["confirmation"].state is StepState.UNKNOWN
+    assert next_call(saga) == "undo confirmation"
+    assert next_call(after(saga, TURN)) == "do notification"
+    assert next_call(after(saga, *undone("confirmation"))) == "undo shipping"
+
+
+def test_a_late_cancel_after_turning_round_changes_nothing() -> None:
+    saga = after(before("payment"), seen("Cancelled"), TURN, seen("Cancelled"))
+    assert saga.failure is None
+    assert next_call(saga) == "do payment"
+
+
+def test_a_shut_door_does_not_open_again() -> None:
+    assert after(closed(), TURN) == closed()
+
+
+def test_a_refusal_after_turning_round_is_asked_again_and_seen() -> None:
+    saga = after(before("payment"), seen("Cancelled"), TURN, refused("payment", "CardDeclined"))
+    assert saga.failure is None
+    assert saga["payment"].reason == "ParticipantError"
+    assert next_call(saga, NOW + 60) == "do payment"
+
+
+# another order under this id
+
+USED = OrderIDUsed(step="order", started=NOW, at=NOW, message="key_reused: another order")
+
+
+def test_an_id_that_is_taken_ends_the_saga_without_an_undo() -> None:
+    saga = after(new_saga(), USED)
+    assert next_call(saga) == "finish Compensated"
+    assert saga.failure is not None
+    assert saga.failure.reason == "OrderIDUsed"
+    assert saga["order"].state is StepState.REFUSED
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_an_id_that_is_taken_is_found_out_at_the_door_too(trigger: str) -> None:
+    saga = after(new_saga(), TRIGGERS[trigger][0], OrderIDUsed(step="confirmation", started=NOW, at=NOW))
+    assert next_call(saga) == "finish Compensated"
+    assert saga.failure is not None
+    assert saga.failure.reason == "OrderIDUsed"
+
+
+@pytest.mark.parametrize("step", ["order", "confirmation"])
+def test_an_id_cannot_be_anothers_once_our_order_stands(step: str) -> None:
+    saga = after(before("confirmation"), OrderIDUsed(step=step, started=NOW, at=NOW, message="odd"))
+    assert saga.phase is not Phase.COMPENSATED
+    if step == "confirmation":
+        assert saga["confirmation"].reason == "ParticipantError"
+        saga = after(before("confirmation"), seen("Cancelled"), OrderIDUsed(step=step, started=NOW, at=NOW))
+        assert saga["confirmation"].compensation.reason == "ParticipantError"
+        assert next_call(saga, NOW + 60) == "undo confirmation"
+
+
+# what is stuck
+
+
+def stuck(saga: Saga, step: str) -> Saga:
+    return after(saga, *[lost(step, undo=True)] * COMPENSATION_ATTEMPTS)
+
+
+def test_an_undo_that_fails_for_good_is_a_persons_case() -> None:
+    saga = closed()
+    for _ in range(COMPENSATION_ATTEMPTS - 1):
+        saga = after(saga, lost("shipping", undo=True))
+    assert saga["shipping"].state is StepState.SUCCEEDED
+    saga = after(saga, lost("shipping", undo=True))
+    assert saga["shipping"].state is StepState.COMPENSATION_FAILED
+
+
+def test_one_that_is_stuck_does_not_hold_up_the_others() -> None:
+    saga = stuck(closed(), "shipping")
+    end, calls = rolled_back(saga)
+    assert calls == ["payment", "inventory", "wait"]  # and the order stays open
+    assert end.phase is Phase.FAILED
+    assert end.current_step == "shipping"
+
+
+def test_one_that_waits_does_not_hold_up_the_others() -> None:
+    saga = after(closed(), lost("shipping", undo=True, jitter=1.0))
+    assert next_call(saga) == "undo payment"
+    assert next_call(saga, NOW + 30) == "undo shipping"
+
+
+def test_the_phase_is_failed_only_when_nothing_else_is_left_to_do() -> None:
+    assert stuck(closed(), "shipping").phase is Phase.COMPENSATING
+    assert stuck(after(closed(), *undone("shipping", "payment", "inventory")), "order").phase is Phase.FAILED
+
+
+@pytest.mark.parametrize("way_out", ["RetryNow", "MarkCompensated"])
+@pytest.mark.parametrize("step", ["shipping", "payment", "inventory"])
+def test_failed_can_be_left(step: str, way_out: str) -> None:
+    others = [name for name in ("shipping", "payment", "inventory") if name != step]
+    failed = stuck(after(closed(), *undone(*others)), step)
+    assert failed.phase is Phase.FAILED
+    saga = after(failed, asked(way_out, step))
+    assert saga.intervention is not None
+    assert next_call(saga) == (f"undo {step}" if way_out == "RetryNow" else "undo order")
+    assert rolled_back(saga)[0].phase is Phase.COMPENSATED
+
+
+def test_retry_now_gives_a_new_budget() -> None:
+    saga = after(stuck(closed(), "shipping"), asked("RetryNow", "shipping"))
+    for _ in range(COMPENSATION_ATTEMPTS - 1):
+        saga = after(saga, lost("shipping", undo=True))
+    assert saga["shipping"].state is StepState.UNKNOWN
+
+
+def test_an_undo_in_progress_costs_no_budget_but_has_a_limit() -> None:
+    saga = closed()
+    for _ in range(COMPENSATION_ATTEMPTS * 2):
+        saga = after(saga, in_progress("payment", undo=True))
+    at_limit = NOW + COMPENSATION_IN_PROGRESS_LIMIT
+    saga = after(saga, in_progress("payment", undo=True, at=at_limit))
+    assert saga["payment"].state is StepState.SUCCEEDED
+    assert saga["payment"].compensation.attempts == 0
+    saga = after(saga, in_progress("payment", undo=True, at=at_limit + 1))
+    assert saga["payment"].state is StepState.COMPENSATION_FAILED
+    assert saga["payment"].compensation.reason == "CompensationTimedOut"
+
+
+def test_an_undo_that_answers_after_all_is_taken() -> None:
+    saga = after(stuck(closed(), "payment"), *undone("payment"))
+    assert saga["payment"].state is StepState.COMPENSATED
+
+
+@pytest.mark.parametrize(
+    "event", [undone("shipping")[0], lost("shipping", undo=True), in_progress("shipping", undo=True)]
+)
+def test_an_undo_answer_without_a_rollback_changes_nothing(event: object) -> None:
+    saga = before("confirmation")
+    assert after(saga, event) == saga
+
+
+def test_no_deadline_or_cancel_cuts_a_rollback() -> None:
+    saga = after(closed(), seen("Cancelled", at=TOO_LATE + 9_999))
+    assert next_call(saga, TOO_LATE + 9_999) == "undo shipping"
+
+
+def test_the_pivot_is_the_door() -> None:
+    assert PIVOT.undo is not None
+    assert PIVOT.undo.endswith("/reject")
