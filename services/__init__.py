@@ -1,0 +1,1 @@
+"""The five services. Every folder in here is one; none imports another."""
