@@ -19,7 +19,7 @@ from saga_operator.events import (
     Unavailable,
     Undone,
 )
-from saga_operator.forward import UNDO_RESULTS, called, do_in_progress, do_unavailable, refused, succeeded
+from saga_operator.forward import FINAL, called, do_in_progress, do_unavailable, refused, succeeded
 from saga_operator.interventions import intervened
 from saga_operator.rollback import fail, nothing_left, turned_round, undo_in_progress, undo_unavailable, undone
 from saga_operator.saga import FINISHED, MESSAGE_LENGTH, Desired, Failure, Saga, StepState
@@ -128,7 +128,7 @@ def _paused(saga: Saga, event: Paused) -> Saga:
             return saga
         undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
         return saga.put(replace(record, compensation=undo, retry_at=event.until, location=""))
-    if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED:
+    if record.state in FINAL:
         return saga
     return saga.put(
         replace(record, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message, retry_at=event.until, location="")

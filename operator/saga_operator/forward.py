@@ -11,6 +11,8 @@ from saga_operator.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
 from saga_operator.steps import BY_NAME, Kind
 
 UNDO_RESULTS: Final = frozenset({StepState.COMPENSATED, StepState.COMPENSATION_FAILED, StepState.SKIPPED})
+FINAL: Final = UNDO_RESULTS | {StepState.SUCCEEDED, StepState.REFUSED}
+"""What only a success may still change. A refusal keeps its reason: it says whether something may be left to undo."""
 
 
 def succeeded(saga: Saga, event: Succeeded) -> Saga:
@@ -36,7 +38,7 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
 def refused(saga: Saga, event: Refused) -> Saga:
     """The service said no: before the pivot that starts a rollback, after it the saga goes on without the step."""
     record, step = saga[event.step], BY_NAME[event.step]
-    if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED or record.compensation.completion:
+    if record.state in FINAL or record.compensation.completion:
         return saga
     if saga.confirmed and step.kind is not Kind.RETRIABLE:
         # replayed after the saga turned round: only forward from here, so ask again and let a person see it
@@ -71,7 +73,7 @@ def refused(saga: Saga, event: Refused) -> Saga:
 def do_unavailable(saga: Saga, event: Unavailable) -> Saga:
     """No usable answer: tried again until the budget is spent, past the pivot without limit; then Unknown, and back."""
     record, step = saga[event.step], BY_NAME[event.step]
-    if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED:
+    if record.state in FINAL:
         return saga
     record = replace(
         called(record, event.started),
@@ -95,7 +97,7 @@ def called(record: StepRecord, started: float) -> StepRecord:
 def do_in_progress(saga: Saga, event: InProgress) -> Saga:
     """Accepted, or somebody else is at it: ask again, which costs no budget."""
     record = saga[event.step]
-    if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED:
+    if record.state in FINAL:
         return saga
     record = replace(called(record, event.started), reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
     return saga.put(replace(record, retry_at=event.at + event.retry_after, location=event.location))

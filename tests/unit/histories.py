@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide
-from saga_operator.events import Event, InProgress, Observed, Refused, Succeeded, Unavailable, Undone
+from saga_operator.events import Event, InProgress, Observed, Paused, Refused, Succeeded, Unavailable, Undone
 from saga_operator.evolve import evolve
 from saga_operator.order import Item, Order, RetryPolicy
 from saga_operator.saga import Desired, Intervention, Saga
@@ -70,6 +70,11 @@ def in_progress(
 ) -> InProgress:
     """Accepted, not finished."""
     return InProgress(step=step, started=started, at=at, undo=undo, retry_after=wait, location="/api/x/operations/1/do")
+
+
+def paused(step: str, *, undo: bool = False) -> Paused:
+    """The participant counts as down."""
+    return Paused(step=step, started=NOW, at=NOW, undo=undo, until=NOW + 30, message="down")
 
 
 def undone(*steps: str, effect: str = "undone") -> list[Event]:

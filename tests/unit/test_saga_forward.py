@@ -22,6 +22,7 @@ from tests.unit.histories import (
     lost,
     new_saga,
     next_call,
+    paused,
     refused,
     seen,
     tries,
@@ -120,6 +121,13 @@ def test_what_was_in_flight_when_the_rollback_began_is_recorded_and_undone() -> 
     saga = after(new_saga(), *done("order"), seen("Cancelled"), *done("inventory"))
     assert saga["inventory"].state is StepState.SUCCEEDED
     assert next_call(saga) == "undo confirmation"
+
+
+@pytest.mark.parametrize("late", [lost, in_progress, paused, refused])
+@pytest.mark.parametrize("reason", ["Compensated", "OutOfStock"])
+def test_a_refusal_keeps_its_reason_since_it_says_whether_something_may_be_left(reason: str, late: object) -> None:
+    saga = after(new_saga(retry=tries(1)), *done("order"), refused("inventory", reason))
+    assert after(saga, late("inventory")) == saga
 
 
 FINISHED_ORDERS = {
