@@ -1,0 +1,174 @@
+"""Reasons, conditions and announcements: one set of words, and each says what to do."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saga_operator import reasons
+from saga_operator.announcements import announcements
+from saga_operator.conditions import conditions_of
+from saga_operator.events import AlreadyConfirmed, Event
+from saga_operator.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.saga import Saga
+from tests.unit.histories import (
+    BEFORE_PIVOT,
+    NOW,
+    STEPS,
+    UP_TO_PIVOT,
+    after,
+    asked,
+    done,
+    lost,
+    new_saga,
+    paused,
+    refused,
+    seen,
+    undone,
+)
+
+REASON = re.compile(r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+"""As crds/ordersaga.yaml and metav1.Condition have it."""
+CAMEL = re.compile(r"^[A-Z][A-Za-z0-9]*$")
+CONSTANTS = {name: value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
+BUSINESS = [
+    "out_of_stock", "product_unknown", "price_changed", "card_declined", "method_unknown", "address_unknown",
+    "not_serviceable", "contact_unknown", "compensated", "already_confirmed",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("constant", CONSTANTS.values())
+def test_a_reason_is_one_camel_case_word(constant: str) -> None:
+    assert CAMEL.match(constant)
+
+
+def test_no_two_constants_say_the_same() -> None:
+    assert len(set(CONSTANTS.values())) == len(CONSTANTS)
+
+
+@pytest.mark.parametrize("code", BUSINESS)
+def test_a_participants_code_comes_and_goes_unchanged(code: str) -> None:
+    assert CAMEL.match(reasons.pascal(code))
+    assert reasons.snake(reasons.pascal(code)) == code
+
+
+def test_a_tombstone_is_told_by_its_reason() -> None:
+    assert reasons.pascal("compensated") == reasons.COMPENSATED
+
+
+@given(code=st.text(max_size=300))
+def test_whatever_a_participant_calls_it_the_schema_accepts_the_reason(code: str) -> None:
+    reason = reasons.pascal(code)
+    assert REASON.match(reason)
+    assert len(reason) <= 128
+
+
+def stuck() -> Saga:
+    saga = after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation", "payment", "inventory"))
+    return after(saga, *[lost("shipping", undo=True)] * COMPENSATION_ATTEMPTS)
+
+
+SITUATIONS = {
+    # the saga; Ready, Reconciling, Stalled, Succeeded; the reason of Ready
+    "pending": (new_saga(), ("Unknown", "True", "False", "Unknown"), "StepInProgress"),
+    "running": (after(new_saga(), *done("order")), ("Unknown", "True", "False", "Unknown"), "StepInProgress"),
+    "retrying": (
+        after(new_saga(), *done("order"), lost("inventory")),
+        ("Unknown", "True", "False", "Unknown"),
+        "RetryScheduled",
+    ),
+    "compensating": (
+        after(new_saga(), *done("order"), refused("inventory")),
+        ("False", "True", "False", "Unknown"),
+        "OutOfStock",
+    ),
+    "completed": (after(new_saga(), *done(*STEPS)), ("True", "False", "False", "True"), "Completed"),
+    "compensated": (
+        after(
+            new_saga(), *done("order"), refused("inventory"), *undone("confirmation", "shipping", "payment", "order")
+        ),
+        ("False", "False", "True", "False"),
+        "OutOfStock",
+    ),
+    "failed": (stuck(), ("False", "False", "True", "False"), "CompensationFailed"),
+    "suspended": (after(new_saga(), seen("Suspended")), ("Unknown", "False", "False", "Unknown"), "Suspended"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_conditions_follow_the_designs_table(situation: str) -> None:
+    saga, statuses, reason = SITUATIONS[situation]
+    found = {condition.type: condition for condition in conditions_of(saga)}
+    assert tuple(found[type_].status for type_ in ("Ready", "Reconciling", "Stalled", "Succeeded")) == statuses
+    assert found["Ready"].reason == reason
+
+
+def test_a_stuck_saga_says_what_a_person_can_do() -> None:
+    ready = conditions_of(stuck())[0]
+    assert "shipping (lost)" in ready.message
+    assert "RetryNow or MarkCompensated" in ready.message
+
+
+def test_a_participant_that_is_down_is_named() -> None:
+    saga = after(new_saga(), *done("order"), paused("inventory"))
+    waiting = next(condition for condition in conditions_of(saga) if condition.type == "WaitingForDownstream")
+    assert waiting.message.startswith("inventory")
+    assert "WaitingForDownstream" not in {
+        condition.type for condition in conditions_of(after(saga, *done("inventory")))
+    }
+
+
+def test_an_answer_that_should_never_come_is_a_condition_of_its_own() -> None:
+    odd = lost("inventory")
+    saga = after(new_saga(), *done("order"), type(odd)(
+        step="inventory", started=NOW, at=NOW, undo=False, reason=reasons.PARTICIPANT_ERROR, message="422 invalid"
+    ))  # fmt: skip
+    trouble = next(condition for condition in conditions_of(saga) if condition.type == "ParticipantError")
+    assert trouble.message == "inventory: 422 invalid"
+
+
+@pytest.mark.parametrize(
+    ("before", "event", "said"),
+    [
+        (new_saga(), done("order")[0], []),
+        (after(new_saga(), *done("order")), refused("inventory"), [("Warning", "OutOfStock")]),
+        (after(new_saga(), *done("order")), seen("Cancelled"), [("Warning", "Cancelled")]),
+        (
+            after(new_saga(), *done("order"), seen("Cancelled")),
+            AlreadyConfirmed(step="confirmation", started=NOW, at=NOW),
+            [("Normal", "AlreadyConfirmed"), ("Warning", "AlreadyConfirmed")],
+        ),
+        (after(new_saga(), *done(*UP_TO_PIVOT)), seen("Cancelled"), [("Warning", "AlreadyConfirmed")]),
+        (
+            after(new_saga(), *done(*UP_TO_PIVOT)),
+            refused("notification", "ContactUnknown"),
+            [("Warning", "CompletedWithWarning")],
+        ),
+        (new_saga(), seen("Suspended"), [("Normal", "Suspended")]),
+        (after(new_saga(), seen("Suspended")), seen(), [("Normal", "Resumed")]),
+        (stuck(), asked("MarkCompensated", "shipping"), [("Normal", "Intervened")]),
+        (new_saga(), asked("Skip", "notification"), [("Warning", "InterventionRefused")]),
+        (
+            after(stuck(), asked("MarkCompensated", "shipping")),
+            undone("order")[0],
+            [("Normal", "Compensated")],
+        ),
+        (
+            after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation")),
+            None,
+            [("Warning", "CompensationFailed")],
+        ),
+    ],
+)
+def test_what_is_worth_a_persons_look_is_announced(
+    before: Saga, event: Event | None, said: list[tuple[str, str]]
+) -> None:
+    now = after(before, *([lost("payment", undo=True)] * COMPENSATION_ATTEMPTS if event is None else [event]))
+    assert [(announcement.type, announcement.reason) for announcement in announcements(before, now)] == said
+
+
+def test_nothing_is_announced_twice() -> None:
+    saga = stuck()
+    assert list(announcements(saga, saga)) == []
+    assert list(announcements(saga, after(saga, seen("Cancelled")))) == []
