@@ -25,7 +25,7 @@ from dev.processes import wait_ready
 from dev.shop import Shop
 
 LOAD_SECONDS: Final = 120.0
-LOAD_SECONDS_EACH: Final = 0.6
+LOAD_SECONDS_EACH: Final = 1.0
 """What the load may take, and for each order: about three times what two busy cores need."""
 LAST_SECONDS: Final = 5.0
 """How long disturbances and outages go on after the last order was placed."""
