@@ -6,8 +6,7 @@ from array import array
 from dataclasses import dataclass
 
 from tests.model.claims import Broken
-from tests.model.participants import CALLS
-from tests.model.world import NOBODY, Label, State, World
+from tests.model.world import State, World, in_words
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def explore(world: World, *, limit: int = 3_000_000) -> Explored:
         while place < len(states):
             state = states[place]
             world.judge(state)
-            for _, there, good in world.next_states(state):
+            for _, move, there in world.next_states(state):
                 transitions += 1
                 after = _normal(there) if two else there
                 number = numbers.get(after)
@@ -53,7 +52,7 @@ def explore(world: World, *, limit: int = 3_000_000) -> Explored:
                     number = numbers[after] = len(states)
                     states.append(after)
                     parents.append(place)
-                if good:
+                if move.good:
                     sources.append(place)
                     targets.append(number)
             place += 1
@@ -100,21 +99,14 @@ def _trace(world: World, states: list[State], parents: array[int], end: int) -> 
     found = []
     state = world.start
     for number in path[1:]:
-        label, state = next(
-            (label, after) for label, after, _ in world.next_states(state) if states[number] in (after, _normal(after))
+        whose, move, state = next(
+            step for step in world.next_states(state) if states[number] in (step[2], _normal(step[2]))
         )
-        found.append(in_words(label))
+        found.append(in_words(whose, move))
     return tuple(found)
 
 
 def _normal(state: State) -> State:
     """The two operators are alike, so that it doesn't matter which is called the first."""
-    first, second, *others = state
-    return state if first <= second else State(second, first, *others)
-
-
-def in_words(label: Label) -> str:
-    """A transition for a person."""
-    whose, what, *rest = label
-    who = "" if whose == NOBODY else f"operator {whose + 1}: "
-    return who + " ".join([*(CALLS[part] if isinstance(part, int) else part for part in rest), what])
+    first, second, documents, resource, network, budget = state
+    return state if first <= second else (second, first, documents, resource, network, budget)

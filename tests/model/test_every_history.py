@@ -30,7 +30,7 @@ SLOW_PAYMENTS = Participants(slow=frozenset({PAYMENT}))
 
 ALONE = {
     "late calls, a cancel": Bounds(budget=Budget(late=2, wishes=1), wishes=REST),
-    "lost answers, a crash, a deadline": Bounds(budget=Budget(faults=2, crashes=1, wishes=1), wishes=DEADLINE),
+    "a lost answer, a crash, a deadline": Bounds(budget=Budget(faults=1, crashes=1, wishes=1), wishes=DEADLINE),
     "a lost answer, a late call, a deletion": Bounds(budget=Budget(faults=1, late=1, wishes=1), wishes=DELETION),
     "crashes, a cancel, a refusal": Bounds(budget=Budget(crashes=2, wishes=1, refusals=1), wishes=REST),
     "suspended, then cancelled or too late": Bounds(budget=Budget(pauses=1, wishes=1, crashes=1, faults=1), lag=1),

@@ -14,10 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from saga_operator.saga import Saga
 from tests.model import sagas
 from tests.model.claims import Broken
-from tests.model.exploring import in_words
 from tests.model.moves import Budget
 from tests.model.participants import PAYMENT, Participants
-from tests.model.world import Bounds, Label, State, World
+from tests.model.world import Bounds, Next, State, World, in_words
 
 PLENTY = Budget(
     faults=40, late=6, crashes=6, refusals=2, wishes=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
@@ -50,12 +49,12 @@ class OneSaga(RuleBasedStateMachine):
         self.state = self.world.start
         self.told: list[str] = []
 
-    def _next(self, *, good: bool) -> list[tuple[Label, State]]:
-        return [(label, after) for label, after, ok in self.world.next_states(self.state) if ok is good]
+    def _next(self, *, good: bool) -> list[Next]:
+        return [step for step in self.world.next_states(self.state) if step[1].good is good]
 
-    def _take(self, found: list[tuple[Label, State]], choice: int) -> None:
-        label, self.state = found[choice % len(found)]
-        self.told.append(in_words(label))
+    def _take(self, found: list[Next], choice: int) -> None:
+        whose, move, self.state = found[choice % len(found)]
+        self.told.append(in_words(whose, move))
 
     @rule(choices=st.lists(ANY, min_size=1, max_size=6))
     def goes_on(self, choices: list[int]) -> None:
@@ -97,7 +96,7 @@ class OneSaga(RuleBasedStateMachine):
 
 TestLongHistories = OneSaga.TestCase
 TestLongHistories.settings = settings(
-    max_examples=250,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking takes minutes, and the history is told anyway

@@ -5,32 +5,21 @@ can happen depends on a few parts only, so it is worked out once for each combin
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from tests.model import claims
 from tests.model.moves import REST_CANCEL, Budget, Move, Moves, Parts
 from tests.model.operators import Resource
-from tests.model.participants import MISSING, Document, Participants, service_of
+from tests.model.participants import CALLS, MISSING, Document, Participants, service_of
 from tests.model.sagas import FIRST_WISH, Core
 from tests.model.wishes import ALL_WISHES, WishMoves
 
-Label = tuple[Any, ...]
+State = tuple[int, int, int, int, int, int]
+"""First and second operator (0: no process), documents, resource, network, budget."""
+Next = tuple[int, Move, State]
+"""Whose move it is, what happens, and where it leads."""
 
-
-class State(NamedTuple):
-    """The numbers of the parts; an operator is 0 where no process is."""
-
-    first: int
-    second: int
-    documents: int
-    resource: int
-    network: int
-    budget: int
-
-
-Next = tuple[Label, State, bool]
-"""What happened, where it leads, and whether it is progress that needs no misbehaviour and no luck."""
-
+DOCUMENTS, RESOURCE = 2, 3
 NOBODY: Final = 2
 """Whose move it is, when it is neither the first (0) nor the second (1) operator's."""
 
@@ -70,7 +59,8 @@ class World:
         number = self._parts.number
         documents = (bounds.order_document, MISSING, MISSING, MISSING, MISSING)
         resource = Resource(0, FIRST_WISH, self.core.new)
-        self.start = State(0, 0, number(documents), number(resource), number(()), number(bounds.budget))
+        self._quiet = number(())
+        self.start: State = (0, 0, number(documents), number(resource), self._quiet, number(bounds.budget))
 
     def part(self, number: int) -> Any:
         """What a number in a state stands for."""
@@ -78,15 +68,15 @@ class World:
 
     def finished(self, state: State) -> bool:
         """Whether the saga is recorded as Completed or Compensated."""
-        return self.core.finished(self.part(state.resource).recorded)
+        return self.core.finished(self.part(state[RESOURCE]).recorded)
 
     def judge(self, state: State) -> None:
         """Raises `claims.Broken` if the state contradicts the promise."""
-        key = (state.documents, state.resource)
+        key = (state[DOCUMENTS], state[RESOURCE])
         if key not in self._judged:
-            documents = self.part(state.documents)
+            documents = self.part(state[DOCUMENTS])
             claims.judge_effects(documents)
-            claims.judge_verdict(self.part(state.resource).verdict, documents)
+            claims.judge_verdict(self.part(state[RESOURCE]).verdict, documents)
             self._judged.add(key)
 
     def next_states(self, state: State) -> list[Next]:
@@ -99,40 +89,49 @@ class World:
             moves = self._processes.get(key)
             if moves is None:
                 moves = self._processes[key] = list(self._moves.of_process(me, resource, budget))
-            self._moved(state, whose, moves, found)
+            if moves:
+                self._moved(state, whose, moves, found)
             call_key = (me, documents, resource, network, budget)
             moves = self._calls.get(call_key)
             if moves is None:
                 moves = self._calls[call_key] = list(self._moves.of_calls(*call_key))
-            self._moved(state, whose, moves, found)
+            if moves:
+                self._moved(state, whose, moves, found)
         around = (documents, resource, network, budget)
         moves = self._around.get(around)
         if moves is None:
             moves = list(self._moves.of_network(documents, network, budget))
             moves += self._wishes.of_people(*around)
             self._around[around] = moves
-        self._moved(state, NOBODY, moves, found)
+        if moves:
+            self._moved(state, NOBODY, moves, found)
         return found
 
     def _moved(self, state: State, whose: int, moves: list[Move], found: list[Next]) -> None:
         was_first, was_second, was_documents, was_resource, was_network, was_budget = state
-        for label, me, new_documents, new_resource, new_network, budget, good in moves:
-            first, second, resource = was_first, was_second, was_resource
-            if new_resource >= 0:  # it has a new version: news for whoever has not written it
-                resource = new_resource
+        for move in moves:
+            _, me, documents, resource, network, budget, _ = move
+            first, second = was_first, was_second
+            if resource >= 0:  # it has a new version: news for whoever has not written it
                 if first and whose != 0:
                     first = self._unaware(first)
                 if second and whose != 1:
                     second = self._unaware(second)
+            else:
+                resource = was_resource
             if me >= 0:
                 if whose:
                     second = me
                 else:
                     first = me
-            documents = new_documents if new_documents >= 0 else was_documents
-            network = self._still_of_interest(documents, new_network if new_network >= 0 else was_network)
-            after = State(first, second, documents, resource, network, budget if budget >= 0 else was_budget)
-            found.append(((whose, *label), after, good))
+            if documents < 0:
+                documents = was_documents
+            if network < 0:
+                network = was_network
+            if network != self._quiet:
+                network = self._still_of_interest(documents, network)
+            after = (first, second, documents, resource, network, budget if budget >= 0 else was_budget)
+            found.append((whose, move, after))
 
     def _still_of_interest(self, documents: int, network: int) -> int:
         """Late calls that can't have an effect any more might as well never arrive."""
@@ -152,3 +151,10 @@ class World:
         if found is None:
             found = self._stale[operator] = self._parts.number(self.part(operator)._replace(fresh=False))
         return found
+
+
+def in_words(whose: int, move: Move) -> str:
+    """A transition for a person."""
+    what, *rest = move.label
+    who = "" if whose == NOBODY else f"operator {whose + 1}: "
+    return who + " ".join([*(CALLS[part] if isinstance(part, int) else part for part in rest), what])
