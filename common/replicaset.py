@@ -30,7 +30,7 @@ NAME = "ordersaga"
 HOST = "localhost"
 DEFAULT_PORT = 27017
 NOT_YET_INITIALIZED = 94
-WATCH_SECONDS = 5.0
+WATCH_SECONDS = 2.0
 """A mongod that started again is a replica set again at most so much later."""
 FORM_SECONDS = 0.2
 """While there is none yet, everybody waits for it."""

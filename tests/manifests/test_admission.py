@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from dev.deploy import render
+from dev.errors import StackError
 from dev.paths import CHECKOUT
 from dev.testing import TestControlPlane
 from tests.manifests.charts import EVERYTHING, OPENSHIFT, Json, Manifests, rendered
@@ -45,13 +46,13 @@ def apply(cluster: TestControlPlane, manifests: Manifests, namespace: str) -> su
     return result
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [(), EVERYTHING, (*OPENSHIFT, "--set", "mongodb.persistence.enabled=false")],
-    ids=["defaults", "everything", "openshift"],
-)
-def test_the_chart_is_taken_in(cluster: TestControlPlane, arguments: tuple[str, ...]) -> None:
-    result = apply(cluster, rendered(*arguments, namespace="chart-test"), "chart-test")
+CHARTS = {"defaults": (), "everything": EVERYTHING, "openshift": (*OPENSHIFT, "--set", "hooks.uninstallWaitSeconds=5")}
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_chart_is_taken_in(cluster: TestControlPlane, name: str) -> None:
+    namespace = f"chart-{name}"
+    result = apply(cluster, rendered(*CHARTS[name], namespace=namespace), namespace)
     assert result.stderr == ""
 
 
@@ -69,11 +70,13 @@ def test_an_overlay_is_taken_in(cluster: TestControlPlane, overlay: str) -> None
 
 
 def test_it_is_really_restricted_that_decides(cluster: TestControlPlane) -> None:
-    manifests = Manifests([copy.deepcopy(rendered(namespace="chart-test")("Deployment", "payment-service"))])
-    (container,) = manifests.objects[0]["spec"]["template"]["spec"]["containers"]
+    chart = rendered(namespace="chart-refused")
+    deployment = copy.deepcopy(chart("Deployment", "payment-service"))
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
     container["securityContext"]["allowPrivilegeEscalation"] = True
-    with pytest.raises(Exception, match='violates PodSecurity "restricted:latest": allowPrivilegeEscalation'):
-        apply(cluster, manifests, "chart-test")
+    manifests = Manifests([chart("ServiceAccount", "payment-service"), deployment])
+    with pytest.raises(StackError, match='violates PodSecurity "restricted:latest": allowPrivilegeEscalation'):
+        apply(cluster, manifests, "chart-refused")
 
 
 def _pod(name: str, template: Json, namespace: str) -> Json:
