@@ -136,9 +136,15 @@ def test_a_restart_decides_from_the_record_as_from_memory(events: list[Event]) -
 def test_an_event_that_is_folded_twice_does_no_harm(events: list[Event]) -> None:
     """After a lost race, what is not recorded yet is folded into the winner's record, which may have it already."""
     saga = after(new_saga(), *events)
-    if not events or isinstance(events[-1], Unavailable):
-        return  # an attempt more or less: the budget is spent sooner, nothing else
-    assert after(saga, events[-1]) == saga
+    if events and not is_failed_attempt(saga, events[-1]):  # those count: the budget is spent sooner, nothing else
+        assert after(saga, events[-1]) == saga
+
+
+def is_failed_attempt(saga: Saga, event: Event) -> bool:
+    if isinstance(event, Refused | OrderIDUsed):  # where such an answer makes no sense, it is taken for none
+        record = saga[event.step]
+        return "ParticipantError" in (record.reason, record.compensation.reason)
+    return isinstance(event, Unavailable)
 
 
 @given(events=events)
