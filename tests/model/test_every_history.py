@@ -20,7 +20,7 @@ import pytest
 from saga_operator.conditions import conditions_of
 from tests.model.exploring import explore
 from tests.model.moves import Budget
-from tests.model.participants import PAYMENT, Document, Participants
+from tests.model.participants import PAYMENT, SHIPPING, Document, Participants
 from tests.model.sagas import Core
 from tests.model.world import Bounds, World
 
@@ -100,22 +100,27 @@ CONDITIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(not DEEP, reason="minutes and gigabytes: make explore")
+FURTHER_OUT = [
+    Bounds(budget=Budget(faults=1, late=2, wishes=1)),
+    Bounds(budget=Budget(faults=1, late=1, crashes=1, wishes=1, refusals=1), wishes=REST),
+    Bounds(budget=Budget(rebirths=2, late=2, wishes=1, faults=1), lag=2, wishes=REST),
+    Bounds(budget=Budget(faults=1, stuck=1, crashes=1, refusals=1, interventions=1)),
+    Bounds(budget=Budget(late=2), operators=2, lag=1),
+    Bounds(budget=Budget(late=1, refusals=1), operators=2, lag=1),
+    Bounds(budget=Budget(wishes=1, refusals=1), operators=2, lag=1, wishes=REST),
+    Bounds(budget=Budget(wishes=1, faults=1), operators=2, lag=1, wishes=REST),
+]
+
+
+@pytest.mark.skipif(not DEEP, reason="many minutes and some gigabytes of memory: make explore")
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    "bounds",
-    [
-        Bounds(budget=Budget(faults=1, late=1, crashes=1, wishes=1, refusals=1)),
-        Bounds(budget=Budget(faults=1, late=2, wishes=1)),
-        Bounds(budget=Budget(rebirths=2, late=2, wishes=1, faults=1), lag=2),
-        Bounds(budget=Budget(faults=1, stuck=1, crashes=1, refusals=1, interventions=1)),
-        *(replace(TOGETHER["two operators, a cancel"], budget=Budget(wishes=1, **more)) for more in (
-            {"late": 1}, {"faults": 1}, {"refusals": 1}, {"rebirths": 1}
-        )),
-        Bounds(budget=Budget(late=2), operators=2, lag=1),
-        Bounds(budget=Budget(late=1, refusals=1), operators=2, lag=2),
-    ],
-    ids=lambda bounds: f"{bounds.operators} operators {bounds.budget}",
-)  # fmt: skip
+@pytest.mark.parametrize("bounds", FURTHER_OUT, ids=lambda bounds: f"{bounds.operators} operators, {bounds.budget}")
 def test_all_or_nothing_further_out(bounds: Bounds) -> None:
     check(bounds)
+
+
+@pytest.mark.skipif(not DEEP, reason="many minutes and some gigabytes of memory: make explore")
+@pytest.mark.timeout(7200)
+def test_all_or_nothing_further_out_when_payments_settle_later() -> None:
+    bounds = Bounds(budget=Budget(faults=1, late=1, refusals=1), operators=2, lag=1)
+    check(bounds, participants=replace(SLOW_PAYMENTS, may_refuse=frozenset({SHIPPING})))
