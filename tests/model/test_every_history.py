@@ -112,14 +112,14 @@ FURTHER_OUT = [
 ]
 
 
-@pytest.mark.skipif(not DEEP, reason="many minutes and some gigabytes of memory: make explore")
+@pytest.mark.skipif(not DEEP, reason="minutes and two gigabytes of memory: make explore")
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("bounds", FURTHER_OUT, ids=lambda bounds: f"{bounds.operators} operators, {bounds.budget}")
 def test_all_or_nothing_further_out(bounds: Bounds) -> None:
     check(bounds)
 
 
-@pytest.mark.skipif(not DEEP, reason="many minutes and some gigabytes of memory: make explore")
+@pytest.mark.skipif(not DEEP, reason="minutes and two gigabytes of memory: make explore")
 @pytest.mark.timeout(7200)
 def test_all_or_nothing_further_out_when_payments_settle_later() -> None:
     bounds = Bounds(budget=Budget(faults=1, late=1, refusals=1), operators=2, lag=1)
