@@ -7,12 +7,15 @@ python3 -m dev.ports --free 8000      ends the holder if it belongs to this proj
 import argparse
 import contextlib
 import os
+import random
 import signal
 import socket
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from dev.errors import StackError
 
 LISTEN = "0A"
 MARK = "crds/ordersaga.yaml"
@@ -34,6 +37,20 @@ class Holder:
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command[:80]})"
+
+
+# Below 32768, where Linux takes the ports of outgoing connections from: while a part is dead, its port must not become
+# the local end of somebody's connection, or the part can't come back.
+LOWEST, HIGHEST = 20_000, 32_000
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports of 127.0.0.1 that nobody listens on. Raises StackError when there aren't as many."""
+    candidates = random.SystemRandom().sample(range(LOWEST, HIGHEST), 20 * count)
+    found = [port for port in candidates if not in_use(port)][:count]
+    if len(found) < count:
+        raise StackError(f"there are no {count} free ports between {LOWEST} and {HIGHEST}")
+    return found
 
 
 def in_use(port: int) -> bool:

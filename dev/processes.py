@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dev.errors import StackError
+from dev.ports import free_ports
 
 PR_SET_PDEATHSIG = 1
 # Most parts are ready within 5 s on two idle cores; a machine that is building something beside us takes far longer.
@@ -160,10 +161,7 @@ def wait_ready(
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def accepts(port: int) -> bool:

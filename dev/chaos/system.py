@@ -12,11 +12,11 @@ from pathlib import Path
 from dev.applications import SERVICES, Operator, Service, Wiring
 from dev.binaries import find
 from dev.certificates import write_private
-from dev.chaos.ports import quiet_ports
 from dev.chaos.proxy import CLIENTS
 from dev.chaos.strikes import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
 from dev.cluster import Binaries, ControlPlane
 from dev.mongod import Mongod
+from dev.ports import free_ports
 from dev.processes import Process, wait_ready
 
 NAMESPACE = "shop"
@@ -47,7 +47,7 @@ class System:
     """All parts. Use from the main thread only: children die with the thread that started them."""
 
     def __init__(self, folder: Path) -> None:
-        ports = iter(quiet_ports(8 + len(SERVICES) * 2))
+        ports = iter(free_ports(8 + len(SERVICES) * 2))
         logs = folder / "logs"
         self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
         self.plane = ControlPlane(
