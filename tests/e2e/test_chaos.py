@@ -17,8 +17,8 @@ from dev.chaos.protocol import broken_rules
 from dev.chaos.strikes import BAG, Blow
 from dev.paths import CHECKOUT
 
-SAGAS = 150
-SEED = 1290
+SAGAS = 115
+SEED = 872
 """With so many orders this seed's strikes kill every part; `python -m dev.chaos --plan` shows them."""
 
 
@@ -56,7 +56,7 @@ def test_the_short_run_kills_every_part_and_has_two_operators() -> None:
     plan = Plan.make(SEED, SAGAS)
     struck = {(strike.blow, strike.part) for strike in plan.strikes}
     assert {(blow, part) for blow, part in BAG if blow in (Blow.KILL, Blow.OVERLAP)} <= struck
-    assert sum(haunted_step(SEED, order.order_id) is not None for order in plan.orders) >= 8
+    assert sum(haunted_step(SEED, order.order_id) is not None for order in plan.orders) >= 7
 
 
 # What the wire may show, and what the judge says when it shows something else.
