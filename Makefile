@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .ordersaga/venv/bin
 # Which tests, for `make test` and its relatives: make test-unit ARGS="-k door"
 ARGS ?=
+# How many sessions of tests run side by side, each with a control plane and a MongoDB of its own: half of the time is waiting.
+WORKERS ?= 2
 
 .PHONY: help
 help: ## This list
@@ -22,7 +24,7 @@ health: venv ## Is every part of the running system well?
 ##@ Guard it
 .PHONY: check test test-unit test-services test-e2e chaos bench mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
 test-unit: venv ## Pure rules only: seconds, nothing is started
 	$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -1,7 +1,8 @@
 """The pytest plugin: one real MongoDB and one real control plane for a whole session of tests.
 
 Each is started when the first test asks for it. ORDERSAGA_TEST_MONGODB_URL and ORDERSAGA_TEST_KUBECONFIG name ones
-that run already: they are used as they are, and left running.
+that run already: they are used as they are, and left running. With pytest-xdist (`make test`) every worker is a session
+of its own, and tests that share a system stay together.
 """
 
 # ruff: noqa: PLC0415 - imported where it is used: a plugin that can't be imported takes every test with it.
@@ -49,6 +50,26 @@ class TestControlPlane:
         folder.mkdir(exist_ok=True)
         path: Path = self.administrator.identity(account, namespace, folder)
         return path
+
+
+SYSTEMS = ("operator", "running_stack")
+"""Fixtures that start a whole system: their tests go to one worker, and first, since they mostly wait."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers: which tests belong together, and the long ones first. Says nothing without."""
+    if not hasattr(config, "workerinput"):
+        return
+
+    def system(item: pytest.Item) -> str:
+        return next((name for name in SYSTEMS if name in getattr(item, "fixturenames", ())), "")
+
+    def is_short(item: pytest.Item) -> bool:
+        return not system(item) and item.get_closest_marker("slow") is None
+
+    items.sort(key=is_short)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(system(item) or str(item.path)))
 
 
 @pytest.fixture(scope="session")
