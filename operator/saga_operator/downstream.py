@@ -63,9 +63,11 @@ class Downstream:
         """Whether a call may be made now."""
         return self._limit is None or self._in_flight < self._limit
 
-    def wait(self, saga: str, wake: Callable[[], None]) -> None:
-        """Call `wake` when there is room for this saga's call."""
+    def wait(self, saga: str, wake: Callable[[], None], *, undo: bool) -> None:
+        """Call `wake` when there is room for this saga's call. An undo goes first: money or goods are held for it."""
         self._waiting[saga] = wake
+        if undo:
+            self._waiting.move_to_end(saga, last=False)
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:

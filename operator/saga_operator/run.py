@@ -99,7 +99,7 @@ class SagaRun:
         downstream = engine.downstream[action.step.participant]
         if not downstream.admits():
             record.fold(downstream.pause(step, undo=undo, started=engine.clock.now()))
-            downstream.wait(self.name, partial(self._woken, step))
+            downstream.wait(self.name, partial(self._woken, step), undo=undo)
             return
         async with downstream.call(), engine.calling():
             context = CallContext(engine.epoch, self._correlation_id)
@@ -114,7 +114,7 @@ class SagaRun:
         event = downstream.judge(self.name, outcome)
         if isinstance(event, Paused):
             record.fold(event)
-            downstream.wait(self.name, partial(self._woken, step))
+            downstream.wait(self.name, partial(self._woken, step), undo=undo)
         else:
             record.keep(event)
 

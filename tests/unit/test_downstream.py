@@ -14,21 +14,21 @@ class Network:
 
     def __init__(self, answers: Iterator[bool]) -> None:
         self.downstream = Downstream("payment", now=asyncio.get_running_loop().time, concurrency=16, rate=0)
-        self.calls = 0
+        self.called: list[str] = []
         self._answers = answers
 
-    async def call(self, saga: str, *, gone: bool = False) -> None:
+    async def call(self, saga: str, *, gone: bool = False, undo: bool = False) -> None:
         """Until the saga's call was answered; one that is `gone` makes none when it is woken."""
         while True:
             if not self.downstream.admits():
                 woken = asyncio.Event()
-                self.downstream.wait(saga, woken.set)
+                self.downstream.wait(saga, woken.set, undo=undo)
                 await woken.wait()
                 if gone:
                     return
                 continue
             async with self.downstream.call():
-                self.calls += 1
+                self.called.append(saga)
                 await asyncio.sleep(0.001)
                 outcome = _outcome(next(self._answers))
             self.downstream.judge(saga, outcome)
@@ -58,7 +58,7 @@ async def test_a_participant_that_answers_one_call_in_ten_stays_closed_off() -> 
         tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(50)]
         await asyncio.sleep(5)
         assert network.downstream.is_open
-        assert network.calls < 20
+        assert len(network.called) < 20
         for task in tasks:
             task.cancel()
 
@@ -71,7 +71,18 @@ async def test_a_probe_for_a_saga_that_is_gone_does_not_hold_up_the_others() -> 
             sagas.create_task(network.call(f"o-gone-{number}", gone=True))
         await asyncio.sleep(0)
         sagas.create_task(network.call("o-alive"))
-    assert network.calls == 1
+    assert network.called == ["o-alive"]
+
+
+async def test_who_has_something_to_undo_comes_first_when_a_participant_returns() -> None:
+    network = Network(True for _ in count())
+    await network.go_down()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
+        for number in range(3):
+            sagas.create_task(network.call(f"o-{number}"))
+        await asyncio.sleep(0)
+        sagas.create_task(network.call("o-cancelled", undo=True))
+    assert network.called[0] == "o-cancelled"
 
 
 def _outcome(answered: bool) -> Outcome:
