@@ -76,6 +76,17 @@ def add(kind: Kind, /, **fields: Any) -> Change:
     return lambda records: records[kind].append(fields)
 
 
+def story(phase: str, day: int = 22, **status: Any) -> Change:
+    """With the archived story of a saga that began on that day, and without a resource."""
+    told = {"created_at": f"2026-11-{day}T10:00:00Z", "status": {"phase": phase, **status}}
+
+    def change(records: Records) -> None:
+        records.pop(Kind.SAGA, None)
+        records.setdefault(Kind.STORY, []).append(told)
+
+    return change
+
+
 def saga(phase: str, **status: Any) -> Change:
     """With a saga in that phase."""
     return lambda records: records.update({Kind.SAGA: [resource(phase, **status)]})

@@ -11,7 +11,7 @@ from ordersaga.audit.records import LEDGERS, Document, Kind
 from ordersaga.audit.report import Json, Report, Summary, Table
 from ordersaga.audit.restore import manifest_of
 from ordersaga.audit.streams import Keyed
-from tests.cli.orders import COMPLETED, ID, Records, papers, put, saga
+from tests.cli.orders import COMPENSATED, COMPLETED, ID, Records, papers, put, saga, step, story
 
 RUNNING = dict(papers(COMPLETED, saga("Running"), put(Kind.ORDER, status="PENDING")).records)
 
@@ -60,6 +60,13 @@ def test_what_moved_between_two_reads_is_no_finding() -> None:
 def test_what_is_still_wrong_is_a_finding() -> None:
     unshipped = {**COMPLETED, Kind.SHIPMENT: []}
     assert verdict(unshipped, unshipped) is Verdict.WRONG
+
+
+def test_the_archive_is_asked_about_what_does_not_balance() -> None:
+    marked = story("Compensated", steps=[step("payment", "Compensated", compensation={"reason": "MarkedCompensated"})])
+    then = papers(COMPENSATED, marked, put(Kind.PAYMENT, refunded_minor=0)).records
+    first = {kind: found for kind, found in then.items() if kind != Kind.STORY}
+    assert verdict(first, then) is Verdict.BY_HAND
 
 
 def told(report: Report, summary: Summary, *findings: Finding) -> None:

@@ -6,7 +6,7 @@ from ordersaga.audit.books import judge
 from ordersaga.audit.findings import Verdict
 from ordersaga.audit.records import Kind
 from ordersaga.audit.stock import stock
-from tests.cli.orders import COMPENSATED, COMPLETED, Change, Records, add, lose, papers, put, saga, step
+from tests.cli.orders import COMPENSATED, COMPLETED, Change, Records, add, lose, papers, put, saga, step, story
 
 BALANCED: list[tuple[str, Records, list[Change]]] = [
     ("all of it happened", COMPLETED, []),
@@ -30,6 +30,14 @@ BALANCED: list[tuple[str, Records, list[Change]]] = [
         COMPLETED,
         [
             saga("Completed", steps=[step("notification", "Skipped", reason="SkippedByHand")]),
+            lose(Kind.NOTIFICATION, Kind.MESSAGES),
+        ],
+    ),
+    (
+        "a person skipped the message, and the resource is gone",
+        COMPLETED,
+        [
+            story("Completed", steps=[step("notification", "Skipped", reason="SkippedByHand")]),
             lose(Kind.NOTIFICATION, Kind.MESSAGES),
         ],
     ),
@@ -153,6 +161,30 @@ def test_what_a_person_marked_as_undone_is_said_and_is_no_finding() -> None:
     assert (judgement.verdict, len(judgement.findings)) == (Verdict.BY_HAND, 1)
     other = judge(papers(COMPENSATED, marked, put(Kind.SHIPMENT, status="scheduled")), "shop")
     assert other.verdict is Verdict.WRONG
+
+
+MARKED = [step("payment", "Compensated", compensation={"reason": "MarkedCompensated"})]
+TAKEN = {"step": "order", "reason": "OrderIDUsed"}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [story("Compensated", steps=MARKED)],
+        # The id was used again, by a saga that ended without touching anything: the story before it is the documents'.
+        [story("Compensated", steps=MARKED), story("Compensated", day=23, failure=TAKEN)],
+        [story("Compensated", steps=MARKED), saga("Compensated", failure=TAKEN)],
+    ],
+    ids=["its story", "the story before", "the story, not the resource"],
+)
+def test_a_mark_is_known_from_the_archive_when_its_resource_is_gone(told: list[Change]) -> None:
+    judgement = judge(papers(COMPENSATED, *told, put(Kind.PAYMENT, refunded_minor=0)), "shop")
+    assert judgement.verdict is Verdict.BY_HAND
+
+
+def test_the_latest_story_is_the_documents() -> None:
+    told = (story("Compensated", day=24), story("Compensated", day=23, steps=MARKED))
+    assert judge(papers(COMPENSATED, *told, put(Kind.PAYMENT, refunded_minor=0)), "shop").verdict is Verdict.WRONG
 
 
 def test_a_ledger_that_is_not_there_is_not_missed() -> None:

@@ -28,7 +28,7 @@ def databases(running_stack: Stack) -> Iterator[Databases]:
 
 @dataclass(frozen=True)
 class Auditor:
-    """The command, run as somebody who may list the resources of this namespace only."""
+    """The command, run as the account that it has in a cluster, which may get and list this namespace's resources."""
 
     environment: dict[str, str]
 
@@ -56,7 +56,7 @@ def auditor(running_stack: Stack, control_plane: TestControlPlane) -> Auditor:
         {
             **os.environ,
             **urls,
-            "KUBECONFIG": str(control_plane.identity("order-service", NAMESPACE)),
+            "KUBECONFIG": str(control_plane.identity("ordersaga-audit", NAMESPACE)),
             "ORDERSAGA_NAMESPACE": NAMESPACE,
             "ORDERSAGA_DATABASE_PREFIX": PREFIX,
             "ORDERSAGA_MONGODB_URL": running_stack.wiring.mongodb_url,
@@ -150,6 +150,55 @@ def test_an_order_that_lost_its_resource_is_named_and_can_be_finished(
     phases = stack.until_finished(order_id)
     assert phases == {order_id: "Completed"}
     assert order_id not in auditor.findings()
+
+
+def test_what_a_person_did_is_known_when_the_resource_is_gone(stack: Stack, auditor: Auditor) -> None:
+    by_hand, skipped = stack.new_id("by-hand"), stack.new_id("skipped")
+    retry = {"maxAttempts": 8, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
+    stuck = {"payment": {"methodRef": "test-refund-stuck"}, "shipTo": {"addressRef": "a-nowhere"}, "retry": retry}
+    stack.services["notification"].stop()
+    for order_id, more in ((by_hand, stuck), (skipped, {})):
+        stack.kubectl("apply", "-f", "-", manifest=expiring(order_id, **more))
+    intervene(stack, skipped, "{.status.currentStep}=notification", action="Skip", step="notification")
+    stack.until(skipped, lambda order: order["saga"] is None)
+    stack.start()
+    intervene(stack, by_hand, "{.status.phase}=Failed", action="MarkCompensated", step="payment")
+    stack.until(by_hand, lambda order: order["saga"] is None)
+    for via in ("databases", "services"):
+        said = json.loads(auditor.run("--json", "--via", via).stdout)
+        about = {each["subject"]: each["by_hand"] for each in said["findings"] if each["subject"] in (by_hand, skipped)}
+        assert about == {by_hand: True}, via
+
+
+def test_a_document_that_can_not_be_read_is_no_finding(stack: Stack, auditor: Auditor, databases: Databases) -> None:
+    strange = {"order_id": stack.new_id("strange")}
+    databases("payment").ledger.insert_one(dict(strange))
+    try:
+        blind = auditor.run()
+    finally:
+        databases("payment").ledger.delete_one(strange)
+    assert blind.returncode == 2
+    assert "the audit itself failed" in blind.stderr
+
+
+def expiring(order_id: str, **spec: Any) -> Json:
+    """An order whose resource goes a second after its end."""
+    references = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
+    items = [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]
+    content = {"orderID": order_id, "customerID": "c-17", "currency": "EUR", "items": items, **references}
+    return {
+        "apiVersion": "ordersaga.io/v1alpha1",
+        "kind": "OrderSaga",
+        "metadata": {"name": order_id},
+        "spec": {**content, "ttlSecondsAfterFinished": 1, **spec},
+    }
+
+
+def intervene(stack: Stack, order_id: str, moment: str, **wish: str) -> None:
+    """What a person decides at that moment."""
+    stack.kubectl("wait", f"--for=jsonpath={moment}", "--timeout=120s", f"ordersaga/{order_id}")
+    patch = {"spec": {"intervention": {"id": "1", "reason": "done by hand", **wish}}}
+    stack.kubectl("patch", "ordersaga", order_id, "--type=merge", "-p", json.dumps(patch))
 
 
 def test_who_can_not_look_says_so(auditor: Auditor) -> None:

@@ -26,15 +26,15 @@ def judge(papers: Papers, namespace: str) -> Judgement:
     """The books of one order."""
     ending = ending_of(papers)
     findings = list(findings_of(papers, ending, namespace))
-    saga = papers.saga
-    if saga is not None:
-        findings = [_by_hand(finding, saga) for finding in findings]
+    if (author := papers.author) is not None:
+        findings = [_by_hand(finding, author) for finding in findings]
     if any(not finding.by_hand for finding in findings):
         verdict = Verdict.WRONG
     elif findings:
         verdict = Verdict.BY_HAND
     else:
         verdict = Verdict.OPEN if ending.fate is Fate.OPEN else Verdict.BALANCED
+    saga = papers.saga
     since = saga.created if saga is not None and verdict is Verdict.OPEN else ""
     return Judgement(papers.order_id, verdict, tuple(findings), since, ending.fate is Fate.ABANDONED)
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -64,6 +65,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     except (CannotLookError, KubeError, OSError) as error:
         sys.stdout.flush()
         sys.stderr.write(f"ordersaga audit: nothing can be said, because something could not be looked at: {error}\n")
+        return BLIND
+    except Exception:
+        # Python's own status for it is 1, which would look like findings.
+        sys.stdout.flush()
+        traceback.print_exc()
+        sys.stderr.write("ordersaga audit: nothing can be said, because the audit itself failed: please report this\n")
         return BLIND
 
 

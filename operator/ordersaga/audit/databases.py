@@ -50,6 +50,10 @@ SOURCES: Mapping[Kind, Source] = {
 }  # fmt: skip
 
 
+STORY = Source("order", "sagas", "order_id", ["created_at", "status"])
+"""Only looked up for orders that don't balance: it tells what a person did about them."""
+
+
 class DatabaseError(CannotLookError):
     """A database doesn't answer as it should."""
 
@@ -105,7 +109,7 @@ class Databases:
         """What there is of these orders at this moment."""
         wanted = list(order_ids)
         found: dict[str, dict[Kind, list[Document]]] = {order_id: {} for order_id in wanted}
-        for kind, source in SOURCES.items():
+        for kind, source in {**SOURCES, Kind.STORY: STORY}.items():
             where: dict[str, Any] = {source.key: {"$in": wanted}}
             if kind is Kind.NOTIFICATION:
                 # A message that was cancelled before it was asked for is a tombstone and has no fields.

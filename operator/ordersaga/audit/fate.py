@@ -8,8 +8,6 @@ from ordersaga.audit.records import Kind, Papers
 CONFIRMED = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED")
 """The order's states from the pivot on."""
 UNDECIDED = ("PENDING", "CANCELLING")
-OTHER_ORDER = "OrderIDUsed"
-"""Why a saga ended without touching anything: the documents under its id are another order's."""
 
 
 class Fate(StrEnum):
@@ -35,7 +33,7 @@ class Ending:
 def ending_of(papers: Papers) -> Ending:
     """The resource decides while there is one; once it is gone (TTL), the order document, which is the arbiter."""
     saga = papers.saga
-    if saga is None or (saga.phase == "Compensated" and saga.failure_reason == OTHER_ORDER):
+    if saga is None or saga.touched_nothing:
         return _by_document(papers)
     match saga.phase:
         case "Completed":

@@ -51,4 +51,5 @@ def _settled_unsent(notification: Document) -> bool:
 
 
 def _skipped(papers: Papers) -> bool:
-    return papers.saga is not None and papers.saga.skipped_by_hand("notification")
+    author = papers.author
+    return author is not None and author.skipped_by_hand("notification")

@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """Where a record comes from."""
 
     SAGA = "saga"
+    STORY = "story"
+    """What is archived of a saga whose resource is gone."""
     ORDER = "order"
     RESERVATION = "reservation"
     PAYMENT = "payment"
@@ -24,6 +26,7 @@ class Kind(StrEnum):
     MESSAGES = "notification ledger"
 
 
+OTHER_ORDER = "OrderIDUsed"
 LEDGERS = (Kind.CHARGES, Kind.BOOKINGS, Kind.MESSAGES)
 CONFIRMATION = "order_confirmed"
 """The type of the one message that a saga sends."""
@@ -47,12 +50,12 @@ class Saga:
     phase: str
     failure_reason: str
     created: str
-    """RFC 3339, UTC."""
+    """RFC 3339, UTC; empty in a story."""
     steps: Mapping[str, Step]
 
     @classmethod
     def of(cls, resource: Document) -> "Saga":
-        """Read a resource's JSON. A saga that nobody has seen yet has phase Pending."""
+        """Read a resource's JSON, or a story's. A saga that nobody has seen yet has phase Pending."""
         status = resource.get("status") or {}
         steps = {}
         for entry in status.get("steps") or ():
@@ -67,9 +70,14 @@ class Saga:
         return cls(
             phase=status.get("phase") or "Pending",
             failure_reason=(status.get("failure") or {}).get("reason", ""),
-            created=resource["metadata"].get("creationTimestamp", ""),
+            created=(resource.get("metadata") or {}).get("creationTimestamp", ""),
             steps=steps,
         )
+
+    @property
+    def touched_nothing(self) -> bool:
+        """Whether it ended because its order id was taken: the documents under that id are another saga's."""
+        return self.phase == "Compensated" and self.failure_reason == OTHER_ORDER
 
     def marked_by_hand(self, step: str) -> bool:
         """Whether a person has said that this step was undone by hand."""
@@ -100,6 +108,13 @@ class Papers:
         """The saga, if there is a resource."""
         resources = self.of(Kind.SAGA)
         return Saga.of(resources[0]) if resources else None
+
+    @property
+    def author(self) -> Saga | None:
+        """What is known of the saga that these documents come from: its resource, or its story once that is gone."""
+        stories = sorted(self.of(Kind.STORY), key=lambda story: story["created_at"], reverse=True)
+        sagas = map(Saga.of, (*self.of(Kind.SAGA), *stories))
+        return next((saga for saga in sagas if not saga.touched_nothing), None)
 
     @property
     def order(self) -> Document:

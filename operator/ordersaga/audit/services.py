@@ -28,13 +28,15 @@ LISTS: Mapping[Kind, tuple[str, str, Mapping[str, str]]] = {
 }
 """Kind → service, path, filter."""
 
-ONE: Mapping[Kind, str] = {
-    Kind.ORDER: "/api/orders/{}",
-    Kind.RESERVATION: "/api/inventory/reservations/{}",
-    Kind.PAYMENT: "/api/payments/order/{}",
-    Kind.SHIPMENT: "/api/shipping/order/{}",
-    Kind.NOTIFICATION: f"/api/notifications/ntf-{{}}-{CONFIRMATION}",
+ONE: Mapping[Kind, tuple[str, str]] = {
+    Kind.ORDER: ("order", "/api/orders/{}"),
+    Kind.STORY: ("order", "/api/orders/{}/saga"),
+    Kind.RESERVATION: ("inventory", "/api/inventory/reservations/{}"),
+    Kind.PAYMENT: ("payment", "/api/payments/order/{}"),
+    Kind.SHIPMENT: ("shipping", "/api/shipping/order/{}"),
+    Kind.NOTIFICATION: ("notification", f"/api/notifications/ntf-{{}}-{CONFIRMATION}"),
 }
+"""Kind → service, path. A story only of orders that don't balance: it tells what a person did about them."""
 
 
 class ServiceError(CannotLookError):
@@ -97,8 +99,7 @@ class Services:
                 return
 
     def _look(self, order_id: str) -> Iterator[tuple[Kind, list[Document]]]:
-        for kind, path in ONE.items():
-            service, _, _ = LISTS[kind]
+        for kind, (service, path) in ONE.items():
             answer = self._get(service, path.format(order_id), {})
             if answer is not None:
                 yield kind, [answer]
