@@ -1,8 +1,8 @@
 """`make cluster-test`: installs the chart into the cluster of KUBECONFIG, and says what it saw.
 
 Pods ready under `restricted`; an order completed and one compensated through the Service; an operator pod and a service
-pod killed in the middle of 50 orders; upgrade and rollback with orders on their way; the books of all of them;
-uninstallation with an open order refused, and without one complete.
+pod killed in the middle of 50 orders; upgrade and rollback with orders on their way; the books of all of them, also as
+the chart's own job finds them; uninstallation with an open order refused, and without one complete.
 """
 
 import argparse
@@ -38,7 +38,8 @@ class ClusterTest:
 
     def run(self) -> None:
         """All of it, in order."""
-        for step in (self.installs, self.tests_itself, self.works, self.survives, self.changes, self.goes):
+        first = (self.installs, self.tests_itself, self.works)
+        for step in (*first, self.survives, self.changes, self.balances, self.goes):
             started = time.monotonic()
             seen = step()
             print(f"{step.__name__:13} {time.monotonic() - started:6.1f} s  {seen}", flush=True)
@@ -84,6 +85,10 @@ class ClusterTest:
 
         return self._meanwhile("change", change)
 
+    def balances(self) -> str:
+        """The nightly audit, now: its job succeeds, with its own few rights and behind its network policy."""
+        return self._it.audit_job().strip().splitlines()[-1]
+
     def goes(self) -> str:
         """An open order stops the uninstallation; without one, nothing is left but what is kept."""
         stuck = f"ct-{self._stamp}-stuck"
@@ -101,8 +106,8 @@ class ClusterTest:
         until("the cancelled order has ended", lambda: self._it.phases()[stuck] == "Compensated")
         self._it.helm("uninstall", "e-commerce-saga", "--wait", "--timeout", "300s")
         kinds = "deployments,pods,services,jobs,networkpolicies,pdb,pvc,serviceaccounts,roles,rolebindings,secrets"
-        until("the pods are gone", lambda: not self._it.kubectl("get", "pods", "-o", "name").strip())
-        left = set(self._it.kubectl("get", f"{kinds},configmaps", "-o", "name").split())
+        until("pods and jobs are gone", lambda: not self._it.kubectl("get", "pods,jobs", "-o", "name").strip())
+        left = set(self._it.kubectl("get", f"{kinds},cronjobs,configmaps", "-o", "name").split())
         ours = {each.replace(".apps", "").replace(".networking.k8s.io", "") for each in left} - set(NOT_OURS)
         if ours != KEPT:
             raise StackError(f"left behind: {sorted(ours - KEPT)}, missing: {sorted(KEPT - ours)}")

@@ -86,6 +86,22 @@ class Installation:
                 [sys.executable, "-m", "ordersaga", "audit", "--namespace", self.namespace, "--mongodb-url", url]
             )
 
+    def audit_job(self) -> str:
+        """The chart's audit, run now in the cluster; its log. Raises StackError with the log if it doesn't succeed."""
+        job = "job/audit-now"
+        self.kubectl("create", "job", "--from=cronjob/ordersaga-audit", "audit-now")
+
+        def ended() -> bool:
+            conditions = self.kubectl("get", job, "-o", "jsonpath={.status.conditions[?(@.status=='True')].type}")
+            return bool({"Complete", "Failed"} & set(conditions.split()))
+
+        until("the audit's job has ended", ended)
+        log = self.kubectl("logs", job)
+        if self.kubectl("get", job, "-o", "jsonpath={.status.succeeded}") != "1":
+            raise StackError(f"the audit's job failed: {log}")
+        self.kubectl("delete", job)
+        return log
+
 
 def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait. Raises StackError when it doesn't become true."""

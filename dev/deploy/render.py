@@ -36,7 +36,7 @@ COPIES = {
     CHART / "files" / "ordersaga.yaml": CHECKOUT / "crds" / "ordersaga.yaml",
     **{
         CHART / "files" / "rbac" / name: CHECKOUT / "manifests" / "rbac" / name
-        for name in ("operator.yaml", "order-service.yaml", "people.yaml")
+        for name in ("audit.yaml", "operator.yaml", "order-service.yaml", "people.yaml")
     },
 }
 

@@ -115,13 +115,35 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{/* What every part of ours reads from its environment. */}}
-{{- define "ordersaga.env" -}}
+{{- define "ordersaga.namespaceEnv" -}}
 # Whatever namespace this is, it is the one that the installation serves.
 - name: ORDERSAGA_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- end }}
+
+{{/* The value of a MongoDB URI's variable: from this Secret {name, key}, else the installation's Secret, else the bundled
+database: (dict "root" $ "secret" …). */}}
+{{- define "ordersaga.mongodbUrl" -}}
+{{- if .secret -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ .secret.name }}
+    key: {{ .secret.key }}
+{{- else if .root.Values.mongodb.existingSecret -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ .root.Values.mongodb.existingSecret }}
+    key: {{ .root.Values.mongodb.existingSecretKey }}
+{{- else -}}
+value: mongodb://mongodb:27017/?directConnection=true
+{{- end }}
+{{- end }}
+
+{{/* What every part of ours reads from its environment. */}}
+{{- define "ordersaga.env" -}}
+{{ include "ordersaga.namespaceEnv" . }}
 - name: ORDERSAGA_LOG_FORMAT
   value: {{ .Values.log.format }}
 - name: ORDERSAGA_LOG_LEVEL

@@ -27,6 +27,7 @@ EVERYTHING = (
     *("--set-json", 'services.payment.egress=[{"ports": [{"protocol": "TCP", "port": 443}]}]'),
     *("--set-json", 'services.payment.tolerations=[{"key": "pci", "operator": "Exists"}]'),
     *("--set-json", 'services.payment.mongodbSecret={"name": "payment-database", "key": "uri"}'),
+    *("--set-json", 'audit.tolerations=[{"key": "night", "operator": "Exists"}]'),
 )
 OPENSHIFT = ("--values", str(render.CHART / "values-openshift.yaml"))
 
@@ -55,6 +56,8 @@ class Manifests:
         """Every pod template, with the name of what it belongs to."""
         for body in self.all("Deployment", "Job"):
             yield body["metadata"]["name"], body["spec"]["template"]
+        for body in self.all("CronJob"):
+            yield body["metadata"]["name"], body["spec"]["jobTemplate"]["spec"]["template"]
         for body in self.all("Pod"):
             yield body["metadata"]["name"], body
 

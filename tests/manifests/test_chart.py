@@ -34,7 +34,7 @@ def test_every_service_is_a_deployment_behind_a_service_at_its_known_port() -> N
 
 def test_the_installation_serves_the_namespace_it_is_in() -> None:
     for name, container in rendered().containers():
-        if container["name"] in ("service", "operator", "wait", "order"):
+        if container["name"] in ("service", "operator", "wait", "order", "audit"):
             known = environment(container)["ORDERSAGA_NAMESPACE"]
             assert known == {"fieldRef": {"fieldPath": "metadata.namespace"}}, name
     namespaces = {body["metadata"].get("namespace") for body in rendered().objects}
@@ -104,7 +104,7 @@ def test_on_openshift_nobody_chooses_a_user() -> None:
 
 def test_the_token_is_only_where_the_api_server_is_called() -> None:
     with_token = {name for name, pod in rendered().pods() if pod["spec"]["automountServiceAccountToken"]}
-    assert with_token == {"ordersaga-operator", "order-service", "ordersaga-uninstall"}
+    assert with_token == {"ordersaga-operator", "order-service", "ordersaga-uninstall", "ordersaga-audit"}
 
 
 @pytest.mark.parametrize("arguments", [(), EVERYTHING, OPENSHIFT], ids=["defaults", "everything", "openshift"])
@@ -155,6 +155,8 @@ def test_the_uninstallation_waits_for_orders_and_not_for_ever() -> None:
         "operator.image.digest=sha256:0",
         "replicas=2",
         "services.order.port=80",
+        "audit.schedule=nightly",
+        "audit.mongodbSecret.name=shop-database",
     ],
 )
 def test_a_misspelled_value_is_refused(wrong: str) -> None:

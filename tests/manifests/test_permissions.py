@@ -17,7 +17,7 @@ from dev.testing import TestControlPlane
 from tests.manifests.charts import Json, rendered
 
 NAMESPACE = "rights"
-OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
+OPERATOR, ORDER_SERVICE, AUDIT = "ordersaga-operator", "order-service", "ordersaga-audit"
 SAGAS = f"/apis/ordersaga.io/v1alpha1/namespaces/{NAMESPACE}/ordersagas"
 Call = Callable[[KubeClient, Json], Awaitable[object]]
 
@@ -95,6 +95,8 @@ NEEDED: dict[tuple[str, str, str], Call] = {
     (ORDER_SERVICE, "ordersagas", "get"): _get,  # an order is shown
     (ORDER_SERVICE, "ordersagas", "list"): _list,  # /ready asks whether orders can be kept at all
     (ORDER_SERVICE, "ordersagas", "patch"): _cancel,  # an order is cancelled
+    (AUDIT, "ordersagas", "list"): _list,  # audit/resources.py: all of them
+    (AUDIT, "ordersagas", "get"): _get,  # audit/resources.py: the second look
 }
 # Granted by design, and no call needs it today.
 SPARE = {(ORDER_SERVICE, "ordersagas", "watch")}
@@ -136,7 +138,7 @@ def roles(control_plane: TestControlPlane) -> dict[str, Json]:
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
     objects.append({**lease, "metadata": {"name": "ordersaga-operator", "namespace": NAMESPACE}})
     _apply(control_plane, *objects)
-    return {account: chart("Role", account) for account in (OPERATOR, ORDER_SERVICE)}
+    return {account: chart("Role", account) for account in (OPERATOR, ORDER_SERVICE, AUDIT)}
 
 
 @pytest.fixture

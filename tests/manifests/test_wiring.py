@@ -10,12 +10,20 @@ from common.metrics import ServiceMetrics
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from dev.deploy import render
+from ordersaga.settings import Settings as CommandSettings
 from saga_operator import telemetry
 from saga_operator.settings import Settings
 from services.order.settings import OrderSettings
 from tests.manifests.charts import EVERYTHING, Json, environment, rendered
 
 ALERTS = yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
+# Stable ones of kube-state-metrics (its docs/metrics/workload): how jobs are going isn't ours to measure.
+KUBE_STATE_METRICS = {
+    "kube_cronjob_status_last_successful_time",
+    "kube_job_failed",
+    "kube_job_owner",
+    "kube_job_status_start_time",
+}
 
 
 def _settings(*models: type) -> set[str]:
@@ -31,6 +39,7 @@ def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple
         "wait": _settings(Settings),
         "order": _settings(Settings),
         "replica-set": _settings(ReplicaSetSettings),
+        "audit": _settings(CommandSettings),
         "mongodb": {"HOME"},
     }
     for name, container in rendered(*arguments).containers():
@@ -53,15 +62,22 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "SagaStuck",
         "ParticipantDown",
         "OperatorDown",
+        "OrderSagaAuditFailed",
     }
     assert telemetry.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
     collectors = [*prometheus_client.REGISTRY.collect(), *ServiceMetrics("order").registry.collect()]
     measured = {sample.name for each in collectors for sample in each.samples} | {each.name for each in collectors}
-    measured |= {f"{name}_total" for name in measured}
+    measured |= {f"{name}_total" for name in measured} | KUBE_STATE_METRICS
     for rule in ALERTS:
-        names = set(re.findall(r"\bordersaga_\w+", rule["expr"]))
+        names = set(re.findall(r"\b(?:ordersaga|kube)_\w+", rule["expr"]))
         assert names, rule["alert"]
         assert names <= measured, rule["alert"]
+
+
+def test_the_alert_of_the_audit_names_the_chart_s_job() -> None:
+    (rule,) = [rule for rule in ALERTS if rule["alert"] == "OrderSagaAuditFailed"]
+    name = rendered().all("CronJob")[0]["metadata"]["name"]
+    assert set(re.findall(r'(?:cronjob|owner_name)="([^"]+)"', rule["expr"])) == {name}
 
 
 def test_every_alert_says_what_to_do_and_has_its_section() -> None:
