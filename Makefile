@@ -67,7 +67,7 @@ lint-containers: venv ## hadolint and the Compose specification (fetches both to
 	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
 
 ##@ Deploy it
-.PHONY: manifests verify-manifests verify-bundle cluster-test
+.PHONY: manifests verify-manifests verify-bundle verify-changed cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.deploy.render
 	$(BIN)/python -m dev.argocd
@@ -76,6 +76,8 @@ verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter 
 	nice $(BIN)/python -m dev.deploy.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.olm.sdk
+verify-changed: venv ## The two above, if what they judge isn't what they last passed (tests/manifests/verified.json)
+	$(BIN)/python -m dev.deploy.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.clustertest $(ARGS)
 

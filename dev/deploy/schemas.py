@@ -1,6 +1,7 @@
-"""JSON schemas of every kind that an API server of the pinned version knows, ours among them, in kubeconform's layout.
+"""JSON schemas of every kind that we ship, in kubeconform's layout.
 
-They are taken from a real API server, so that nothing has to be fetched, and nothing is older than what is tested with.
+Kubernetes' own and ours are taken from a real API server, so that nothing is older than what is tested with; those of
+other projects from their own definitions (foreign.py).
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any
 
 from dev.binaries import find
 from dev.cluster import Binaries, ControlPlane
+from dev.deploy import foreign
 from dev.processes import free_port, wait_ready
 
 Json = dict[str, Any]
@@ -27,11 +29,16 @@ def write(folder: Path) -> str:
         strict = {name: _closed(body) for name, body in definitions.items()}
         for name, body in definitions.items():
             for kind in body.get(KINDS, []):
-                parts = [kind["kind"], kind["group"].split(".")[0], kind["version"]]
-                file = "-".join(part for part in parts if part).lower()
                 schema = {"$ref": f"{PREFIX}{name}", "definitions": _needed(name, strict)}
-                (folder / f"{file}.json").write_text(json.dumps(schema))
+                (folder / _file(kind)).write_text(json.dumps(schema))
+    for kind, schema in foreign.schemas():
+        (folder / _file(kind)).write_text(json.dumps(_closed(schema)))
     return f"{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+
+
+def _file(kind: Json) -> str:
+    parts = [kind["kind"], kind["group"].split(".")[0], kind["version"]]
+    return "-".join(part for part in parts if part).lower() + ".json"
 
 
 @contextmanager
@@ -66,7 +73,7 @@ def _closed(schema: Any) -> Any:
     closed = {key: _closed(value) for key, value in schema.items()}
     if closed.get("format") == "int-or-string" or closed.get("x-kubernetes-int-or-string") is True:
         return {"oneOf": [{"type": "string"}, {"type": "integer"}]}
-    if isinstance(closed.get("properties"), dict):
+    if isinstance(closed.get("properties"), dict) and not closed.get("x-kubernetes-preserve-unknown-fields"):
         closed.setdefault("additionalProperties", False)
     return closed
 

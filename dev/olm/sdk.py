@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from dev import binaries, downloads, gobuild
+from dev.deploy import verified
 from dev.errors import StackError
 from dev.jobs import Job, run_all
 from dev.paths import CHECKOUT
@@ -112,7 +113,10 @@ def main(arguments: list[str]) -> int:
     """Run the program in the checkout; its exit status."""
     given = [argument for argument in arguments if argument != "--"]
     try:
-        return subprocess.run([find(), *(given or VALIDATE)], cwd=CHECKOUT, check=False).returncode
+        status = subprocess.run([find(), *(given or VALIDATE)], cwd=CHECKOUT, check=False).returncode
+        if not status and not given:
+            verified.passed("verify-bundle")
+        return status
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
