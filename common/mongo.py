@@ -15,7 +15,14 @@ from typing import Any, TypeAlias, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel, ReturnDocument
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -73,8 +80,13 @@ class Index:
 class Collection:
     """One collection. Every method raises PyMongoError when the database doesn't answer (the app makes it a 503)."""
 
-    def __init__(self, native: Any) -> None:
-        self._native = native
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    @property
+    def _native(self) -> Any:
+        """The driver's, of the client that there is now."""
+        return self._find()
 
     async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
         """The first document that matches, or None."""
@@ -143,23 +155,28 @@ class Collection:
 class Database:
     """One service's database."""
 
-    def __init__(self, native: Any) -> None:
-        self._native = native
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
 
     def __getitem__(self, name: str) -> Collection:
-        return Collection(self._native[name])
+        return Collection(lambda: self._find()[name])
 
 
 class Mongo:
     """A client; it connects when first used, so that a service starts without a database."""
 
     def __init__(self, url: str, *, driver: str = "motor", timeout_ms: int = 2000) -> None:
-        make: Any = AsyncIOMotorClient if driver == "motor" else AsyncMongoClient
         self.driver = driver
-        self._client: Any = make(
-            url,
-            serverSelectionTimeoutMS=timeout_ms,
-            connectTimeoutMS=timeout_ms,
+        self._url, self._timeout_ms = url, timeout_ms
+        self._client = self._new_client()
+        self._retired: list[Any] = []
+
+    def _new_client(self) -> Any:
+        make: Any = AsyncIOMotorClient if self.driver == "motor" else AsyncMongoClient
+        return make(
+            self._url,
+            serverSelectionTimeoutMS=self._timeout_ms,
+            connectTimeoutMS=self._timeout_ms,
             socketTimeoutMS=10_000,  # longer than wtimeout: the server says what it waits for before we hang up
             w="majority",
             journal=True,
@@ -170,7 +187,7 @@ class Mongo:
         )
 
     def __getitem__(self, name: str) -> Database:
-        return Database(self._client[name])
+        return Database(lambda: self._client[name])
 
     async def drop(self, name: str) -> None:
         """Drop a whole database: for tests, which make their own."""
@@ -178,10 +195,11 @@ class Mongo:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self.driver == "motor":
-            self._client.close()
-        else:
-            await self._client.close()
+        for client in (self._client, *self._retired):
+            if self.driver == "motor":
+                client.close()
+            else:
+                await client.close()
 
     async def trouble(self) -> str | None:
         """None if the database is fit for work, else one sentence: unreachable, or a standalone server."""
@@ -201,6 +219,21 @@ class Mongo:
         `body` is run again when the server says that the transaction may be repeated (a write conflict, an election),
         so it must do nothing but database work. Whatever it raises aborts the transaction and is raised.
         """
+        client = self._client
+        try:
+            return await self._transaction(body)
+        except (ConfigurationError, InvalidOperation) as error:
+            # A connection that was made while mongod was no replica set says for as long as it lives that it has no
+            # sessions. Where that is over, the remedy is new connections, that is a new client; and for a transaction
+            # that was begun with the old one, the same again.
+            if self._client is client and (isinstance(error, InvalidOperation) or await self.trouble()):
+                raise
+            if self._client is client:
+                self._retired.append(client)
+                self._client = self._new_client()
+            return await self._transaction(body)
+
+    async def _transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
         session = self._client.start_session()
         if asyncio.iscoroutine(session) or isinstance(session, asyncio.Future):
             session = await session

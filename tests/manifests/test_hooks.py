@@ -15,6 +15,7 @@ from pymongo import MongoClient
 
 from common import replicaset
 from common.kube import FINALIZER, KubeClient, OrderSagas
+from common.mongo import Mongo, PyMongoError, Session
 from dev.binaries import find
 from dev.processes import Process, accepts, free_port, wait_ready
 from dev.testing import TestControlPlane
@@ -112,6 +113,40 @@ def test_an_empty_mongod_becomes_a_replica_set_and_again_when_it_lost_everything
     finally:
         stopped.set()
         keeper.join()
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_who_was_connected_before_there_was_a_replica_set_has_transactions_after_it(
+    tmp_path: Path, driver: str
+) -> None:
+    port = free_port()
+    url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    mongod = _mongod(tmp_path, port)
+    mongod.start()
+    mongo = Mongo(url, driver=driver)
+    things = mongo["test"]["things"]
+
+    async def put(session: Session) -> None:
+        await things.insert({"of": "a transaction"}, session=session)
+
+    try:
+        await asyncio.to_thread(wait_ready, [mongod])
+        assert "no transactions" in str(await mongo.trouble())
+        with pytest.raises(PyMongoError):
+            await mongo.transaction(put)
+        await asyncio.to_thread(_form, url)
+        assert await mongo.trouble() is None
+        await asyncio.gather(*(mongo.transaction(put) for _ in range(5)))
+        assert await things.count({}) == 5
+    finally:
+        await mongo.close()
+        mongod.kill()
+
+
+def _form(url: str) -> None:
+    with MongoClient[Json](url) as client:
+        while not replicaset.ensure_primary(client):
+            time.sleep(0.1)
 
 
 def _mongod(folder: Path, port: int) -> Process:
