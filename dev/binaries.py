@@ -92,13 +92,23 @@ def find(name: str) -> Path:
         return path
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     for found in (shutil.which(name, path=assets) if assets else None, shutil.which(name)):
-        if found and (version_of(Path(found), program) or (0, 0)) >= program.oldest:
+        if found and usable(Path(found)):
             return Path(found)
-    for folder in program.folders:
-        path = cache_folder(folder) / name
-        if path.exists():
-            return path
+    if kept := cached(name):
+        return kept
     raise StackError(f"{name} is missing: `make binaries` gets it (or name yours in {setting})")
+
+
+def cached(name: str) -> Path | None:
+    """The program of this name that the cache holds, if it does."""
+    paths = (cache_folder(folder) / name for folder in PROGRAMS[name].folders)
+    return next((path for path in paths if path.exists()), None)
+
+
+def usable(path: Path) -> bool:
+    """Whether the program, which has its own name here, runs on this machine and is new enough."""
+    program = PROGRAMS[path.name]
+    return (version_of(path, program) or (0, 0)) >= program.oldest
 
 
 def missing() -> list[str]:

@@ -4,17 +4,19 @@ Standard library only.
 """
 
 import contextlib
+import fcntl
 import hashlib
+import http.client
 import os
 import shutil
 import socket
 import tarfile
 import tempfile
 import threading
-import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +35,8 @@ ENVTEST_SHA512 = {
 }
 # Where the internet is closed we want to know at once: the build that then has to be done takes minutes.
 CONNECT_SECONDS = 4.0
-READ_SECONDS = 15.0
+READ_SECONDS = 8.0
+CONTROL_PLANE = ("etcd", "kube-apiserver")
 WHEELS = CHECKOUT / "dev" / "wheels"
 
 
@@ -67,47 +70,101 @@ def download_wheel(job: Job, name: str, folder: Path) -> None:
 
 
 def envtest(job: Job) -> bool:
-    """Fetch etcd and kube-apiserver as the Kubernetes project publishes them; False where the internet is closed.
+    """Fetch etcd and kube-apiserver as the Kubernetes project publishes them; False where they can't be had.
 
-    Raises StackError when what came is not what was pinned.
+    ORDERSAGA_ENVTEST_URL names a mirror (a folder, or one archive; empty: don't try), ORDERSAGA_ENVTEST_SHA512 the sum
+    of another archive. Raises StackError when what came is not what was pinned, or can't be used.
     """
     system, machine = binaries.this_platform()
-    sha512 = ENVTEST_SHA512.get((system, machine))
-    base = os.environ.get("ORDERSAGA_ENVTEST_URL", ENVTEST_URL)
+    sha512 = os.environ.get("ORDERSAGA_ENVTEST_SHA512") or ENVTEST_SHA512.get((system, machine))
+    base = os.environ.get("ORDERSAGA_ENVTEST_URL", ENVTEST_URL).rstrip("/")
     if sha512 is None or not base:
         return False
     release = f"envtest-v{binaries.ENVTEST}"
-    url = f"{base}/{release}/{release}-{system}-{machine}.tar.gz"
-    job.doing = "looking for the published archive"
-    if not _reachable(url):
-        return False
-    with workspace() as folder:
-        archive = folder / "archive.tar.gz"
-        try:
-            _fetch(job, url, archive)
-        except (urllib.error.URLError, OSError) as error:
-            with job.log.open("a") as log:
-                log.write(f"{url}: {error}\n")
-            return False
-        if hashlib.sha512(archive.read_bytes()).hexdigest() != sha512:
-            raise StackError(f"{url} is not the file that was pinned (its sha512 differs): nothing was installed")
+    url = base if base.endswith(".tar.gz") else f"{base}/{release}/{release}-{system}-{machine}.tar.gz"
+    with alone(job):
+        if all(binaries.cached(name) for name in CONTROL_PLANE):
+            return True  # somebody else got them while we waited
+        job.doing = "looking for the published archive"
+        with workspace() as folder:
+            archive = folder / "archive.tar.gz"
+            try:
+                _fetch(job, url, archive)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                with job.log.open("a") as log:
+                    log.write(f"{url}: {error}\n")
+                return False
+            job.doing = "checking the published archive"
+            with archive.open("rb") as file:
+                if hashlib.file_digest(file, "sha512").hexdigest() != sha512.strip().lower():
+                    raise StackError(
+                        f"{url} is not the file that was pinned (its sha512 differs): nothing was installed"
+                    )
+            for program in _unpack(url, archive):
+                put(program, binaries.cache_folder(f"envtest-{binaries.ENVTEST}") / program.name)
+    return True
+
+
+def _unpack(url: str, archive: Path) -> list[Path]:
+    """Both programs, beside the archive. Raises StackError unless both are there and run on this machine."""
+    try:
         with tarfile.open(archive) as files:
             for member in files:
                 name = Path(member.name).name
-                content = files.extractfile(member) if name in ("etcd", "kube-apiserver") else None
+                content = files.extractfile(member) if name in CONTROL_PLANE else None
                 if content is not None:
-                    (folder / name).write_bytes(content.read())
-                    put(folder / name, binaries.cache_folder(f"envtest-{binaries.ENVTEST}") / name)
-    return True
+                    with (archive.parent / name).open("wb") as unpacked:
+                        shutil.copyfileobj(content, unpacked, 1 << 20)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise StackError(f"{url} is not a .tar.gz that can be read: nothing was installed") from error
+    programs = [archive.parent / name for name in CONTROL_PLANE]
+    for program in programs:
+        if program.exists():
+            program.chmod(0o755)
+        if not binaries.usable(program):
+            raise StackError(f"{url} holds no {program.name} that can be used here: nothing was installed")
+    return programs
+
+
+@contextlib.contextmanager
+def alone(job: Job) -> Iterator[None]:
+    """Hold the cache's lock: two builds side by side would take twice as long and tread on each other."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            job.doing = f"waiting for another process (it holds {cache() / 'lock'})"
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
 def workspace() -> Iterator[Path]:
-    """A folder of the cache that goes away afterwards; on the cache's file system, so that a rename is one step."""
+    """A folder of the cache that goes away afterwards; on the cache's file system, so that a rename is one step.
+
+    Folders that a killed process left are removed: whoever works in one holds a lock on it, for as long as it lives.
+    """
     parent = cache() / "tmp"
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        yield Path(folder)
+    with contextlib.ExitStack() as stack:
+        with _locked(parent):  # so that nobody takes our folder for a left one before we hold its lock
+            for left in parent.iterdir():
+                with contextlib.suppress(OSError), _locked(left, fcntl.LOCK_NB):
+                    shutil.rmtree(left, ignore_errors=True)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
+            stack.enter_context(_locked(folder))
+        yield folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int = 0) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(handle)
 
 
 def put(program: Path, target: Path) -> None:
@@ -117,31 +174,34 @@ def put(program: Path, target: Path) -> None:
     program.replace(target)
 
 
-def _reachable(url: str) -> bool:
-    """Whether something answers there within seconds; a name server that stays silent would take far longer."""
+def _require_an_answer(url: str) -> None:
+    """Raises OSError unless something answers there within seconds; a silent name server would take far longer."""
     parts = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
-    address = urllib.parse.urlsplit(proxy) if proxy else parts
+    address = urllib.parse.urlsplit(proxy) if proxy and not urllib.request.proxy_bypass(parts.netloc) else parts
     port = address.port or (443 if address.scheme == "https" else 80)
     answered = threading.Event()
 
     def ask() -> None:
-        try:
+        with contextlib.suppress(OSError):
             socket.create_connection((address.hostname or "", port), timeout=CONNECT_SECONDS).close()
-        except OSError:
-            return
-        answered.set()
+            answered.set()
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(CONNECT_SECONDS)
-    return answered.is_set()
+    if not answered.is_set():
+        raise ConnectionError(f"{address.hostname}:{port} can't be reached")
 
 
 def _fetch(job: Job, url: str, target: Path) -> None:
+    """Raises OSError, HTTPException or ValueError (not a URL) when it didn't come, or not all of it."""
+    _require_an_answer(url)
     with urllib.request.urlopen(url, timeout=READ_SECONDS) as answer, target.open("wb") as file:  # noqa: S310
         size = int(answer.headers.get("Content-Length") or 0)
         while chunk := answer.read(1 << 20):
             file.write(chunk)
             share = f" of {size >> 20}" if size else ""
             job.doing = f"downloading the published archive, {file.tell() >> 20}{share} MB"
+        if file.tell() < size:  # the end of a connection looks like the end of a file
+            raise ConnectionError(f"the connection ended after {file.tell()} of {size} bytes")

