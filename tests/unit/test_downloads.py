@@ -80,7 +80,7 @@ class Answer(BaseHTTPRequestHandler):
         mirror.sent.append(self.path)
         if behaviour.isdigit():
             self.send_error(int(behaviour))
-        elif rest != [f"envtest-v{ENVTEST}", NAME] and behaviour != "mine.tar.gz":
+        elif rest != ([] if behaviour == "mine.tar.gz" else [f"envtest-v{ENVTEST}", NAME]):
             self.send_error(404)
         elif behaviour == "silent":
             mirror.go_on.wait()
@@ -246,6 +246,7 @@ def test_where_it_cannot_be_had_it_is_built(machine: Machine, mirror: Mirror, be
 def test_where_nobody_listens_it_is_built(machine: Machine) -> None:
     assert machine.ask(f"http://127.0.0.1:{free_port()}") == ("False", "")
     assert machine.ask("no address at all") == ("False", "")
+    assert machine.ask("http://127.0.0.1:http") == ("False", "")
     assert machine.ask("") == ("False", "")
     assert machine.installed() == {}
 
@@ -275,7 +276,8 @@ def test_a_killed_download_leaves_nothing_that_is_taken_for_a_program(machine: M
         process.kill()
     assert not {"etcd", "kube-apiserver"} & set(machine.installed())
     assert machine.ask(mirror.url("well"), sha512(mirror.content)) == ("True", "")
-    assert set(machine.installed()) == {"etcd", "kube-apiserver"}, "what the killed one left is gone"
+    assert set(machine.installed()) == {"etcd", "kube-apiserver"}
+    assert not list((machine.cache / "tmp").iterdir()), "what the killed one left is gone"
 
 
 def test_two_at_the_same_time_download_once(machine: Machine, mirror: Mirror) -> None:
