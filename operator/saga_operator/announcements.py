@@ -64,8 +64,5 @@ def _wishes(old: Saga, new: Saga) -> Iterator[Announcement]:
         yield Announcement("Normal", reasons.RESUMED, "going on")
     done = new.intervention
     if done is not None and (old.intervention is None or old.intervention.id != done.id):
-        refused = done.reason.startswith(reasons.INTERVENTION_REFUSED)
         text = f"{done.action} {done.step} (id {done.id}) by {done.by or 'unknown'}: {done.reason}"
-        yield Announcement(
-            "Warning" if refused else "Normal", reasons.INTERVENTION_REFUSED if refused else reasons.INTERVENED, text
-        )
+        yield Announcement("Normal" if done.outcome == reasons.INTERVENED else "Warning", done.outcome, text)

@@ -13,6 +13,8 @@ TRUE: Final = "True"
 FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
 
+CANCEL_REFUSED: Final = "CancelRefused"
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -35,7 +37,7 @@ def conditions_of(saga: Saga) -> tuple[Condition, ...]:
     ]
     if saga.confirmed and saga.desired is Desired.CANCELLED:
         too_late = "the order was confirmed before the cancel arrived: it goes on to Completed"
-        found.append(Condition("CancelRefused", TRUE, reasons.ALREADY_CONFIRMED, too_late))
+        found.append(Condition(CANCEL_REFUSED, TRUE, reasons.ALREADY_CONFIRMED, too_late))
     if (trouble := participant_error(saga)) is not None:
         found.append(Condition("ParticipantError", TRUE, reasons.PARTICIPANT_ERROR, trouble))
     if (waiting := _waiting_for(saga)) is not None:

@@ -14,8 +14,8 @@ def intervened(saga: Saga, at: float) -> Saga:
         return saga
     record = next((record for record in saga.steps if record.name == wish.step), None)
     changed = None if record is None else _intervention_result(saga, record, wish, at)
-    note = wish.reason if changed is not None else f"{reasons.INTERVENTION_REFUSED}: {wish.reason}"
-    saga = replace(saga, intervention=replace(wish, time=at, reason=note[:MESSAGE_LENGTH]))
+    outcome = reasons.INTERVENED if changed is not None else reasons.INTERVENTION_REFUSED
+    saga = replace(saga, intervention=replace(wish, time=at, reason=wish.reason[:MESSAGE_LENGTH], outcome=outcome))
     return saga if changed is None else saga.put(changed)
 
 

@@ -97,6 +97,8 @@ class Intervention:
     reason: str = ""
     by: str = ""
     time: float | None = None
+    outcome: str = ""
+    """Intervened or InterventionRefused, once it has been looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saga_operator import reasons
-from saga_operator.conditions import conditions_of
+from saga_operator.conditions import CANCEL_REFUSED, conditions_of
 from saga_operator.history import Attempt, History, entries
 from saga_operator.order import Order
 from saga_operator.saga import (
@@ -42,7 +42,7 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
         created=from_wire(metadata["creationTimestamp"]),
         steps=tuple(recorded.get(step.name) or _unknown_to(recorded, step) for step in ORDER_SAGA),
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
-        desired=desired_of(resource),
+        desired=_noted_wish(resource),
         deleting=bool(metadata.get("deletionTimestamp")),
         suspended_at=_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
@@ -53,6 +53,7 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
             done.get("step", ""),
             by=done.get("by", ""),
             time=_time(done.get("time")),
+            outcome=done.get("reason", ""),
         ),
     )
 
@@ -64,6 +65,14 @@ def _unknown_to(recorded: Mapping[str, StepRecord], step: Step) -> StepRecord:
         text = "this step came with a release after the order was confirmed"
         return StepRecord(step.name, StepState.SKIPPED, reason=reasons.ADDED_LATER, message=text)
     return StepRecord(step.name)
+
+
+def _noted_wish(resource: Mapping[str, Any]) -> Desired:
+    """`spec.state` as far as the status shows that it was noted: a cancel that came while nobody worked is news."""
+    status = resource.get("status") or {}
+    refused = any(condition["type"] == CANCEL_REFUSED for condition in status.get("conditions") or ())
+    desired = desired_of(resource)
+    return Desired.ACTIVE if desired is Desired.CANCELLED and not (refused or status.get("failure")) else desired
 
 
 def desired_of(resource: Mapping[str, Any]) -> Desired:
@@ -198,7 +207,9 @@ def _entry(record: StepRecord, phase: Phase, attempts: tuple[Attempt, ...]) -> J
 
 
 def _intervention(done: Intervention) -> Json:
-    return _filled(id=done.id, action=done.action, step=done.step, by=done.by, time=_wire(done.time))
+    return _filled(
+        id=done.id, action=done.action, step=done.step, by=done.by, time=_wire(done.time), reason=done.outcome
+    )
 
 
 def _filled(**fields: Any) -> Json:

@@ -23,9 +23,10 @@ GROUP, VERSION, PLURAL, NAMESPACE = "ordersaga.io", "v1alpha1", "ordersagas", "s
 
 
 class Sagas:
-    """OrderSagas of the tests' own namespace, as an administrator sees them."""
+    """OrderSagas of one namespace (the tests' own), as an administrator sees them."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str = NAMESPACE) -> None:
+        self.namespace = namespace
         self.api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
         self.core = client.CoreV1Api(self.api.api_client)
 
@@ -48,21 +49,24 @@ class Sagas:
                 **spec,
             },
         }
-        return self.api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, body)  # type: ignore[no-any-return]
+        return self.api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)  # type: ignore[no-any-return]
 
     def get(self, name: str) -> Json:
-        return self.api.get_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name)  # type: ignore[no-any-return]
+        return self.api.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)  # type: ignore[no-any-return]
 
     def patch(self, name: str, **spec: Any) -> Json:
-        return self.api.patch_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
+        return self.api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
 
     def patch_status(self, name: str, **status: Any) -> Json:
         return self.api.patch_namespaced_custom_object_status(  # type: ignore[no-any-return]
-            GROUP, VERSION, NAMESPACE, PLURAL, name, {"status": status}
+            GROUP, VERSION, self.namespace, PLURAL, name, {"status": status}
         )
 
     def delete(self, name: str) -> None:
-        self.api.delete_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, name)
+        self.api.delete_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
+
+    def listed(self) -> Json:
+        return self.api.list_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL)  # type: ignore[no-any-return]
 
     def exists(self, name: str) -> bool:
         try:
@@ -83,7 +87,7 @@ class Sagas:
         return next((c for c in self.status(name).get("conditions", []) if c["type"] == type_), {})
 
     def events(self, name: str) -> list[tuple[str, str]]:
-        listed = self.core.list_namespaced_event(NAMESPACE, field_selector=f"involvedObject.name={name}")
+        listed = self.core.list_namespaced_event(self.namespace, field_selector=f"involvedObject.name={name}")
         return [(event.type, event.reason) for event in listed.items]
 
     def wait(self, name: str, *phases: str, seconds: float = 20.0) -> Json:
