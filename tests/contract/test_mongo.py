@@ -4,10 +4,13 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from common.app import create_app
 from common.mongo import Database, DuplicateKeyError, Index, Mongo, Session
+from common.settings import ServiceSettings
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["motor", "pymongo"])
@@ -91,3 +94,28 @@ async def test_a_replica_set_is_fit_for_work(mongo: Mongo) -> None:
     # That no server at all is said to be just that is seen in tests/unit/test_app.py, through motor: PyMongo loses the
     # socket of a connection that is being made while its client is closed.
     assert await mongo.trouble() is None
+
+
+async def test_a_service_is_not_ready_before_its_indexes_exist(mongodb_url: str) -> None:
+    """Two documents contradict the unique index, so that it can't be made until one of them is gone."""
+    prefix = f"test_{uuid.uuid4().hex[:8]}_"
+    settings = ServiceSettings(mongodb_url=mongodb_url, database_prefix=prefix)
+    app = create_app(
+        "things", "Things.", routers=[], indexes=[Index.on("things", "name", unique=True)], settings=settings
+    )
+    mongo = Mongo(mongodb_url)
+    things = mongo[f"{prefix}things"]["things"]
+    for n in range(2):
+        await things.insert({"_id": n, "name": "the same"})
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        answer = await client.get("/ready")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert "indexes" in answer.json()["detail"]
+        await things.delete({"_id": 1})
+        async with asyncio.timeout(30):
+            while (await client.get("/ready")).status_code != 200:
+                await asyncio.sleep(0.05)
+        assert "name_1" in await things.index_names()
+    await mongo.drop(f"{prefix}things")
+    await mongo.close()

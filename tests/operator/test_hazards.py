@@ -15,7 +15,7 @@ from saga_operator.engine import Engine
 from saga_operator.settings import Settings
 from saga_operator.sweep import sweep
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
-from tests.operator.scripted import ScriptedParticipants, refused
+from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
 
 class SoleHolder:
@@ -112,6 +112,29 @@ async def test_a_resource_that_is_already_going_without_our_finalizer_is_never_s
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert engine.submit(going) is False
     assert participants.of("o-going") == []
+
+
+async def test_an_object_that_leaves_the_selector_is_not_taken_for_deleted(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    participants.say("o-left", "/api/orders/create", Reply(200, {"order_id": "o-left"}, delay=0.5))
+    resource = sagas.create("o-left", finalizer=False)
+    engine.submit(resource)
+    engine.forget(resource)  # DELETED, but nobody has asked for a deletion
+    await until_idle(engine)
+    assert sagas.status("o-left")["phase"] == "Completed"
+
+
+async def test_a_failed_saga_keeps_its_finalizer(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    sagas.create("o-failed")
+    stuck = [{"name": "payment", "state": "CompensationFailed", "attempts": 1, "compensation": {"attempts": 20}}]
+    sagas.patch_status("o-failed", phase="Failed", failure={"step": "shipping", "reason": "X"}, steps=stuck)
+    await sweep(engine)
+    assert "o-failed" in {run.name for run in engine.running.values()}
+    await eventually(lambda: len(engine.finalizers) == 0 and "/api/inventory/release" in participants.paths("o-failed"))
+    assert sagas.get("o-failed")["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
 
 
 async def test_a_stale_orchestrator_does_not_overwrite_a_decision(

@@ -205,6 +205,13 @@ def test_a_refusal_after_turning_round_is_asked_again_and_seen() -> None:
     assert next_call(saga, NOW + 60) == "do payment"
 
 
+def test_no_number_of_lost_answers_rolls_back_a_saga_that_turned_round() -> None:
+    saga = after(replace(before("payment"), order=new_saga(retry=tries(1)).order), seen("Cancelled"), TURN)
+    saga = after(saga, *[lost("payment")] * 5)
+    assert saga.failure is None
+    assert next_call(saga, NOW + 60) == "do payment"
+
+
 # another order under this id
 
 USED = OrderIDUsed(step="order", started=NOW, at=NOW, message="key_reused: another order")

@@ -39,5 +39,11 @@ async def test_a_stuck_refund_fails_until_it_is_repaired(till: Till, order_id: s
     assert await till.ledger(order_id) == [("charge", 2500), ("refund", 2500)]
 
 
+async def test_a_charge_meets_the_tombstone_of_a_refund_that_has_not_succeeded_yet(till: Till, order_id: str) -> None:
+    await till.process(order_id, "test-refund-stuck")
+    assert (await till.refund(order_id)).json()["code"] == "refund_failed"
+    assert (await till.process(order_id, "test-refund-stuck")).json()["code"] == "compensated"
+
+
 async def test_nothing_to_repair_is_not_found(till: Till, order_id: str) -> None:
     assert (await till.repair(order_id)).status_code == 404

@@ -1,0 +1,62 @@
+"""What the API server keeps: the rules of the resource definition."""
+
+from tests.mutation.remedies.remedy import Remedy
+
+RESOURCE = (
+    Remedy(
+        "one order, one resource, one id",
+        1,
+        "crds/ordersaga.yaml",
+        "- rule: self.metadata.name == self.spec.orderID",
+        "- rule: self.metadata.name != ''",
+        "tests/crd/test_refused_orders.py::test_it_is_refused_with_a_message_that_says_why",
+    ),
+    Remedy(
+        "an order is immutable",
+        1,
+        "crds/ordersaga.yaml",
+        "&& self.items == oldSelf.items && self.payment",
+        "&& self.payment",
+        "tests/crd/test_refused_changes.py::test_a_change_of_spec_is_refused",
+    ),
+    Remedy(
+        "a cancelled order stays cancelled",
+        6,
+        "crds/ordersaga.yaml",
+        "- rule: oldSelf.state != 'Cancelled' || self.state == 'Cancelled'",
+        "- rule: self.state == self.state",
+        "tests/crd/test_refused_changes.py::test_a_manifest_without_state_does_not_take_a_cancel_back",
+    ),
+    Remedy(
+        "the spec of a finished saga can't change",
+        8,
+        "crds/ordersaga.yaml",
+        "|| self.spec == oldSelf.spec",
+        "|| true",
+        "tests/crd/test_refused_changes.py::test_it_is_too_late_to_change_a_finished_saga",
+    ),
+    Remedy(
+        "the status of a finished saga can't change",
+        8,
+        "crds/ordersaga.yaml",
+        "|| (has(self.status) && self.status == oldSelf.status)",
+        "|| true",
+        "tests/crd/test_refused_changes.py::test_a_status_is_refused",
+    ),
+    Remedy(
+        "only a stuck effect can be marked by hand",
+        9,
+        "crds/ordersaga.yaml",
+        "- rule: self.action != 'MarkCompensated' || self.step in ['inventory', 'payment', 'shipping']",
+        "- rule: self.action != ''",
+        "tests/crd/test_refused_orders.py::test_it_is_refused_with_a_message_that_says_why",
+    ),
+    Remedy(
+        "a changed intervention needs a new id",
+        9,
+        "crds/ordersaga.yaml",
+        "- rule: self == oldSelf || self.id != oldSelf.id",
+        "- rule: self == self || self.id != oldSelf.id",
+        "tests/crd/test_refused_changes.py::test_a_change_of_spec_is_refused",
+    ),
+)
