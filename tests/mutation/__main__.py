@@ -1,7 +1,7 @@
 """`python -m tests.mutation [WORD …]`: see every test pass, then take each remedy out in turn and see its test fail.
 
-Works on copies of the tracked files, so the checkout is not touched, two side by side, since half of the time is waiting
-for a control plane. With words: only remedies whose name has one.
+Works on copies of the tracked files, so the checkout is not touched; two side by side, since half of the time is
+spent waiting. With words: only remedies whose name has one.
 """
 
 import os
