@@ -22,7 +22,7 @@ health: venv ## Is every part of the running system well?
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos bench mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos outage bench mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -34,6 +34,8 @@ test-e2e: ready ## Orders through all real parts, with crashes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
 	$(BIN)/python -m dev.chaos
+outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS)
+	$(BIN)/python -m dev.outage
 bench: venv ## Orders bare and as sagas, side by side, on a running local stack (./run-local.sh --no-demo)
 	$(BIN)/python bench/sagas.py $(ARGS)
 mutate: ready ## Take each remedy against a hazard out in turn, and see its test fail (ARGS="tombstone" for some)
