@@ -10,6 +10,7 @@ from common.kube.errors import (
     Invalid,
     KubeError,
     NotFound,
+    Terminating,
     Unavailable,
 )
 from common.kube.resources import (
@@ -48,5 +49,6 @@ __all__ = [
     "NotFound",
     "OrderSagas",
     "Page",
+    "Terminating",
     "Unavailable",
 ]

@@ -57,6 +57,10 @@ class Forbidden(KubeError):
     """401 or 403: our credentials or our Role don't allow it. A person must look."""
 
 
+class Terminating(Forbidden):
+    """403 on create: the namespace is being deleted. What is in it can still be changed, but nothing can be made."""
+
+
 class Unavailable(KubeError):
     """429, 5xx, no answer or no configuration: it may or may not have happened. Ask again later."""
 
@@ -84,7 +88,11 @@ def error_of(response: httpx.Response) -> KubeError:
     reason = status.get("reason") or response.reason_phrase or "Unknown"
     message = status.get("message") or response.text[:500] or f"HTTP {response.status_code}"
     causes = tuple((cause.get("field", ""), cause.get("message", "")) for cause in details.get("causes") or ())
-    kind = AlreadyExists if reason == "AlreadyExists" else _BY_STATUS.get(response.status_code, Unavailable)
+    kind = _BY_STATUS.get(response.status_code, Unavailable)
+    if reason == "AlreadyExists":
+        kind = AlreadyExists
+    elif any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):
+        kind = Terminating
     return kind(response.status_code, reason, message, _retry_after(response, details), causes)
 
 

@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from common.kube import AlreadyExists, Conflict, KubeError, Leases, NotFound
+from common.kube import AlreadyExists, Conflict, KubeError, Leases, NotFound, Terminating
 from saga_operator import telemetry
 from saga_operator.settings import Settings
 
@@ -76,6 +76,13 @@ class LeaseHolder:
                     log.info("following: lease %s is held by %s", self._name, said)
             except (Conflict, AlreadyExists):
                 pass  # somebody else was faster: look again
+            except Terminating as error:
+                # what is open in the namespace holds it, and nobody can ever make a Lease in it again
+                log.warning("working without lease %s: %s", self._name, error)
+                self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, new_epoch=True)
+                self._note_renewal(time.monotonic())
+                telemetry.LEADER.set(1)
+                return
             except KubeError as error:
                 log.warning("lease %s: %s", self._name, error)
             await asyncio.sleep(FOLLOW)
@@ -110,14 +117,22 @@ class LeaseHolder:
             try:
                 self._lease = await self._leases.update(self._mine(self._lease, new_epoch=new_epoch))
                 self._note_renewal(began)
-            except (Conflict, NotFound):
-                await self._look_again()
+            except (Conflict, NotFound, Terminating):
+                await self._look_again(new_epoch=new_epoch)
             except KubeError as error:
                 log.warning("lease %s was not renewed: %s", self._name, error)
 
-    async def _look_again(self) -> None:
+    async def _look_again(self, *, new_epoch: bool) -> None:
+        assert self._lease is not None  # noqa: S101 - for the type checker
+        began = time.monotonic()
         try:
             lease = await self._get_or_create()
+        except Terminating as error:
+            # gone with its namespace, in which none can be made: nobody takes it from us, and open sagas hold the rest
+            log.warning("going on without lease %s: %s", self._name, error)
+            self._lease = self._mine(self._lease, new_epoch=new_epoch)
+            self._note_renewal(began)
+            return
         except KubeError as error:
             log.warning("lease %s could not be read: %s", self._name, error)
             return

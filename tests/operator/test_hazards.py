@@ -135,6 +135,10 @@ async def test_a_failed_saga_keeps_its_finalizer(
     assert "o-failed" in {run.name for run in engine.running.values()}
     await eventually(lambda: len(engine.finalizers) == 0 and "/api/inventory/release" in participants.paths("o-failed"))
     assert sagas.get("o-failed")["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
+    by_hand = {"id": "h-1", "action": "MarkCompensated", "step": "payment", "reason": "refunded by hand"}
+    engine.submit(sagas.patch("o-failed", intervention=by_hand))
+    await until_idle(engine)
+    assert sagas.status("o-failed")["phase"] == "Compensated"
 
 
 async def test_a_stale_orchestrator_does_not_overwrite_a_decision(

@@ -36,6 +36,14 @@ ENGINE = (
         "tests/operator/test_answers.py::test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect",
     ),
     Remedy(
+        "an operator goes on without a Lease in a namespace where none can be made any more",
+        10,
+        f"{OPERATOR}/lease.py",
+        "self._lease = self._mine(self._lease, new_epoch=new_epoch)\n            self._note_renewal(began)",
+        "pass",
+        "tests/operator/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
+    ),
+    Remedy(
         "the sweep takes up what no event told of",
         12,
         f"{OPERATOR}/sweep.py",

@@ -1,0 +1,137 @@
+"""A namespace is deleted under live sagas: each ends and goes, so nothing of ours holds the namespace."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
+from tests.operator.scripted import ScriptedParticipants, refused
+from tests.operator.wishes import DO, DOOR, PATIENCE, assert_nothing_undone, assert_undone_through_the_door
+
+LEASE = "ordersaga-operator"
+
+
+class Doomed:
+    """A namespace of an installation, and what the namespace controller does to it when it is deleted."""
+
+    def __init__(self, control_plane: Any, name: str) -> None:
+        self.name, self._kubectl = name, control_plane.kubectl
+        control_plane.administrator.install_roles(name)
+        self.sagas = Sagas(control_plane.kubeconfig, name)
+
+    def delete(self) -> None:
+        """Terminating: from here on nothing can be made in it."""
+        self.sagas.core.delete_namespace(self.name)
+        assert self.sagas.core.read_namespace(self.name).status.phase == "Terminating"
+        with pytest.raises(ApiException, match="being terminated"):
+            self.sagas.create("o-too-late-for-this-namespace")
+
+    def empty(self) -> None:
+        """As the controller does: everything is told to go, the Lease as well."""
+        self._kubectl("-n", self.name, "delete", "lease", "--all")
+        self.sagas.api.delete_collection_namespaced_custom_object(GROUP, VERSION, self.name, PLURAL)
+
+    def finish(self) -> None:
+        """What the controller does when nothing is left."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}, "spec": {"finalizers": []}}
+        path = f"/api/v1/namespaces/{self.name}/finalize"
+        self._kubectl("replace", "--raw", path, "-f", "-", input=json.dumps(body))
+        gone = ("get", "namespace", self.name, "--ignore-not-found", "-o", "name")
+        wait_until(lambda: not self._kubectl(*gone).stdout, "the namespace to go")
+
+
+@pytest.fixture
+def elsewhere(
+    control_plane: Any, participants: ScriptedParticipants, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[Doomed, OperatorProcess]]:
+    """An operator whose rights don't live in the namespace that it serves."""
+    doomed = Doomed(control_plane, request.param)
+    brief = {"ORDERSAGA_LEASE_DURATION": "2", "ORDERSAGA_LEASE_RENEW": "0.3"}
+    process = OperatorProcess(
+        control_plane.kubeconfig, participants.url, tmp_path / "log", ORDERSAGA_NAMESPACE=doomed.name, **brief
+    )
+    process.start()
+    yield doomed, process
+    if process.process is not None and process.process.poll() is None:
+        process.stop()
+
+
+def at_every_step(doomed: Doomed, participants: ScriptedParticipants) -> dict[str, str]:
+    """Sagas that wait, one at each step; and one that is being rolled back. Name → path of the call that is held."""
+    held = {f"o-{doomed.name}-{step}": path for step, path in DO.items()}
+    back = f"o-{doomed.name}-back"
+    participants.say(back, DO["shipping"], refused("not_serviceable"))
+    held[back] = "/api/payments/refund"
+    for name, path in held.items():
+        participants.say(name, path, always=refused("running", "wait"))
+        doomed.sagas.create(name)
+    for name, path in held.items():
+        wait_until(lambda name=name, path=path: path in participants.paths(name), f"{name} at {path}", PATIENCE)  # type: ignore[misc]
+    return held
+
+
+def let_go(doomed: Doomed, participants: ScriptedParticipants, held: dict[str, str]) -> None:
+    for name, path in held.items():
+        participants.say(name, path)
+    wait_until(lambda: not doomed.sagas.listed()["items"], "every saga to go", PATIENCE)
+    for name in held:
+        paths = participants.paths(name)
+        if name.endswith("-notification"):
+            assert DOOR not in paths  # finished first
+            assert_nothing_undone(paths)
+        elif name.endswith("-back"):
+            assert paths[-1] == "/api/orders/cancel"
+        else:
+            assert_undone_through_the_door(paths)
+
+
+@pytest.mark.parametrize("elsewhere", ["doomed-live"], indirect=True)
+def test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator(
+    elsewhere: tuple[Doomed, OperatorProcess], participants: ScriptedParticipants
+) -> None:
+    doomed, operator = elsewhere
+    held = at_every_step(doomed, participants)
+    doomed.delete()
+    doomed.empty()
+    # for longer than the Lease lasts: it can't be renewed any more, nor made
+    wait_until(lambda: operator.log.read_text().count("going on without lease") > 8, "renewals in vain", PATIENCE)
+    let_go(doomed, participants, held)
+    assert operator.process is not None
+    assert operator.process.poll() is None
+    doomed.finish()
+
+
+@pytest.mark.parametrize("elsewhere", ["doomed-down"], indirect=True)
+def test_a_namespace_deleted_while_the_operator_is_down_is_emptied_when_it_is_back(
+    elsewhere: tuple[Doomed, OperatorProcess], participants: ScriptedParticipants
+) -> None:
+    doomed, operator = elsewhere
+    held = at_every_step(doomed, participants)
+    operator.kill()
+    doomed.delete()
+    doomed.empty()
+    operator.start()
+    wait_until(lambda: "working without lease" in operator.log.read_text(), "the operator to lead", PATIENCE)
+    let_go(doomed, participants, held)
+    doomed.finish()
+
+
+def test_an_operator_whose_rights_are_in_the_namespace_empties_it_while_it_has_them(
+    control_plane: Any, participants: ScriptedParticipants, tmp_path: Path
+) -> None:
+    doomed = Doomed(control_plane, "doomed-own")
+    kubeconfig = control_plane.administrator.identity("ordersaga-operator", doomed.name, tmp_path)
+    operator = OperatorProcess(kubeconfig, participants.url, tmp_path / "log", ORDERSAGA_NAMESPACE=doomed.name)
+    operator.start()
+    try:
+        held = at_every_step(doomed, participants)
+        doomed.delete()
+        doomed.empty()
+        let_go(doomed, participants, held)
+    finally:
+        operator.stop()
+    doomed.finish()
