@@ -1,10 +1,14 @@
 """What a person's `spec.intervention` changes: each id acts once, and its record and its effect are one write."""
 
 from dataclasses import replace
+from typing import Final
 
 from saga_operator import reasons
 from saga_operator.saga import MESSAGE_LENGTH, Intervention, Saga, StepRecord, StepState, is_stuck, settled_forward
 from saga_operator.steps import BACKWARD, BY_NAME, Kind
+
+REMEMBERED: Final = 32
+"""Ids of earlier interventions: more than a person gives to one saga, and about 2 KB of its status at the most."""
 
 
 def intervened(saga: Saga, at: float) -> Saga:
@@ -12,10 +16,14 @@ def intervened(saga: Saga, at: float) -> Saga:
     wish = saga.requested
     if wish is None or (saga.intervention is not None and saga.intervention.id == wish.id):
         return saga
+    last = saga.intervention
+    # each id once, in the order of its latest mention, so that one that keeps coming is not forgotten
+    ids = () if last is None else (*(id_ for id_ in last.earlier if id_ != last.id), last.id)
     record = next((record for record in saga.steps if record.name == wish.step), None)
-    changed = None if record is None else _intervention_result(saga, record, wish, at)
+    changed = None if record is None or wish.id in ids else _intervention_result(saga, record, wish, at)
     outcome = reasons.INTERVENED if changed is not None else reasons.INTERVENTION_REFUSED
-    saga = replace(saga, intervention=replace(wish, time=at, reason=wish.reason[:MESSAGE_LENGTH], outcome=outcome))
+    noted = replace(wish, time=at, reason=wish.reason[:MESSAGE_LENGTH], outcome=outcome, earlier=ids[-REMEMBERED:])
+    saga = replace(saga, intervention=noted)
     return saga if changed is None else saga.put(changed)
 
 

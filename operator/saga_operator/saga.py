@@ -99,6 +99,8 @@ class Intervention:
     time: float | None = None
     outcome: str = ""
     """Intervened or InterventionRefused, once it has been looked at."""
+    earlier: tuple[str, ...] = ()
+    """The ids of those before it, the latest last: none of them acts again."""
 
 
 @dataclass(frozen=True, slots=True)

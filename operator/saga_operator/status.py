@@ -54,6 +54,7 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
             by=done.get("by", ""),
             time=_time(done.get("time")),
             outcome=done.get("reason", ""),
+            earlier=tuple(done.get("earlier") or ()),
         ),
     )
 
@@ -208,7 +209,13 @@ def _entry(record: StepRecord, phase: Phase, attempts: tuple[Attempt, ...]) -> J
 
 def _intervention(done: Intervention) -> Json:
     return _filled(
-        id=done.id, action=done.action, step=done.step, by=done.by, time=_wire(done.time), reason=done.outcome
+        id=done.id,
+        action=done.action,
+        step=done.step,
+        by=done.by,
+        time=_wire(done.time),
+        reason=done.outcome,
+        earlier=list(done.earlier),
     )
 
 

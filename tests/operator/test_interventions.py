@@ -166,6 +166,24 @@ def test_each_id_acts_once_also_across_a_restart(
     sagas.wait(name, "Compensated", seconds=PATIENCE)
 
 
+def test_an_id_that_acted_before_another_one_is_refused_visibly(
+    operator: OperatorProcess, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    name = "o-twice"
+    held(participants, sagas, name, "payment")
+    for id_ in ("twice-1", "twice-2"):
+        sagas.patch(name, intervention=wish(id_, "RetryNow", "payment"))
+        assert noted(sagas, name, id_)["reason"] == "Intervened"
+    operator.kill()
+    sagas.patch(name, intervention=wish("twice-1", "RetryNow", "payment"))
+    operator.start()
+    again = noted(sagas, name, "twice-1")
+    assert (again["reason"], again["earlier"]) == ("InterventionRefused", ["twice-1", "twice-2"])
+    wait_until(lambda: messages(sagas, name, "InterventionRefused"), "the Event InterventionRefused")
+    participants.say(name, DO["payment"])
+    sagas.wait(name, "Completed", seconds=PATIENCE)
+
+
 @pytest.mark.parametrize("mode", ["running", "down"])
 @pytest.mark.parametrize(
     ("waits_at", "action", "step"),

@@ -105,8 +105,21 @@ def test_each_intervention_acts_once() -> None:
     assert next_call(saga) == "do inventory"
     again = after(saga, lost("inventory", jitter=1.0), asked("RetryNow", "inventory"))
     assert again["inventory"].attempts == 1
+    assert again.intervention == saga.intervention
     assert next_call(again) == "wait"
     assert next_call(after(again, asked("RetryNow", "inventory", "two"))) == "do inventory"
+
+
+def test_an_id_that_acted_before_another_one_does_not_act_again() -> None:
+    saga = after(new_saga(), *done("order"), asked("RetryNow", "inventory"), asked("RetryNow", "inventory", "two"))
+    again = after(saga, lost("inventory", jitter=1.0), asked("RetryNow", "inventory"))
+    assert again["inventory"].attempts == 1
+    assert again.intervention is not None
+    assert (again.intervention.outcome, again.intervention.earlier) == ("InterventionRefused", ("one", "two"))
+    last = after(again, asked("RetryNow", "inventory", "two"), asked("RetryNow", "inventory", "three"))
+    assert last["inventory"].attempts == 0
+    assert last.intervention is not None
+    assert last.intervention.earlier == ("one", "two")
 
 
 def test_an_intervention_is_recorded_with_who_and_when() -> None:
