@@ -1,6 +1,7 @@
 """The database's one door: the same through motor and through its successor."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 
@@ -103,12 +104,16 @@ async def test_a_service_is_not_ready_before_its_indexes_exist(mongodb_url: str)
     app = create_app(
         "things", "Things.", routers=[], indexes=[Index.on("things", "name", unique=True)], settings=settings
     )
-    mongo = Mongo(mongodb_url)
-    things = mongo[f"{prefix}things"]["things"]
-    for n in range(2):
-        await things.insert({"_id": n, "name": "the same"})
-    transport = httpx.ASGITransport(app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+    async with contextlib.AsyncExitStack() as undo:
+        mongo = Mongo(mongodb_url)
+        undo.push_async_callback(mongo.close)
+        undo.push_async_callback(mongo.drop, f"{prefix}things")
+        things = mongo[f"{prefix}things"]["things"]
+        for n in range(2):
+            await things.insert({"_id": n, "name": "the same"})
+        await undo.enter_async_context(app.router.lifespan_context(app))
+        transport = httpx.ASGITransport(app)
+        client = await undo.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://t"))
         answer = await client.get("/ready")
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert "indexes" in answer.json()["detail"]
@@ -118,5 +123,3 @@ async def test_a_service_is_not_ready_before_its_indexes_exist(mongodb_url: str)
                 break
             await asyncio.sleep(0.05)
         assert "name_1" in await things.index_names()
-    await mongo.drop(f"{prefix}things")
-    await mongo.close()
