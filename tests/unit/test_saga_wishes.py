@@ -68,6 +68,7 @@ def test_a_deadline_that_was_over_before_the_pause_still_holds_after_it() -> Non
 def test_a_rollback_is_not_suspended() -> None:
     saga = after(new_saga(), *done("order"), refused("inventory"), seen("Suspended"))
     assert saga.phase is Phase.COMPENSATING
+    assert saga.suspended_at is None
     assert next_call(saga) == "undo confirmation"
 
 
