@@ -3,7 +3,7 @@
 A participant that is down must neither burn the retry budgets of thousands of sagas nor be flattened when it returns.
 So a breaker opens when several different sagas in a row got no usable answer; calls then wait (visible on the resource:
 WaitingForDownstream), single ones probe, and when a probe succeeds, the number of calls at once doubles with each round
-of which at least half were answered, until it is back to normal. One saga in trouble never opens it, and one lost
+of which at least half were answered, until it is back to normal; who still waits then is called in turn. One saga in trouble never opens it, and one lost
 answer among many does not keep it open: those have retry budgets of their own.
 """
 
@@ -29,8 +29,10 @@ LAST_PROBE: Final = 15.0
 """Seconds between probes of a participant that stays away."""
 LOOK_AGAIN: Final = 1.0
 """Seconds after which others are woken while it reopens: a saga that was woken may have nothing to call any more."""
-WAIT_AT_MOST: Final = 60.0
-"""Seconds; normally a waiting saga is woken as soon as there is room for its call: this covers a lost wake-up."""
+WAIT_AT_MOST: Final = 600.0
+"""Seconds; normally a waiting saga is woken as soon as there is room for its call: this covers a lost wake-up.
+With tens of thousands that wait, looking more often would be most of what the operator does.
+"""
 
 
 class Downstream:
@@ -61,7 +63,9 @@ class Downstream:
 
     def admits(self) -> bool:
         """Whether a call may be made now."""
-        return self._limit is None or self._in_flight < self._limit
+        if self._limit is None:
+            return not self._waiting or self._in_flight < self._concurrency  # nobody overtakes those who wait
+        return self._in_flight < self._limit
 
     def wait(self, saga: str, wake: Callable[[], None], *, undo: bool) -> None:
         """Call `wake` when there is room for this saga's call. An undo goes first: money or goods are held for it."""
@@ -79,6 +83,8 @@ class Downstream:
                 yield
         finally:
             self._in_flight -= 1
+            if self._limit is None:
+                self._wake()
 
     def judge(self, saga: str, outcome: Outcome) -> Outcome | Paused:
         """Take note of an outcome. While the participant counts as down, no answer costs a saga nothing."""
@@ -94,7 +100,8 @@ class Downstream:
     def pause(self, step: str, *, undo: bool, started: float, cause: str = "") -> Paused:
         """The event of a call that is not made (or did not count)."""
         now = self._now()
-        text = f"{self._name} is down; its calls wait and single ones probe. {cause}".strip()
+        state = "is down; its calls wait and single ones probe" if self.is_open else "was down; its calls come in turn"
+        text = f"{self._name} {state}. {cause}".strip()
         return Paused(step=step, started=started, at=now, undo=undo, until=now + WAIT_AT_MOST, message=text)
 
     async def _slot(self) -> None:
@@ -134,7 +141,6 @@ class Downstream:
         if self._limit >= self._concurrency:
             log.info("%s is back", self._name)
             self._limit = None
-            self._call_later(None)
             telemetry.BREAKER.labels(self._name).set(0)
         self._wake()
 
@@ -147,7 +153,7 @@ class Downstream:
         if self._limit == 0:
             self._limit = 1
         self._wake()
-        self._call_later(LOOK_AGAIN)
+        self._call_later(LOOK_AGAIN if self.is_open or self._waiting else None)
 
     def _call_later(self, seconds: float | None) -> None:
         if self._timer is not None:
@@ -155,7 +161,8 @@ class Downstream:
         self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._probe)
 
     def _wake(self) -> None:
-        room = len(self._waiting) if self._limit is None else max(0, self._limit - self._in_flight)
+        """As many as there is room for. All of them at once would hold up the event loop, and the Lease with it."""
+        room = max(0, (self._concurrency if self._limit is None else self._limit) - self._in_flight)
         for _ in range(min(room, len(self._waiting))):
             _, wake = self._waiting.popitem(last=False)
             wake()

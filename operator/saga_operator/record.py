@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.kube import FINALIZER, Conflict, Invalid, KubeError, NotFound
 from saga_operator.announcements import announcements
+from saga_operator.compact import compact
 from saga_operator.events import Event
 from saga_operator.evolve import evolve
 from saga_operator.history import history_of, noted
@@ -41,7 +42,7 @@ class Record:
 
     def __init__(self, resource: Json, engine: Engine, on_change: Callable[[], None]) -> None:
         """`on_change` is called when a write beside the calls has changed the saga, or found the resource gone."""
-        self.resource = resource
+        self.resource = resource = compact(resource)
         self.saga: Saga = saga_of(resource)
         self.recorded: Saga = self.saga
         self._unrecorded: list[Event] = []
@@ -91,7 +92,7 @@ class Record:
         if resource["metadata"]["uid"] != self.resource["metadata"]["uid"]:
             raise Gone
         same_status = resource.get("status") == self.resource.get("status")
-        self.resource = resource
+        self.resource = compact(resource)
         order = Order.from_spec(resource["metadata"]["namespace"], resource["spec"])
         self.recorded = replace(self.recorded, order=order)
         self.saga = replace(self.saga, order=order)
@@ -142,7 +143,7 @@ class Record:
             patch = {"metadata": {"resourceVersion": str(self.version), "finalizers": [*finalizers, FINALIZER]}}
             try:
                 async with self._engine.writes:
-                    self.resource = await self._engine.write("finalizer", metadata["name"], patch)
+                    self.resource = compact(await self._engine.write("finalizer", metadata["name"], patch))
             except Conflict:
                 self.adopt(await self._read())
             except NotFound as error:
@@ -190,7 +191,7 @@ class Record:
                     saga, count, patch = self.saga, len(self._unrecorded), self._patch()
                     if patch:
                         body = {"metadata": {"resourceVersion": str(self.version)}, "status": patch}
-                        self.resource = await self._engine.write("status", name, body)
+                        self.resource = compact(await self._engine.write("status", name, body))
                 self.recorded = saga
                 del self._unrecorded[:count]
             except (Conflict, Invalid):

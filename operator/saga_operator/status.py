@@ -104,7 +104,7 @@ def status_of(
 ) -> Json:
     """The whole `.status` of a saga. `previous` (the recorded status) gives the times that must not move."""
     phase = saga.phase
-    retry_at = min((record.retry_at for record in saga.steps if record.retry_at > now), default=None)
+    retry_at = min((at for record in saga.steps if (at := _next_attempt(saga, record)) > now), default=None)
     started = previous.get("startTime") or to_wire(
         min((record.start for record in saga.steps if record.start is not None), default=now)
     )
@@ -129,6 +129,16 @@ def status_of(
         "conditions": _conditions(saga, now, generation, previous),
     }
     return {key: value for key, value in status.items() if value is not None}
+
+
+def _next_attempt(saga: Saga, record: StepRecord) -> float:
+    """When the step's call is made again, 0 if nobody knows.
+
+    Who waits for a participant that is down is woken when it is back. A time would have to be moved on and written
+    for each waiting saga again and again.
+    """
+    reason = record.reason if saga.failure is None else record.compensation.reason
+    return 0.0 if reason == reasons.WAITING_FOR_DOWNSTREAM else record.retry_at
 
 
 def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:

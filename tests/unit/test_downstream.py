@@ -89,3 +89,38 @@ def _outcome(answered: bool) -> Outcome:
     if answered:
         return Succeeded(step="payment", started=0, at=0)
     return Unavailable(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
+
+
+async def test_a_participant_that_is_back_gets_what_has_waited_in_turn() -> None:
+    network = Network(True for _ in count())
+    await network.go_down()
+    woken = 0
+
+    def wake() -> None:
+        nonlocal woken
+        woken += 1
+
+    downstream = network.downstream
+    for number in range(1_000):
+        downstream.wait(f"o-{number}", wake, undo=False)
+    async with asyncio.timeout(10):
+        while downstream.is_open:
+            await asyncio.sleep(0.01)
+            if downstream.admits():
+                async with downstream.call():
+                    pass
+                downstream.judge("o-alive", _outcome(answered=True))
+    assert 0 < woken < 200
+
+
+async def test_those_who_wait_are_called_although_others_keep_a_participant_busy() -> None:
+    network = Network(True for _ in count())
+    await network.go_down()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as sagas:
+        tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(500)]
+        await asyncio.sleep(0)
+        others = count()
+        while not all(task.done() for task in tasks):
+            sagas.create_task(network.call(f"o-new-{next(others)}"))
+            await asyncio.sleep(0.001)
+    assert not network.downstream.is_open

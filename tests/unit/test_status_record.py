@@ -27,6 +27,7 @@ from tests.unit.histories import (
     in_progress,
     lost,
     new_saga,
+    paused,
     refused,
     seen,
     undone,
@@ -209,6 +210,20 @@ def test_nothing_waits_in_a_saga_that_rests() -> None:
     waiting = after(new_saga(), *done("order"), lost("inventory", jitter=1.0))
     assert written(waiting)["nextAttemptTime"] == to_wire(NOW + 1)
     assert "nextAttemptTime" not in written(after(waiting, seen("Suspended")))
+
+
+def test_a_saga_that_goes_on_waiting_for_a_participant_has_nothing_new_to_write() -> None:
+    waiting = after(new_saga(), *done("order"), paused("inventory"))
+    status = written(waiting)
+    assert "nextAttemptTime" not in status
+    still = after(waiting, replace(paused("inventory"), at=NOW + 600, until=NOW + 1200))
+    assert patch_between(status, written(still, status)) == {}
+
+
+def test_a_rollback_shows_when_it_goes_on_whatever_its_step_waited_for_before() -> None:
+    rolling_back = after(new_saga(), *done("order"), paused("inventory"), seen("Cancelled"))
+    trying = after(rolling_back, lost("confirmation", undo=True, jitter=1.0))
+    assert written(trying)["nextAttemptTime"] > to_wire(NOW)
 
 
 def test_for_people_there_is_a_sum_and_how_far_it_is() -> None:
