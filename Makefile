@@ -22,7 +22,7 @@ health: venv ## Is every part of the running system well?
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos outage bench mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-live mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -38,6 +38,8 @@ outage: ready ## Ten minutes without the API server, half of them paused and hal
 	$(BIN)/python -m dev.outage
 bench: venv ## Orders bare and as sagas, side by side, on a running local stack (./run-local.sh --no-demo)
 	$(BIN)/python bench/sagas.py $(ARGS)
+bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
+	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
 mutate: ready ## Take each remedy against a hazard out in turn, and see its test fail (ARGS="tombstone" for some)
 	$(BIN)/python -m tests.mutation $(ARGS)
 lint: venv ## ruff: mistakes and layout

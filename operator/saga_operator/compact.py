@@ -1,4 +1,4 @@
-"""A resource as it is kept in memory while its saga lives: tens of thousands of them wait when a participant is down."""
+"""A resource as it is kept while its saga lives: tens of thousands of them wait when a participant is down."""
 
 from __future__ import annotations
 

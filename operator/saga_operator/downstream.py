@@ -3,8 +3,8 @@
 A participant that is down must neither burn the retry budgets of thousands of sagas nor be flattened when it returns.
 So a breaker opens when several different sagas in a row got no usable answer; calls then wait (visible on the resource:
 WaitingForDownstream), single ones probe, and when a probe succeeds, the number of calls at once doubles with each round
-of which at least half were answered, until it is back to normal; who still waits then is called in turn. One saga in trouble never opens it, and one lost
-answer among many does not keep it open: those have retry budgets of their own.
+of which at least half were answered, until it is back to normal; who still waits then is called in turn. One saga in
+trouble never opens it, and one lost answer among many does not keep it open: those have retry budgets of their own.
 """
 
 from __future__ import annotations

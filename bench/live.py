@@ -1,0 +1,295 @@
+"""What live sagas cost while a participant is down, and what its return looks like: `python bench/live.py --help`.
+
+A real etcd, a real kube-apiserver and the real operator process; the participants are played.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bench.participants import Participants
+from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
+from dev.binaries import find
+from dev.cluster import Binaries, ControlPlane
+from dev.ports import free_ports
+from dev.processes import Process, wait_ready
+from saga_operator.settings import Settings
+
+Json = dict[str, Any]
+NAMESPACE = "shop"
+DOWN = "inventory"
+BUDGET = 3
+"""Attempts of each step: few, so that a budget that is spent shows at once."""
+CREATORS = 32
+QUIET_SECONDS = 10.0
+"""Without a status write: all has been recorded."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one process, at one moment."""
+
+    at: float
+    rss: float
+    """MiB."""
+    peak: float
+    cpu: float
+    """Seconds since its start."""
+
+
+def usage(process: Process) -> Usage:
+    """As the kernel has it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    rss, peak = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[index]
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return Usage(time.monotonic(), rss, peak, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+
+
+class Bench:
+    """One run."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self._options = options
+        ports = free_ports(4)
+        self._plane = ControlPlane(
+            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
+            folder=folder,
+            kubeconfig=folder / "kubeconfig",
+            logs=folder,
+            ports=(ports[0], ports[1], ports[2]),
+            fsync=False,
+        )
+        self._participants = Participants(f"/{DOWN}/")
+        self._folder, self._port = folder, ports[3]
+        self._metrics_url = f"http://127.0.0.1:{self._port}/metrics"
+        self._made = 0
+        self._base = 0.0
+        self.findings: list[str] = []
+
+    async def run(self) -> None:
+        """All of it. What is wrong is in `findings`."""
+        self._plane.start()
+        wait_ready([self._plane.etcd, self._plane.apiserver])
+        self._plane.administrator.install(NAMESPACE)
+        await self._participants.start()
+        self._operator = self._operator_process()
+        client = KubeClient.from_config(self._plane.administrator.kubeconfig, user_agent="bench")
+        self._sagas = OrderSagas(client, NAMESPACE)
+        try:
+            self._operator.start()
+            await self._until("the operator to lead", lambda metrics: metrics.get("ordersaga_leader", 0) == 1)
+            self._base = usage(self._operator).rss
+            _say(f"operator without sagas: {self._base:.0f} MiB")
+            for stage in self._options.stages:
+                await self._stage(stage)
+            await self._quiet()
+            await self._budgets()
+            await self._restart()
+            await self._return()
+        finally:
+            self._operator.stop()
+            await self._participants.stop()
+            await client.aclose()
+            self._plane.stop()
+
+    def _operator_process(self) -> Process:
+        kubeconfig = self._plane.administrator.identity("ordersaga-operator", NAMESPACE, self._folder)
+        names = ("ORDER", "INVENTORY", "PAYMENT", "SHIPPING", "NOTIFICATION")
+        env = {f"ORDERSAGA_{name}_URL": self._participants.url for name in names} | {
+            "KUBECONFIG": str(kubeconfig),
+            "ORDERSAGA_NAMESPACE": NAMESPACE,
+            "ORDERSAGA_HEALTH_PORT": str(self._port),
+            "ORDERSAGA_LOG_LEVEL": "WARNING",
+        }
+        log = self._folder / "operator.log"
+        return Process("operator", [sys.executable, "-m", "saga_operator"], log=log, ready=lambda: True, env=env)
+
+    async def _stage(self, total: int) -> None:
+        started = time.monotonic()
+        numbers = iter(range(self._made, total))
+
+        async def create() -> None:
+            for number in numbers:
+                await _insist(self._sagas, _saga(f"o-{number:06}"))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CREATORS):
+                group.create_task(create())
+        self._made = total
+        created = time.monotonic() - started
+        await self._taken_up()
+        await self._level()
+        took = time.monotonic() - started
+        _say(f"{total} live sagas: created in {created:.0f} s, all recorded as waiting after {took:.0f} s")
+        self._memory()
+
+    def _memory(self) -> None:
+        now = usage(self._operator)
+        each = (now.rss - self._base) * 1000 / self._made
+        server, etcd = usage(self._plane.apiserver), usage(self._plane.etcd)
+        _say(
+            f"  operator {now.rss:.0f} MiB, peak {now.peak:.0f} MiB, CPU {now.cpu:.0f} s:"
+            f" {each:.1f} MiB per 1000 live sagas; API server {server.rss:.0f} MiB, CPU {server.cpu:.0f} s;"
+            f" etcd {etcd.rss:.0f} MiB"
+        )
+
+    async def _quiet(self) -> None:
+        """What an outage costs while nothing changes."""
+        before, writes = (usage(self._operator), usage(self._plane.apiserver)), await self._writes()
+        await asyncio.sleep(self._options.quiet)
+        after, more = (usage(self._operator), usage(self._plane.apiserver)), await self._writes() - writes
+        cores = [(b.cpu - a.cpu) / (b.at - a.at) for a, b in zip(before, after, strict=True)]
+        _say(
+            f"{self._options.quiet:.0f} s of outage with {self._made}: operator {cores[0]:.2f} cores,"
+            f" API server {cores[1]:.2f} cores, {more:.0f} status writes; {self._participants.refused} calls so far"
+        )
+        if more > self._made / 100:
+            self.findings.append(f"{more:.0f} status writes while nothing happened")
+        self._memory()
+
+    async def _budgets(self) -> None:
+        """No saga has paid for the outage with its budget, and each says what it waits for."""
+        spent = silent = listed = 0
+        async for page in self._sagas.list():
+            for saga in page.items:
+                status = saga.get("status") or {}
+                listed += 1
+                steps = {step["name"]: step for step in status.get("steps") or ()}
+                spent += bool(status.get("failure")) or steps.get(DOWN, {}).get("attempts", 0) >= BUDGET
+                silent += "WaitingForDownstream" not in {each["type"] for each in status.get("conditions") or ()}
+        _say(f"{listed} listed: {spent} with a spent budget, {silent} that don't show WaitingForDownstream")
+        if spent or listed != self._made:
+            self.findings.append(f"{spent} budgets were spent, {listed} of {self._made} are there")
+        if silent:
+            self.findings.append(f"{silent} don't show that they wait")
+
+    async def _restart(self) -> None:
+        """Killed, and started again: from the list alone."""
+        self._operator.kill()
+        started = time.monotonic()
+        self._operator.start()
+        await self._taken_up()
+        _say(f"killed and started again: all {self._made} taken up {time.monotonic() - started:.0f} s after the start")
+        await self._level()
+        self._memory()
+
+    async def _return(self) -> None:
+        back = self._participants.come_back()
+        await asyncio.sleep(self._options.drain)
+        seconds = [back.by_second.get(second, 0) for second in range(int(self._options.drain))]
+        _say(
+            f"{DOWN} is back: {back.answered} calls in {self._options.drain:.0f} s,"
+            f" {back.most_in_flight} at most at once"
+        )
+        _say(f"  answered by second: {' '.join(map(str, seconds))}")
+        self._memory()
+        if back.most_in_flight > Settings().max_calls_per_participant:
+            self.findings.append(f"{back.most_in_flight} calls in flight")
+        if back.too_fast:
+            self.findings.append(f"{back.too_fast} calls were made before as many had been answered: no ramp")
+        if not back.answered:
+            self.findings.append(f"{DOWN} was not called again")
+        if not self._operator.running():
+            self.findings.append(f"the operator {self._operator.how_it_ended()}")
+
+    async def _taken_up(self) -> None:
+        made = self._made
+        await self._until(f"{made} sagas at work", lambda metrics: metrics.get("ordersaga_sagas", 0) >= made)
+
+    async def _level(self) -> None:
+        """Until nothing has been written for a while, or the patience of a stage is over."""
+        writes, since = await self._writes(), time.monotonic()
+        until = since + self._options.patience
+        while time.monotonic() < min(since + QUIET_SECONDS, until):
+            await asyncio.sleep(1)
+            if (now := await self._writes()) != writes:
+                writes, since = now, time.monotonic()
+        if time.monotonic() >= until:
+            self.findings.append(f"with {self._made} sagas the writes did not end")
+
+    async def _writes(self) -> float:
+        return (await self._metrics()).get("ordersaga_api_writes_total", 0)
+
+    async def _until(self, what: str, look: Callable[[dict[str, float]], bool]) -> None:
+        until = time.monotonic() + self._options.patience
+        while not look(await self._metrics()):
+            if time.monotonic() > until or not self._operator.running():
+                raise TimeoutError(f"waited for {what}; see {self._operator.log}")
+            await asyncio.sleep(0.5)
+
+    async def _metrics(self) -> dict[str, float]:
+        """Sums over all labels; empty while the operator doesn't answer."""
+        sums: dict[str, float] = {}
+        try:
+            async with aiohttp.ClientSession() as session, session.get(self._metrics_url) as answer:
+                text = await answer.text()
+        except aiohttp.ClientError:
+            return sums
+        for line in text.splitlines():
+            if not line.startswith("#"):
+                name, value = line.rsplit(" ", 1)
+                name = name.partition("{")[0]
+                sums[name] = sums.get(name, 0) + float(value)
+        return sums
+
+
+async def _insist(sagas: OrderSagas, body: Json) -> None:
+    while True:
+        try:
+            await sagas.create(body)
+        except KubeError as error:
+            if error.status == 409:
+                return
+            if error.status not in (0, 429, 500, 503, 504):
+                raise
+            await asyncio.sleep(error.retry_after or 0.5)
+        else:
+            return
+
+
+def _saga(name: str) -> Json:
+    return {
+        "metadata": {"name": name, "finalizers": [FINALIZER]},
+        "spec": {
+            "orderID": name,
+            "customerID": "c-17",
+            "currency": "EUR",
+            "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
+            "payment": {"methodRef": "test-ok"},
+            "shipTo": {"addressRef": "a-17"},
+            "activeDeadlineSeconds": 86_400,
+            "retry": {"maxAttempts": BUDGET, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1},
+        },
+    }
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def main() -> int:
+    """Exit status 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stages", nargs="*", type=int, default=[10_000, 25_000, 50_000], help="live sagas, rising")
+    parser.add_argument("--quiet", type=float, default=120.0, help="seconds of outage that are measured")
+    parser.add_argument("--drain", type=float, default=60.0, help="seconds after the participant's return")
+    parser.add_argument("--patience", type=float, default=1800.0, help="seconds for each stage")
+    bench = Bench(parser.parse_args(), Path(tempfile.mkdtemp(prefix="ordersaga-live-")))
+    asyncio.run(bench.run())
+    for finding in bench.findings:
+        _say(f"WRONG: {finding}")
+    return 1 if bench.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
