@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+import functools
+from typing import Any, Final
 
 Json = dict[str, Any]
+
+WORDS: Final = 4_096
+"""Strings that are shared: keys, reasons, messages. Ids and times are seen once and make room for others again; the
+interpreter's own table of strings (sys.intern) would keep them for ever in some versions of Python.
+"""
 
 
 def compact(resource: Json) -> Json:
@@ -23,9 +28,15 @@ def compact(resource: Json) -> Json:
 
 def _shared(value: Any) -> Any:
     if isinstance(value, str):
-        return sys.intern(value)
+        return _word(value)
     if isinstance(value, dict):
-        return {sys.intern(key): _shared(each) for key, each in value.items()}
+        return {_word(key): _shared(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_shared(each) for each in value]
     return value
+
+
+@functools.lru_cache(WORDS)
+def _word(text: str) -> str:
+    """The first of all equal strings."""
+    return text
