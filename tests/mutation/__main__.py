@@ -87,7 +87,7 @@ def main(words: list[str]) -> int:
     status, output = run(sorted({remedy.test for remedy in chosen}), None, TIME_LIMIT_OF_ALL)
     print(f"with every remedy in its place: {output.strip().rsplit(chr(10), 1)[-1]}", flush=True)
     if status != 0:
-        print(output[-5000:])
+        print(output)
         return 1
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         noticed = sum(pool.map(judge, chosen))

@@ -1,8 +1,9 @@
 """What the operator makes of the answers of its participants, on a real API server."""
 
 import pytest
+from kubernetes import client
 
-from tests.operator.conftest import OperatorProcess, Sagas, wait_until
+from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -156,3 +157,17 @@ def test_a_stale_epoch_is_raised_while_the_lease_is_ours(
     sagas.wait("o-epoch", "Completed")
     first, second = (c.epoch for c in participants.of("o-epoch") if c.path == "/api/inventory/reserve")
     assert second > first > 0
+
+
+def test_a_lease_that_was_deleted_does_not_lower_the_epoch(
+    sagas: Sagas, participants: ScriptedParticipants, operator: OperatorProcess
+) -> None:
+    sagas.create("o-lease-1")
+    sagas.wait("o-lease-1", "Completed")
+    operator.stop()
+    leases = client.CoordinationV1Api(sagas.api.api_client)
+    leases.delete_namespaced_lease("ordersaga-operator", NAMESPACE)
+    operator.start()
+    sagas.create("o-lease-2")
+    sagas.wait("o-lease-2", "Completed")
+    assert participants.of("o-lease-2")[0].epoch > participants.of("o-lease-1")[-1].epoch

@@ -100,6 +100,12 @@ def test_the_first_decision_stays() -> None:
     assert saga.failure.reason == "OutOfStock"
 
 
+def test_a_refusal_that_comes_late_does_not_change_the_decision() -> None:
+    saga = after(new_saga(), *done("order"), seen("Cancelled"), refused("inventory"))
+    assert saga.failure is not None
+    assert saga.failure.reason == "Cancelled"
+
+
 def test_an_undo_that_found_nothing_shows_as_skipped() -> None:
     saga = after(closed(), *undone("shipping", effect="none"), *undone("payment"))
     assert saga["shipping"].state is StepState.SKIPPED
@@ -178,6 +184,11 @@ def test_a_confirmed_order_turns_the_saga_round(step: str) -> None:
             assert next_call(saga) == f"do {name}"
             saga = after(saga, *done(name))
     assert next_call(saga) == "finish Completed"
+
+
+def test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed() -> None:
+    saga = after(before("shipping"), refused("shipping", "Compensated"), TURN)
+    assert next_call(saga) == "do shipping"
 
 
 def test_a_confirmation_without_an_answer_is_found_out_at_the_door() -> None:

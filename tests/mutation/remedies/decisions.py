@@ -219,4 +219,28 @@ DECISIONS = (
         "True",
         "tests/operator/test_answers.py::test_a_spent_budget_is_unknown_and_undone",
     ),
+    Remedy(
+        "nothing that comes late changes the decision to roll back",
+        9,
+        f"{OPERATOR}/rollback.py",
+        "if saga.failure is not None:\n        return saga\n    steps = tuple(",
+        "steps = tuple(",
+        "tests/unit/test_saga_rollback.py::test_a_refusal_that_comes_late_does_not_change_the_decision",
+    ),
+    Remedy(
+        "a saga that turns round calls again what has not succeeded",
+        6,
+        f"{OPERATOR}/rollback.py",
+        "elif record.state is not StepState.SUCCEEDED:",
+        "elif False:",
+        "tests/unit/test_saga_rollback.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
+    ),
+    Remedy(
+        "an order that stands is undone, whoever says that it is another's",
+        5,
+        f"{OPERATOR}/evolve.py",
+        "if saga[FIRST.name].state is StepState.SUCCEEDED:",
+        "if False:",
+        "tests/unit/test_saga_rollback.py::test_an_id_cannot_be_anothers_once_our_order_stands",
+    ),
 )

@@ -179,4 +179,20 @@ ENGINE = (
         'spec = {**lease["spec"]}',
         "tests/operator/test_crashes.py::test_a_clean_stop_hands_over_within_2_seconds",
     ),
+    Remedy(
+        "every attempt has the key of the first",
+        1,
+        f"{OPERATOR}/participants.py",
+        "= idempotency_key(step, undo=undo, order=saga.order)",
+        '= f"{idempotency_key(step, undo=undo, order=saga.order)}/{saga[step.name].attempts}"',
+        "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
+    ),
+    Remedy(
+        "a Lease that was deleted does not lower the epoch",
+        7,
+        f"{OPERATOR}/lease.py",
+        "epoch = max(_epoch(lease) + 1, int(now.timestamp() * 1000))",
+        "epoch = _epoch(lease) + 1",
+        "tests/operator/test_answers.py::test_a_lease_that_was_deleted_does_not_lower_the_epoch",
+    ),
 )
