@@ -82,6 +82,16 @@ def undone(*steps: str, effect: str = "undone") -> list[Event]:
     return [Undone(step=step, started=NOW, at=NOW, effect=effect) for step in steps]
 
 
+def before(step: str) -> Saga:
+    """Everything before the step is done."""
+    return after(new_saga(), *done(*STEPS[: STEPS.index(step)]))
+
+
+def closed() -> Saga:
+    """All done up to the pivot, then cancelled, and the door has answered."""
+    return after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation"))
+
+
 def next_call(saga: Saga, at: float = NOW) -> str:
     """What is decided, in words: `do payment`, `undo payment`, `wait`, `finish Completed`."""
     action: Action = decide(saga, at)

@@ -81,7 +81,7 @@ DECISIONS = (
         f"{OPERATOR}/forward.py",
         "if saga.confirmed and step.kind is not Kind.RETRIABLE:",
         "if False:",
-        "tests/unit/test_saga_rollback.py::test_a_refusal_after_turning_round_is_asked_again_and_seen",
+        "tests/unit/test_saga_turns_round.py::test_a_refusal_after_turning_round_is_asked_again_and_seen",
     ),
     Remedy(
         "no spent budget rolls back a confirmed order",
@@ -89,7 +89,7 @@ DECISIONS = (
         f"{OPERATOR}/forward.py",
         "for_ever = saga.confirmed or step.kind is Kind.RETRIABLE",
         "for_ever = step.kind is Kind.RETRIABLE",
-        "tests/unit/test_saga_rollback.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_turned_round",
+        "tests/unit/test_saga_turns_round.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_turned_round",
     ),
     Remedy(
         "a shut door does not open again",
@@ -97,7 +97,7 @@ DECISIONS = (
         f"{OPERATOR}/rollback.py",
         "if saga.failure is None or saga.door_closed:",
         "if saga.failure is None:",
-        "tests/unit/test_saga_rollback.py::test_a_shut_door_does_not_open_again",
+        "tests/unit/test_saga_turns_round.py::test_a_shut_door_does_not_open_again",
     ),
     Remedy(
         "a door that was closed before ends it without an undo",
@@ -233,7 +233,7 @@ DECISIONS = (
         f"{OPERATOR}/rollback.py",
         "elif record.state is not StepState.SUCCEEDED:",
         "elif False:",
-        "tests/unit/test_saga_rollback.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
+        "tests/unit/test_saga_turns_round.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
     ),
     Remedy(
         "an order that stands is undone, whoever says that it is another's",
