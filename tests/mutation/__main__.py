@@ -64,9 +64,8 @@ def run(tests: list[str], remedy: Remedy | None, limit: float) -> tuple[int | No
 
 
 def is_noticed(status: int | None, output: str) -> bool:
-    """A test has failed. One that could not even be set up, or did not end, shows nothing about the remedy."""
-    summary = output.strip().rsplit("\n", 1)[-1]
-    return status == TESTS_FAILED and " failed" in summary and " error" not in summary
+    """A test has failed. One that could not even be set up (ERROR), or did not end, shows nothing about the remedy."""
+    return status == TESTS_FAILED and "\nFAILED " in output
 
 
 def judge(remedy: Remedy) -> bool:
