@@ -21,6 +21,9 @@ from saga_operator.sweep import sweep_for_ever
 
 log = logging.getLogger("saga_operator")
 
+BEGIN_AGAIN = 1.0
+"""Seconds after the watch has ended with an error that kopf takes for the end of the process."""
+
 
 async def operate(settings: Settings) -> None:
     """One life of an operator."""
@@ -31,10 +34,17 @@ async def operate(settings: Settings) -> None:
     try:
         stop = _stop_signal()
         health.role = "following"
-        if not await _acquired(lease, stop):
-            return
-        health.role = "leading"
-        await _lead(settings, client, lease, stop)
+        while await _acquired(lease, stop):
+            health.role = "leading"
+            try:
+                return await _lead(settings, client, lease, stop)
+            except Exception as error:
+                # A version that the API server has forgotten (410), or any other error in the stream. As a new process
+                # would, but without a kubelet that waits longer after each.
+                log.error("the watch has ended, beginning again: %r", error, exc_info=error)
+            stop = _stop_signal()
+            health.role = "following"
+            await asyncio.sleep(BEGIN_AGAIN)
     finally:
         await lease.release()
         await client.aclose()

@@ -1,0 +1,184 @@
+"""A proxy in front of the API server, for one operator: it passes everything on, and has troubles when it is told to.
+
+Plain HTTP on the operator's side, TLS towards the API server; the operator's own token goes through. A fake network
+with a real API server behind it.
+"""
+
+import asyncio
+import json
+import ssl
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+
+T = TypeVar("T")
+GONE = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "status": "Failure",
+    "reason": "Expired",
+    "code": 410,
+    "message": "too old resource version",
+}
+
+
+@dataclass
+class Request:
+    """One request of the operator."""
+
+    method: str
+    path: str
+    watch: bool
+    at: float
+    answered: int = 0
+    """The status that went back; 0 while there is none, or when it was kept back."""
+
+
+@dataclass
+class Trouble:
+    """What happens to the requests that `concerns`, `times` times."""
+
+    concerns: Callable[[Request], bool]
+    status: int = 0
+    """Answered in the API server's place; 0: see `lose`, `gone`."""
+    headers: dict[str, str] = field(default_factory=dict)
+    lose: bool = False
+    """The API server gets the request, and the operator no answer."""
+    gone: bool = False
+    """A watch begins, and its first event is an ERROR: 410."""
+    times: int = 1
+
+
+class ApiProxy:
+    """Runs in a thread of its own."""
+
+    def __init__(self, upstream: str, authority: str) -> None:
+        """`authority`: the certificate of the API server's CA, PEM."""
+        self.requests: list[Request] = []
+        self.troubles: list[Trouble] = []
+        self.url = ""
+        self._upstream = upstream
+        self._tls = ssl.create_default_context(cadata=authority)
+        self._watches: set[tuple[asyncio.Event, asyncio.Task[Any]]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._call(self._start())
+
+    def watches(self) -> list[Request]:
+        """The watches that were asked for, refused ones too."""
+        return [request for request in self.requests if request.watch]
+
+    def silence(self) -> None:
+        """The watches of now stay open, and not a byte comes through any more; new ones work."""
+        self._each_watch(lambda flowing, _: flowing.clear())
+
+    def end_watches(self) -> None:
+        """The watches of now end in good order."""
+        self._each_watch(lambda _, task: task.cancel())
+
+    def stop(self) -> None:
+        self.end_watches()
+        self._call(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _each_watch(self, act: Callable[[asyncio.Event, "asyncio.Task[Any]"], object]) -> None:
+        async def all_of_them() -> None:
+            for flowing, task in list(self._watches):
+                act(flowing, task)
+
+        self._call(all_of_them())
+
+    def _call(self, work: Awaitable[T]) -> T:
+        async def run() -> T:
+            return await work
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(20)
+
+    async def _start(self) -> None:
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
+        self._session = aiohttp.ClientSession(self._upstream, connector=connector, auto_decompress=False)
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _close(self) -> None:
+        await self._runner.cleanup()
+        await self._session.close()
+        await asyncio.sleep(0.25)  # TLS connections end a little after they are closed
+
+    def _trouble_for(self, request: Request) -> Trouble | None:
+        found = next((each for each in self.troubles if each.times > 0 and each.concerns(request)), None)
+        if found is not None:
+            found.times -= 1
+        return found
+
+    async def _answer(self, incoming: web.Request) -> web.StreamResponse:
+        request = Request(incoming.method, incoming.path, "watch" in incoming.query, self._loop.time())
+        self.requests.append(request)
+        trouble = self._trouble_for(request)
+        if trouble is not None and trouble.status:
+            request.answered = trouble.status
+            status = {**GONE, "code": trouble.status, "reason": "" if trouble.status != 410 else "Expired"}
+            return web.json_response(status, status=trouble.status, headers=trouble.headers)
+        if trouble is not None and trouble.gone:
+            request.answered = 200
+            return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": GONE}).encode() + b"\n"])
+        headers = {key: value for key, value in incoming.headers.items() if key not in ("Host", "Transfer-Encoding")}
+        body = await incoming.read()
+        async with self._session.request(
+            incoming.method,
+            incoming.rel_url,
+            data=body or None,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as upstream:
+            if request.watch and upstream.status == 200:
+                request.answered = 200
+                return await self._relay_watch(incoming, upstream)
+            content = await upstream.read()
+            if trouble is not None and trouble.lose:
+                assert incoming.transport is not None
+                incoming.transport.abort()
+                return web.Response()
+            request.answered = upstream.status
+            keep = ("Content-Type", "Content-Encoding", "Retry-After")
+            kept = {key: value for key, value in upstream.headers.items() if key in keep}
+            return web.Response(body=content, status=upstream.status, headers=kept)
+
+    async def _stream(self, incoming: web.Request, lines: Iterable[bytes]) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(incoming)
+        for line in lines:
+            await response.write(line)
+        return response
+
+    async def _relay_watch(self, incoming: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
+        kept = {key: value for key, value in upstream.headers.items() if key in ("Content-Type", "Content-Encoding")}
+        response = web.StreamResponse(headers=kept)
+        await response.prepare(incoming)
+        flowing = asyncio.Event()
+        flowing.set()
+
+        async def pump() -> None:
+            async for chunk in upstream.content.iter_any():
+                await flowing.wait()
+                await response.write(chunk)
+
+        task = asyncio.create_task(pump())
+        self._watches.add((flowing, task))
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+            self._watches.discard((flowing, task))
+        return response

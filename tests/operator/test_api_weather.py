@@ -1,0 +1,169 @@
+"""Bad weather at the API server: it is overloaded, forgets versions, loses answers; its watch ends or goes silent."""
+
+import base64
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.testing import TestControlPlane
+from tests.operator.apiproxy import ApiProxy, Request, Trouble
+from tests.operator.conftest import OperatorProcess, Sagas, wait_until
+from tests.operator.scripted import Reply, ScriptedParticipants
+
+NAMESPACE = "sagas-in-bad-weather"
+WITHOUT_A_SWEEP = pytest.mark.parametrize("sweep_interval", ["3600"])
+"""It must be the watch that tells."""
+FORWARD = ["create", "reserve", "process", "schedule", "confirm", "send"]
+
+
+@pytest.fixture
+def sagas(control_plane: TestControlPlane) -> Sagas:
+    """In a namespace that no other operator watches."""
+    control_plane.administrator.install_roles(NAMESPACE)
+    return Sagas(control_plane.kubeconfig, NAMESPACE)
+
+
+@pytest.fixture
+def proxy(control_plane: TestControlPlane, sagas: Sagas, tmp_path: Path) -> Iterator[ApiProxy]:
+    kubeconfig = control_plane.administrator.identity("ordersaga-operator", NAMESPACE, tmp_path)
+    cluster = json.loads(kubeconfig.read_text())["clusters"][0]["cluster"]
+    proxy = ApiProxy(control_plane.url, base64.b64decode(cluster["certificate-authority-data"]).decode())
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def sweep_interval() -> str:
+    """Seconds between two sweeps: so that something else than the watch takes up what is missing."""
+    return "2"
+
+
+@pytest.fixture
+def operator(
+    proxy: ApiProxy, participants: ScriptedParticipants, tmp_path: Path, sweep_interval: str
+) -> Iterator[OperatorProcess]:
+    kubeconfig = tmp_path / "ordersaga-operator.kubeconfig"
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = {"server": proxy.url}
+    kubeconfig.write_text(json.dumps(config))
+    env = {"ORDERSAGA_NAMESPACE": NAMESPACE, "ORDERSAGA_SWEEP_INTERVAL": sweep_interval}
+    operator = OperatorProcess(kubeconfig, participants.url, tmp_path / "operator.log", "weather", **env)
+    operator.start()
+    wait_until(lambda: any(each.answered == 200 for each in proxy.watches()) or None, "the watch", seconds=60)
+    yield operator
+    assert operator.process is not None
+    assert operator.process.poll() is None, "it ended by itself:\n" + operator.log.read_text()[-3000:]
+    operator.kill()
+
+
+def steps(participants: ScriptedParticipants, name: str) -> list[str]:
+    return [path.rsplit("/", 1)[-1] for path in participants.paths(name)]
+
+
+def status_write(name: str) -> "Trouble":
+    def concerns(request: Request) -> bool:
+        return request.method == "PATCH" and request.path.endswith(f"/{name}/status")
+
+    return Trouble(concerns)
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_status_write_that_is_refused_waits_as_long_as_it_is_told(
+    status: int, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
+) -> None:
+    name = f"o-refused-{status}"
+    trouble = status_write(name)
+    trouble.status, trouble.headers, trouble.times = status, {"Retry-After": "2"}, 2
+    proxy.troubles.append(trouble)
+    sagas.create(name)
+    sagas.wait(name, "Completed", seconds=60)
+    assert steps(participants, name) == FORWARD
+    writes = [each for each in proxy.requests if trouble.concerns(each)]
+    assert [each.answered for each in writes[:2]] == [status, status]
+    assert all(later.at - earlier.at >= 2.0 for earlier, later in itertools.pairwise(writes[:3]))
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_status_write_whose_answer_is_lost_is_made_again_and_no_call_is(
+    sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
+) -> None:
+    trouble = status_write("o-lost-answer")
+    trouble.lose = True
+    proxy.troubles.append(trouble)
+    sagas.create("o-lost-answer")
+    sagas.wait("o-lost-answer", "Completed", seconds=60)
+    assert steps(participants, "o-lost-answer") == FORWARD
+    assert trouble.times == 0
+    assert 409 in [each.answered for each in proxy.requests if trouble.concerns(each)]
+
+
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_sweep_that_may_not_list_comes_back_when_it_is_told(status: int, proxy: ApiProxy) -> None:
+    def concerns(request: Request) -> bool:
+        return request.method == "GET" and request.path.endswith("/ordersagas") and not request.watch
+
+    before = len(proxy.requests)
+    proxy.troubles.append(Trouble(concerns, status, {"Retry-After": "3"}))
+    lists = wait_until(
+        lambda: (found := [each for each in proxy.requests[before:] if concerns(each)])[2:] and found,
+        "the lists after a refused one",
+        seconds=60,
+    )
+    refused = next(number for number, each in enumerate(lists) if each.answered == status)
+    assert lists[refused + 1].at - lists[refused].at >= 3.0
+
+
+@WITHOUT_A_SWEEP
+@pytest.mark.usefixtures("operator")
+@pytest.mark.parametrize("how", ["as an answer", "in the stream"])
+def test_a_watch_from_a_forgotten_version_misses_nothing(
+    how: str, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
+) -> None:
+    suffix = how.replace(" ", "-")
+    kept, deleted, created = (f"o-gone-{each}-{suffix}" for each in ("kept", "deleted", "created"))
+    for name in (kept, deleted):
+        participants.say(name, "/api/shipping/schedule", always=Reply(503))
+        sagas.create(name, retry={"maxAttempts": 20, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+        wait_until(lambda n=name: sagas.step(n, "shipping").get("attempts"), f"{name} to try")
+    refusals = Trouble(lambda request: request.watch, status=503, times=10_000)
+    proxy.troubles.append(refusals)
+    proxy.end_watches()
+    sagas.api.patch_namespaced_custom_object(
+        "ordersaga.io", "v1alpha1", NAMESPACE, "ordersagas", deleted, {"metadata": {"finalizers": None}}
+    )
+    sagas.delete(deleted)
+    sagas.create(created)
+    gone = Trouble(lambda request: request.watch, status=410 if how == "as an answer" else 0, gone=True)
+    proxy.troubles.insert(0, gone)
+    refusals.times = 0
+    sagas.wait(created, "Completed", seconds=60)
+    wait_until(lambda: gone.times == 0, "the watch to meet its 410", seconds=60)
+    after = len(participants.of(deleted))
+    participants.say(kept, "/api/shipping/schedule")
+    sagas.wait(kept, "Completed", seconds=60)
+    assert len(participants.of(deleted)) <= after + 1, "a saga whose resource is gone is still being worked on"
+
+
+@WITHOUT_A_SWEEP
+@pytest.mark.usefixtures("operator")
+def test_a_watch_that_ends_is_begun_again(sagas: Sagas, proxy: ApiProxy) -> None:
+    before = len(proxy.watches())
+    proxy.end_watches()
+    wait_until(lambda: len(proxy.watches()) > before or None, "another watch", seconds=60)
+    sagas.create("o-after-the-watch")
+    sagas.wait("o-after-the-watch", "Completed", seconds=60)
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting(sagas: Sagas, proxy: ApiProxy) -> None:
+    """The sweep finds the saga; kopf's own limit for a silent watch is longer than this test."""
+    before = len(proxy.watches())
+    proxy.silence()
+    sagas.create("o-in-the-silence")
+    sagas.wait("o-in-the-silence", "Completed", seconds=40)
+    assert len(proxy.watches()) == before
