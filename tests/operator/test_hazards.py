@@ -19,12 +19,17 @@ from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
 
 class SoleHolder:
-    """The Lease of somebody who is alone."""
+    """The Lease of somebody who is alone; while `sure` is cleared it may have lapsed."""
 
-    epoch = 1
+    def __init__(self) -> None:
+        self.epoch = 1
+        self.sure = asyncio.Event()
+        self.sure.set()
+        self.asked = 0
 
     async def held(self) -> None:
-        return None
+        self.asked += 1
+        await self.sure.wait()
 
     async def raise_epoch(self, above: int) -> None:
         self.epoch = above + 1
@@ -39,14 +44,21 @@ def resting(operator: OperatorProcess) -> Iterator[None]:
 
 
 @pytest.fixture
-async def engine(resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants) -> AsyncIterator[Engine]:
+async def holder() -> SoleHolder:
+    return SoleHolder()
+
+
+@pytest.fixture
+async def engine(
+    resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants, holder: SoleHolder
+) -> AsyncIterator[Engine]:
     urls = {f"{name}_url": participants.url for name in ("order", "inventory", "payment", "shipping", "notification")}
     client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
     engine = Engine(
         Settings(namespace=NAMESPACE, **urls),  # type: ignore[arg-type]
         OrderSagas(client, NAMESPACE),
         Events(client, "tests"),
-        SoleHolder(),
+        holder,
     )
     yield engine
     await engine.aclose()
@@ -139,6 +151,18 @@ async def test_a_failed_saga_keeps_its_finalizer(
     engine.submit(sagas.patch("o-failed", intervention=by_hand))
     await until_idle(engine)
     assert sagas.status("o-failed")["phase"] == "Compensated"
+
+
+async def test_nothing_is_called_while_the_lease_is_not_surely_ours(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants, holder: SoleHolder
+) -> None:
+    holder.sure.clear()
+    engine.submit(sagas.create("o-unsure"))
+    await eventually(lambda: holder.asked > 0)
+    assert participants.of("o-unsure") == []
+    holder.sure.set()
+    await until_idle(engine)
+    assert sagas.status("o-unsure")["phase"] == "Completed"
 
 
 async def test_a_stale_orchestrator_does_not_overwrite_a_decision(

@@ -111,5 +111,6 @@ def rolled_back(saga: Saga) -> tuple[Saga, list[str]]:
     calls = []
     while (call := next_call(saga)).startswith("undo"):
         calls.append(call.removeprefix("undo "))
+        assert len(calls) <= len(STEPS), f"it does not end: {calls}"
         saga = after(saga, *undone(calls[-1]))
     return saga, [*calls, call]

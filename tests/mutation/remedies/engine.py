@@ -113,7 +113,7 @@ ENGINE = (
         f"{OPERATOR}/engine.py",
         "await self._epochs.held()",
         "await asyncio.sleep(0)",
-        "tests/operator/test_crashes.py::test_a_paused_leader_that_wakes_up_calls_nobody",
+        "tests/operator/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
     ),
     Remedy(
         "who has lost the Lease stops at once",
