@@ -52,10 +52,12 @@ class Orders:
         self.stack = stack
         self.ids = {name: stack.new_id(f"git-{name}") for name in ORDERS}
         self.seen: list[Json] = []
+        self._version = ""
 
     def live(self) -> None:
         """From before the first to after the last of them."""
         listed = json.loads(self.stack.kubectl("get", "--raw", f"{PATH}?limit=1").stdout)
+        self._version = listed["metadata"]["resourceVersion"]
         notification = self.stack.services["notification"]
         contact = {"email": "somebody@bounce.example"}
         self.stack.shop.request("PUT", "notification", "/api/notifications/contacts/c-bounce", json=contact)
@@ -65,21 +67,32 @@ class Orders:
         self._wait("late", "{.status.currentStep}=notification")
         self.press("cancel", "late", although=True)
         self._wait("late", '{.status.conditions[?(@.type=="CancelRefused")].status}=True')
+        self._catch_up()
         self.stack.start()
         for name in ("paused", "cancelled"):
             self._wait(name, "{.status.phase}=Suspended")
         self.press("resume", "paused")
         self.press("cancel", "cancelled")
+        self._catch_up()
         self._wait("stuck", "{.status.phase}=Failed")
+        self._catch_up()
         self.stack.shop.request("POST", "payment", "/api/payments/test/repair", json={"order_id": self.ids["stuck"]})
         self.press("retry", "stuck")
         for name in ORDERS:
             ends = "Compensated" if name in ("declined", "stuck", "cancelled") else "Completed"
             self._wait(name, f"{{.status.phase}}={ends}")
-        watch = f"{PATH}?watch=1&resourceVersion={listed['metadata']['resourceVersion']}&timeoutSeconds=1"
-        events = map(json.loads, self.stack.kubectl("get", "--raw", watch).stdout.splitlines())
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """What has happened since the last time: the API server keeps the last hundred changes for sure, not all."""
+        watch = f"{PATH}?watch=1&resourceVersion={self._version}&timeoutSeconds=1"
         names = set(self.ids.values())
-        self.seen = [event["object"] for event in events if event["object"]["metadata"]["name"] in names]
+        for line in self.stack.kubectl("get", "--raw", watch).stdout.splitlines():
+            event = json.loads(line)
+            assert event["type"] != "ERROR", event
+            self._version = event["object"]["metadata"]["resourceVersion"]
+            if event["object"]["metadata"]["name"] in names:
+                self.seen.append(event["object"])
 
     def press(self, action: str, name: str, *, although: bool = False) -> None:
         """A button in Argo CD: the script's result as a merge patch; `although` it would be greyed out."""
