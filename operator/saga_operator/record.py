@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from common.kube import FINALIZER, Conflict, Invalid, KubeError, NotFound
 from saga_operator.announcements import announcements
 from saga_operator.compact import compact
+from saga_operator.decide import Wait, decide
 from saga_operator.events import Event
 from saga_operator.evolve import evolve
 from saga_operator.history import history_of, noted
@@ -143,7 +144,7 @@ class Record:
             patch = {"metadata": {"resourceVersion": str(self.version), "finalizers": [*finalizers, FINALIZER]}}
             try:
                 async with self._engine.writes:
-                    self.resource = compact(await self._engine.write("finalizer", metadata["name"], patch))
+                    self.resource = await self._engine.write("finalizer", metadata["name"], patch)
             except Conflict:
                 self.adopt(await self._read())
             except NotFound as error:
@@ -156,6 +157,10 @@ class Record:
         """Cheap: whether a status could differ from the recorded one at all."""
         seen = (self.resource.get("status") or {}).get("observedGeneration")
         return self.saga != self.recorded or seen != self.resource["metadata"]["generation"]
+
+    def _rests(self) -> bool:
+        """Nothing is to be called now. What is at work will be written again at once: it isn't worth making small."""
+        return isinstance(decide(self.saga, self._engine.clock.now()), Wait)
 
     def _patch(self) -> Json:
         known = self.resource.get("status") or {}
@@ -191,7 +196,8 @@ class Record:
                     saga, count, patch = self.saga, len(self._unrecorded), self._patch()
                     if patch:
                         body = {"metadata": {"resourceVersion": str(self.version)}, "status": patch}
-                        self.resource = compact(await self._engine.write("status", name, body))
+                        written = await self._engine.write("status", name, body)
+                        self.resource = compact(written) if self._rests() else written
                 self.recorded = saga
                 del self._unrecorded[:count]
             except (Conflict, Invalid):
