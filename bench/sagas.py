@@ -15,9 +15,9 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from common.kube import FINALIZER, KubeClient, OrderSagas
-from saga_operator.order import Order
+from saga_operator.process.order import Order
+from saga_operator.process.steps import ORDER_SAGA, idempotency_key, request_body
 from saga_operator.settings import Settings
-from saga_operator.steps import ORDER_SAGA, idempotency_key, request_body
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS = 200

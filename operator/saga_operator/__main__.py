@@ -12,12 +12,12 @@ import uvloop
 
 from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
 from common.logs import configure_logging
-from saga_operator.engine import Engine
+from saga_operator.engine.engine import Engine
+from saga_operator.engine.resync import sweep_for_ever
 from saga_operator.handlers import watch
 from saga_operator.health import Health
 from saga_operator.lease import LeaseHolder
 from saga_operator.settings import Settings
-from saga_operator.sweep import sweep_for_ever
 
 log = logging.getLogger("saga_operator")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
-from saga_operator.saga import FINISHED, Phase
+from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.settings import Settings
 
 Json = dict[str, Any]

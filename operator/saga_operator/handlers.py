@@ -13,7 +13,7 @@ from typing import Any, Final
 import kopf
 
 from common.kube import GROUP, PLURAL
-from saga_operator.engine import LIVE, Engine
+from saga_operator.engine.engine import LIVE, Engine
 
 Stop = Callable[[], Awaitable[None]]
 

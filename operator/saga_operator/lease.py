@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from common.kube import AlreadyExists, Conflict, KubeError, Leases, NotFound, Terminating
-from saga_operator import telemetry
+from saga_operator import metrics
 from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class LeaseHolder:
                     began = time.monotonic()
                     self._lease = await self._leases.update(self._mine(lease, new_epoch=True))
                     self._note_renewal(began)
-                    telemetry.LEADER.set(1)
+                    metrics.LEADER.set(1)
                     log.info("holding lease %s as %s, epoch %d", self._name, self._identity, self.epoch)
                     return
                 if said != mark[0]:
@@ -81,7 +81,7 @@ class LeaseHolder:
                 log.warning("working without lease %s: %s", self._name, error)
                 self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, new_epoch=True)
                 self._note_renewal(time.monotonic())
-                telemetry.LEADER.set(1)
+                metrics.LEADER.set(1)
                 return
             except KubeError as error:
                 log.warning("lease %s: %s", self._name, error)

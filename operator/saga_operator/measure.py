@@ -1,22 +1,22 @@
 """From calls and changes of a saga to metrics: the one place that knows both."""
 
-from saga_operator import telemetry
-from saga_operator.decide import Do, Undo
-from saga_operator.events import Answer, InProgress, Refused, Unavailable, Undone
-from saga_operator.saga import FINISHED, Saga, is_stuck
+from saga_operator import metrics
+from saga_operator.process.decide import Do, Undo
+from saga_operator.process.events import Answer, InProgress, Refused, Unavailable, Undone
+from saga_operator.process.saga import FINISHED, Saga, is_stuck
 
 
 def measure_call(action: Do | Undo, event: Answer) -> None:
     """One answered (or unanswered) call."""
     step, operation = action.step.name, "undo" if isinstance(action, Undo) else "do"
     outcome = type(event).__name__
-    telemetry.STEP_DURATION.labels(step, operation, outcome).observe(max(0.0, event.at - event.started))
+    metrics.STEP_DURATION.labels(step, operation, outcome).observe(max(0.0, event.at - event.started))
     if isinstance(event, Unavailable):
-        telemetry.RETRIES.labels(step, operation, _bounded(event.reason)).inc()
+        metrics.RETRIES.labels(step, operation, _bounded(event.reason)).inc()
     elif isinstance(event, InProgress):
-        telemetry.RETRIES.labels(step, operation, "InProgress").inc()
+        metrics.RETRIES.labels(step, operation, "InProgress").inc()
     elif isinstance(event, Undone):
-        telemetry.COMPENSATIONS.labels(step, "none" if event.effect == "none" else "undone").inc()
+        metrics.COMPENSATIONS.labels(step, "none" if event.effect == "none" else "undone").inc()
     elif isinstance(event, Refused):
         pass  # counted as a rollback, with its reason
 
@@ -24,26 +24,26 @@ def measure_call(action: Do | Undo, event: Answer) -> None:
 def measure_change(before: Saga, after: Saga) -> None:
     """What a fold changed."""
     if before.phase is not after.phase:
-        telemetry.SAGAS.labels(str(before.phase)).dec()
-        telemetry.SAGAS.labels(str(after.phase)).inc()
+        metrics.SAGAS.labels(str(before.phase)).dec()
+        metrics.SAGAS.labels(str(after.phase)).inc()
     if before.failure is None and after.failure is not None:
-        telemetry.ROLLBACKS.labels(_bounded(after.failure.reason)).inc()
+        metrics.ROLLBACKS.labels(_bounded(after.failure.reason)).inc()
     for old, new in zip(before.steps, after.steps, strict=True):
         if is_stuck(new) and not is_stuck(old):
-            telemetry.STUCK.labels(new.name).inc()
+            metrics.STUCK.labels(new.name).inc()
 
 
 def measure_start(saga: Saga) -> None:
     """A worker takes a saga on."""
-    telemetry.SAGAS.labels(str(saga.phase)).inc()
+    metrics.SAGAS.labels(str(saga.phase)).inc()
 
 
 def measure_end(saga: Saga, now: float) -> None:
     """A worker lets a saga go."""
-    telemetry.SAGAS.labels(str(saga.phase)).dec()
+    metrics.SAGAS.labels(str(saga.phase)).dec()
     if saga.phase in FINISHED:
-        telemetry.FINISHED.labels(str(saga.phase)).inc()
-        telemetry.DURATION.labels(str(saga.phase)).observe(max(0.0, now - saga.created))
+        metrics.FINISHED.labels(str(saga.phase)).inc()
+        metrics.DURATION.labels(str(saga.phase)).observe(max(0.0, now - saga.created))
 
 
 _SEEN: set[str] = set()

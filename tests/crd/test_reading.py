@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from saga_operator import reasons
+from saga_operator.process import reasons
 
 ROOT = Path(__file__).parents[2]
 CRD = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from lupa.lua51 import LuaError
 
-from saga_operator.saga import Phase
+from saga_operator.process.saga import Phase
 from tests.gitops import argo_lua, kstatus
 from tests.gitops.argo_lua import ACTIONS, CUSTOMIZATION
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from saga_operator import telemetry
+from saga_operator import metrics as operator_metrics
 from tests.gitops.conftest import NAMESPACE, Kubectl
 from tests.gitops.test_bundle import CSV
 from tests.gitops.test_manifests import ROOT, documents
@@ -138,7 +138,7 @@ def test_the_dashboard_is_off_by_default_and_asks_for_metrics_that_exist(kubectl
     assert "dashboard" not in json.dumps(documents(OPENSHIFT / "kustomization.yaml"))
     shown = json.loads(dashboard["data"]["ordersaga.json"])
     asked = set(re.findall(r"\bordersaga_[a-z_]+", json.dumps(shown)))
-    metrics = [each for each in vars(telemetry).values() if isinstance(each, MetricWrapperBase)]
+    metrics = [each for each in vars(operator_metrics).values() if isinstance(each, MetricWrapperBase)]
     families = {family.name for metric in metrics for family in metric.describe()}
     assert asked
     assert {re.sub("_(total|bucket)$", "", name) for name in asked} <= families

@@ -11,7 +11,7 @@ from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from dev.deploy import render
 from ordersaga.settings import Settings as CommandSettings
-from saga_operator import telemetry
+from saga_operator import metrics
 from saga_operator.settings import Settings
 from services.order.settings import OrderSettings
 from tests.manifests.charts import EVERYTHING, Json, environment, rendered
@@ -64,7 +64,7 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "OperatorDown",
         "OrderSagaAuditFailed",
     }
-    assert telemetry.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
+    assert metrics.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
     collectors = [*prometheus_client.REGISTRY.collect(), *ServiceMetrics("order").registry.collect()]
     measured = {sample.name for each in collectors for sample in each.samples} | {each.name for each in collectors}
     measured |= {f"{name}_total" for name in measured} | KUBE_STATE_METRICS

@@ -1,8 +1,8 @@
 """What may never happen (DESIGN §2 and §3), judged from the services' documents, not from the operator's belief."""
 
-from saga_operator import reasons
-from saga_operator.saga import FINISHED, Phase, Saga, is_stuck, settled_backward
-from saga_operator.steps import BACKWARD, ORDER_SAGA
+from saga_operator.process import reasons
+from saga_operator.process.saga import FINISHED, Phase, Saga, is_stuck, settled_backward
+from saga_operator.process.steps import BACKWARD, ORDER_SAGA
 from tests.model.participants import CALLS, CANCEL, REJECT, UNDO, Document
 
 OPEN_DOOR = frozenset({"missing", "refused", "pending", "confirmed"})

@@ -7,7 +7,7 @@ counters change nothing in a correct barrier; they are what the exploration judg
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from saga_operator.steps import ORDER_SAGA
+from saga_operator.process.steps import ORDER_SAGA
 
 STEPS: Final = tuple(step.name for step in ORDER_SAGA)
 ORDER, INVENTORY, PAYMENT, SHIPPING, NOTIFICATION = range(5)

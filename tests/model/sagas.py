@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.events import (
+from saga_operator.process import reasons
+from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.process.events import (
     AlreadyConfirmed,
     Event,
     InProgress,
@@ -22,13 +22,13 @@ from saga_operator.events import (
     Unavailable,
     Undone,
 )
-from saga_operator.evolve import evolve
-from saga_operator.order import Order
-from saga_operator.rollback import COMPENSATION_ATTEMPTS
-from saga_operator.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
-from saga_operator.status import saga_of, status_of
-from saga_operator.steps import ORDER_SAGA
-from saga_operator.times import to_wire
+from saga_operator.process.evolve import evolve
+from saga_operator.process.order import Order
+from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.process.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
+from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.status import saga_of, status_of
+from saga_operator.resource.times import to_wire
 from tests.model import participants as wire
 from tests.model.participants import STEPS, UNDO
 

@@ -17,7 +17,7 @@ from time import process_time
 
 import pytest
 
-from saga_operator.conditions import conditions_of
+from saga_operator.resource.conditions import conditions_of
 from tests.model.exploring import explore
 from tests.model.moves import Budget
 from tests.model.participants import PAYMENT, SHIPPING, Document, Participants

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from saga_operator.saga import Saga
+from saga_operator.process.saga import Saga
 from tests.model import sagas
 from tests.model.claims import Broken
 from tests.model.moves import Budget

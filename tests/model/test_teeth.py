@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from saga_operator import evolve as real
-from saga_operator.decide import Action, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Undone
-from saga_operator.saga import Phase, Saga, StepState, is_stuck, settled_backward
-from saga_operator.steps import BACKWARD, FIRST, PIVOT
+from saga_operator.process import evolve as real
+from saga_operator.process.decide import Action, Finish, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.process.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Undone
+from saga_operator.process.saga import Phase, Saga, StepState, is_stuck, settled_backward
+from saga_operator.process.steps import BACKWARD, FIRST, PIVOT
 from tests.model.exploring import Explored, explore
 from tests.model.moves import Budget
 from tests.model.participants import PAYMENT, SHIPPING, Participants

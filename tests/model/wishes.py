@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from saga_operator.saga import Desired, Phase, is_stuck
+from saga_operator.process.saga import Desired, Phase, is_stuck
 from tests.model.moves import REST_CANCEL, Move, Moves
 from tests.model.operators import Resource
 from tests.model.participants import CONFIRMED_BEFORE, ID_USED, ORDER, REJECT, STEPS

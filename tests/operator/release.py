@@ -6,7 +6,7 @@ The table is changed before anything else of the operator is imported, so everyt
 import sys
 from dataclasses import replace
 
-from saga_operator import steps
+from saga_operator.process import steps
 
 
 def _without_shipping() -> tuple[steps.Step, ...]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from common.kube import Events, KubeClient, OrderSagas
-from saga_operator.engine import Engine
+from saga_operator.engine.engine import Engine
+from saga_operator.engine.resync import sweep
 from saga_operator.settings import Settings
-from saga_operator.sweep import sweep
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
 

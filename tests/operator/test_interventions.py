@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from saga_operator.times import from_wire
+from saga_operator.resource.times import from_wire
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import ScriptedParticipants, refused
 from tests.operator.wishes import DO, PATIENCE, UNDO

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide
-from saga_operator.events import Event, InProgress, Observed, Paused, Refused, Succeeded, Unavailable, Undone
-from saga_operator.evolve import evolve
-from saga_operator.order import Item, Order, RetryPolicy
-from saga_operator.saga import Desired, Intervention, Saga
+from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide
+from saga_operator.process.events import Event, InProgress, Observed, Paused, Refused, Succeeded, Unavailable, Undone
+from saga_operator.process.evolve import evolve
+from saga_operator.process.order import Item, Order, RetryPolicy
+from saga_operator.process.saga import Desired, Intervention, Saga
 
 CREATED: Final = 1_800_000_000.0
 NOW: Final = CREATED + 10.0

@@ -2,8 +2,8 @@
 
 import json
 
-from saga_operator.compact import compact
-from saga_operator.status import intervention_of
+from saga_operator.resource.compact import compact
+from saga_operator.resource.status import intervention_of
 
 TEXT = json.dumps(
     {

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator
 from itertools import count
 
-from saga_operator import reasons
-from saga_operator.downstream import SAGAS_TO_OPEN, Downstream
-from saga_operator.events import Outcome, Succeeded, Unavailable
+from saga_operator.engine.breaker import SAGAS_TO_OPEN, Downstream
+from saga_operator.process import reasons
+from saga_operator.process.events import Outcome, Succeeded, Unavailable
 
 
 class Network:

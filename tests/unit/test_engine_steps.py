@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator.order import Item, Order
-from saga_operator.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Kind, check, idempotency_key, request_body
+from saga_operator.process.order import Item, Order
+from saga_operator.process.steps import (
+    BACKWARD,
+    BY_NAME,
+    FIRST,
+    ORDER_SAGA,
+    PIVOT,
+    Kind,
+    check,
+    idempotency_key,
+    request_body,
+)
 
 ORDER = Order(
     namespace="shop",

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator.backoff import backoff
-from saga_operator.decide import Wait, decide
-from saga_operator.events import AlreadyConfirmed
-from saga_operator.order import RetryPolicy
-from saga_operator.saga import Phase, StepState
+from saga_operator.process.backoff import backoff
+from saga_operator.process.decide import Wait, decide
+from saga_operator.process.events import AlreadyConfirmed
+from saga_operator.process.order import RetryPolicy
+from saga_operator.process.saga import Phase, StepState
 from tests.unit.histories import (
     BEFORE_PIVOT,
     CREATED,

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from saga_operator.decide import Do, Undo, must_be_recorded_before
-from saga_operator.events import OrderIDUsed, Undone
-from saga_operator.rollback import COMPENSATION_ATTEMPTS, COMPENSATION_IN_PROGRESS_LIMIT
-from saga_operator.saga import Phase, Saga, StepState
-from saga_operator.steps import BY_NAME, ORDER_SAGA, PIVOT
+from saga_operator.process.decide import Do, Undo, must_be_recorded_before
+from saga_operator.process.events import OrderIDUsed, Undone
+from saga_operator.process.rollback import COMPENSATION_ATTEMPTS, COMPENSATION_IN_PROGRESS_LIMIT
+from saga_operator.process.saga import Phase, Saga, StepState
+from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT
 from tests.unit.histories import (
     BEFORE_PIVOT,
     CREATED,

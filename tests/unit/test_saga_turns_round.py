@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from saga_operator.events import AlreadyConfirmed
-from saga_operator.saga import StepState
+from saga_operator.process.events import AlreadyConfirmed
+from saga_operator.process.saga import StepState
 from tests.unit.histories import (
     NOW,
     STEPS,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from saga_operator.conditions import conditions_of
-from saga_operator.rollback import COMPENSATION_ATTEMPTS
-from saga_operator.saga import Phase, StepState
+from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.process.saga import Phase, StepState
+from saga_operator.resource.conditions import conditions_of
 from tests.unit.histories import (
     CREATED,
     NOW,

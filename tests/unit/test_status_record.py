@@ -10,13 +10,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator.conditions import conditions_of
-from saga_operator.decide import decide
-from saga_operator.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Unavailable, Undone
-from saga_operator.saga import FINISHED, Phase, Saga, StepState
-from saga_operator.status import patch_between, saga_of, status_of
-from saga_operator.steps import ORDER_SAGA
-from saga_operator.times import to_wire
+from saga_operator.process.decide import decide
+from saga_operator.process.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Unavailable, Undone
+from saga_operator.process.saga import FINISHED, Phase, Saga, StepState
+from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.conditions import conditions_of
+from saga_operator.resource.status import patch_between, saga_of, status_of
+from saga_operator.resource.times import to_wire
 from tests.unit.histories import (
     CREATED,
     NOW,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator import reasons
-from saga_operator.announcements import announcements
-from saga_operator.conditions import conditions_of
-from saga_operator.events import AlreadyConfirmed, Event
-from saga_operator.rollback import COMPENSATION_ATTEMPTS
-from saga_operator.saga import Saga
+from saga_operator.process import reasons
+from saga_operator.process.events import AlreadyConfirmed, Event
+from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.process.saga import Saga
+from saga_operator.resource.conditions import conditions_of
+from saga_operator.resource.kube_events import announcements
 from tests.unit.histories import (
     BEFORE_PIVOT,
     NOW,

@@ -1,6 +1,6 @@
 """How often the sweep comes round."""
 
-from saga_operator.sweep import pause_after
+from saga_operator.engine.resync import pause_after
 
 
 def test_a_sweep_comes_at_its_interval_while_it_is_quick() -> None:

@@ -6,7 +6,7 @@ DECISIONS = (
     Remedy(
         "a rollback undoes every step, also those that nobody remembers",
         5,
-        f"{OPERATOR}/saga.py",
+        f"{OPERATOR}/process/saga.py",
         "return record.compensation.completion is not None or (step is not FIRST and refused_for_business(record))",
         "return record.compensation.completion is not None or record.attempts == 0 or refused_for_business(record)",
         "tests/operator/test_answers.py::test_a_refusal_rolls_back_through_the_door_and_in_reverse",
@@ -14,7 +14,7 @@ DECISIONS = (
     Remedy(
         "nothing is undone before the door has answered",
         6,
-        f"{OPERATOR}/decide.py",
+        f"{OPERATOR}/process/decide.py",
         "if not saga.door_closed:\n        return _undo_first_due(saga, [PIVOT], now)",
         "if False and not saga.door_closed:\n        return _undo_first_due(saga, [PIVOT], now)",
         "tests/operator/test_answers.py::test_a_refusal_rolls_back_through_the_door_and_in_reverse",
@@ -22,7 +22,7 @@ DECISIONS = (
     Remedy(
         "the decision to roll back is recorded before the first undo",
         7,
-        f"{OPERATOR}/decide.py",
+        f"{OPERATOR}/process/decide.py",
         "return isinstance(action, Undo) and recorded.failure is None",
         "return False",
         "tests/operator/test_hazards.py::test_nothing_is_undone_before_the_decision_is_recorded",
@@ -30,7 +30,7 @@ DECISIONS = (
     Remedy(
         "a compensation has a budget, and then a person is told",
         9,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "COMPENSATION_ATTEMPTS: Final = 20",
         "COMPENSATION_ATTEMPTS: Final = 20_000",
         "tests/operator/test_wishes.py::test_a_stuck_refund_fails_the_saga_until_a_person_intervenes",
@@ -38,7 +38,7 @@ DECISIONS = (
     Remedy(
         "a tombstone is no refusal that holds nothing",
         5,
-        f"{OPERATOR}/saga.py",
+        f"{OPERATOR}/process/saga.py",
         "return record.state is StepState.REFUSED and record.reason != reasons.COMPENSATED",
         "return record.state is StepState.REFUSED",
         "tests/unit/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
@@ -46,7 +46,7 @@ DECISIONS = (
     Remedy(
         "an order that was refused is closed all the same",
         5,
-        f"{OPERATOR}/saga.py",
+        f"{OPERATOR}/process/saga.py",
         "(step is not FIRST and refused_for_business(record))",
         "refused_for_business(record)",
         "tests/unit/test_saga_rollback.py::test_a_refused_order_is_closed_all_the_same",
@@ -54,7 +54,7 @@ DECISIONS = (
     Remedy(
         "the order is undone last of all",
         5,
-        f"{OPERATOR}/decide.py",
+        f"{OPERATOR}/process/decide.py",
         "open_steps := [step for step in BACKWARD if",
         "open_steps := [step for step in (*BACKWARD, FIRST) if",
         "tests/unit/test_saga_rollback.py::test_one_that_is_stuck_does_not_hold_up_the_others",
@@ -62,7 +62,7 @@ DECISIONS = (
     Remedy(
         "a do result never overwrites an undo result",
         3,
-        f"{OPERATOR}/forward.py",
+        f"{OPERATOR}/process/forward.py",
         "if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED or record.compensation.completion:",
         "if record.state is StepState.SUCCEEDED:",
         "tests/unit/test_saga_forward.py::test_a_do_result_never_overwrites_an_undo_result",
@@ -70,7 +70,7 @@ DECISIONS = (
     Remedy(
         "no cancel, deadline or deletion rolls back a confirmed order",
         6,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "if saga.failure is None and not saga.confirmed:",
         "if saga.failure is None:",
         "tests/unit/test_saga_rollback.py::test_nothing_rolls_back_a_confirmed_order",
@@ -78,7 +78,7 @@ DECISIONS = (
     Remedy(
         "no refusal rolls back a confirmed order",
         6,
-        f"{OPERATOR}/forward.py",
+        f"{OPERATOR}/process/forward.py",
         "if saga.confirmed and step.kind is not Kind.RETRIABLE:",
         "if False:",
         "tests/unit/test_saga_turns_round.py::test_a_refusal_after_turning_round_is_asked_again_and_seen",
@@ -86,7 +86,7 @@ DECISIONS = (
     Remedy(
         "no spent budget rolls back a confirmed order",
         6,
-        f"{OPERATOR}/forward.py",
+        f"{OPERATOR}/process/forward.py",
         "for_ever = saga.confirmed or step.kind is Kind.RETRIABLE",
         "for_ever = step.kind is Kind.RETRIABLE",
         "tests/unit/test_saga_turns_round.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_turned_round",
@@ -94,7 +94,7 @@ DECISIONS = (
     Remedy(
         "a shut door does not open again",
         6,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "if saga.failure is None or saga.door_closed:",
         "if saga.failure is None:",
         "tests/unit/test_saga_turns_round.py::test_a_shut_door_does_not_open_again",
@@ -102,7 +102,7 @@ DECISIONS = (
     Remedy(
         "a door that was closed before ends it without an undo",
         6,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "if event.step == PIVOT.name and event.closed:",
         "if False:",
         "tests/unit/test_saga_rollback.py::test_a_door_that_was_closed_before_ends_it_at_once",
@@ -110,7 +110,7 @@ DECISIONS = (
     Remedy(
         "an intervention is recorded before it is acted upon",
         7,
-        f"{OPERATOR}/decide.py",
+        f"{OPERATOR}/process/decide.py",
         "return isinstance(action, Do | Undo)\n",
         "return False\n",
         "tests/unit/test_saga_rollback.py::test_an_intervention_is_recorded_before_it_is_acted_upon",
@@ -118,7 +118,7 @@ DECISIONS = (
     Remedy(
         "no answer changes a finished saga",
         8,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "if saga.phase in FINISHED and not isinstance(event, Observed):",
         "if False:",
         "tests/unit/test_saga_forward.py::test_no_answer_changes_a_finished_saga",
@@ -126,7 +126,7 @@ DECISIONS = (
     Remedy(
         "an undo that waits doesn't hold up the others",
         9,
-        f"{OPERATOR}/decide.py",
+        f"{OPERATOR}/process/decide.py",
         "for step in open_steps:\n",
         "for step in open_steps[:1]:\n",
         "tests/unit/test_saga_rollback.py::test_one_that_waits_does_not_hold_up_the_others",
@@ -134,7 +134,7 @@ DECISIONS = (
     Remedy(
         "the door is asked without limit",
         9,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "if event.step != PIVOT.name and undo.attempts >=",
         "if undo.attempts >=",
         "tests/unit/test_saga_rollback.py::test_the_door_is_asked_without_limit",
@@ -142,7 +142,7 @@ DECISIONS = (
     Remedy(
         "an undo in progress has a limit",
         9,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "event.at - began > COMPENSATION_IN_PROGRESS_LIMIT",
         "False",
         "tests/unit/test_saga_rollback.py::test_an_undo_in_progress_costs_no_budget_but_has_a_limit",
@@ -150,7 +150,7 @@ DECISIONS = (
     Remedy(
         "a rollback is not suspended",
         9,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "event.desired is Desired.SUSPENDED and saga.failure is None and not",
         "event.desired is Desired.SUSPENDED and not",
         "tests/unit/test_saga_wishes.py::test_a_rollback_is_not_suspended",
@@ -158,7 +158,7 @@ DECISIONS = (
     Remedy(
         "each intervention acts once",
         9,
-        f"{OPERATOR}/interventions.py",
+        f"{OPERATOR}/process/interventions.py",
         "if wish is None or (saga.intervention is not None and saga.intervention.id == wish.id):",
         "if wish is None:",
         "tests/unit/test_saga_wishes.py::test_each_intervention_acts_once",
@@ -166,7 +166,7 @@ DECISIONS = (
     Remedy(
         "the door and the order are never marked by hand",
         9,
-        f"{OPERATOR}/interventions.py",
+        f"{OPERATOR}/process/interventions.py",
         "if is_stuck(record) and BY_NAME[record.name] in BACKWARD:",
         "if is_stuck(record):",
         "tests/unit/test_saga_wishes.py::test_the_door_and_the_order_are_never_marked_by_hand",
@@ -174,7 +174,7 @@ DECISIONS = (
     Remedy(
         "only what is stuck can be marked by hand",
         9,
-        f"{OPERATOR}/interventions.py",
+        f"{OPERATOR}/process/interventions.py",
         "if is_stuck(record) and BY_NAME[record.name] in BACKWARD:",
         "if BY_NAME[record.name] in BACKWARD:",
         "tests/unit/test_saga_wishes.py::test_nothing_but_a_stuck_undo_can_be_marked_and_no_step_before_the_pivot_skipped",
@@ -182,7 +182,7 @@ DECISIONS = (
     Remedy(
         "nothing is skipped before the pivot",
         9,
-        f"{OPERATOR}/interventions.py",
+        f"{OPERATOR}/process/interventions.py",
         '"Skip" if saga.confirmed and',
         '"Skip" if',
         "tests/unit/test_saga_wishes.py::test_skip_is_for_after_the_pivot",
@@ -190,7 +190,7 @@ DECISIONS = (
     Remedy(
         "a deletion rolls back before it goes",
         10,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "if event.deleting:\n",
         "if False:\n",
         "tests/operator/test_wishes.py::test_a_deletion_at_any_step_compensates_before_it_goes",
@@ -198,7 +198,7 @@ DECISIONS = (
     Remedy(
         "a deletion overrides a pause",
         10,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "saga.failure is None and not event.deleting\n",
         "saga.failure is None\n",
         "tests/unit/test_saga_wishes.py::test_a_cancel_or_a_deletion_overrides_a_pause",
@@ -206,7 +206,7 @@ DECISIONS = (
     Remedy(
         "the deadline's clock stands still in a pause",
         0,
-        f"{OPERATOR}/saga.py",
+        f"{OPERATOR}/process/saga.py",
         "self.order.deadline_seconds + self.suspended_seconds",
         "self.order.deadline_seconds",
         "tests/unit/test_saga_wishes.py::test_the_deadlines_clock_stands_still",
@@ -214,7 +214,7 @@ DECISIONS = (
     Remedy(
         "a step that gets no answer is given up",
         0,
-        f"{OPERATOR}/forward.py",
+        f"{OPERATOR}/process/forward.py",
         "record.attempts < saga.order.retry.max_attempts",
         "True",
         "tests/operator/test_answers.py::test_a_spent_budget_is_unknown_and_undone",
@@ -222,7 +222,7 @@ DECISIONS = (
     Remedy(
         "nothing that comes late changes the decision to roll back",
         9,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "if saga.failure is not None:\n        return saga\n    steps = tuple(",
         "steps = tuple(",
         "tests/unit/test_saga_rollback.py::test_a_refusal_that_comes_late_does_not_change_the_decision",
@@ -230,7 +230,7 @@ DECISIONS = (
     Remedy(
         "a saga that turns round calls again what has not succeeded",
         6,
-        f"{OPERATOR}/rollback.py",
+        f"{OPERATOR}/process/rollback.py",
         "elif record.state is not StepState.SUCCEEDED:",
         "elif False:",
         "tests/unit/test_saga_turns_round.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
@@ -238,7 +238,7 @@ DECISIONS = (
     Remedy(
         "an order that stands is undone, whoever says that it is another's",
         5,
-        f"{OPERATOR}/evolve.py",
+        f"{OPERATOR}/process/evolve.py",
         "if saga[FIRST.name].state is StepState.SUCCEEDED:",
         "if False:",
         "tests/unit/test_saga_rollback.py::test_an_id_cannot_be_anothers_once_our_order_stands",

@@ -6,7 +6,7 @@ ENGINE = (
     Remedy(
         "no answer is asked again, not taken for a no",
         4,
-        f"{OPERATOR}/participants.py",
+        f"{OPERATOR}/engine/participants.py",
         'return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")',
         'return Refused(step=step.name, started=call.started, at=self._now(), reason="Lost", message=what)',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
@@ -14,7 +14,7 @@ ENGINE = (
     Remedy(
         "a status write is conditional on the version it was decided on",
         7,
-        f"{OPERATOR}/record.py",
+        f"{OPERATOR}/engine/recorder.py",
         'body = {"metadata": {"resourceVersion": str(self.version)}, "status": patch}',
         'body = {"status": patch}',
         "tests/operator/test_hazards.py::test_a_stale_orchestrator_does_not_overwrite_a_decision",
@@ -22,7 +22,7 @@ ENGINE = (
     Remedy(
         "events older than the last version of a finished saga are dropped",
         8,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         "if known is not None and version_of(resource) <= known.version:",
         "if False and known is not None:",
         "tests/operator/test_hazards.py::test_a_finished_saga_is_not_run_again_by_a_stale_event",
@@ -30,7 +30,7 @@ ENGINE = (
     Remedy(
         "our finalizer is there before the first effect",
         10,
-        f"{OPERATOR}/run.py",
+        f"{OPERATOR}/engine/worker.py",
         "await record.ensure_finalizer()",
         "await asyncio.sleep(0)",
         "tests/operator/test_answers.py::test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect",
@@ -46,7 +46,7 @@ ENGINE = (
     Remedy(
         "an API server that is overloaded says how long to wait",
         0,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         "await asyncio.sleep(max(seconds, error.retry_after or 0.05))",
         "await asyncio.sleep(seconds)",
         "tests/operator/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
@@ -54,7 +54,7 @@ ENGINE = (
     Remedy(
         "the sweep takes up what a silent watch didn't tell of",
         0,
-        f"{OPERATOR}/sweep.py",
+        f"{OPERATOR}/engine/resync.py",
         "await _live(engine)",
         "await asyncio.sleep(0)",
         "tests/operator/test_api_weather.py::test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting",
@@ -70,7 +70,7 @@ ENGINE = (
     Remedy(
         "the sweep takes up what no event told of",
         12,
-        f"{OPERATOR}/sweep.py",
+        f"{OPERATOR}/engine/resync.py",
         "await _live(engine)",
         "await asyncio.sleep(0)",
         "tests/operator/test_hazards.py::test_the_sweep_takes_up_a_saga_whose_event_was_lost",
@@ -78,7 +78,7 @@ ENGINE = (
     Remedy(
         "the sweep clears finalizers that a crash left behind",
         12,
-        f"{OPERATOR}/sweep.py",
+        f"{OPERATOR}/engine/resync.py",
         'engine.finalizers.add(metadata["name"], metadata["uid"], urgent=urgent)',
         "pass",
         "tests/operator/test_hazards.py::test_the_sweep_clears_a_finalizer_that_a_crash_left_behind",
@@ -86,7 +86,7 @@ ENGINE = (
     Remedy(
         "a participant that is down costs its sagas no budget",
         0,
-        f"{OPERATOR}/downstream.py",
+        f"{OPERATOR}/engine/breaker.py",
         "SAGAS_TO_OPEN: Final = 5",
         "SAGAS_TO_OPEN: Final = 5_000",
         "tests/operator/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",
@@ -94,7 +94,7 @@ ENGINE = (
     Remedy(
         "an id of another order ends without any undo",
         1,
-        f"{OPERATOR}/participants.py",
+        f"{OPERATOR}/engine/participants.py",
         'if code == "order_id_used" and step.participant == FIRST.participant:',
         "if False:",
         "tests/operator/test_answers.py::test_another_orders_id_ends_without_any_undo",
@@ -102,7 +102,7 @@ ENGINE = (
     Remedy(
         "who comes to the door too late turns round",
         6,
-        f"{OPERATOR}/participants.py",
+        f"{OPERATOR}/engine/participants.py",
         'if undo and step is PIVOT and code == "already_confirmed":',
         "if False:",
         "tests/operator/test_answers.py::test_the_saga_turns_round_when_the_door_says_confirmed",
@@ -110,7 +110,7 @@ ENGINE = (
     Remedy(
         "nothing is called unless the Lease is surely held",
         7,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         "await self._epochs.held()",
         "await asyncio.sleep(0)",
         "tests/operator/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
@@ -126,7 +126,7 @@ ENGINE = (
     Remedy(
         "a stale epoch is raised while the Lease is ours",
         7,
-        f"{OPERATOR}/run.py",
+        f"{OPERATOR}/engine/worker.py",
         "await engine.epoch_is_stale(context.epoch)",
         "await asyncio.sleep(0.1)",
         "tests/operator/test_answers.py::test_a_stale_epoch_is_raised_while_the_lease_is_ours",
@@ -134,7 +134,7 @@ ENGINE = (
     Remedy(
         "who loses the race for a record goes on from the winner's",
         7,
-        f"{OPERATOR}/record.py",
+        f"{OPERATOR}/engine/recorder.py",
         "if not same_status:",
         "if False:",
         "tests/operator/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
@@ -142,7 +142,7 @@ ENGINE = (
     Remedy(
         "a list that shows a finished saga live means a restored etcd",
         8,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         "if listed_at is None or listed_at < known.at:",
         "if True:",
         "tests/operator/test_hazards.py::test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live",
@@ -150,7 +150,7 @@ ENGINE = (
     Remedy(
         "a finalizer stays until the saga is Completed or Compensated",
         9,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         'finished = (resource.get("status") or {}).get("phase") in FINISHED\n',
         'finished = (resource.get("status") or {}).get("phase") in {*FINISHED, "Failed"}\n',
         "tests/operator/test_hazards.py::test_a_failed_saga_keeps_its_finalizer",
@@ -158,7 +158,7 @@ ENGINE = (
     Remedy(
         "what is going already without our finalizer is never started",
         10,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         'if metadata.get("deletionTimestamp") and FINALIZER not in',
         "if False and FINALIZER not in",
         "tests/operator/test_hazards.py::test_a_resource_that_is_already_going_without_our_finalizer_is_never_started",
@@ -166,7 +166,7 @@ ENGINE = (
     Remedy(
         "leaving the selector is not a deletion",
         10,
-        f"{OPERATOR}/engine.py",
+        f"{OPERATOR}/engine/engine.py",
         'if not metadata.get("deletionTimestamp"):',
         "if False:",
         "tests/operator/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
@@ -174,7 +174,7 @@ ENGINE = (
     Remedy(
         "a saga's story is archived before its time to live ends it",
         12,
-        f"{OPERATOR}/sweep.py",
+        f"{OPERATOR}/engine/resync.py",
         "await engine.participants.archive(resource)",
         "await asyncio.sleep(0)",
         "tests/operator/test_wishes.py::test_time_to_live_removes_finished_sagas_only",
@@ -206,7 +206,7 @@ ENGINE = (
     Remedy(
         "every attempt has the key of the first",
         1,
-        f"{OPERATOR}/participants.py",
+        f"{OPERATOR}/engine/participants.py",
         "= idempotency_key(step, undo=undo, order=saga.order)",
         '= f"{idempotency_key(step, undo=undo, order=saga.order)}/{saga[step.name].attempts}"',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",

@@ -6,8 +6,8 @@ folded into what the winner wrote.
 
 from dataclasses import replace
 
-from saga_operator import reasons
-from saga_operator.events import (
+from saga_operator.process import reasons
+from saga_operator.process.events import (
     AlreadyConfirmed,
     Event,
     InProgress,
@@ -19,11 +19,11 @@ from saga_operator.events import (
     Unavailable,
     Undone,
 )
-from saga_operator.forward import FINAL, called, do_in_progress, do_unavailable, refused, succeeded
-from saga_operator.interventions import intervened
-from saga_operator.rollback import fail, nothing_left, turned_round, undo_in_progress, undo_unavailable, undone
-from saga_operator.saga import FINISHED, MESSAGE_LENGTH, Desired, Failure, Saga, StepState
-from saga_operator.steps import FIRST
+from saga_operator.process.forward import FINAL, called, do_in_progress, do_unavailable, refused, succeeded
+from saga_operator.process.interventions import intervened
+from saga_operator.process.rollback import fail, nothing_left, turned_round, undo_in_progress, undo_unavailable, undone
+from saga_operator.process.saga import FINISHED, MESSAGE_LENGTH, Desired, Failure, Saga, StepState
+from saga_operator.process.steps import FIRST
 
 
 def evolve(saga: Saga, event: Event) -> Saga:

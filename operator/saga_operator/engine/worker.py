@@ -11,16 +11,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from common.kube import CORRELATION_ID
-from saga_operator.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.events import Observed, Outcome, Paused
+from saga_operator.engine.participants import CallContext, StaleEpoch
+from saga_operator.engine.recorder import Gone, Record, version_of
 from saga_operator.measure import measure_call
-from saga_operator.participants import CallContext, StaleEpoch
-from saga_operator.record import Gone, Record, version_of
-from saga_operator.saga import FINISHED, Saga
-from saga_operator.status import desired_of, intervention_of
+from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.process.events import Observed, Outcome, Paused
+from saga_operator.process.saga import FINISHED, Saga
+from saga_operator.resource.status import desired_of, intervention_of
 
 if TYPE_CHECKING:
-    from saga_operator.engine import Engine
+    from saga_operator.engine.engine import Engine
 
 log = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.backoff import backoff
-from saga_operator.events import InProgress, Refused, Succeeded, Unavailable
-from saga_operator.rollback import fail
-from saga_operator.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
-from saga_operator.steps import BY_NAME, Kind
+from saga_operator.process import reasons
+from saga_operator.process.backoff import backoff
+from saga_operator.process.events import InProgress, Refused, Succeeded, Unavailable
+from saga_operator.process.rollback import fail
+from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
+from saga_operator.process.steps import BY_NAME, Kind
 
 UNDO_RESULTS: Final = frozenset({StepState.COMPENSATED, StepState.COMPENSATION_FAILED, StepState.SKIPPED})
 FINAL: Final = UNDO_RESULTS | {StepState.SUCCEEDED, StepState.REFUSED}

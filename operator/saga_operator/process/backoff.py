@@ -1,7 +1,7 @@
 """How long to wait before a call is made again. Pure: the random number comes with the event."""
 
-from saga_operator.events import Unavailable
-from saga_operator.saga import Saga
+from saga_operator.process.events import Unavailable
+from saga_operator.process.saga import Saga
 
 
 def backoff(saga: Saga, attempts: int, event: Unavailable) -> float:

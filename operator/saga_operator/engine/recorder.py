@@ -14,20 +14,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from common.kube import FINALIZER, Conflict, Invalid, KubeError, NotFound
-from saga_operator.announcements import announcements
-from saga_operator.compact import compact
-from saga_operator.decide import Wait, decide
-from saga_operator.events import Event
-from saga_operator.evolve import evolve
-from saga_operator.history import history_of, noted
 from saga_operator.measure import measure_change
-from saga_operator.order import Order
-from saga_operator.status import patch_between, saga_of, status_of
+from saga_operator.process.decide import Wait, decide
+from saga_operator.process.events import Event
+from saga_operator.process.evolve import evolve
+from saga_operator.process.order import Order
+from saga_operator.resource.attempts import history_of, noted
+from saga_operator.resource.compact import compact
+from saga_operator.resource.kube_events import announcements
+from saga_operator.resource.status import patch_between, saga_of, status_of
 
 if TYPE_CHECKING:
-    from saga_operator.engine import Engine
-    from saga_operator.events import Outcome
-    from saga_operator.saga import Saga
+    from saga_operator.engine.engine import Engine
+    from saga_operator.process.events import Outcome
+    from saga_operator.process.saga import Saga
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from saga_operator import reasons
-from saga_operator.conditions import CANCEL_REFUSED, conditions_of
-from saga_operator.history import Attempt, History, entries
-from saga_operator.order import Order
-from saga_operator.saga import (
+from saga_operator.process import reasons
+from saga_operator.process.order import Order
+from saga_operator.process.saga import (
     FINISHED,
     Compensation,
     Desired,
@@ -18,8 +16,10 @@ from saga_operator.saga import (
     StepRecord,
     StepState,
 )
-from saga_operator.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
-from saga_operator.times import from_wire, to_wire
+from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
+from saga_operator.resource.attempts import Attempt, History, entries
+from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
+from saga_operator.resource.times import from_wire, to_wire
 
 Json = dict[str, Any]
 

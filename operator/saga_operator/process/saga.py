@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.order import Order
-from saga_operator.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
+from saga_operator.process import reasons
+from saga_operator.process.order import Order
+from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
 
 MESSAGE_LENGTH: Final = 512
 """Characters; the status of a resource stays small (its size is what a write costs)."""

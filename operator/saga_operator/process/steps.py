@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final
 
-from saga_operator.order import Order
+from saga_operator.process.order import Order
 
 Body = Mapping[str, Any]
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from saga_operator import reasons
-from saga_operator.conditions import conditions_of, participant_error
-from saga_operator.saga import Desired, Phase, Saga, is_stuck
+from saga_operator.process import reasons
+from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
+from saga_operator.resource.conditions import conditions_of, participant_error
 
 
 @dataclass(frozen=True, slots=True)

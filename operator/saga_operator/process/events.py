@@ -6,7 +6,7 @@
 
 from dataclasses import dataclass
 
-from saga_operator.saga import Desired, Intervention
+from saga_operator.process.saga import Desired, Intervention
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.backoff import backoff
-from saga_operator.events import AlreadyConfirmed, InProgress, Unavailable, Undone
-from saga_operator.saga import (
+from saga_operator.process import reasons
+from saga_operator.process.backoff import backoff
+from saga_operator.process.events import AlreadyConfirmed, InProgress, Unavailable, Undone
+from saga_operator.process.saga import (
     MESSAGE_LENGTH,
     Compensation,
     Failure,
@@ -15,7 +15,7 @@ from saga_operator.saga import (
     StepState,
     refused_for_business,
 )
-from saga_operator.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
+from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
 
 COMPENSATION_ATTEMPTS: Final = 20
 """About eight minutes of trying with the default back-off: then a person is told."""

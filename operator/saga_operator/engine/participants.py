@@ -16,9 +16,9 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from saga_operator import reasons
-from saga_operator.decide import Do, Undo
-from saga_operator.events import (
+from saga_operator.process import reasons
+from saga_operator.process.decide import Do, Undo
+from saga_operator.process.events import (
     AlreadyConfirmed,
     InProgress,
     OrderIDUsed,
@@ -28,9 +28,9 @@ from saga_operator.events import (
     Unavailable,
     Undone,
 )
-from saga_operator.saga import Saga
+from saga_operator.process.saga import Saga
+from saga_operator.process.steps import FIRST, ORDER_SAGA, PIVOT, Step, idempotency_key, request_body
 from saga_operator.settings import Settings
-from saga_operator.steps import FIRST, ORDER_SAGA, PIVOT, Step, idempotency_key, request_body
 
 TRY_AGAIN: Final = frozenset({408, 425, 429})
 """Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585); every 5xx does as well."""

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from common.kube import FINALIZER, Events, KubeError, OrderSagas, Unavailable
-from saga_operator import telemetry
-from saga_operator.announcements import Announcement
-from saga_operator.downstream import Downstream
-from saga_operator.finalizers import FinalizerQueue
+from saga_operator import metrics
+from saga_operator.engine.breaker import Downstream
+from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.participants import Participants
+from saga_operator.engine.recorder import version_of
+from saga_operator.engine.worker import SagaRun
 from saga_operator.measure import measure_end, measure_start
-from saga_operator.participants import Participants
-from saga_operator.record import version_of
-from saga_operator.run import SagaRun
-from saga_operator.saga import FINISHED, Phase
+from saga_operator.process.saga import FINISHED, Phase
+from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.kube_events import Announcement
+from saga_operator.resource.times import Clock
 from saga_operator.settings import Settings
-from saga_operator.steps import ORDER_SAGA
-from saga_operator.times import Clock
 
 log = logging.getLogger(__name__)
 
@@ -223,9 +223,9 @@ class Engine:
             patch = self.sagas.patch_status if kind == "status" else self.sagas.patch
             answer = await patch(name, body)
         except KubeError as error:
-            telemetry.API_WRITES.labels(kind, error.reason).inc()
+            metrics.API_WRITES.labels(kind, error.reason).inc()
             raise
-        telemetry.API_WRITES.labels(kind, "OK").inc()
+        metrics.API_WRITES.labels(kind, "OK").inc()
         return answer
 
     async def pause(self, attempt: int, error: KubeError) -> None:
@@ -240,7 +240,7 @@ class Engine:
         try:
             self._announcements.put_nowait((resource, announcement))
         except asyncio.QueueFull:
-            telemetry.EVENTS_DROPPED.labels("queue_full").inc()
+            metrics.EVENTS_DROPPED.labels("queue_full").inc()
 
     async def _send_announcements(self) -> None:
         while True:
@@ -248,5 +248,5 @@ class Engine:
             try:
                 await self._events.create(resource, type_=said.type, reason=said.reason, message=said.message)
             except KubeError as error:
-                telemetry.EVENTS_DROPPED.labels(error.reason).inc()
+                metrics.EVENTS_DROPPED.labels(error.reason).inc()
                 log.debug("event %s of %s was not written: %s", said.reason, resource["metadata"]["name"], error)

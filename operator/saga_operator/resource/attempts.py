@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saga_operator.events import Answer
-from saga_operator.times import from_wire, to_wire
+from saga_operator.process.events import Answer
+from saga_operator.resource.times import from_wire, to_wire
 
 Json = dict[str, Any]
 

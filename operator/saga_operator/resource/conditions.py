@@ -5,9 +5,9 @@ execution, so that Flux, Argo CD and `kubectl wait` understand them; Reconciling
 from dataclasses import dataclass
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
-from saga_operator.steps import BY_NAME, ORDER_SAGA, PIVOT, Kind
+from saga_operator.process import reasons
+from saga_operator.process.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
+from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT, Kind
 
 TRUE: Final = "True"
 FALSE: Final = "False"

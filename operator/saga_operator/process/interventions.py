@@ -3,9 +3,17 @@
 from dataclasses import replace
 from typing import Final
 
-from saga_operator import reasons
-from saga_operator.saga import MESSAGE_LENGTH, Intervention, Saga, StepRecord, StepState, is_stuck, settled_forward
-from saga_operator.steps import BACKWARD, BY_NAME, Kind
+from saga_operator.process import reasons
+from saga_operator.process.saga import (
+    MESSAGE_LENGTH,
+    Intervention,
+    Saga,
+    StepRecord,
+    StepState,
+    is_stuck,
+    settled_forward,
+)
+from saga_operator.process.steps import BACKWARD, BY_NAME, Kind
 
 REMEMBERED: Final = 32
 """Ids of earlier interventions: more than a person gives to one saga, and about 2 KB of its status at the most."""

@@ -6,8 +6,8 @@ There is deliberately no event among its arguments: after a restart there is non
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saga_operator.saga import Phase, Saga, StepRecord, is_stuck, settled_backward, settled_forward
-from saga_operator.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
+from saga_operator.process.saga import Phase, Saga, StepRecord, is_stuck, settled_backward, settled_forward
+from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
 
 
 @dataclass(frozen=True, slots=True)

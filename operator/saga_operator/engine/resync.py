@@ -11,10 +11,10 @@ import aiohttp
 import httpx
 
 from common.kube import FINALIZER, Conflict, KubeError, NotFound
-from saga_operator import telemetry
-from saga_operator.engine import LIVE, Engine
-from saga_operator.saga import FINISHED
-from saga_operator.times import from_wire
+from saga_operator import metrics
+from saga_operator.engine.engine import LIVE, Engine
+from saga_operator.process.saga import FINISHED
+from saga_operator.resource.times import from_wire
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ async def _live(engine: Engine) -> None:
         for resource in page.items:
             listed.add(resource["metadata"]["uid"])
             if engine.submit(resource, listed_at=began):
-                telemetry.SWEEP_RESUMED.inc()
+                metrics.SWEEP_RESUMED.inc()
                 log.info("the sweep took up saga %s", resource["metadata"]["name"])
     for uid, run in engine.running.items():
         if uid in running_before and uid not in listed:

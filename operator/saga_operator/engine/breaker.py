@@ -16,8 +16,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from saga_operator import reasons, telemetry
-from saga_operator.events import Outcome, Paused, Unavailable
+from saga_operator import metrics
+from saga_operator.process import reasons
+from saga_operator.process.events import Outcome, Paused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Downstream:
         self._probe_after = FIRST_PROBE
         self._waiting: OrderedDict[str, Callable[[], None]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
-        telemetry.BREAKER.labels(name).set(0)
+        metrics.BREAKER.labels(name).set(0)
 
     @property
     def is_open(self) -> bool:
@@ -141,12 +142,12 @@ class Downstream:
         if self._limit >= self._concurrency:
             log.info("%s is back", self._name)
             self._limit = None
-            telemetry.BREAKER.labels(self._name).set(0)
+            metrics.BREAKER.labels(self._name).set(0)
         self._wake()
 
     def _open(self) -> None:
         self._limit, self._round = 0, []
-        telemetry.BREAKER.labels(self._name).set(1)
+        metrics.BREAKER.labels(self._name).set(1)
         self._call_later(self._probe_after)
 
     def _probe(self) -> None:
