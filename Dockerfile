@@ -62,6 +62,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     MALLOC_ARENA_MAX=2 \
     TMPDIR=/dev/shm
 COPY --from=build /opt/venv /opt/venv
+COPY images/probe.py /app/probe.py
 COPY --from=build /app/common /app/common
 COPY --from=build /app/ordersaga-*.dist-info /app/ordersaga.dist-info
 WORKDIR /app
@@ -84,7 +85,7 @@ ENV ORDERSAGA_HEALTH_HOST=0.0.0.0 \
     ORDERSAGA_HEALTH_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s \
-    CMD ["python", "-IS", "/app/common/probe.py", "ORDERSAGA_HEALTH_PORT", "/healthz"]
+    CMD ["python", "-IS", "/app/probe.py", "ORDERSAGA_HEALTH_PORT", "/healthz"]
 LABEL org.opencontainers.image.title="OrderSaga operator"
 CMD ["python", "-m", "saga_operator"]
 
@@ -123,6 +124,6 @@ ENV UVICORN_APP=${SERVICE_DIR:+services.$SERVICE_DIR.main:app} \
     UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s \
-    CMD ["python", "-IS", "/app/common/probe.py", "UVICORN_PORT", "/health"]
+    CMD ["python", "-IS", "/app/probe.py", "UVICORN_PORT", "/health"]
 LABEL org.opencontainers.image.title="OrderSaga ${SERVICE_DIR} service"
 CMD ["uvicorn"]

@@ -2,7 +2,7 @@
 
 Every answer that isn't a success is problem+json (RFC 9457) with three things a program can rely on: `code`
 (snake_case, stable), `detail` (for a person: what to do) and `retryable`. A route raises one of these; the handlers of
-`common.app` write the answer.
+`common.web.app` write the answer.
 
     Problem
     ├── Refused          409, a business no: stored under the key, answered the same for ever

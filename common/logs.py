@@ -55,7 +55,7 @@ def configure_logging(service: str, *, format: str = "json", level: str = "INFO"
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    logging.getLogger("uvicorn.access").disabled = True  # common.access writes that line, with order and step
+    logging.getLogger("uvicorn.access").disabled = True  # common.web.middleware writes that line, with order and step
     for noisy in ("pymongo", "httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

@@ -10,12 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from common.app import Service, create_app, respond
 from common.barrier import LISTED
 from common.errors import SAGA_STATUSES, Invalid, NotFound, documented
-from common.idempotency import SagaKey, saga_key
-from common.pagination import PagingQuery, page
 from common.settings import ServiceSettings
+from common.web.app import Service, create_app, respond
+from common.web.idempotency import SagaKey, saga_key
+from common.web.pagination import PagingQuery, page
 from common.wire import OrderId, Page, ProductId
 from services.inventory import products, reservations
 from services.inventory.models import (

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.barrier import LISTED, Answer, Barrier, Call, Done, Refused, Write
+from common.barrier.rules import Decision, answered, gate
+from common.barrier.state import Record
 from common.errors import NotFound
 from common.mongo import Database, Document, Index, Mongo, Session
-from common.record import Record
-from common.transitions import Decision, answered, gate
 from services.inventory.models import Line, ReserveRequest
 from services.inventory.products import Products, Turns
 from services.inventory.rules import dispatching, releasing, reserving, why_not

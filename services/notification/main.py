@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
-from common.app import Service, create_app, respond
 from common.errors import SAGA_STATUSES, documented
-from common.idempotency import SagaKey, saga_key
-from common.pagination import PagingQuery
 from common.settings import ServiceSettings
+from common.web.app import Service, create_app, respond
+from common.web.idempotency import SagaKey, saga_key
+from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page, Reference
 from services.notification import contacts, notifications
 from services.notification.contacts import Contacts

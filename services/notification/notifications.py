@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.barrier import LISTED, Barrier, Refused
-from common.claims import Accepted, Claims, Happened
+from common.barrier.claims import Accepted, Claims, Happened
+from common.barrier.rules import Answer, Call, Document
 from common.errors import NotFound
 from common.mongo import Database, Index
-from common.pagination import Paging, page
-from common.transitions import Answer, Call, Document
+from common.web.pagination import Paging, page
 from common.wire import Page
 from services.notification.contacts import Contacts
 from services.notification.messages import Provider, render

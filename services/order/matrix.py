@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from common.record import Record
+from common.barrier.state import Record
 from services.order.models import Content, OrderStatus
 
 Action = Literal["create", "confirm", "reject", "cancel"]

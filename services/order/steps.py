@@ -6,9 +6,7 @@ and content, so that it may be asked for ever, by the operator and by a client's
 
 from typing import Any
 
-from common.errors import NotFound, Problem, Refused
-from common.record import Record
-from common.transitions import (
+from common.barrier.rules import (
     Answer,
     Call,
     Decision,
@@ -21,6 +19,8 @@ from common.transitions import (
     gate,
     raised,
 )
+from common.barrier.state import Record
+from common.errors import NotFound, Problem, Refused
 from services.order.matrix import (
     BLOCKED_CUSTOMER,
     Become,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from common.barrier import LISTED, Answer, Barrier
+from common.barrier.rules import Call, Document
 from common.errors import NotFound, Refused
 from common.mongo import Database, Index
-from common.pagination import Paging, page
-from common.transitions import Call, Document
+from common.web.pagination import Paging, page
 from common.wire import Page
 from services.order import steps
 from services.order.matrix import NEXT_FULFILMENT

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from common.app import NoAnswer, Service, create_app, respond
-from common.background import in_background
 from common.errors import SAGA_STATUSES, NotFound, documented
-from common.idempotency import SagaKey, saga_key
-from common.pagination import PagingQuery
 from common.settings import ServiceSettings
+from common.web.app import NoAnswer, Service, create_app, respond
+from common.web.background import in_background
+from common.web.idempotency import SagaKey, saga_key
+from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
 from services.payment.models import (
     NothingUndone,

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from common.barrier import LISTED, Barrier, Refused
-from common.claims import Accepted, Claims, Happened, waiting_index
+from common.barrier.claims import Accepted, Claims, Happened, waiting_index
+from common.barrier.rules import DO, Answer, Call, Document
+from common.barrier.state import Record
 from common.errors import NotFound, Problem
 from common.mongo import Database, Index, PyMongoError
-from common.pagination import Paging, page
-from common.record import Record
-from common.transitions import DO, Answer, Call, Document
+from common.web.pagination import Paging, page
 from common.wire import Page
 from services.payment import rules
 from services.payment.models import Payment, ProcessPayment, Status

@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
 
-from common.app import Service, create_app, respond
 from common.barrier import LISTED
 from common.errors import SAGA_STATUSES, NotFound, documented
-from common.idempotency import SagaKey, saga_key
-from common.pagination import PagingQuery, page
 from common.settings import ServiceSettings
+from common.web.app import Service, create_app, respond
+from common.web.idempotency import SagaKey, saga_key
+from common.web.pagination import PagingQuery, page
 from common.wire import CustomerId, OrderId, Page, Reference
 from services.shipping import addresses, shipments
 from services.shipping.addresses import Addresses

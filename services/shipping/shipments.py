@@ -1,17 +1,17 @@
 """Shipments: one document per order, booked with a carrier.
 
 A carrier is outside the database, as a payment provider is: so a booking is claimed on the document, asked for under
-the carrier's own key, and settled (common.claims), instead of being written in one transaction with the test carrier's
+the carrier's own key, and settled (`common.barrier`), not written in one transaction with the test carrier's
 ledger, which no real carrier would take part in. A call that dies in between is taken over, and asks again under the
 same key: at most one booking and one cancellation per order. An undo leaves its tombstone, and the status `cancelled`,
 before the carrier is asked: from then on nobody can hand the parcel over.
 """
 
 from common.barrier import Answer, Barrier, Call, Document, Refused
-from common.claims import Claims, Happened
-from common.effects import Fields
+from common.barrier.claims import Claims, Happened
+from common.barrier.effects import Fields
+from common.barrier.state import Record
 from common.mongo import Database, Index
-from common.record import Record
 from services.shipping.addresses import Addresses
 from services.shipping.carrier import Carrier
 from services.shipping.models import ScheduleRequest, Shipment, ShipmentStatus
@@ -29,7 +29,7 @@ INDEXES = (Index.on(SHIPMENTS, "customer_id"), Index.on(SHIPMENTS, "status"))
 
 
 class Booking:
-    """The effect of a shipment: the carrier's booking (common.claims.Effect)."""
+    """The effect of a shipment: the carrier's booking (common.barrier.claims.Effect)."""
 
     def __init__(self, addresses: Addresses, carrier: Carrier) -> None:
         self._addresses = addresses

@@ -35,7 +35,7 @@ def port() -> Iterator[int]:
 
 def probe(port: int, path: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-IS", CHECKOUT / "common/probe.py", "A_PORT", path],
+        [sys.executable, "-IS", CHECKOUT / "images/probe.py", "A_PORT", path],
         env={"A_PORT": str(port)},
         capture_output=True,
         text=True,

@@ -9,9 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from common.app import Service
 from common.mongo import Database
 from common.settings import ServiceSettings
+from common.web.app import Service
 from ordersaga.conformance.claims import Claim
 from ordersaga.conformance.subject import Json, Route, Subject
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from common.app import Service
 from common.mongo import Database
 from common.settings import ServiceSettings
+from common.web.app import Service
 from ordersaga.conformance.subject import Body, Json, Route, Subject
 from services.inventory import main as inventory
 from services.notification import main as notification

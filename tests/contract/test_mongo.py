@@ -9,9 +9,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from common.app import create_app
 from common.mongo import Database, DuplicateKeyError, Index, Mongo, Session
 from common.settings import ServiceSettings
+from common.web.app import create_app
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["motor", "pymongo"])

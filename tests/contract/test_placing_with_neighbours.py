@@ -14,9 +14,9 @@ import httpx
 import pytest
 import uvicorn
 
-from common.app import Service
 from common.kube import KubeClient, NotFound, OrderSagas
 from common.settings import ServiceSettings
+from common.web.app import Service
 from dev.testing import TestControlPlane
 from services.inventory.main import build as inventory
 from services.notification.main import build as notification

@@ -6,9 +6,9 @@ import prometheus_client
 import pytest
 import yaml
 
-from common.metrics import ServiceMetrics
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
+from common.web.metrics import ServiceMetrics
 from dev.deploy import render
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 from fastapi import APIRouter
 
-from common.app import create_app
 from common.errors import NotFound, Refused
 from common.logs import configure_logging
 from common.mongo import Index
 from common.settings import ServiceSettings
+from common.web.app import create_app
 from common.wire import Body, Quantity
 
 router = APIRouter(prefix="/api/things")

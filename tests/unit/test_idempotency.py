@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import Problem
-from common.idempotency import SagaKey, fingerprint, saga_key
+from common.web.idempotency import SagaKey, fingerprint, saga_key
 from common.wire import OrderBody, OrderLine
 
 

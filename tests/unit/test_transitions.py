@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from common import transitions
+from common.barrier import rules
+from common.barrier.rules import Answer, Call, Done, Write
+from common.barrier.state import Operation, Record
 from common.errors import Refused
-from common.record import Operation, Record
-from common.transitions import Answer, Call, Done, Write
 
 
 def call(
@@ -35,7 +35,7 @@ def written(document: dict[str, Any] | None, decision: Any) -> dict[str, Any]:
 
 
 def booked(epoch: int | None = None) -> dict[str, Any]:
-    return written(None, transitions.do(call(epoch=epoch), None, book))
+    return written(None, rules.do(call(epoch=epoch), None, book))
 
 
 def code(decision: Any) -> str:
@@ -45,64 +45,64 @@ def code(decision: Any) -> str:
 
 
 def test_a_first_do_is_one_write_with_its_answer_stored() -> None:
-    decision = transitions.do(call(), None, book)
+    decision = rules.do(call(), None, book)
     assert isinstance(decision, Write)
     assert (decision.answer.status, decision.effect, decision.record.version) == (200, True, 1)
     assert decision.record.get("do") == Operation("body", "answered", 200, decision.answer.body)
 
 
 def test_a_replay_writes_nothing() -> None:
-    assert transitions.do(call(), booked(), refuse) == Answer(200, {"order_id": "o-1", "status": "booked"})
+    assert rules.do(call(), booked(), refuse) == Answer(200, {"order_id": "o-1", "status": "booked"})
 
 
 def test_a_refusal_is_stored_and_replayed() -> None:
-    refused = written(None, transitions.do(call(), None, refuse))
+    refused = written(None, rules.do(call(), None, refuse))
     assert refused["status"] == "refused"
-    replay = transitions.do(call(), refused, book)
+    replay = rules.do(call(), refused, book)
     assert isinstance(replay, Answer)
     assert (replay.status, replay.body["code"], replay.body["order_id"]) == (409, "out_of_stock", "o-1")
 
 
 def test_the_undo_of_a_refusal_finds_nothing_and_leaves_a_tombstone() -> None:
-    refused = written(None, transitions.do(call(), None, refuse))
-    decision = transitions.undo(call("undo"), refused, take_back)
+    refused = written(None, rules.do(call(), None, refuse))
+    decision = rules.undo(call("undo"), refused, take_back)
     assert isinstance(decision, Write)
     assert (decision.answer.body["effect"], decision.effect, decision.record.tombstone) == ("none", False, True)
 
 
 def test_an_undo_that_is_refused_stores_nothing_and_leaves_no_tombstone() -> None:
-    decision = transitions.undo(call("undo"), booked(), refuse)
+    decision = rules.undo(call("undo"), booked(), refuse)
     assert isinstance(decision, Answer)
     assert (decision.status, decision.body["code"]) == (409, "out_of_stock")
 
 
 def test_content_outranks_the_tombstone() -> None:
     """Somebody else's order under the same id must not be told that it was rolled back: it never was."""
-    undone = written(booked(), transitions.undo(call("undo"), booked(), take_back))
-    assert code(transitions.do(call(fingerprint="other"), undone, book)) == "key_reused"
-    assert code(transitions.do(call(), undone, book)) == "compensated"
+    undone = written(booked(), rules.undo(call("undo"), booked(), take_back))
+    assert code(rules.do(call(fingerprint="other"), undone, book)) == "key_reused"
+    assert code(rules.do(call(), undone, book)) == "compensated"
 
 
 def test_the_epoch_comes_before_everything() -> None:
     document = booked(epoch=7)
     for late in (call(epoch=6), call(epoch=6, fingerprint="other"), call(epoch=6, namespace="elsewhere")):
-        answer = transitions.do(late, document, book)
+        answer = rules.do(late, document, book)
         assert isinstance(answer, Answer)
         assert (answer.status, answer.body["code"]) == (412, "stale_epoch")
 
 
 def test_a_higher_epoch_is_raised_with_whatever_is_answered() -> None:
     document = booked(epoch=7)
-    raised = transitions.do(call(epoch=8), document, book)
+    raised = rules.do(call(epoch=8), document, book)
     assert isinstance(raised, Write)
     assert (raised.record.epoch, raised.answer.status, raised.effect) == (8, 200, False)
-    assert isinstance(transitions.do(call(epoch=7), document, book), Answer)
-    assert isinstance(transitions.do(call(), document, book), Answer)
+    assert isinstance(rules.do(call(epoch=7), document, book), Answer)
+    assert isinstance(rules.do(call(), document, book), Answer)
 
 
 def test_another_namespace_gets_nothing() -> None:
-    assert code(transitions.do(call(namespace="elsewhere"), booked(), book)) == "order_id_used"
-    assert code(transitions.undo(call("undo", namespace="elsewhere"), booked(), take_back)) == "order_id_used"
+    assert code(rules.do(call(namespace="elsewhere"), booked(), book)) == "order_id_used"
+    assert code(rules.undo(call("undo", namespace="elsewhere"), booked(), take_back)) == "order_id_used"
 
 
 @pytest.mark.parametrize("state", ["running", "pending", "answered"])

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from common.barrier import Barrier
-from common.claims import Accepted, Claims, Happened
+from common.barrier.claims import Accepted, Claims, Happened
+from common.barrier.rules import Answer, Call
 from common.errors import Problem, Refused, Unavailable
 from common.mongo import DuplicateKeyError
-from common.transitions import Answer, Call
 
 
 @dataclass

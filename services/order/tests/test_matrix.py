@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.record import Record
+from common.barrier.state import Record
 from services.order.matrix import Become, Refuse, Same, row_of, same_content, verdict
 from services.order.models import EXAMPLE_CONTENT, Content
 

@@ -8,7 +8,7 @@ PARTICIPANTS = (
     Remedy(
         "a repeated call replays its stored answer",
         1,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         'if operation is not None and operation.state == "answered":\n        return raised(',
         "if False and operation is not None:\n        return raised(",
         f"{RESERVATIONS}::test_a_reserve_sent_many_times_at_once_reserves_once",
@@ -16,7 +16,7 @@ PARTICIPANTS = (
     Remedy(
         "an undo leaves a tombstone, also when it found nothing",
         2,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "return answered(call, record.with_tombstone(), undone(",
         "return answered(call, record, undone(",
         f"{RESERVATIONS}::test_a_late_reserve_meets_the_tombstone",
@@ -24,7 +24,7 @@ PARTICIPANTS = (
     Remedy(
         "a late do meets the tombstone",
         3,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "if forward and record.tombstone:",
         "if False and forward and record.tombstone:",
         f"{RESERVATIONS}::test_a_reserve_that_was_released_doesnt_come_back",
@@ -32,7 +32,7 @@ PARTICIPANTS = (
     Remedy(
         "every write is conditional on the version it was decided on",
         3,
-        "common/barrier.py",
+        "common/barrier/barrier.py",
         'where = {"_id": id, "barrier.version": document["barrier"]["version"]}',
         'where = {"_id": id}',
         "services/order/tests/test_steps.py::test_confirm_and_reject_at_once_have_one_winner",
@@ -40,7 +40,7 @@ PARTICIPANTS = (
     Remedy(
         "a participant refuses the epoch of a former holder of the Lease",
         7,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "if call.epoch is not None and call.epoch < record.epoch:",
         "if False and call.epoch is not None:",
         "services/order/tests/test_steps.py::test_an_older_epoch_is_stale_and_changes_nothing",
@@ -56,7 +56,7 @@ PARTICIPANTS = (
     Remedy(
         "a resource that is applied again meets the answers of the first",
         1,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         'if operation is not None and operation.state == "answered":\n        return raised(',
         "if False and operation is not None:\n        return raised(",
         "tests/e2e/test_orders_in_git.py::test_a_completed_order_that_is_applied_again_is_completed_again_and_charged_once",
@@ -64,7 +64,7 @@ PARTICIPANTS = (
     Remedy(
         "a key with another body is refused",
         1,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "operation.fingerprint != call.fingerprint:",
         "False:",
         "services/inventory/tests/test_reservations.py::test_the_same_key_with_another_body_is_refused",
@@ -72,7 +72,7 @@ PARTICIPANTS = (
     Remedy(
         "an effect belongs to one namespace's order",
         1,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "if record.namespace and record.namespace != call.namespace:",
         "if False:",
         "services/order/tests/test_steps.py::test_another_namespace_cannot_use_the_order",
@@ -88,7 +88,7 @@ PARTICIPANTS = (
     Remedy(
         "a fingerprint leaves out what has its default",
         1,
-        "common/idempotency.py",
+        "common/web/idempotency.py",
         "exclude_defaults=True",
         "exclude_defaults=False",
         "tests/unit/test_idempotency.py::test_a_release_that_adds_an_optional_field_changes_no_fingerprint",
@@ -104,7 +104,7 @@ PARTICIPANTS = (
     Remedy(
         "a claim keeps others waiting while its lease lasts",
         1,
-        "common/claims.py",
+        "common/barrier/claims.py",
         "return transitions.running(call, RETRY_AFTER) if before is not None and before.held(self._clock()) else None",
         "return None",
         "tests/contract/test_crash_between.py::test_while_the_lease_lasts_others_are_told_to_wait",
@@ -112,7 +112,7 @@ PARTICIPANTS = (
     Remedy(
         "an undo during a do leaves its tombstone before it waits",
         2,
-        "common/claims.py",
+        "common/barrier/claims.py",
         "transitions.raised(call, record, busy) if record.tombstone else transitions.change(call, marked, busy)",
         "transitions.raised(call, record, busy)",
         "tests/contract/test_crash_between.py::test_an_undo_during_the_do_leaves_its_tombstone_at_once",
@@ -120,7 +120,7 @@ PARTICIPANTS = (
     Remedy(
         "an undo writes its tombstone before it asks outside",
         2,
-        "common/claims.py",
+        "common/barrier/claims.py",
         "claimed, fields = marked.with_operation(UNDO,",
         "claimed, fields = record.with_operation(UNDO,",
         "services/payment/tests/test_refund.py::test_a_charge_meets_the_tombstone_of_a_refund_that_has_not_succeeded_yet",
@@ -128,7 +128,7 @@ PARTICIPANTS = (
     Remedy(
         "a claim that died is resolved by asking the provider",
         4,
-        "common/claims.py",
+        "common/barrier/claims.py",
         "if not Record.of(document).happened(DO):  # it died",
         "if False:  # it died",
         "tests/contract/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
@@ -136,7 +136,7 @@ PARTICIPANTS = (
     Remedy(
         "a provider's lost answer leaves the claim in doubt",
         4,
-        "common/attempts.py",
+        "common/barrier/attempts.py",
         'forget=self._forget and self._operation == "undo"',
         "forget=self._forget",
         "services/shipping/tests/test_shipments.py::test_a_booking_whose_answer_got_lost_is_cancelled_too",
@@ -144,7 +144,7 @@ PARTICIPANTS = (
     Remedy(
         "a service is not ready before its indexes exist",
         3,
-        "common/app.py",
+        "common/web/app.py",
         "if not self.indexes_exist:",
         "if False:",
         "tests/contract/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
@@ -160,7 +160,7 @@ PARTICIPANTS = (
     Remedy(
         "a higher epoch is kept with whatever is answered",
         7,
-        "common/transitions.py",
+        "common/barrier/rules.py",
         "return change(call, record, answer) if (call.epoch or 0) > record.epoch else answer",
         "return answer",
         "tests/unit/test_transitions.py::test_a_higher_epoch_is_raised_with_whatever_is_answered",

@@ -21,14 +21,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from common import transitions
-from common.attempts import Attempt
-from common.barrier import Barrier
-from common.effects import Accepted, Effect, Fields, Happened
+from common.barrier import rules
+from common.barrier.attempts import Attempt
+from common.barrier.barrier import Barrier
+from common.barrier.effects import Accepted, Effect, Fields, Happened
+from common.barrier.rules import DO, UNDO, Answer, Call, Decision, Document, Write
+from common.barrier.state import Operation, Record
 from common.errors import NotFound, Problem, Refused
 from common.mongo import Index
-from common.record import Operation, Record
-from common.transitions import DO, UNDO, Answer, Call, Decision, Document, Write
 from common.wire import utcnow
 
 __all__ = ["Accepted", "Claims", "Effect", "Happened", "waiting_index"]
@@ -66,14 +66,14 @@ class Claims:
         def claim(document: Document | None) -> Decision:
             nonlocal first
             record = Record.of(document)
-            if (decision := transitions.gate(call, record, forward=True)) is not None:
+            if (decision := rules.gate(call, record, forward=True)) is not None:
                 return decision
             before = record.get(DO)
             if (busy := self._busy(call, before, document)) is not None:
-                return transitions.raised(call, record, busy)
+                return rules.raised(call, record, busy)
             first = before is None
             claimed = record.with_operation(DO, self._running(call, token))
-            return transitions.change(call, claimed, _PROCEED, fields=fields if first else None)
+            return rules.change(call, claimed, _PROCEED, fields=fields if first else None)
 
         decision, document = await self._barrier.commit(key, claim, new=True)
         if document is None or not _proceeds(decision):
@@ -87,10 +87,10 @@ class Claims:
 
         def claim(document: Document | None) -> Decision:
             record = Record.of(document)
-            if (decision := transitions.gate(call, record, forward=False)) is not None:
+            if (decision := rules.gate(call, record, forward=False)) is not None:
                 return decision
             if (busy := self._busy(call, record.get(UNDO), document)) is not None:
-                return transitions.raised(call, record, busy)
+                return rules.raised(call, record, busy)
             return self._claim_undo(call, document, record, token)
 
         decision, document = await self._barrier.commit(key, claim)
@@ -112,11 +112,11 @@ class Claims:
         call = Call(f"{record.namespace}/{order_id}", record.namespace, order_id, direction, "")
         operation = record.get(direction)
         if direction == DO and record.tombstone:
-            return transitions.compensated(call)
+            return rules.compensated(call)
         if operation is not None and operation.state == "answered":
             return Answer(operation.status, operation.body)
         if operation is not None:
-            return self._busy(call, operation, document) or transitions.running(call, RETRY_AFTER)
+            return self._busy(call, operation, document) or rules.running(call, RETRY_AFTER)
         if direction == UNDO and record.tombstone:
             detail = f"order {order_id}: the last attempt to undo it failed; POST it again"
             return Answer.of(Problem(detail, status=409, code="undo_failed", retryable=True), order_id)
@@ -154,16 +154,14 @@ class Claims:
         if before.state == "pending":
             return self._undo_later(call, document)
         if before.held(self._clock()):
-            busy = transitions.running(call, RETRY_AFTER)
-            return (
-                transitions.raised(call, record, busy) if record.tombstone else transitions.change(call, marked, busy)
-            )
+            busy = rules.running(call, RETRY_AFTER)
+            return rules.raised(call, record, busy) if record.tombstone else rules.change(call, marked, busy)
         claimed, fields = marked.with_operation(UNDO, self._running(call, token)), None
         if before.happened:
             fields = self._effect.taking_back(document)
         else:  # The dead may only be slow: what they hear no longer speaks for the claim, since we ask as well.
             claimed = claimed.with_operation(DO, replace(before, token=token, until=None))
-        return transitions.change(call, claimed, _PROCEED, fields=fields)
+        return rules.change(call, claimed, _PROCEED, fields=fields)
 
     def _undo_later(self, call: Call, document: Document | None) -> Decision:
         """The do waits for its settlement, so the undo does too."""
@@ -171,7 +169,7 @@ class Claims:
         fields = self._effect.taking_back(document or {})
         answer = self._accepted(call.order_id, UNDO, {**(document or {}), **fields})
         waiting = record.with_operation(UNDO, Operation(call.fingerprint, "pending"))
-        return transitions.change(call, waiting, answer, fields=fields)
+        return rules.change(call, waiting, answer, fields=fields)
 
     async def _settle_do(self, call: Call, key: str, result: Happened | Accepted | Refused, known: Document) -> Answer:
         """Write down what the provider said of the do, unless it is written already."""
@@ -183,7 +181,7 @@ class Claims:
             fingerprint = (before or call).fingerprint
             if before is not None and before.state == "answered":
                 answer = Answer(before.status, before.body)
-                return transitions.compensated(call) if record.tombstone else answer
+                return rules.compensated(call) if record.tombstone else answer
             if isinstance(result, Accepted):
                 answer, after = self._accepted(call.order_id, DO, merged), Operation(fingerprint, "pending")
             else:
@@ -193,8 +191,8 @@ class Claims:
                     else Answer(200, self._effect.resource(merged))
                 )
                 after = Operation(fingerprint, "answered", status=answer.status, body=answer.body)
-            answer = transitions.compensated(call) if record.tombstone else answer
-            return transitions.change(call, record.with_operation(DO, after), answer, fields=result.fields)
+            answer = rules.compensated(call) if record.tombstone else answer
+            return rules.change(call, record.with_operation(DO, after), answer, fields=result.fields)
 
         decision, _ = await self._barrier.commit(key, settle, known=known)
         return _answer(decision)
@@ -234,13 +232,13 @@ class Claims:
         before = record.get(UNDO)
         kept = Operation(before.fingerprint if before else call.fingerprint, "answered", 200, answer.body)
         record = record.with_tombstone().with_operation(UNDO, kept)
-        return transitions.change(call, record, answer, fields=fields, effect=happened)
+        return rules.change(call, record, answer, fields=fields, effect=happened)
 
     def _busy(self, call: Call, before: Operation | None, document: Document | None) -> Answer | None:
         """202 while the provider settles it, 409 while somebody else is at work, None if the way is free."""
         if before is not None and before.state == "pending":
             return self._accepted(call.order_id, call.operation, document or {})
-        return transitions.running(call, RETRY_AFTER) if before is not None and before.held(self._clock()) else None
+        return rules.running(call, RETRY_AFTER) if before is not None and before.held(self._clock()) else None
 
     def _running(self, call: Call, token: str) -> Operation:
         return Operation(call.fingerprint, "running", token=token, until=self._clock() + LEASE)

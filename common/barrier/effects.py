@@ -1,10 +1,10 @@
-"""What a participant with an effect outside the database tells the barrier about it (see common.claims)."""
+"""What a participant with an effect outside the database tells the barrier about it (see common.barrier.claims)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from common.transitions import Document
+from common.barrier.rules import Document
 
 Fields: TypeAlias = Mapping[str, Any]
 

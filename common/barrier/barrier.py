@@ -1,43 +1,15 @@
-"""The barrier: calls at least once, effects at most once, whatever order they arrive in.
-
-One document per order holds the business fields and, under `barrier`, what was asked and answered (common.record).
-Every operation is a pure function of that document (common.transitions); the barrier applies its decision as ONE
-conditional write: an insert, which the unique `_id` decides, or an update matched on `barrier.version`. Whoever loses
-the race reads again and decides again. Nothing is ever "queried, then written".
-
-How a service uses it:
-
-    barrier = Barrier(database["shipments"], mongo)               # mongo only for `effects`
-    call = key.call(body)                                         # common.idempotency: headers + body -> Call
-
-    answer = await barrier.do(call, act)                          # act(document) -> Done(fields, body) | raise Refused
-    answer = await barrier.undo(call, act, none)                  # act takes the effect back, none: there was none
-    answer = await barrier.apply(id, transition)                  # any transition(document) -> Answer | Write
-    return respond(request, answer)                               # common.app: Answer -> Response
-
-* `act(document)` is pure and gets the document as it is (None for a first do). `Done.fields` are set in the document
-  (put `order_id` and `status` there: a document without `status` is only a tombstone or a refusal, is never listed and
-  is a 404), `Done.body` is the resource in the answer. An undo's answer gets `"effect": "undone" | "none"` by itself.
-* `raise Refused(code, detail, fields=…)` in a do's act: 409, stored under the key. In an undo's act: 409, not stored.
-* `effects=async (session, write) -> None`: work on other documents in the same transaction as the effect (stock). It
-  may raise Refused: the transaction is aborted and the refusal becomes the do's stored answer. It runs only with the
-  write that makes or takes back the effect, never for a replay, and again after a write conflict: no side effects
-  outside the session.
-* `id=` names the document if it isn't the order id (a message: order id and type).
-* Effects outside the database (a payment provider) go through common.claims, which is built on `commit`.
-* A change that isn't part of the saga (a parcel's progress) uses `modify`, so that no race gets past the version.
-"""
+"""The barrier of one collection: a decision becomes one conditional write, again and again until no race is lost."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
-from common import transitions
+from common.barrier import rules
+from common.barrier.rules import Act, Answer, Call, Decision, Document, Done, Transition, Write
+from common.barrier.state import Record
 from common.errors import Refused, Unavailable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
-from common.record import Record
-from common.transitions import Act, Answer, Call, Decision, Document, Done, Transition, Write
 
 __all__ = ["Act", "Answer", "Barrier", "Call", "Document", "Done", "Effects", "Refused", "Write"]
 
@@ -65,20 +37,20 @@ class Barrier:
         """Make the effect, or answer what was answered before, or refuse."""
         key = id or call.order_id
         try:
-            return await self.apply(key, lambda found: transitions.do(call, found, act), new=True, effects=effects)
+            return await self.apply(key, lambda found: rules.do(call, found, act), new=True, effects=effects)
         except Refused as refusal:  # by the effects: their transaction is aborted, the refusal is a fact now
             refused = refusal
 
         def refuse(_: Document | None) -> Done:
             raise refused
 
-        return await self.apply(key, lambda found: transitions.do(call, found, refuse), new=True)
+        return await self.apply(key, lambda found: rules.do(call, found, refuse), new=True)
 
     async def undo(
         self,
         call: Call,
         act: Act,
-        none: Act = transitions.nothing,
+        none: Act = rules.nothing,
         *,
         id: str | None = None,  # noqa: A002
         effects: Effects | None = None,
@@ -86,7 +58,7 @@ class Barrier:
         """Take the effect back if there is one, and leave the tombstone that a late do will meet."""
         try:
             return await self.apply(
-                id or call.order_id, lambda found: transitions.undo(call, found, act, none), effects=effects
+                id or call.order_id, lambda found: rules.undo(call, found, act, none), effects=effects
             )
         except Refused as refusal:
             return Answer.of(refusal, call.order_id)

@@ -31,14 +31,14 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from common.access import bounded, observed
-from common.background import in_background
 from common.errors import ProblemBody, Unavailable, documented
 from common.logs import configure_logging
-from common.metrics import CONTENT_TYPE, ServiceMetrics
 from common.mongo import Database, Index, Mongo, PyMongoError
-from common.problems import install_problem_handlers, respond
 from common.settings import ServiceSettings
+from common.web.background import in_background
+from common.web.metrics import CONTENT_TYPE, ServiceMetrics
+from common.web.middleware import bounded, observed
+from common.web.problems import install_problem_handlers, respond
 
 __all__ = ["NoAnswer", "Service", "create_app", "respond"]
 
@@ -77,7 +77,7 @@ class Service(FastAPI):
         except ConnectionResetError:
             raise  # NoAnswer without a server: whoever called in-process sees the connection break
         except Exception:
-            # Starlette's outermost handler has answered 500 (common.problems has logged it) and raises again for a
+            # Starlette's outermost handler has answered 500 (common.web.problems has logged it) and raises again for a
             # server that would log it once more.
             if scope.get("ordersaga.code") != "internal":
                 raise

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from common.barrier.state import Operation, Record
 from common.errors import Problem, Refused
-from common.record import Operation, Record
 
 Document: TypeAlias = Mapping[str, Any]
 DO, UNDO = "do", "undo"

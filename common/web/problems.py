@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
+from common.barrier.rules import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
-from common.transitions import Answer
 
 logger = logging.getLogger("ordersaga.problems")
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from common.logs import log_context
-from common.metrics import ServiceMetrics
+from common.web.metrics import ServiceMetrics
 
 logger = logging.getLogger("ordersaga.access")
 

@@ -1,6 +1,6 @@
 """A health check for images without a shell tool: exit status 0 if a GET on this host is answered with 200.
 
-    python -IS /app/common/probe.py UVICORN_PORT /ready
+    python -IS /app/probe.py UVICORN_PORT /ready
 
 The first argument is the environment variable that has the port. Started every few seconds beside a service, it
 imports nothing but sockets: with `-IS` that is a hundredth of a second.

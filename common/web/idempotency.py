@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 from fastapi import Header
 from pydantic import BaseModel
 
+from common.barrier.rules import Call
 from common.errors import Problem
-from common.transitions import Call
 from common.wire import OrderBody
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"

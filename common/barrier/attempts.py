@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from common.barrier import Barrier
-from common.effects import Fields
+from common.barrier.barrier import Barrier
+from common.barrier.effects import Fields
+from common.barrier.rules import Answer, Decision, Document, Write
+from common.barrier.state import Record
 from common.errors import Refused, Unavailable
 from common.mongo import PyMongoError
-from common.record import Record
-from common.transitions import Answer, Decision, Document, Write
 
 logger = logging.getLogger("ordersaga.attempts")
 T = TypeVar("T")
