@@ -35,7 +35,7 @@ test-e2e: ready ## Orders through all real parts, with crashes
 chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
 	$(BIN)/python -m dev.chaos
 outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS)
-	$(BIN)/python -m dev.outage
+	$(BIN)/python -m dev.chaos.outage
 bench: venv ## Orders bare and as sagas, side by side, on a running local stack (./run-local.sh --no-demo)
 	$(BIN)/python bench/sagas.py $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
@@ -76,26 +76,26 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 ##@ Deploy it
 .PHONY: manifests verify-manifests verify-bundle verify-changed cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
-	$(BIN)/python -m dev.deploy.render
-	$(BIN)/python -m dev.argocd
-	$(BIN)/python -m dev.olm.bundle
+	$(BIN)/python -m dev.release.render
+	$(BIN)/python -m dev.release.argocd
+	$(BIN)/python -m dev.release.olm
 verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter and promtool (which are built once: minutes)
-	nice $(BIN)/python -m dev.deploy.verify $(ARGS)
+	nice $(BIN)/python -m dev.release.judges.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
-	nice $(BIN)/python -m dev.olm.sdk
+	nice $(BIN)/python -m dev.release.judges.sdk
 verify-changed: venv ## The two above, if what they judge isn't what they last passed (tests/manifests/verified.json)
-	$(BIN)/python -m dev.deploy.verified
+	$(BIN)/python -m dev.release.judges.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
-	$(BIN)/python -m dev.clustertest $(ARGS)
+	$(BIN)/python -m dev.release.clustertest $(ARGS)
 
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
 ready: ## Both of the next two, side by side
-	@$(PYTHON) -m dev.bootstrap test
+	@$(PYTHON) -m dev.setup.bootstrap test
 venv: ## The virtual environment, exactly as requirements-dev.lock says
-	@$(PYTHON) -m dev.bootstrap venv
+	@$(PYTHON) -m dev.setup.bootstrap venv
 binaries: ## etcd, kube-apiserver, kubectl and mongod: found, fetched or built (minutes, once)
-	@$(PYTHON) -m dev.bootstrap binaries
+	@$(PYTHON) -m dev.setup.bootstrap binaries
 hooks: venv ## Check each commit before it is made (pre-commit)
 	$(BIN)/pre-commit install
 COMPILE = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --no-emit-index-url --no-header

@@ -19,10 +19,10 @@ import aiohttp
 
 from bench.participants import Participants
 from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
-from dev.binaries import find
-from dev.cluster import Binaries, ControlPlane
-from dev.ports import free_ports
-from dev.processes import Process, wait_ready
+from dev.setup.binaries import find
+from dev.stack.control_plane import Binaries, ControlPlane
+from dev.stack.ports import free_ports
+from dev.stack.processes import Process, wait_ready
 from saga_operator.settings import Settings
 
 Json = dict[str, Any]

@@ -3,4 +3,4 @@
 #   ./scripts/cleanup_ports.sh [--force] [port ...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-exec "${PYTHON:-python3}" -m dev.ports --free "$@"
+exec "${PYTHON:-python3}" -m dev.stack.ports --free "$@"

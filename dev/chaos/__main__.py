@@ -13,8 +13,8 @@ from types import FrameType
 
 from dev.chaos.plan import Plan
 from dev.chaos.run import Run
-from dev.errors import StackError
-from dev.paths import STATE
+from dev.setup.errors import StackError
+from dev.setup.paths import STATE
 
 
 def main(arguments: list[str]) -> int:

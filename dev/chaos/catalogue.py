@@ -3,8 +3,8 @@
 from typing import Any
 
 from dev.chaos.orders import ADDRESS, ADDRESS_IN_ICE, CONTACT_BOUNCING, CURRENCY, CUSTOMERS, EXAMPLE_ADDRESS, PRICES
-from dev.errors import StackError
-from dev.shop import Shop
+from dev.setup.errors import StackError
+from dev.stack.shop import Shop
 
 PLENTY = 9000
 """More than all orders together take, and less than an order that is meant to be too large."""

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dev.books import Books
 from dev.chaos.calls import Call
 from dev.chaos.customers import FINAL_PHASES, Promises
 from dev.chaos.orders import Ending, Json, Meddling, Order
 from dev.chaos.protocol import broken_rules
 from dev.chaos.system import NAMESPACE
+from dev.stack.books import Books
 
 GAVE_UP = ("NoAnswer", "Unavailable")
 """Reasons of a rollback that nobody asked for: a step's budget was spent on disturbed calls and dead services."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from common.kube import KubeError
-from dev.books import Books
 from dev.chaos import report
 from dev.chaos.catalogue import seed_catalogue
 from dev.chaos.customers import Promises
@@ -20,9 +19,10 @@ from dev.chaos.load import Load
 from dev.chaos.orders import Json
 from dev.chaos.plan import Plan
 from dev.chaos.system import System
-from dev.errors import StackError
-from dev.processes import wait_ready
-from dev.shop import Shop
+from dev.setup.errors import StackError
+from dev.stack.books import Books
+from dev.stack.processes import wait_ready
+from dev.stack.shop import Shop
 
 LOAD_SECONDS: Final = 120.0
 LOAD_SECONDS_EACH: Final = 1.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dev.applications import SERVICES
 from dev.chaos.dice import between, draw, shuffled
+from dev.stack.applications import SERVICES
 
 OPERATOR, SECOND, MONGOD, APISERVER, ETCD = "operator", "second operator", "mongod", "kube-apiserver", "etcd"
 CONNECTIONS = "connections to the API server"

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dev.applications import SERVICES, Operator, Service, Wiring
-from dev.binaries import find
-from dev.certificates import write_private
 from dev.chaos.proxy import CLIENTS
 from dev.chaos.strikes import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
-from dev.cluster import Binaries, ControlPlane
-from dev.mongod import Mongod
-from dev.ports import free_ports
-from dev.processes import Process, wait_ready
+from dev.setup.binaries import find
+from dev.stack.applications import SERVICES, Operator, Service, Wiring
+from dev.stack.certificates import write_private
+from dev.stack.control_plane import Binaries, ControlPlane
+from dev.stack.mongod import Mongod
+from dev.stack.ports import free_ports
+from dev.stack.processes import Process, wait_ready
 
 NAMESPACE = "shop"
 LEASE_SECONDS = 5.0

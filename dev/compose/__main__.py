@@ -7,7 +7,7 @@ import sys
 import time
 
 from common.kube import KubeError
-from dev.errors import StackError
+from dev.setup.errors import StackError
 
 # ruff: noqa: PLC0415 - each command needs other packages, and its container starts at every `up`.
 
@@ -42,9 +42,9 @@ def kubeconfig() -> None:
 
 def demo() -> None:
     """Place one order that completes and one that is compensated."""
-    from dev.applications import SERVICES
-    from dev.demo import Demo
-    from dev.shop import Shop
+    from dev.stack.applications import SERVICES
+    from dev.stack.demo import Demo
+    from dev.stack.shop import Shop
 
     with Shop({name: os.environ[f"ORDERSAGA_{name.upper()}_URL"] for name in SERVICES}) as shop:
         shop.seed()

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import yaml
 
 from common.kube import KubeClient, KubeError
-from dev.administrator import definitions, roles
-from dev.certificates import write_private
 from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
-from dev.errors import StackError
-from dev.kubeconfig import write_kubeconfig
+from dev.setup.errors import StackError
+from dev.stack.admin import definitions, roles
+from dev.stack.certificates import write_private
+from dev.stack.kubeconfig import write_kubeconfig
 
 # Each `up` writes new ones; until then a machine may sleep, or run for months.
 TOKEN_SECONDS = 365 * 24 * 3600

@@ -8,8 +8,8 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from dev.compose.state import PATIENCE_SECONDS
-from dev.errors import StackError
-from dev.mongod import is_primary
+from dev.setup.errors import StackError
+from dev.stack.mongod import is_primary
 
 
 def prepare_database() -> None:

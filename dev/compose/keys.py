@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-from dev.certificates import Authority, Identity, token_keys, write_private
 from dev.compose.state import ADMINISTRATOR, AUTHORITY, CONTROL_PLANE, NAMESPACE, SERVER
-from dev.kubeconfig import write_kubeconfig
+from dev.stack.certificates import Authority, Identity, token_keys, write_private
+from dev.stack.kubeconfig import write_kubeconfig
 
 # The names under which anybody reaches the API server: this network's, this machine's, and a cluster's own.
 SERVER_NAMES = ("kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.cluster import Etcd, KubeApiserver
-from dev.mongod import REPLICA_SET
-from dev.paths import CHECKOUT
+from dev.setup.paths import CHECKOUT
+from dev.stack.control_plane import Etcd, KubeApiserver
+from dev.stack.mongod import REPLICA_SET
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

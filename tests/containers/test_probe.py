@@ -8,8 +8,8 @@ from threading import Thread
 
 import pytest
 
-from dev.paths import CHECKOUT
-from dev.processes import free_port
+from dev.setup.paths import CHECKOUT
+from dev.stack.processes import free_port
 
 
 class Answers(BaseHTTPRequestHandler):

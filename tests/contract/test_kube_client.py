@@ -20,7 +20,7 @@ from common.kube import (
     OrderSagas,
     Unavailable,
 )
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 
 
 def order(name: str, **spec: object) -> dict[str, object]:

@@ -17,7 +17,7 @@ import uvicorn
 from common.kube import KubeClient, NotFound, OrderSagas
 from common.settings import ServiceSettings
 from common.web.app import Service
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from services.inventory.main import build as inventory
 from services.notification.main import build as notification
 from services.order.main import build as order

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from common.kube import API_VERSION, KIND, Invalid, KubeClient
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from services.order.client_models import PlaceOrder
 from services.order.models import Content
 from services.order.saga_resource import content_of, resource_of

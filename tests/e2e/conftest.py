@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.system import Stack
 
 

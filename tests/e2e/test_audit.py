@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ from dev.chaos.orders import Order, make_orders
 from dev.chaos.plan import Plan
 from dev.chaos.protocol import broken_rules
 from dev.chaos.strikes import BAG, Blow
-from dev.paths import CHECKOUT
+from dev.setup.paths import CHECKOUT
 
 SAGAS = 115
 SEED = 872

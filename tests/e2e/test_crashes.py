@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dev.applications import SERVICES
+from dev.stack.applications import SERVICES
 from tests.e2e.system import Stack, step_states
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pymongo import MongoClient
 
-from dev.applications import SERVICES
+from dev.stack.applications import SERVICES
 from tests.e2e.system import PREFIX, Stack
 
 Json = dict[str, Any]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dev.paths import CHECKOUT
-from dev.ports import in_use
-from dev.processes import Process, accepts, free_port, wait_ready
+from dev.setup.paths import CHECKOUT
+from dev.stack.ports import in_use
+from dev.stack.processes import Process, accepts, free_port, wait_ready
 from tests.e2e.system import Stack
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 
 Json = dict[str, Any]
 NAMESPACE = "gitops-tests"

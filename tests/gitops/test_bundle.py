@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import yaml
 
-from dev.generated import stale
-from dev.olm import bundle
+from dev.release import olm
+from dev.release.generated import stale
 from tests.gitops.conftest import NAMESPACE, Kubectl
 from tests.gitops.test_manifests import ROOT, documents
 
@@ -38,7 +38,7 @@ def leaves(schema: Json, path: str = "") -> Iterator[str]:
 
 
 def test_the_bundle_is_fresh() -> None:
-    assert stale(bundle.generated()) == [], "run `make manifests`"
+    assert stale(olm.generated()) == [], "run `make manifests`"
 
 
 def test_the_definition_is_the_one_in_crds_byte_by_byte() -> None:

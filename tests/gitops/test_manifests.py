@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dev import argocd
-from dev.generated import stale
+from dev.release import argocd
+from dev.release.generated import stale
 from tests.gitops import argo_lua
 
 Json = dict[str, Any]

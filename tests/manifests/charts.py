@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from dev.deploy import helm, render
+from dev.release import helm, render
 
 Json = dict[str, Any]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dev.deploy import render
-from dev.errors import StackError
-from dev.paths import CHECKOUT
-from dev.testing import TestControlPlane
+from dev.release import render
+from dev.setup.errors import StackError
+from dev.setup.paths import CHECKOUT
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.manifests.charts import EVERYTHING, OPENSHIFT, Json, Manifests, rendered
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.deploy import render
-from dev.errors import StackError
+from dev.release import render
+from dev.setup.errors import StackError
 from tests.manifests.charts import EVERYTHING, HELMS, OPENSHIFT, SERVICES, environment, rendered, run_helm
 
 PORTS = {"order": 8000, "inventory": 8001, "payment": 8002, "shipping": 8003, "notification": 8004}

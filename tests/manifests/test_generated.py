@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.deploy import render
-from dev.paths import CHECKOUT
+from dev.release import render
+from dev.setup.paths import CHECKOUT
 from tests.manifests.charts import HELMS, Manifests
 
 OVERLAYS = CHECKOUT / "manifests" / "overlays"

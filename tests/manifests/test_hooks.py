@@ -16,9 +16,9 @@ from pymongo import MongoClient
 from common import replicaset
 from common.kube import FINALIZER, KubeClient, OrderSagas
 from common.mongo import Mongo, PyMongoError, Session
-from dev.binaries import find
-from dev.processes import Process, accepts, free_port, wait_ready
-from dev.testing import TestControlPlane
+from dev.setup.binaries import find
+from dev.stack.processes import Process, accepts, free_port, wait_ready
+from dev.stack.pytest_plugin import TestControlPlane
 from saga_operator.drain import Open, advice, drained
 
 Json = dict[str, Any]

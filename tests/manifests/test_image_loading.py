@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.deploy.images import IMAGES
-from dev.paths import CHECKOUT
+from dev.release.deploy.images import IMAGES
+from dev.setup.paths import CHECKOUT
 
 RECORD = 'echo "${0##*/} $*" >> "$CALLS"\n'
 STAND_INS = {

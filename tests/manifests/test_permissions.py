@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.kube import FINALIZER, Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.manifests.charts import Json, rendered
 
 NAMESPACE = "rights"

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dev.deploy import render
-from dev.testing import TestControlPlane
+from dev.release import render
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.manifests.charts import HELMS, Json, run_helm
 
 RELEASE = "e-commerce-saga"

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dev.binaries import find
-from dev.deploy.contexts import Cluster
-from dev.deploy.images import IMAGES, loader
-from dev.deploy.rollout import smoke_pod
-from dev.paths import CHECKOUT
-from dev.testing import TestControlPlane
+from dev.release.deploy.contexts import Cluster
+from dev.release.deploy.images import IMAGES, loader
+from dev.release.deploy.rollout import smoke_pod
+from dev.setup.binaries import find
+from dev.setup.paths import CHECKOUT
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.manifests.charts import environment, rendered
 
 SCRIPTS = ("deploy-local-k8s.sh", "deploy-openshift.sh", "push-to-openshift.sh")

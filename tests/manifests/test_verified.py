@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.deploy import verified
-from dev.paths import CHECKOUT
+from dev.release.judges import verified
+from dev.setup.paths import CHECKOUT
 
 NAMES = sorted({name for names in verified.INPUTS.values() for name in names})
 
@@ -42,7 +42,7 @@ def test_what_has_passed_need_not_pass_again(checkout: Path) -> None:
         ("crds/ordersaga.yaml", ["verify-manifests"]),
         ("tests/manifests/kube-linter.yaml", ["verify-manifests"]),
         ("manifests/olm/base.yaml", ["verify-manifests", "verify-bundle"]),
-        ("dev/olm/sdk.py", ["verify-bundle"]),
+        ("dev/release/judges/sdk.py", ["verify-bundle"]),
     ],
 )
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from common.web.metrics import ServiceMetrics
-from dev.deploy import render
+from dev.release import render
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics
 from saga_operator.settings import Settings

@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from dev.processes import free_port
+from dev.stack.processes import free_port
 from tests.operator.scripted import ScriptedParticipants
 
 Json = dict[str, Any]

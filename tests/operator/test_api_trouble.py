@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev.applications import answers
 from dev.chaos.relay import Relay
-from dev.processes import free_port
-from dev.testing import TestControlPlane
+from dev.stack.applications import answers
+from dev.stack.processes import free_port
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import OperatorProcess, wait_until
 from tests.operator.scripted import ScriptedParticipants
 

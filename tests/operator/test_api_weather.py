@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.apiproxy import ApiProxy, Request, Trouble
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def find(name: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """What `dev.binaries.find` answers in this environment."""
-    question = f"from dev.binaries import find; print(find({name!r}))"
+    """What `dev.setup.binaries.find` answers in this environment."""
+    question = f"from dev.setup.binaries import find; print(find({name!r}))"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("ORDERSAGA_", "KUBEBUILDER_"))}
     return subprocess.run(
         [sys.executable, "-c", question], cwd=ROOT, env={**clean, **env}, capture_output=True, text=True, check=False

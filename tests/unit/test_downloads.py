@@ -14,16 +14,16 @@ from threading import Event, Thread
 
 import pytest
 
-from dev.binaries import ENVTEST, cache_folder, find, this_platform
-from dev.paths import CHECKOUT
-from dev.processes import free_port
+from dev.setup.binaries import ENVTEST, cache_folder, find, this_platform
+from dev.setup.paths import CHECKOUT
+from dev.stack.processes import free_port
 
 # What `make binaries` does before it builds, with each thing that it is doing as a line of its own.
 ASK = """
 import sys, threading, time
-from dev import downloads
-from dev.jobs import Job
-from dev.paths import cache
+from dev.setup import downloads
+from dev.setup.jobs import Job
+from dev.setup.paths import cache
 
 job = Job("archive", "", lambda job: print("answer:", downloads.envtest(job), flush=True))
 job.log = cache() / "log"
@@ -169,7 +169,7 @@ def bootstrap(machine: Machine, url: str, sum_: str) -> subprocess.CompletedProc
     """`make binaries`, on a machine that lacks nothing but the control plane."""
     others = {f"ORDERSAGA_{name.upper()}": str(find(name)) for name in ("kubectl", "mongod")}
     return subprocess.run(
-        [sys.executable, "-m", "dev.bootstrap", "binaries"],
+        [sys.executable, "-m", "dev.setup.bootstrap", "binaries"],
         cwd=CHECKOUT,
         env={**machine.environment(url, sum_), **others},
         capture_output=True,
@@ -184,7 +184,7 @@ def test_the_right_archive_brings_both_programs(machine: Machine, mirror: Mirror
     assert done.returncode == 0, done.stderr
     assert set(machine.installed()) == {"etcd", "kube-apiserver"}
     for name, says in (("etcd", ETCD), ("kube-apiserver", APISERVER)):
-        question = f"from dev.binaries import find; print(find({name!r}))"
+        question = f"from dev.setup.binaries import find; print(find({name!r}))"
         env = machine.environment("", "")
         found = subprocess.check_output([sys.executable, "-c", question], cwd=CHECKOUT, env=env, text=True).strip()
         assert found == str(machine.installed()[name])

@@ -52,12 +52,12 @@ def test_every_locked_package_is_checked_by_its_sum() -> None:
     for name in (
         "requirements.lock",
         "requirements-dev.lock",
-        *(f"dev/wheels/{each}.txt" for each in ("go", "kubectl", "mongod")),
+        *(f"dev/setup/wheels/{each}.txt" for each in ("go", "kubectl", "mongod")),
     ):
         text = (ROOT / name).read_text()
         assert len(pins(name)) == len(re.findall(r"==[^\n]*\\\n +--hash=sha256:", text)), name
 
 
 def test_nothing_locked_names_a_place_to_download_from() -> None:
-    for path in [*ROOT.glob("*.lock"), ROOT / "common/constraints.txt", *(ROOT / "dev/wheels").glob("*.txt")]:
+    for path in [*ROOT.glob("*.lock"), ROOT / "common/constraints.txt", *(ROOT / "dev/setup/wheels").glob("*.txt")]:
         assert "://" not in path.read_text(), path

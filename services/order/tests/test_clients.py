@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from dev.testing import TestControlPlane
+from dev.stack.pytest_plugin import TestControlPlane
 from services.order.tests.conftest import Saga, served
 
 NewId = Callable[[], str]

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import httpx
 
-from dev.applications import SERVICES
-from dev.binaries import find
-from dev.errors import StackError
-from dev.paths import CHECKOUT
-from dev.processes import free_port
-from dev.shop import Json, Shop, finished, phase
+from dev.setup.binaries import find
+from dev.setup.errors import StackError
+from dev.setup.paths import CHECKOUT
+from dev.stack.applications import SERVICES
+from dev.stack.processes import free_port
+from dev.stack.shop import Json, Shop, finished, phase
 
 T = TypeVar("T")
 PROJECT = "ordersaga-test"

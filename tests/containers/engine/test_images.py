@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from dev.paths import CHECKOUT
+from dev.setup.paths import CHECKOUT
 from tests.containers.engine.system import docker
 
 LOCKED_IN = ("--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")

@@ -1,0 +1,1 @@
+"""What is shipped: written from the chart, judged, deployed, tried on a cluster."""

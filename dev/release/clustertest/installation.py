@@ -1,0 +1,119 @@
+"""The chart's release in a cluster: helm and kubectl for one namespace."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from dev.release.clustertest.forwarding import Forward
+from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
+from dev.setup.errors import StackError
+from dev.stack.applications import SERVICES
+from dev.stack.shop import Shop
+
+PATIENCE_SECONDS = 300.0
+Json = dict[str, Any]
+
+
+class Installation:
+    """One release in one namespace. Everything raises StackError with what the program said."""
+
+    def __init__(self, helm: Path, kubectl: Path, namespace: str, values: list[str]) -> None:
+        self.namespace = namespace
+        self._helm, self._kubectl, self._values = helm, kubectl, values
+
+    def helm(self, *words: str) -> str:
+        """`helm WORDS --namespace …`; what it prints."""
+        return _run([str(self._helm), *words, "--namespace", self.namespace])
+
+    def kubectl(self, *words: str, input: str | None = None) -> str:  # noqa: A002 - as in subprocess.run
+        """`kubectl WORDS --namespace …`; what it prints."""
+        return _run([str(self._kubectl), "--namespace", self.namespace, *words], input=input)
+
+    def prepare(self) -> None:
+        """A namespace where Pod Security `restricted` is enforced."""
+        self.kubectl("apply", "-f", "-", input=NAMESPACE_OBJECT.replace(RELEASE, self.namespace, 1))
+
+    def install(self, *arguments: str) -> None:
+        """Install or upgrade, and wait until everything is ready."""
+        timeout = f"--timeout={PATIENCE_SECONDS:.0f}s"
+        self.helm("upgrade", "--install", RELEASE, str(CHART), "--wait", timeout, *self._values, *arguments)
+
+    @contextlib.contextmanager
+    def shop(self) -> Iterator[Shop]:
+        """A customer, through the Services."""
+        with contextlib.ExitStack() as forwards:
+            urls = {}
+            for number, name in enumerate(SERVICES):
+                forward = forwards.enter_context(self.forward(f"svc/{name}-service", 8000 + number))
+                urls[name] = f"http://127.0.0.1:{forward.port}"
+            yield forwards.enter_context(Shop(urls))
+
+    def forward(self, target: str, port: int) -> Forward:
+        """A port of this machine that leads there."""
+        words = ("port-forward", "--address", "127.0.0.1", target, f":{port}")
+        return Forward([str(self._kubectl), "--namespace", self.namespace, *words])
+
+    def kill(self, part: str) -> str:
+        """Kill one pod of a Deployment at once, without a word; its name."""
+        selector = f"app.kubernetes.io/name={part}"
+        pods = self.kubectl("get", "pods", "--selector", selector, "-o", "jsonpath={.items[*].metadata.name}").split()
+        if not pods:
+            raise StackError(f"{part} has no pod to kill")
+        self.kubectl("delete", "pod", pods[0], "--grace-period=0", "--force", "--wait=false")
+        return pods[0]
+
+    def ready(self) -> None:
+        """Wait until all Deployments are complete."""
+        for name in self.kubectl("get", "deployments", "-o", "jsonpath={.items[*].metadata.name}").split():
+            self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE_SECONDS:.0f}s")
+
+    def phases(self) -> dict[str, str]:
+        """Phase by order."""
+        sagas: list[Json] = json.loads(self.kubectl("get", "ordersagas", "-o", "json"))["items"]
+        return {saga["metadata"]["name"]: (saga.get("status") or {}).get("phase", "Pending") for saga in sagas}
+
+    def audit(self) -> str:
+        """The books of all orders, read from the bundled database; what the audit says."""
+        with self.forward("deployment/mongodb", 27017) as database:
+            url = f"mongodb://127.0.0.1:{database.port}/?directConnection=true"
+            return _run(
+                [sys.executable, "-m", "ordersaga", "audit", "--namespace", self.namespace, "--mongodb-url", url]
+            )
+
+    def audit_job(self) -> str:
+        """The chart's audit, run now in the cluster; its log. Raises StackError with the log if it doesn't succeed."""
+        job = "job/audit-now"
+        self.kubectl("create", "job", "--from=cronjob/ordersaga-audit", "audit-now")
+
+        def ended() -> bool:
+            conditions = self.kubectl("get", job, "-o", "jsonpath={.status.conditions[?(@.status=='True')].type}")
+            return bool({"Complete", "Failed"} & set(conditions.split()))
+
+        until("the audit's job has ended", ended)
+        log = self.kubectl("logs", job)
+        if self.kubectl("get", job, "-o", "jsonpath={.status.succeeded}") != "1":
+            raise StackError(f"the audit's job failed: {log}")
+        self.kubectl("delete", job)
+        return log
+
+
+def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait. Raises StackError when it doesn't become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise StackError(f"after {seconds:.0f} seconds still not: {what}")
+        time.sleep(0.5)
+
+
+def _run(words: list[str], *, input: str | None = None) -> str:  # noqa: A002 - as in subprocess.run
+    result = subprocess.run(words, input=input, capture_output=True, text=True, check=False, env=os.environ)
+    if result.returncode:
+        raise StackError(f"{' '.join(words)}: {result.stdout.strip()} {result.stderr.strip()}")
+    return result.stdout

@@ -1,0 +1,71 @@
+"""./deploy-local-k8s.sh: the whole system in a cluster on this machine, namespace e-commerce-saga.
+
+It builds the images, puts them into the cluster, applies k8s-local-deployment.yaml, waits for everything, and places
+one order. It may be repeated: pods are replaced by those of the new images, orders and the database stay.
+"""
+
+import argparse
+import sys
+
+from dev.release.deploy import contexts, images
+from dev.release.deploy.rollout import NAMESPACE, Rollout
+from dev.release.deploy.shell import Shell
+from dev.setup.errors import StackError
+
+FILE = "k8s-local-deployment.yaml"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; their texts are the manual."""
+    options = argparse.ArgumentParser(
+        prog="./deploy-local-k8s.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    options.add_argument("--context", help="of the kubeconfig; default: the current one")
+    options.add_argument("--allow-remote", action="store_true", help="also a cluster that isn't on this machine")
+    options.add_argument("--engine", choices=("docker", "podman"), help="default: whichever is there")
+    options.add_argument("--no-build", action="store_true", help="the images are there already")
+    options.add_argument(
+        "--load",
+        metavar="COMMAND",
+        help="how an image gets into the cluster: a command with {image} in it, or none. "
+        "Known by themselves: kind, k3d, minikube, microk8s, Docker Desktop and its like",
+    )
+    options.add_argument("--no-smoke", action="store_true", help="place no order")
+    return options
+
+
+def deploy(options: argparse.Namespace) -> None:
+    """Do it. Raises StackError."""
+    shell = Shell(dry_run=options.dry_run)
+    cluster = contexts.find(shell, "kubectl", options.context)
+    cluster.require_permission(allow_remote=options.allow_remote)
+    shell.say(f"Into {cluster.context} ({cluster.server}), namespace {NAMESPACE}:")
+    command = images.loader(cluster, options.load)
+    program = images.engine(shell, options.engine) if command or not options.no_build else "docker"
+    if not options.no_build:
+        images.build(shell, program)
+    images.load(shell, program, command)
+    rollout = Rollout(shell, cluster)
+    rollout.apply(FILE, restart=not options.no_build)
+    rollout.wait()
+    if not options.no_smoke:
+        rollout.smoke()
+    shell.say(
+        f"Orders: kubectl get ordersagas -n {NAMESPACE}\n"
+        f"The order service: kubectl port-forward -n {NAMESPACE} svc/order-service 8000:8000"
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 1 with one sentence when it didn't work."""
+    try:
+        deploy(parser().parse_args(arguments))
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

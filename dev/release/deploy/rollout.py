@@ -1,0 +1,95 @@
+"""What both deploy scripts do with a cluster: apply a file, wait for it, place a smoke order."""
+
+import copy
+import json
+import time
+from typing import Any
+
+from dev.release.deploy.contexts import Cluster
+from dev.release.deploy.shell import Shell
+from dev.setup.errors import StackError
+
+NAMESPACE = "e-commerce-saga"
+PATIENCE = "300s"
+SMOKE_SECONDS = 180.0
+TEST = "ordersaga-test"
+
+Json = dict[str, Any]
+
+
+class Rollout:
+    """One installation in one cluster."""
+
+    def __init__(self, shell: Shell, cluster: Cluster) -> None:
+        self._shell = shell
+        self._cluster = cluster
+
+    def _kubectl(self, *words: str) -> list[str]:
+        return self._cluster.command("--namespace", NAMESPACE, *words)
+
+    def exists(self) -> bool:
+        """Whether the operator is there already."""
+        return self._shell.read(self._kubectl("get", "deployment", "ordersaga-operator", "-o", "name")) is not None
+
+    def apply(self, file: str, *, restart: bool) -> None:
+        """Apply it; `restart`: pods that run an older image of the same name start anew."""
+        again = restart and self.exists()
+        self._shell.run(self._cluster.command("apply", "--server-side", "--force-conflicts", "-f", file))
+        if again:
+            ours = "app.kubernetes.io/component in (service, operator)"
+            self._shell.run(self._kubectl("rollout", "restart", "deployment", "--selector", ours))
+        self._shell.run(self._cluster.command("wait", "--for=condition=Established", "crd/ordersagas.ordersaga.io"))
+
+    def wait(self) -> None:
+        """Until every Deployment is complete."""
+        for name in self._deployments():
+            self._shell.run(self._kubectl("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE}"))
+
+    def _deployments(self) -> list[str]:
+        listed = self._shell.read(
+            self._kubectl(
+                *("get", "deployments", "--selector", "app.kubernetes.io/part-of=ordersaga"),
+                *("-o", "jsonpath={.items[*].metadata.name}"),
+            )
+        )
+        return (listed or "").split()
+
+    def smoke(self) -> None:
+        """Place one order inside the cluster, as `helm test` does. Raises StackError when it isn't Completed."""
+        deployment = self._shell.read(self._kubectl("get", "deployment", "ordersaga-operator", "-o", "json"))
+        if deployment is None:
+            self._shell.say("would place one order and wait for it")
+            return
+        self._shell.run(self._kubectl("delete", "pod", TEST, "--ignore-not-found", "--wait"))
+        self._shell.run(self._kubectl("apply", "-f", "-"), input=json.dumps(smoke_pod(json.loads(deployment))))
+        if self._shell.dry_run:
+            return
+        deadline = time.monotonic() + SMOKE_SECONDS
+        while True:
+            phase = self._shell.read(self._kubectl("get", "pod", TEST, "-o", "jsonpath={.status.phase}"))
+            if phase in ("Succeeded", "Failed") or time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        self._shell.run(self._kubectl("logs", TEST))
+        if phase != "Succeeded":
+            raise StackError(f"the smoke order did not complete (its pod is {phase})")
+        self._shell.run(self._kubectl("delete", "pod", TEST))
+
+
+def smoke_pod(operator: Json) -> Json:
+    """The chart's test pod, made from the operator's Deployment: the same image, another command, no token."""
+    template = operator["spec"]["template"]
+    container = copy.deepcopy(template["spec"]["containers"][0])
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe", "ports", "lifecycle"):
+        container.pop(probe, None)
+    labels = {**template["metadata"]["labels"], "app.kubernetes.io/name": TEST, "app.kubernetes.io/component": "hook"}
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "activeDeadlineSeconds": int(SMOKE_SECONDS),
+        "securityContext": template["spec"]["securityContext"],
+        "imagePullSecrets": template["spec"].get("imagePullSecrets", []),
+        "containers": [{**container, "name": "order", "command": ["python", "-m", "saga_operator.smoke"]}],
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": TEST, "labels": labels}, "spec": spec}

@@ -1,0 +1,44 @@
+"""Commands that a person sees before they run, and that a dry run only shows."""
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from dev.setup.errors import StackError
+from dev.setup.paths import CHECKOUT
+
+Words = Sequence[str | Path]
+
+
+class Shell:
+    """Runs commands in the checkout, or with `dry_run` only says what they would be. Reading is always done."""
+
+    def __init__(self, *, dry_run: bool) -> None:
+        self.dry_run = dry_run
+
+    def run(self, command: Words, *, input: str | None = None) -> None:  # noqa: A002 - as in subprocess.run
+        """Run it, its output to the terminal. Raises StackError when it fails."""
+        words = [str(word) for word in command]
+        print(f"{'would run' if self.dry_run else '$'} {shlex.join(words)}", flush=True)
+        if self.dry_run:
+            return
+        try:
+            status = subprocess.run(words, input=input, text=True, cwd=CHECKOUT, check=False).returncode
+        except FileNotFoundError as error:
+            raise StackError(f"{words[0]} is not installed") from error
+        if status:
+            raise StackError(f"`{shlex.join(words)}` failed (exit status {status}): see above")
+
+    def read(self, command: Words) -> str | None:
+        """What it prints, or None when it fails or isn't there; it must change nothing."""
+        words = [str(word) for word in command]
+        try:
+            answer = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, check=False)
+        except FileNotFoundError:
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    def say(self, text: str) -> None:
+        """One line for the person."""
+        print(text, flush=True)

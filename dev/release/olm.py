@@ -1,0 +1,116 @@
+"""The OLM bundle: what is written by hand (manifests/olm/base.yaml) and what has its source elsewhere, put together.
+
+python -m dev.release.olm            write it (part of `make manifests`, after the chart's own files)
+python -m dev.release.olm --check    exit status 1 if a file isn't what it would be
+"""
+
+import base64
+import json
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dev.release.generated import CHECKOUT, main, yaml_text
+from dev.setup.errors import StackError
+
+Json = dict[str, Any]
+OLM = CHECKOUT / "manifests" / "olm"
+BUNDLE = OLM / "bundle"
+DEFINITION = CHECKOUT / "crds" / "ordersaga.yaml"
+CHART_OUTPUT = CHECKOUT / "openshift-deployment.yaml"
+PACKAGE = "ordersaga-operator"
+IMAGE = "registry.example.com/shop/e-commerce-saga/operator"
+"""Where a catalog's maintainer puts the image: they put their own address here."""
+EXAMPLES = ("o-sample-mug", "o-sample-declined")
+HEADER = "# Made from manifests/olm/base.yaml and others by `make manifests`: change those, not this.\n"
+
+
+def generated() -> dict[Path, str]:
+    """Each file of the bundle that is made, and its content."""
+    manifests = BUNDLE / "manifests"
+    files = {
+        manifests / f"{PACKAGE}.clusterserviceversion.yaml": HEADER + yaml_text(cluster_service_version()),
+        # Byte by byte: there is one definition.
+        manifests / "ordersagas.ordersaga.io.crd.yaml": DEFINITION.read_text(),
+    }
+    for role in _objects(CHECKOUT / "manifests" / "rbac" / "people.yaml"):
+        name = f"{role['metadata']['name']}.{role['kind'].lower()}.yaml"
+        files[manifests / name] = HEADER + yaml_text(role)
+    return files
+
+
+def cluster_service_version() -> Json:
+    """The whole ClusterServiceVersion. Raises StackError when something that it is made of is missing."""
+    csv: Json = yaml.safe_load((OLM / "base.yaml").read_text())
+    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    image = f"{IMAGE}:{version}"
+    csv["metadata"] = {"name": f"{PACKAGE}.v{version}", "namespace": "placeholder", **csv["metadata"]}
+    csv["metadata"]["annotations"] |= {
+        "alm-examples": json.dumps([_sample(name) for name in EXAMPLES], indent=2),
+        "containerImage": image,
+    }
+    spec = csv["spec"]
+    schema = yaml.safe_load(DEFINITION.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    icon = base64.b64encode((OLM / "icon.svg").read_bytes()).decode()
+    spec |= {
+        "version": version,
+        "icon": [{"base64data": icon, "mediatype": "image/svg+xml"}],
+        "relatedImages": [{"name": "operator", "image": image}],
+        "install": {"strategy": "deployment", "spec": _installation(image)},
+    }
+    for owned in spec["customresourcedefinitions"]["owned"]:
+        for part in ("spec", "status"):
+            descriptors = owned[f"{part}Descriptors"]
+            owned[f"{part}Descriptors"] = [
+                {"description": described(schema["properties"][part], each["path"]), **each} for each in descriptors
+            ]
+    return csv
+
+
+def described(schema: Json, path: str) -> str:
+    """The description of a field in this schema, by its path as descriptors spell it (`items[0].quantity`)."""
+    field = schema
+    for name, index in re.findall(r"([A-Za-z]+)(\[0\])?\.?", path):
+        if name not in field.get("properties", {}):
+            raise StackError(f"{OLM / 'base.yaml'} has a descriptor for {path}, which is not in {DEFINITION}")
+        field = field["properties"][name]
+        field = field["items"] if index else field
+    return str(field["description"])
+
+
+def _installation(image: str) -> Json:
+    """The operator's Deployment as the chart makes it for OpenShift, and what its account may do."""
+    deployments = [each for each in _objects(CHART_OUTPUT) if each["kind"] == "Deployment"]
+    found = next((each for each in deployments if each["metadata"]["name"] == PACKAGE), None)
+    if found is None:
+        raise StackError(f"{CHART_OUTPUT} has no Deployment {PACKAGE}")
+    deployment = found["spec"]
+    (container,) = deployment["template"]["spec"]["containers"]
+    container["image"] = image
+    role = next(each for each in _objects(CHECKOUT / "manifests" / "rbac" / "operator.yaml") if each["kind"] == "Role")
+    labels = {key: value for key, value in found["metadata"]["labels"].items() if not key.startswith("helm.sh/")}
+    return {
+        "deployments": [{"name": PACKAGE, "label": labels, "spec": deployment}],
+        "permissions": [
+            {"serviceAccountName": deployment["template"]["spec"]["serviceAccountName"], "rules": role["rules"]}
+        ],
+    }
+
+
+def _sample(name: str) -> Json:
+    (found,) = _objects(CHECKOUT / "manifests" / "samples" / f"{name}.yaml")
+    return found
+
+
+def _objects(path: Path) -> list[Json]:
+    if not path.exists():
+        raise StackError(f"{path} is missing: `make manifests` makes it")
+    return [each for each in yaml.safe_load_all(path.read_text()) if each]
+
+
+if __name__ == "__main__":
+    sys.exit(main("python -m dev.release.olm", generated, sys.argv[1:]))

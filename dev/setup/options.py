@@ -1,0 +1,26 @@
+"""The options of ./run-local.sh. Standard library only, so that --help answers before anything is installed."""
+
+import argparse
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; its texts are the manual."""
+    options = argparse.ArgumentParser(
+        prog="./run-local.sh",
+        description="OrderSaga on this machine, without containers: a real control plane, a real MongoDB, the five "
+        "services on 127.0.0.1:8000 to 8004 and the operator. Shows one order completing and one being compensated, "
+        "then stays until Ctrl-C.",
+        epilog="Everything is kept in .ordersaga/ (data, logs, kubeconfig, virtual environment) and in the cache "
+        "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Ports are settings: see dev/stack/layout.py.",
+    )
+    options.add_argument(
+        "--once", action="store_true", help="end after the demonstration; exit status 0 if it went well"
+    )
+    options.add_argument("--no-demo", action="store_true", help="start and seed only")
+    options.add_argument("--fresh", action="store_true", help="drop the data of earlier runs first")
+    options.add_argument(
+        "--demo-kill",
+        action="store_true",
+        help="also kill -9 the operator in the middle of an order, and show it finish",
+    )
+    return options

@@ -1,0 +1,106 @@
+"""What an administrator does to an API server: install our definition and Roles, make identities, run kubectl."""
+
+import copy
+import functools
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from dev.setup.errors import StackError
+from dev.setup.paths import CHECKOUT
+from dev.stack.certificates import write_private
+
+# A token outlives a working day by far; the local stack writes new ones each day and at each start.
+TOKEN_SECONDS = 7 * 24 * 3600
+APPLY = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+
+
+class Administrator:
+    """Somebody with a kubeconfig that may do everything."""
+
+    def __init__(self, kubectl: Path, kubeconfig: Path) -> None:
+        self._kubectl = kubectl
+        self.kubeconfig = kubeconfig
+
+    def kubectl(
+        self,
+        *args: str | Path,
+        input: str | None = None,  # noqa: A002 - the name it has in subprocess.run
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl. Raises StackError with kubectl's own message if `check` and it fails."""
+        words = [str(arg) for arg in args]
+        result = subprocess.run(
+            [str(self._kubectl), "--kubeconfig", str(self.kubeconfig), *words],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode:
+            raise StackError(f"kubectl {' '.join(words)} failed: {result.stderr.strip() or result.stdout.strip()}")
+        return result
+
+    @functools.cached_property
+    def _config(self) -> dict[str, Any]:
+        config: dict[str, Any] = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json").stdout)
+        return config
+
+    def install(self, namespace: str) -> None:
+        """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship."""
+        # In one call: kubectl asks for everything that the API server knows before it does anything.
+        documents = "\n---\n".join((definitions(), _namespace(namespace), roles(namespace)))
+        self.kubectl(*APPLY, "--namespace", namespace, input=documents)
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
+
+    def install_roles(self, namespace: str) -> None:
+        """Make a namespace for an installation, with the identities and rights that one needs."""
+        documents = "\n---\n".join((_namespace(namespace), roles(namespace)))
+        self.kubectl(*APPLY, "--namespace", namespace, input=documents)
+
+    def wait_for_schema(self, seconds: float = 30) -> None:
+        """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
+        deadline = time.monotonic() + seconds
+        while self.kubectl("get", "--raw", "/openapi/v3/apis/ordersaga.io/v1alpha1", check=False).returncode:
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"the API server has not published the schema of OrderSaga after {seconds:.0f} seconds"
+                )
+            time.sleep(0.1)
+
+    def identity(self, account: str, namespace: str, folder: Path) -> Path:
+        """A kubeconfig of this ServiceAccount in `folder`, its token (for a week) in a file beside it, mode 0600.
+
+        Call it again for a new token: clients that read the file again go on without a restart.
+        """
+        lifetime = f"--duration={TOKEN_SECONDS}s"
+        token = self.kubectl("create", "token", account, "--namespace", namespace, lifetime).stdout.strip()
+        token_file = folder / f"{account}.token"
+        write_private(token_file, token.encode())
+        config = copy.deepcopy(self._config)
+        config["users"][0]["user"] = {"tokenFile": str(token_file)}
+        config["contexts"][0]["context"]["namespace"] = namespace
+        path = folder / f"{account}.kubeconfig"
+        write_private(path, json.dumps(config, indent=2).encode())
+        return path
+
+
+def _namespace(name: str) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def definitions() -> str:
+    """The resource definition that we ship: YAML documents."""
+    return _documents(CHECKOUT / "crds")
+
+
+def roles(namespace: str) -> str:
+    """The ServiceAccounts, Roles and bindings that we ship, for this namespace: YAML documents."""
+    # The bindings' subjects are the one place where the manifests have to name the namespace.
+    return _documents(CHECKOUT / "manifests" / "rbac").replace("namespace: shop\n", f"namespace: {namespace}\n")
+
+
+def _documents(folder: Path) -> str:
+    return "\n---\n".join(file.read_text() for file in sorted(folder.glob("*.yaml")))

@@ -1,0 +1,98 @@
+"""The five services and the operator as processes: their commands, environment, ports and questions."""
+
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dev.setup.paths import CHECKOUT
+from dev.stack.processes import Process
+
+SERVICES = ("order", "inventory", "payment", "shipping", "notification")
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What the programs have to know of each other."""
+
+    mongodb_url: str
+    logs: Path
+    service_ports: dict[str, int]
+    """Port by service name."""
+    health_port: int
+    """Where the operator answers /healthz, /readyz and /metrics."""
+    database_prefix: str = "ordersaga_"
+    namespace: str = "shop"
+    log_format: str = "text"
+    extra: dict[str, str] = field(default_factory=dict)
+    """More environment, for all of them."""
+
+    def url(self, service: str) -> str:
+        """The base URL of a service."""
+        return f"http://127.0.0.1:{self.service_ports[service]}"
+
+    def env(self) -> dict[str, str]:
+        """The environment that all of them get."""
+        return {
+            "ORDERSAGA_MONGODB_URL": self.mongodb_url,
+            "ORDERSAGA_DATABASE_PREFIX": self.database_prefix,
+            "ORDERSAGA_NAMESPACE": self.namespace,
+            "ORDERSAGA_LOG_FORMAT": self.log_format,
+            **{f"ORDERSAGA_{name.upper()}_URL": self.url(name) for name in self.service_ports},
+            "PYTHONUNBUFFERED": "1",
+            **self.extra,
+        }
+
+
+class Service(Process):
+    """One FastAPI service under uvicorn, one process."""
+
+    def __init__(self, name: str, wiring: Wiring, *, kubeconfig: Path | None = None) -> None:
+        """`kubeconfig`: for the order service, which creates the sagas."""
+        self.port = wiring.service_ports[name]
+        self.url = wiring.url(name)
+        super().__init__(
+            f"{name} service",
+            [
+                *(sys.executable, "-m", "uvicorn", f"services.{name}.main:app", "--host", "127.0.0.1"),
+                *("--port", str(self.port), "--loop", "uvloop", "--no-access-log"),
+                # longer than the operator keeps an idle connection (30 s): a call never meets one that is just closing
+                *("--timeout-keep-alive", "75"),
+            ],
+            log=wiring.logs / f"{name}.log",
+            ready=lambda: answers(f"{self.url}/ready"),
+            env={**wiring.env(), **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})},
+            cwd=CHECKOUT,
+        )
+
+
+class Operator(Process):
+    """The operator, as the ServiceAccount of its kubeconfig."""
+
+    def __init__(self, wiring: Wiring, *, kubeconfig: Path, identity: str = "local") -> None:
+        """`identity`: stays the same over restarts, so that a killed one gets its Lease back at once."""
+        self.health = f"http://127.0.0.1:{wiring.health_port}/healthz"
+        super().__init__(
+            "operator",
+            [sys.executable, "-m", "saga_operator"],
+            log=wiring.logs / "operator.log",
+            ready=lambda: answers(self.health),
+            env={
+                **wiring.env(),
+                "KUBECONFIG": str(kubeconfig),
+                "ORDERSAGA_KUBECONFIG": str(kubeconfig),
+                "ORDERSAGA_HEALTH_PORT": str(wiring.health_port),
+                "ORDERSAGA_IDENTITY": identity,
+            },
+            cwd=CHECKOUT,
+        )
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own addresses
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,137 @@
+"""A real etcd and kube-apiserver on 127.0.0.1, and their administrator."""
+
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.stack import certificates
+from dev.stack.admin import Administrator
+from dev.stack.kubeconfig import write_kubeconfig
+from dev.stack.processes import Process
+
+# Not routed anywhere: only Services would take addresses from it, and we have none besides `kubernetes`.
+SERVICE_RANGE = "198.19.0.0/24"
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Paths of the programs."""
+
+    etcd: Path
+    kube_apiserver: Path
+    kubectl: Path
+
+
+class Etcd(Process):
+    """The API server's database."""
+
+    def __init__(self, binary: Path, *, data: Path, port: int, peer_port: int, log: Path, fsync: bool = True) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        peer = f"http://127.0.0.1:{peer_port}"
+        self._data = data
+        super().__init__(
+            "etcd",
+            [
+                binary,
+                *("--data-dir", data, "--listen-client-urls", self.url, "--advertise-client-urls", self.url),
+                *("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer),
+                *("--initial-cluster", f"default={peer}", "--log-level", "warn"),
+                *(() if fsync else ("--unsafe-no-fsync",)),
+            ],
+            log=log,
+            ready=lambda: _answers(f"{self.url}/health"),
+        )
+
+    def start(self) -> None:
+        """Start it; the data folder is made, readable by its owner only."""
+        self._data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        super().start()
+
+
+class KubeApiserver(Process):
+    """The API server, with TLS under our own authority and RBAC as everywhere."""
+
+    def __init__(self, binary: Path, *, etcd: Etcd, folder: Path, port: int, log: Path) -> None:
+        self.url = f"https://127.0.0.1:{port}"
+        self.authority = certificates.Authority(folder)
+        private, public = certificates.token_keys(folder)
+        server = self.authority.server("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+        certificate_file, key_file = folder / "apiserver.crt", folder / "apiserver.key"
+        certificate_file.write_bytes(server.certificate)
+        certificates.write_private(key_file, server.key)
+        trust = ssl.create_default_context(cafile=self.authority.certificate_file)
+        super().__init__(
+            "kube-apiserver",
+            [
+                binary,
+                *("--etcd-servers", etcd.url, "--secure-port", str(port), "--bind-address", "127.0.0.1"),
+                *("--tls-cert-file", certificate_file, "--tls-private-key-file", key_file, "--cert-dir", folder),
+                *("--client-ca-file", self.authority.certificate_file, "--authorization-mode", "RBAC"),
+                *("--service-cluster-ip-range", SERVICE_RANGE, "--service-account-issuer", ISSUER),
+                *("--service-account-key-file", public, "--service-account-signing-key-file", private),
+            ],
+            log=log,
+            ready=lambda: _answers(f"{self.url}/readyz", trust),
+        )
+
+
+class ControlPlane:
+    """etcd and kube-apiserver with their data in one folder."""
+
+    def __init__(
+        self,
+        binaries: Binaries,
+        *,
+        folder: Path,
+        logs: Path,
+        ports: tuple[int, int, int],
+        kubeconfig: Path,
+        namespace: str = "shop",
+        fsync: bool = True,
+    ) -> None:
+        """`ports`: of etcd's clients, of its peers, of the API server; `kubeconfig`: where to write one."""
+        self.etcd = Etcd(
+            binaries.etcd,
+            data=folder / "etcd",
+            port=ports[0],
+            peer_port=ports[1],
+            log=logs / "etcd.log",
+            fsync=fsync,
+        )
+        self.apiserver = KubeApiserver(
+            binaries.kube_apiserver,
+            etcd=self.etcd,
+            folder=folder / "certificates",
+            port=ports[2],
+            log=logs / "kube-apiserver.log",
+        )
+        self.url = self.apiserver.url
+        write_kubeconfig(
+            kubeconfig,
+            url=self.url,
+            authority=self.apiserver.authority.certificate_file,
+            user=self.apiserver.authority.client("admin", "system:masters").kubeconfig(),
+            namespace=namespace,
+        )
+        self.administrator = Administrator(binaries.kubectl, kubeconfig)
+
+    def start(self) -> None:
+        """Start both; they find each other."""
+        self.etcd.start()
+        self.apiserver.start()
+
+    def stop(self) -> None:
+        """End both, the API server first."""
+        self.apiserver.stop()
+        self.etcd.stop()
+
+
+def _answers(url: str, trust: ssl.SSLContext | None = None) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=trust) as answer:  # noqa: S310 - our own addresses
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,154 @@
+"""Who listens on a port, from /proc: no lsof, no root. Standard library only.
+
+python3 -m dev.stack.ports 8000 8001        says who holds them
+python3 -m dev.stack.ports --free 8000      ends the holder if it belongs to this project (--force: whoever it is)
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.setup.errors import StackError
+
+LISTEN = "0A"
+MARK = "crds/ordersaga.yaml"
+"""What every checkout of this project has, and nothing else."""
+# A service finishes its requests in a second or two; after this we kill.
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that listens on a port."""
+
+    port: int
+    pid: int
+    command: str
+    ours: bool
+    """Whether it works in a checkout of this project. Its command says nothing: an active virtual environment of ours
+    makes every Python program look like one of ours."""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command[:80]})"
+
+
+# Below 32768, where Linux takes the ports of outgoing connections from: while a part is dead, its port must not become
+# the local end of somebody's connection, or the part can't come back.
+LOWEST, HIGHEST = 20_000, 32_000
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports of 127.0.0.1 that nobody listens on. Raises StackError when there aren't as many."""
+    candidates = random.SystemRandom().sample(range(LOWEST, HIGHEST), 20 * count)
+    found = [port for port in candidates if not in_use(port)][:count]
+    if len(found) < count:
+        raise StackError(f"there are no {count} free ports between {LOWEST} and {HIGHEST}")
+    return found
+
+
+def in_use(port: int) -> bool:
+    """Whether binding 127.0.0.1:port would fail now."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def holders(port: int) -> list[Holder]:
+    """The processes that listen on this port; empty also when they are another user's and can't be seen."""
+    inodes = _listening_inodes(port)
+    found = []
+    for folder in Path("/proc").glob("[0-9]*") if inodes else ():
+        with contextlib.suppress(OSError):
+            links = {os.readlink(each) for each in (folder / "fd").iterdir()}
+            if links & inodes:
+                found.append(_describe(port, folder))
+    return found
+
+
+def who(port: int) -> str:
+    """The holder in words, for a sentence."""
+    found = holders(port)
+    return " and ".join(str(holder) for holder in found) if found else "a process that this user can't see"
+
+
+def free(port: int, *, force: bool = False) -> bool:
+    """End whoever listens there, if it is ours or `force`. Returns whether the port is free afterwards."""
+    for holder in holders(port):
+        if not (holder.ours or force):
+            print(f"port {port}: {holder} is not of this project; --force ends it all the same")
+            continue
+        print(f"port {port}: ending {holder}")
+        _end(holder.pid)
+    return not in_use(port)
+
+
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            if _state(pid) == "Z":
+                return
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+
+
+def _state(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return "Z"
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{columns[9]}]")
+    return inodes
+
+
+def _describe(port: int, folder: Path) -> Holder:
+    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    ours = False
+    with contextlib.suppress(OSError):
+        place = Path(os.readlink(folder / "cwd"))
+        ours = any((parent / MARK).is_file() for parent in (place, *place.parents))
+    return Holder(port, int(folder.name), command, ours)
+
+
+def main(arguments: list[str]) -> int:
+    """See the module's text. Returns 1 when a port is (still) in use."""
+    options = argparse.ArgumentParser(prog="dev.stack.ports", description="Who listens on these ports of this machine.")
+    options.add_argument("ports", nargs="*", type=int, default=[*range(8000, 8005)], help="default: 8000 to 8004")
+    options.add_argument("--free", action="store_true", help="end the holders that belong to this project")
+    options.add_argument("--force", action="store_true", help="with --free: end them whoever they belong to")
+    asked = options.parse_args(arguments)
+    busy = 0
+    for port in asked.ports:
+        if asked.free and in_use(port):
+            free(port, force=asked.force)
+        if in_use(port):
+            busy += 1
+            print(f"port {port}: held by {who(port)}")
+        else:
+            print(f"port {port}: free")
+    return 1 if busy else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

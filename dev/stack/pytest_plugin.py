@@ -1,0 +1,124 @@
+"""The pytest plugin: one real MongoDB and one real control plane for a whole session of tests.
+
+Each is started when the first test asks for it. ORDERSAGA_TEST_MONGODB_URL and ORDERSAGA_TEST_KUBECONFIG name ones
+that run already: they are used as they are, and left running. With pytest-xdist (`make test`) every worker is a session
+of its own, and tests that share a system stay together.
+"""
+
+# ruff: noqa: PLC0415 - imported where it is used: a plugin that can't be imported takes every test with it.
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class TestControlPlane:
+    """A control plane with our resource definition, and our Roles in the namespace `shop`."""
+
+    __test__ = False  # it is named Test…, and holds none
+
+    administrator: Any
+    """dev.stack.admin.Administrator"""
+    url: str
+    apiserver: Any = None
+    """dev.stack.control_plane's process, for tests that stop or pause it; None if it isn't ours."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For an administrator (client certificate)."""
+        path: Path = self.administrator.kubeconfig
+        return path
+
+    def kubectl(
+        self,
+        *args: str | Path,
+        input: str | None = None,  # noqa: A002 - the name it has in subprocess.run
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as administrator; raises dev.setup.errors.StackError with its message if `check` and it fails."""
+        result: subprocess.CompletedProcess[str] = self.administrator.kubectl(*args, input=input, check=check)
+        return result
+
+    def identity(self, account: str, namespace: str = "shop") -> Path:
+        """A kubeconfig of this ServiceAccount with a fresh token for a week; call again for a newer one."""
+        folder = self.kubeconfig.parent / f"identities-{namespace}"
+        folder.mkdir(exist_ok=True)
+        path: Path = self.administrator.identity(account, namespace, folder)
+        return path
+
+
+SYSTEMS = ("operator", "running_stack")
+"""Fixtures that start a whole system: their tests go to one worker, and first, since they mostly wait."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers: which tests belong together, and the long ones first. Says nothing without."""
+    if not hasattr(config, "workerinput"):
+        return
+
+    def system(item: pytest.Item) -> str:
+        return next((name for name in SYSTEMS if name in getattr(item, "fixturenames", ())), "")
+
+    def is_short(item: pytest.Item) -> bool:
+        return not system(item) and item.get_closest_marker("slow") is None
+
+    items.sort(key=is_short)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(system(item) or str(item.path)))
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a MongoDB replica set with one member: fresh, or the one of ORDERSAGA_TEST_MONGODB_URL."""
+    if given := os.environ.get("ORDERSAGA_TEST_MONGODB_URL"):
+        yield given
+        return
+    from dev.setup.binaries import find
+    from dev.stack.mongod import Mongod
+    from dev.stack.processes import free_port, wait_ready
+
+    folder = tmp_path_factory.mktemp("mongod")
+    mongod = Mongod(find("mongod"), data=folder / "data", port=free_port(), log=folder / "mongod.log")
+    mongod.start()
+    try:
+        wait_ready([mongod])
+        yield mongod.url
+    finally:
+        mongod.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestControlPlane]:
+    """An API server with our CRD, RBAC and namespace `shop`: fresh, or the one of ORDERSAGA_TEST_KUBECONFIG."""
+    from dev.setup.binaries import find
+    from dev.stack.admin import Administrator
+    from dev.stack.control_plane import Binaries, ControlPlane
+    from dev.stack.processes import free_port, wait_ready
+
+    if given := os.environ.get("ORDERSAGA_TEST_KUBECONFIG"):
+        administrator = Administrator(find("kubectl"), Path(given))
+        server = ("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+        administrator.install("shop")
+        yield TestControlPlane(administrator, administrator.kubectl(*server).stdout)
+        return
+    folder = tmp_path_factory.mktemp("control-plane")
+    plane = ControlPlane(
+        Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
+        folder=folder,
+        kubeconfig=folder / "kubeconfig",
+        logs=folder,
+        ports=(free_port(), free_port(), free_port()),
+    )
+    plane.start()
+    try:
+        wait_ready([plane.etcd, plane.apiserver])
+        plane.administrator.install("shop")
+        plane.administrator.wait_for_schema()
+        yield TestControlPlane(plane.administrator, plane.url, plane.apiserver)
+    finally:
+        plane.stop()

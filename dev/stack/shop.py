@@ -1,0 +1,128 @@
+"""A customer of the five services, over their REST interfaces: what the demonstration and the end-to-end tests do."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from dev.setup.errors import StackError
+
+PRODUCTS = {
+    "p-mug": ("Mug", 1250),
+    "p-shirt": ("Shirt", 2900),
+    "p-poster": ("Poster", 900),
+}
+CURRENCY = "EUR"
+# Enough for years of demonstrations, few enough to be ordered out on purpose.
+STOCK = 1000
+ADDRESS = {
+    "name": "Chris Customer",
+    "street": "Lindenallee 17",
+    "city": "Leipzig",
+    "postal_code": "04109",
+    "country": "DE",
+}
+CUSTOMER, ADDRESS_REF, CONTACT_REF = "c-17", "a-17", "c-17"
+EMAIL = "c17@example.com"
+FINAL = ("Completed", "Compensated", "Failed")
+
+Json = dict[str, Any]
+
+
+class Shop:
+    """The services at their base URLs. Use as a context manager."""
+
+    def __init__(self, urls: dict[str, str]) -> None:
+        self.urls = urls
+        self._http = httpx.Client(timeout=10)
+
+    def __enter__(self) -> "Shop":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._http.close()
+
+    def request(self, method: str, service: str, path: str, **kwargs: Any) -> httpx.Response:
+        """One call to a service, whatever it answers."""
+        return self._http.request(method, self.urls[service] + path, **kwargs)
+
+    def seed(self) -> None:
+        """The products, address and contact that orders refer to; what is there already stays as it is."""
+        for product, (name, price) in PRODUCTS.items():
+            found = self.request("GET", "inventory", f"/api/inventory/{product}")
+            if found.status_code == 200 and found.json()["available"] >= 10:
+                continue
+            stock = STOCK + (found.json()["reserved"] if found.status_code == 200 else 0)
+            self._put(
+                "inventory",
+                f"/api/inventory/{product}",
+                {"name": name, "stock": stock, "price_minor": price, "currency": CURRENCY},
+            )
+        self._put("shipping", f"/api/shipping/addresses/{ADDRESS_REF}", ADDRESS)
+        self._put("notification", f"/api/notifications/contacts/{CONTACT_REF}", {"email": EMAIL})
+
+    def place(self, order_id: str, **changes: Any) -> Json:
+        """Order two mugs (unless `changes` say otherwise). Raises StackError when the order isn't taken."""
+        body = {
+            "order_id": order_id,
+            "customer_id": CUSTOMER,
+            "currency": CURRENCY,
+            "items": [{"product_id": "p-mug", "quantity": 2}],
+            "payment": {"method_ref": "test-ok"},
+            "ship_to": {"address_ref": ADDRESS_REF},
+            **changes,
+        }
+        return self._expect(
+            self.request("POST", "order", "/api/orders", json=body, headers={"Idempotency-Key": order_id})
+        )
+
+    def order(self, order_id: str) -> Json:
+        """The order with its saga's progress."""
+        return self._expect(self.request("GET", "order", f"/api/orders/{order_id}"))
+
+    def cancel(self, order_id: str) -> httpx.Response:
+        """Ask for the order's cancellation: 202, or 409 when it is too late."""
+        return self.request("POST", "order", f"/api/orders/{order_id}/cancel")
+
+    def watch(
+        self,
+        order_id: str,
+        until: Callable[[Json], bool],
+        *,
+        seconds: float = 60,
+        each: Callable[[Json], None] = lambda order: None,
+    ) -> Json:
+        """Ask for the order again and again, showing it to `each`, until `until` is true of it; that answer.
+
+        Raises StackError after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            order = self.order(order_id)
+            each(order)
+            if until(order):
+                return order
+            if time.monotonic() > deadline:
+                raise StackError(f"order {order_id} is {phase(order)} after {seconds:.0f} seconds: {order}")
+            time.sleep(0.05)
+
+    def _put(self, service: str, path: str, body: Json) -> None:
+        self._expect(self.request("PUT", service, path, json=body))
+
+    def _expect(self, answer: httpx.Response) -> Json:
+        if answer.status_code >= 400:
+            raise StackError(f"{answer.request.method} {answer.url} was answered {answer.status_code}: {answer.text}")
+        body: Json = answer.json()
+        return body
+
+
+def phase(order: Json) -> str:
+    """The saga's phase, as far as the order shows one."""
+    saga = order.get("saga") or {}
+    return saga.get("phase") or "Pending"
+
+
+def finished(order: Json) -> bool:
+    """Whether the saga has ended, well or not."""
+    return phase(order) in FINAL
