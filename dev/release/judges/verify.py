@@ -119,7 +119,7 @@ def kubeconform(files: list[Path], folder: Path) -> bool:
 
 def kube_linter(files: list[Path], folder: Path) -> bool:
     """All checks but those that kube-linter.yaml leaves out, each with its reason."""
-    program, config = find("kube-linter"), CHECKOUT / "tests" / "manifests" / "kube-linter.yaml"
+    program, config = find("kube-linter"), CHECKOUT / "tests" / "packaging" / "chart" / "kube-linter.yaml"
     charts = [file for file in files if file.name.startswith("chart-")]
     others = [file for file in files if file not in charts]
     looser = yaml.safe_load(config.read_text())
@@ -133,7 +133,7 @@ def promtool(files: list[Path], folder: Path) -> bool:
     """The alerts are well-formed, and their tests pass."""
     program = find("promtool")
     rules = CHECKOUT / "helm" / "files" / "alerts.yaml"
-    tests = CHECKOUT / "tests" / "manifests" / "alerts-test.yaml"
+    tests = CHECKOUT / "tests" / "packaging" / "chart" / "alerts-test.yaml"
     return _judge([program, "check", "rules", rules]) & _judge([program, "test", "rules", tests])
 
 

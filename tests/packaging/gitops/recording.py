@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tests.gitops import argo_lua
+from tests.packaging.gitops import argo_lua
 
 Json = dict[str, Any]
 TESTDATA = argo_lua.CUSTOMIZATION / "testdata"

@@ -1,6 +1,6 @@
 """What must be true of Dockerfile and docker-compose.yml, seen without a container engine.
 
-With one, `make compose-test` builds the images and runs the system; see tests/containers/engine.
+With one, `make compose-test` builds the images and runs the system; see tests/packaging/images/engine.
 """
 
 import itertools

@@ -7,7 +7,7 @@ import yaml
 
 from dev.release import render
 from dev.setup.paths import CHECKOUT
-from tests.manifests.charts import HELMS, Manifests
+from tests.packaging.chart.charts import HELMS, Manifests
 
 OVERLAYS = CHECKOUT / "manifests" / "overlays"
 

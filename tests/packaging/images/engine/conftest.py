@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.engine.system import Compose, docker
+from tests.packaging.images.engine.system import Compose, docker
 
 collect_ignore_glob = [] if os.environ.get("ORDERSAGA_CONTAINER_TESTS") else ["test_*.py"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.gitops import definitions
-from tests.gitops.conftest import NAMESPACE, Kubectl, wait_established
-from tests.gitops.test_manifests import GITOPS, ROOT, documents
+from tests.packaging.gitops import definitions
+from tests.packaging.gitops.conftest import NAMESPACE, Kubectl, wait_established
+from tests.packaging.gitops.test_manifests import GITOPS, ROOT, documents
 
 Json = dict[str, Any]
 OURS = [

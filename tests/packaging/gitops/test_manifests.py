@@ -9,10 +9,10 @@ import yaml
 
 from dev.release import argocd
 from dev.release.generated import stale
-from tests.gitops import argo_lua
+from tests.packaging.gitops import argo_lua
 
 Json = dict[str, Any]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 GITOPS = ROOT / "manifests" / "gitops"
 SCRIPTS = argo_lua.CUSTOMIZATION
 

@@ -17,7 +17,7 @@ from dev.release import render
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.manifests.charts import EVERYTHING, OPENSHIFT, Json, Manifests, rendered
+from tests.packaging.chart.charts import EVERYTHING, OPENSHIFT, Json, Manifests, rendered
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 APPLY = ("apply", "--server-side", "--force-conflicts", "-f", "-")

@@ -7,7 +7,7 @@ import pytest
 
 from dev.release import render
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.manifests.charts import HELMS, Json, run_helm
+from tests.packaging.chart.charts import HELMS, Json, run_helm
 
 RELEASE = "e-commerce-saga"
 

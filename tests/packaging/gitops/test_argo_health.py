@@ -11,8 +11,8 @@ import yaml
 from lupa.lua51 import LuaError
 
 from saga_operator.process.saga import Phase
-from tests.gitops import argo_lua, kstatus
-from tests.gitops.argo_lua import ACTIONS, CUSTOMIZATION
+from tests.packaging.gitops import argo_lua, kstatus
+from tests.packaging.gitops.argo_lua import ACTIONS, CUSTOMIZATION
 
 Json = dict[str, Any]
 HEALTH_TESTS = yaml.safe_load((CUSTOMIZATION / "health_test.yaml").read_text())["tests"]

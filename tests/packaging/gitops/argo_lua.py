@@ -13,7 +13,7 @@ from lupa.lua51 import LuaRuntime, lua_type
 
 Json = dict[str, Any]
 CUSTOMIZATION = (
-    Path(__file__).resolve().parents[2] / "manifests/gitops/argocd/resource_customizations/ordersaga.io/OrderSaga"
+    Path(__file__).resolve().parents[3] / "manifests/gitops/argocd/resource_customizations/ordersaga.io/OrderSaga"
 )
 ACTIONS = ("retry", "suspend", "resume", "cancel")
 BASE = {

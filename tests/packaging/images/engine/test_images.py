@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from dev.setup.paths import CHECKOUT
-from tests.containers.engine.system import docker
+from tests.packaging.images.engine.system import docker
 
 LOCKED_IN = ("--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 SERVICES = ("order", "inventory", "payment", "shipping", "notification")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dev.stack.shop import finished
-from tests.containers.engine.system import Compose, docker
+from tests.packaging.images.engine.system import Compose, docker
 
 # Bringing the system down and up again takes a minute on two cores.
 pytestmark = pytest.mark.timeout(600)

@@ -10,9 +10,9 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from saga_operator import metrics as operator_metrics
-from tests.gitops.conftest import NAMESPACE, Kubectl
-from tests.gitops.test_bundle import CSV
-from tests.gitops.test_manifests import ROOT, documents
+from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
+from tests.packaging.gitops.test_bundle import CSV
+from tests.packaging.gitops.test_manifests import ROOT, documents
 
 Json = dict[str, Any]
 OPENSHIFT = ROOT / "manifests" / "openshift"

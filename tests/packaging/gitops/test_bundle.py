@@ -13,8 +13,8 @@ import yaml
 
 from dev.release import olm
 from dev.release.generated import stale
-from tests.gitops.conftest import NAMESPACE, Kubectl
-from tests.gitops.test_manifests import ROOT, documents
+from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
+from tests.packaging.gitops.test_manifests import ROOT, documents
 
 Json = dict[str, Any]
 OLM = ROOT / "manifests" / "olm"

@@ -40,7 +40,7 @@ def test_what_has_passed_need_not_pass_again(checkout: Path) -> None:
     [
         ("helm/values.yaml", ["verify-manifests"]),
         ("crds/ordersaga.yaml", ["verify-manifests"]),
-        ("tests/manifests/kube-linter.yaml", ["verify-manifests"]),
+        ("tests/packaging/chart/kube-linter.yaml", ["verify-manifests"]),
         ("manifests/olm/base.yaml", ["verify-manifests", "verify-bundle"]),
         ("dev/release/judges/sdk.py", ["verify-bundle"]),
     ],

@@ -14,7 +14,7 @@ import pytest
 
 from common.kube import FINALIZER, Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.manifests.charts import Json, rendered
+from tests.packaging.chart.charts import Json, rendered
 
 NAMESPACE = "rights"
 OPERATOR, ORDER_SERVICE, AUDIT = "ordersaga-operator", "order-service", "ordersaga-audit"

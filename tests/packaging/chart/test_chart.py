@@ -8,7 +8,7 @@ import yaml
 
 from dev.release import render
 from dev.setup.errors import StackError
-from tests.manifests.charts import EVERYTHING, HELMS, OPENSHIFT, SERVICES, environment, rendered, run_helm
+from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, SERVICES, environment, rendered, run_helm
 
 PORTS = {"order": 8000, "inventory": 8001, "payment": 8002, "shipping": 8003, "notification": 8004}
 PRODUCTION = ("--set", "global.environment=production")

@@ -14,7 +14,7 @@ from dev.release.deploy.rollout import smoke_pod
 from dev.setup.binaries import find
 from dev.setup.paths import CHECKOUT
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.manifests.charts import environment, rendered
+from tests.packaging.chart.charts import environment, rendered
 
 SCRIPTS = ("deploy-local-k8s.sh", "deploy-openshift.sh", "push-to-openshift.sh")
 LOGGED_IN = """#!/bin/sh

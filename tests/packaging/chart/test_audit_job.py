@@ -3,7 +3,7 @@
 from typing import Any
 
 from ordersaga.audit.command import BLIND, FINDINGS
-from tests.manifests.charts import EVERYTHING, SERVICES, Json, environment, rendered
+from tests.packaging.chart.charts import EVERYTHING, SERVICES, Json, environment, rendered
 
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
 READER = ("--set-json", 'audit.mongodbSecret={"name": "auditor", "key": "uri"}')

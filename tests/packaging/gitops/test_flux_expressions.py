@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.gitops import argo_lua, kstatus
-from tests.gitops.conftest import NAMESPACE, Kubectl, wait_established
-from tests.gitops.test_manifests import kustomizations
+from tests.packaging.gitops import argo_lua, kstatus
+from tests.packaging.gitops.conftest import NAMESPACE, Kubectl, wait_established
+from tests.packaging.gitops.test_manifests import kustomizations
 
 Json = dict[str, Any]
 RECORDED = dict(argo_lua.recorded())

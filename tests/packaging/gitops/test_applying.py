@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.gitops.conftest import NAMESPACE, Kubectl
-from tests.gitops.test_manifests import GITOPS, documents
+from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
+from tests.packaging.gitops.test_manifests import GITOPS, documents
 
 Json = dict[str, Any]
 FLUX = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-")
