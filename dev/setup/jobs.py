@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
 from dev.setup.paths import LOGS
-from dev.stack.processes import die_with_parent
 
 # Where there is no terminal (a CI log) a line now and then shows that we are alive.
 PLAIN_INTERVAL_SECONDS = 20.0

@@ -6,31 +6,23 @@ Start children from the main thread only: the kernel's signal follows the death 
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
 from dev.stack.ports import free_ports
 
-PR_SET_PDEATHSIG = 1
 # Most parts are ready within 5 s on two idle cores; a machine that is building something beside us takes far longer.
 READY_SECONDS = 90.0
 MISSING_LIBRARY = "error while loading shared libraries"
 # A service finishes its requests and mongod writes its checkpoint in a second or two; after this we kill.
 STOP_SECONDS = 15.0
-
-
-def die_with_parent() -> None:
-    """For the child, between fork and exec: the kernel kills it when the thread that started it is gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 class Process:

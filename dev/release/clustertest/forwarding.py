@@ -5,8 +5,8 @@ import subprocess
 import threading
 from types import TracebackType
 
+from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
-from dev.stack.processes import die_with_parent
 
 
 class Forward:
