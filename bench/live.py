@@ -13,19 +13,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
 from bench.participants import Participants
 from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
+from common.wire import Json
 from dev.setup.binaries import find
 from dev.stack.control_plane import Binaries, ControlPlane
 from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
 from saga_operator.settings import Settings
 
-Json = dict[str, Any]
 NAMESPACE = "shop"
 DOWN = "inventory"
 BUDGET = 3

@@ -5,11 +5,14 @@ nothing else. Money is an integer in the currency's minor unit (cents), below 2^
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 T = TypeVar("T")
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object as it was parsed, or as it will be written."""
 
 OrderId = Annotated[
     str,

@@ -1,6 +1,6 @@
 """A small typed client for the API server: connections, errors, and the three kinds of objects that we keep there."""
 
-from common.kube.client import Json, KubeClient
+from common.kube.client import KubeClient
 from common.kube.config import KubeConfigError
 from common.kube.errors import (
     AlreadyExists,
@@ -41,7 +41,6 @@ __all__ = [
     "Forbidden",
     "Gone",
     "Invalid",
-    "Json",
     "KubeClient",
     "KubeConfigError",
     "KubeError",

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 import httpx
@@ -24,10 +24,10 @@ from httpx_aiohttp import AiohttpTransport
 
 from common.kube.config import Access, KubeConfigError, load_access
 from common.kube.errors import Unavailable, error_of
+from common.wire import Json
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 CONNECT_SECONDS = 3.0  # TLS included; the API server is one hop away
 READ_SECONDS = 10.0  # no single read of ours takes longer, unless the API server is in trouble

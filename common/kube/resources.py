@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
-from common.kube.client import Json, KubeClient
+from common.kube.client import KubeClient
+from common.wire import Json
 
 GROUP, VERSION, PLURAL, KIND = "ordersaga.io", "v1alpha1", "ordersagas", "OrderSaga"
 API_VERSION = f"{GROUP}/{VERSION}"

@@ -7,9 +7,10 @@ from typing import Any, Final
 import aiohttp
 
 from common.kube import AlreadyExists, Invalid, KubeError, NotFound, OrderSagas
+from common.wire import Json
 from dev.chaos.calls import History
 from dev.chaos.dice import between
-from dev.chaos.orders import Json, Meddling, Order
+from dev.chaos.orders import Meddling, Order
 
 FINAL_PHASES: Final = ("Completed", "Compensated")
 CLIENT_SECONDS: Final = 12.0

@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from common.kube import KubeClient, KubeError, OrderSagas
+from common.wire import Json
 from dev.chaos.calls import History
 from dev.chaos.customers import Customers, live_sagas
-from dev.chaos.orders import Json, Order
+from dev.chaos.orders import Order
 from dev.chaos.proxy import CLIENTS, Proxy
 from dev.chaos.relay import Relay
 from dev.chaos.strikes import Blow, Strike

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from common.wire import Json
 from dev.chaos.dice import between, draw, weighted
 from dev.chaos.disturbances import haunted_step
-
-Json = dict[str, Any]
 
 CURRENCY: Final = "EUR"
 PRICES: Final = {"p-mug": 1250, "p-shirt": 2900, "p-poster": 900, "p-scarce": 700}

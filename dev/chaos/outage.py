@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.wire import Json
 from dev.setup.errors import StackError
 from dev.stack.books import Books
 from dev.stack.layout import PORTS, Layout
@@ -22,8 +23,6 @@ from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
 from dev.stack.shop import ADDRESS_REF, FINAL
 from dev.stack.stack import Stack
-
-Json = dict[str, Any]
 
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "600"))
 GROUP = 8

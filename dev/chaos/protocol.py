@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from common.wire import Json
 from dev.chaos.calls import POLL, Call
 from dev.chaos.messages import Message
-from dev.chaos.orders import Json, Order
+from dev.chaos.orders import Order
 
 UNDONE_FIRST = ("shipping", "payment", "inventory")
 NO_DECISION = ("compensated", "running", "order_id_used")

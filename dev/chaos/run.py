@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from common.kube import KubeError
+from common.wire import Json
 from dev.chaos import report
 from dev.chaos.catalogue import seed_catalogue
 from dev.chaos.customers import Promises
 from dev.chaos.judge import Outcome, Verdict, judge
 from dev.chaos.load import Load
-from dev.chaos.orders import Json
 from dev.chaos.plan import Plan
 from dev.chaos.system import System
 from dev.setup.errors import StackError

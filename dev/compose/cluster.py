@@ -3,12 +3,12 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import yaml
 
 from common.kube import KubeClient, KubeError
+from common.wire import Json
 from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
 from dev.setup.errors import StackError
 from dev.stack.admin import definitions, roles
@@ -17,8 +17,6 @@ from dev.stack.kubeconfig import write_kubeconfig
 
 # Each `up` writes new ones; until then a machine may sleep, or run for months.
 TOKEN_SECONDS = 365 * 24 * 3600
-
-Json = dict[str, Any]
 
 
 async def prepare_cluster() -> None:

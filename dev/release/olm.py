@@ -10,14 +10,13 @@ import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from common.wire import Json
 from dev.release.generated import CHECKOUT, main, yaml_text
 from dev.setup.errors import StackError
 
-Json = dict[str, Any]
 OLM = CHECKOUT / "manifests" / "olm"
 BUNDLE = OLM / "bundle"
 DEFINITION = CHECKOUT / "crds" / "ordersaga.yaml"

@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dev.stack.shop import Json, phase
+from common.wire import Json
+from dev.stack.shop import phase
 
 console = Console(highlight=False, soft_wrap=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from common.wire import Json
 from dev.setup.errors import StackError
 
 PRODUCTS = {
@@ -26,8 +27,6 @@ ADDRESS = {
 CUSTOMER, ADDRESS_REF, CONTACT_REF = "c-17", "a-17", "c-17"
 EMAIL = "c17@example.com"
 FINAL = ("Completed", "Compensated", "Failed")
-
-Json = dict[str, Any]
 
 
 class Shop:

@@ -12,13 +12,11 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
+from common.wire import Json
 from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.settings import Settings
-
-Json = dict[str, Any]
 
 LOOK_SECONDS = 1.0
 NAMED = 20

@@ -11,15 +11,15 @@ import logging
 import os
 import time
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from common.kube import AlreadyExists, Conflict, KubeError, Leases, NotFound, Terminating
+from common.wire import Json
 from saga_operator import metrics
 from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 EPOCH: Final = "ordersaga.io/epoch"
 """Annotation of the Lease."""

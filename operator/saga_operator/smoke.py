@@ -14,9 +14,8 @@ from typing import Any
 
 import httpx
 
+from common.wire import Json
 from saga_operator.settings import Settings
-
-Json = dict[str, Any]
 
 SECONDS = 120.0
 """From a bare installation whose services are still looking for their database."""

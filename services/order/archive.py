@@ -5,9 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from common.errors import NotFound
-from common.kube import Json
 from common.mongo import Database, Index
-from common.wire import Body, OrderId, Timestamp, utcnow
+from common.wire import Body, Json, OrderId, Timestamp, utcnow
 from services.order.sagas import Sagas
 
 ARCHIVE = "sagas"

@@ -10,9 +10,9 @@ from typing import Any
 
 from common.barrier.rules import Answer, Call, Document
 from common.errors import Invalid, NotFound, Problem, Refused
-from common.kube import Json
 from common.logs import correlation_id
 from common.web.idempotency import example_key, fingerprint
+from common.wire import Json
 from services.order.client_models import OrderView, Placed, PlaceOrder, SagaRef, SagaView, derived_order_id
 from services.order.matrix import row_of
 from services.order.models import Content, check_total

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import Invalid, Unavailable
-from common.kube import AlreadyExists, Conflict, Forbidden, Json, KubeClient, KubeError, NotFound, OrderSagas
+from common.kube import AlreadyExists, Conflict, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
 from common.kube import Invalid as KubeInvalid
+from common.wire import Json
 
 log = logging.getLogger(__name__)
 

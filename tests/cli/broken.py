@@ -7,12 +7,12 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-Json = dict[str, Any]
+from common.wire import Json
+
 KEY = re.compile(r"([a-z0-9][-a-z0-9]*)/([a-z0-9][-a-z0-9]*)/seat/(do|undo)")
 FIELDS = {"do": {"order_id", "row", "pace"}, "undo": {"order_id"}}
 

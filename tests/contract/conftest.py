@@ -12,8 +12,9 @@ import pytest_asyncio
 from common.mongo import Database
 from common.settings import ServiceSettings
 from common.web.app import Service
+from common.wire import Json
 from ordersaga.conformance.claims import Claim
-from ordersaga.conformance.subject import Json, Route, Subject
+from ordersaga.conformance.subject import Route, Subject
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of
 
 DRIVERS = ("motor", "pymongo")

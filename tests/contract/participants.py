@@ -8,7 +8,8 @@ import httpx
 from common.mongo import Database
 from common.settings import ServiceSettings
 from common.web.app import Service
-from ordersaga.conformance.subject import Body, Json, Route, Subject
+from common.wire import Json
+from ordersaga.conformance.subject import Body, Route, Subject
 from services.inventory import main as inventory
 from services.notification import main as notification
 from services.order import main as order

@@ -17,6 +17,7 @@ import uvicorn
 from common.kube import KubeClient, NotFound, OrderSagas
 from common.settings import ServiceSettings
 from common.web.app import Service
+from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from services.inventory.main import build as inventory
 from services.notification.main import build as notification
@@ -24,7 +25,6 @@ from services.order.main import build as order
 from services.order.settings import OrderSettings
 from services.shipping.main import build as shipping
 
-Json = dict[str, Any]
 ADDRESS = {
     "name": "Ada Example",
     "street": "Example Street 17",

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from common.kube.config import load_access
+from common.wire import Json
 
 MERGE = "application/merge-patch+json"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
@@ -20,8 +21,6 @@ GOOD_SPEC = {
     "payment": {"methodRef": "test-ok"},
     "shipTo": {"addressRef": "a-17"},
 }
-
-Json = dict[str, Any]
 
 
 class Api:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.wire import Json
 from dev.stack.applications import SERVICES, Operator, Service, Wiring
 from dev.stack.books import Books
 from dev.stack.processes import Process, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
-from dev.stack.shop import Json, Shop, finished, phase
+from dev.stack.shop import Shop, finished, phase
 
 # A namespace and databases of their own: other suites make orders, too, and no operator is to touch those.
 NAMESPACE = "e2e"

@@ -13,10 +13,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
 
-Json = dict[str, Any]
 Databases = Callable[[str], Database[Json]]
 
 

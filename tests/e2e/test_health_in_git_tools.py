@@ -7,15 +7,14 @@ test data of Argo CD's health check (manifests/gitops/argocd), so that nobody ha
 import json
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from common.wire import Json
 from tests.e2e.system import Stack
 from tests.e2e.test_orders_in_git import manifest
 from tests.packaging.gitops import argo_lua, kstatus, recording
 
-Json = dict[str, Any]
 PATH = "/apis/ordersaga.io/v1alpha1/namespaces/e2e/ordersagas"
 # The design's table of phases, as Argo CD and everything that follows kstatus have words for them.
 EXPECTED = {

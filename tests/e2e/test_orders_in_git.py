@@ -7,10 +7,10 @@ import pytest
 import yaml
 from pymongo import MongoClient
 
+from common.wire import Json
 from dev.stack.applications import SERVICES
 from tests.e2e.system import PREFIX, Stack
 
-Json = dict[str, Any]
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
 

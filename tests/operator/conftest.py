@@ -13,10 +13,10 @@ import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from common.wire import Json
 from dev.stack.processes import free_port
 from tests.operator.scripted import ScriptedParticipants
 
-Json = dict[str, Any]
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 GROUP, VERSION, PLURAL, NAMESPACE = "ordersaga.io", "v1alpha1", "ordersagas", "sagas-of-operator-tests"

@@ -10,11 +10,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 
-Json = dict[str, Any]
+from common.wire import Json
+
 UNDO = {"cancel", "release", "refund", "reject"}
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
+from common.wire import Json
 from saga_operator.resource.times import from_wire
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import ScriptedParticipants, refused
 from tests.operator.wishes import DO, PATIENCE, UNDO
-
-Json = dict[str, Any]
 
 STUCK = ("o-down-retry", "o-down-mark", "o-once")
 

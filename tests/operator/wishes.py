@@ -10,10 +10,9 @@ from typing import Any
 
 from kubernetes import watch
 
+from common.wire import Json
 from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
-
-Json = dict[str, Any]
 
 DO = {
     "order": "/api/orders/create",

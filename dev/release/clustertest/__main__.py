@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 
+from common.wire import Json
 from dev.release import helm
-from dev.release.clustertest.installation import Installation, Json, until
+from dev.release.clustertest.installation import Installation, until
 from dev.release.deploy import images
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.shell import Shell

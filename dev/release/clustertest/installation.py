@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
+from common.wire import Json
 from dev.release.clustertest.forwarding import Forward
 from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
 from dev.setup.errors import StackError
@@ -17,7 +17,6 @@ from dev.stack.applications import SERVICES
 from dev.stack.shop import Shop
 
 PATIENCE_SECONDS = 300.0
-Json = dict[str, Any]
 
 
 class Installation:

@@ -10,16 +10,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from common.wire import Json
 from dev.setup import gobuild
 from dev.setup.errors import StackError
 from dev.setup.jobs import Job, run_all
 from dev.setup.paths import cache
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)

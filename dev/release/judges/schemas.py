@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from common.wire import Json
 from dev.release.judges import foreign
 from dev.setup.binaries import find
 from dev.stack.control_plane import Binaries, ControlPlane
 from dev.stack.processes import free_port, wait_ready
 
-Json = dict[str, Any]
 KINDS = "x-kubernetes-group-version-kind"
 PREFIX = "#/definitions/"
 

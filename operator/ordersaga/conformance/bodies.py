@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ordersaga.conformance.subject import Body, Json
+from common.wire import Json
+from ordersaga.conformance.subject import Body
 
 PLACEHOLDER = "{order_id}"
 

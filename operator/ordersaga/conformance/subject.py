@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-Json = dict[str, Any]
+from common.wire import Json
+
 Body = Callable[[str], Json]
 """Makes a request body for an order: always the same one for the same order."""
 Direction = Literal["do", "undo"]

@@ -13,9 +13,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from common.kube import FINALIZER, Events, KubeError, OrderSagas, Unavailable
+from common.wire import Json
 from saga_operator import metrics
 from saga_operator.engine.breaker import Downstream
 from saga_operator.engine.finalizers import FinalizerQueue
@@ -31,7 +32,6 @@ from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 LIVE: Final = ",".join(f"status.phase!={phase}" for phase in sorted(FINISHED))
 """Field selector: finished sagas are left out on the server side, so that they cost nothing."""

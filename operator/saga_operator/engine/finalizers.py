@@ -9,13 +9,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from common.kube import FINALIZER, Conflict, KubeError, NotFound, OrderSagas
+from common.wire import Json
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 Write = Callable[[Literal["status", "finalizer"], str, Json], Awaitable[Json]]
 
 LATEST: Final = 60.0

@@ -11,9 +11,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.kube import FINALIZER, Conflict, Invalid, KubeError, NotFound
+from common.wire import Json
 from saga_operator.measure import measure_change
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import Event
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from saga_operator.process.saga import Saga
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 
 class Gone(Exception):  # noqa: N818 - it reads as what happened

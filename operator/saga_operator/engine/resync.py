@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import httpx
 
 from common.kube import FINALIZER, Conflict, KubeError, NotFound
+from common.wire import Json
 from saga_operator import metrics
 from saga_operator.engine.engine import LIVE, Engine
 from saga_operator.process.saga import FINISHED
@@ -18,7 +19,6 @@ from saga_operator.resource.times import from_wire
 
 log = logging.getLogger(__name__)
 
-Json = dict[str, Any]
 
 SHARE: Final = 20
 """A sweep may take a twentieth of the time: with many finished sagas it comes round less often."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from common.kube import CORRELATION_ID
+from common.wire import Json
 from saga_operator.engine.participants import CallContext, StaleEpoch
 from saga_operator.engine.recorder import Gone, Record, version_of
 from saga_operator.measure import measure_call
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from saga_operator.engine.engine import Engine
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
 
 
 class SagaRun:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from common.wire import Json
 from saga_operator.process.events import Answer
 from saga_operator.resource.times import from_wire, to_wire
-
-Json = dict[str, Any]
 
 KEPT: Final = 6
 """Attempts per step: enough to see a pattern; a status is paid for by its size at every write."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Final
 
-Json = dict[str, Any]
+from common.wire import Json
 
 WORDS: Final = 4_096
 """Strings that are shared: keys, reasons, messages. Ids and times are seen once and make room for others again; the

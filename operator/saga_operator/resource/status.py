@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from common.wire import Json
 from saga_operator.process import reasons
 from saga_operator.process.order import Order
 from saga_operator.process.saga import (
@@ -20,8 +21,6 @@ from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PI
 from saga_operator.resource.attempts import Attempt, History, entries
 from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
 from saga_operator.resource.times import from_wire, to_wire
-
-Json = dict[str, Any]
 
 RESTING = FINISHED | {Phase.SUSPENDED}
 """No attempt is made however long one waits."""

@@ -6,8 +6,6 @@ import httpx
 
 from common.mongo import Database
 
-Json = dict[str, Any]
-
 
 class Desk:
     """The service behind a client, and its database."""

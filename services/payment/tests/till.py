@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 
 from common.mongo import Database
-
-Json = dict[str, Any]
+from common.wire import Json
 
 
 def order(order_id: str, method_ref: str = "test-ok", **more: Any) -> Json:

@@ -8,9 +8,8 @@ from typing import Any
 
 import yaml
 
+from common.wire import Json
 from dev.release import helm, render
-
-Json = dict[str, Any]
 
 HELMS = ("helm", "helm3")
 SERVICES = ("order", "inventory", "payment", "shipping", "notification")

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.wire import Json
 from dev.release import render
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.packaging.chart.charts import EVERYTHING, OPENSHIFT, Json, Manifests, rendered
+from tests.packaging.chart.charts import EVERYTHING, OPENSHIFT, Manifests, rendered
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 APPLY = ("apply", "--server-side", "--force-conflicts", "-f", "-")

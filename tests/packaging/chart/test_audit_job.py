@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from common.wire import Json
 from ordersaga.audit.command import BLIND, FINDINGS
-from tests.packaging.chart.charts import EVERYTHING, SERVICES, Json, environment, rendered
+from tests.packaging.chart.charts import EVERYTHING, SERVICES, environment, rendered
 
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
 READER = ("--set-json", 'audit.mongodbSecret={"name": "auditor", "key": "uri"}')

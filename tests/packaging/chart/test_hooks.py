@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,12 +15,11 @@ from pymongo import MongoClient
 from common import replicaset
 from common.kube import FINALIZER, KubeClient, OrderSagas
 from common.mongo import Mongo, PyMongoError, Session
+from common.wire import Json
 from dev.setup.binaries import find
 from dev.stack.processes import Process, accepts, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from saga_operator.drain import Open, advice, drained
-
-Json = dict[str, Any]
 
 
 @pytest.fixture

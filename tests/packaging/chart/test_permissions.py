@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from common.kube import FINALIZER, Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
+from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.packaging.chart.charts import Json, rendered
+from tests.packaging.chart.charts import rendered
 
 NAMESPACE = "rights"
 OPERATOR, ORDER_SERVICE, AUDIT = "ordersaga-operator", "order-service", "ordersaga-audit"

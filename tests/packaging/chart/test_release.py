@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from common.wire import Json
 from dev.release import render
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.packaging.chart.charts import HELMS, Json, run_helm
+from tests.packaging.chart.charts import HELMS, run_helm
 
 RELEASE = "e-commerce-saga"
 

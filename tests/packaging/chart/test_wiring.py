@@ -9,12 +9,13 @@ import yaml
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from common.web.metrics import ServiceMetrics
+from common.wire import Json
 from dev.release import render
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics
 from saga_operator.settings import Settings
 from services.order.settings import OrderSettings
-from tests.packaging.chart.charts import EVERYTHING, Json, environment, rendered
+from tests.packaging.chart.charts import EVERYTHING, environment, rendered
 
 ALERTS = yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
 # Stable ones of kube-state-metrics (its docs/metrics/workload): how jobs are going isn't ours to measure.

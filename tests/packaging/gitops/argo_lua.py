@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 from lupa.lua51 import LuaRuntime, lua_type
 
-Json = dict[str, Any]
+from common.wire import Json
+
 CUSTOMIZATION = (
     Path(__file__).resolve().parents[3] / "manifests/gitops/argocd/resource_customizations/ordersaga.io/OrderSaga"
 )

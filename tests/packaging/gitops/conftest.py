@@ -4,13 +4,12 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 
-Json = dict[str, Any]
 NAMESPACE = "gitops-tests"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -4,9 +4,8 @@ In our own words and only as far as we use them, after the projects' definitions
 console of 4.19. (Argo CD's Application was also tried against its real definition.)
 """
 
-from typing import Any
+from common.wire import Json
 
-Json = dict[str, Any]
 TEXT: Json = {"type": "string", "minLength": 1}
 HTTPS: Json = {"type": "string", "pattern": "^https://"}
 FLAG: Json = {"type": "boolean"}

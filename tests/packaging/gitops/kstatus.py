@@ -3,9 +3,7 @@
 After sigs.k8s.io/cli-utils, pkg/kstatus/status: the generic rules of `core.go`, without those of built-in kinds.
 """
 
-from typing import Any
-
-Json = dict[str, Any]
+from common.wire import Json
 
 
 def status_of(resource: Json) -> str:

@@ -6,13 +6,12 @@ ORDERSAGA_RECORD=1 python -m pytest tests/e2e/test_health_in_git_tools.py
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from common.wire import Json
 from tests.packaging.gitops import argo_lua
 
-Json = dict[str, Any]
 TESTDATA = argo_lua.CUSTOMIZATION / "testdata"
 ACTION_DATA = argo_lua.CUSTOMIZATION / "actions" / "testdata"
 Choice = Callable[[Json], bool]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from common.wire import Json
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_manifests import GITOPS, documents
 
-Json = dict[str, Any]
 FLUX = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-")
 
 

@@ -4,17 +4,16 @@ That the live operator's statuses are like the recorded ones is in tests/e2e/tes
 """
 
 import copy
-from typing import Any
 
 import pytest
 import yaml
 from lupa.lua51 import LuaError
 
+from common.wire import Json
 from saga_operator.process.saga import Phase
 from tests.packaging.gitops import argo_lua, kstatus
 from tests.packaging.gitops.argo_lua import ACTIONS, CUSTOMIZATION
 
-Json = dict[str, Any]
 HEALTH_TESTS = yaml.safe_load((CUSTOMIZATION / "health_test.yaml").read_text())["tests"]
 ACTION_TESTS = yaml.safe_load((CUSTOMIZATION / "actions" / "action_test.yaml").read_text())
 RECORDED = dict(argo_lua.recorded())

@@ -6,17 +6,16 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import yaml
 
+from common.wire import Json
 from dev.release import olm
 from dev.release.generated import stale
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_manifests import ROOT, documents
 
-Json = dict[str, Any]
 OLM = ROOT / "manifests" / "olm"
 MANIFESTS = OLM / "bundle" / "manifests"
 CSV: Json = documents(MANIFESTS / "ordersaga-operator.clusterserviceversion.yaml")[0]

@@ -7,15 +7,14 @@ the same order (inProgress, failed, current), with the fields of the resource as
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from common.wire import Json
 from tests.packaging.gitops import argo_lua, kstatus
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl, wait_established
 from tests.packaging.gitops.test_manifests import kustomizations
 
-Json = dict[str, Any]
 RECORDED = dict(argo_lua.recorded())
 GROUP = "recorded.ordersaga.io"
 ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}

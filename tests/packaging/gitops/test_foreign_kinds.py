@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from common.wire import Json
 from tests.packaging.gitops import definitions
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl, wait_established
 from tests.packaging.gitops.test_manifests import GITOPS, ROOT, documents
 
-Json = dict[str, Any]
 OURS = [
     GITOPS / "argocd" / "root.yaml",
     *sorted((GITOPS / "argocd" / "apps").glob("*.yaml")),

@@ -2,16 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from common.wire import Json
 from dev.release import argocd
 from dev.release.generated import stale
 from tests.packaging.gitops import argo_lua
 
-Json = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[3]
 GITOPS = ROOT / "manifests" / "gitops"
 SCRIPTS = argo_lua.CUSTOMIZATION

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from common.wire import Json
 from saga_operator import metrics as operator_metrics
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_bundle import CSV
 from tests.packaging.gitops.test_manifests import ROOT, documents
 
-Json = dict[str, Any]
 OPENSHIFT = ROOT / "manifests" / "openshift"
 FIXED_BY_OPENSHIFT = {"runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "supplementalGroups"}
 # What restricted-v2 lets a pod mount.
