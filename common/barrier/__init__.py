@@ -12,7 +12,7 @@ How a service uses it:
 
     answer = await barrier.do(call, act)                          # act(document) -> Done(fields, body) | raise Refused
     answer = await barrier.undo(call, act, none)                  # act takes the effect back, none: there was none
-    answer = await barrier.apply(id, transition)                  # any transition(document) -> Answer | Write
+    answer = await barrier.apply(document_id, transition)                  # any transition(document) -> Answer | Write
     return respond(request, answer)                               # common.web.app: Answer -> Response
 
 * `act(document)` is pure and gets the document as it is (None for a first do). `Done.fields` are set in the document
@@ -23,29 +23,60 @@ How a service uses it:
   may raise Refused: the transaction is aborted and the refusal becomes the do's stored answer. It runs only with the
   write that makes or takes back the effect, never for a replay, and again after a write conflict: no side effects
   outside the session.
-* `id=` names the document if it isn't the order id (a message: order id and type).
-* Effects outside the database (a payment provider) go through common.barrier.claims, which is built on `commit`.
+* `document_id=` names the document if it isn't the order id (a message: order id and type).
+* Effects outside the database (a payment provider) go through `Claims`, which is built on `commit`.
 * A change that isn't part of the saga (a parcel's progress) uses `modify`, so that no race gets past the version.
 """
 
 from common.barrier.barrier import LISTED, Barrier, Effects
-from common.barrier.rules import Act, Answer, Call, Decision, Document, Done, Transition, Write
-from common.barrier.state import Operation, Record
+from common.barrier.claims import Claims, waiting_index
+from common.barrier.effects import Accepted, Effect, Fields, Happened
+from common.barrier.rules import (
+    DO,
+    UNDO,
+    Act,
+    Answer,
+    Call,
+    Decision,
+    Document,
+    Done,
+    Transition,
+    Write,
+    answered,
+    change,
+    compensated,
+    gate,
+    with_epoch,
+)
+from common.barrier.state import BarrierState, Operation
 from common.errors import Refused
 
 __all__ = [
+    "DO",
     "LISTED",
+    "UNDO",
+    "Accepted",
     "Act",
     "Answer",
     "Barrier",
+    "BarrierState",
     "Call",
+    "Claims",
     "Decision",
     "Document",
     "Done",
+    "Effect",
     "Effects",
+    "Fields",
+    "Happened",
     "Operation",
-    "Record",
     "Refused",
     "Transition",
     "Write",
+    "answered",
+    "change",
+    "compensated",
+    "gate",
+    "waiting_index",
+    "with_epoch",
 ]

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from common.barrier import rules
 from common.barrier.rules import Act, Answer, Call, Decision, Document, Done, Transition, Write
-from common.barrier.state import Record
+from common.barrier.state import BarrierState
 from common.errors import Refused, Unavailable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
 
@@ -33,18 +33,20 @@ class Barrier:
         self.collection = collection
         self._mongo = mongo
 
-    async def do(self, call: Call, act: Act, *, id: str | None = None, effects: Effects | None = None) -> Answer:  # noqa: A002
+    async def do(
+        self, call: Call, act: Act, *, document_id: str | None = None, effects: Effects | None = None
+    ) -> Answer:
         """Make the effect, or answer what was answered before, or refuse."""
-        key = id or call.order_id
+        document_id = document_id or call.order_id
         try:
-            return await self.apply(key, lambda found: rules.do(call, found, act), new=True, effects=effects)
+            return await self.apply(document_id, lambda found: rules.do(call, found, act), new=True, effects=effects)
         except Refused as refusal:  # by the effects: their transaction is aborted, the refusal is a fact now
             refused = refusal
 
         def refuse(_: Document | None) -> Done:
             raise refused
 
-        return await self.apply(key, lambda found: rules.do(call, found, refuse), new=True)
+        return await self.apply(document_id, lambda found: rules.do(call, found, refuse), new=True)
 
     async def undo(
         self,
@@ -52,30 +54,30 @@ class Barrier:
         act: Act,
         none: Act = rules.nothing,
         *,
-        id: str | None = None,  # noqa: A002
+        document_id: str | None = None,
         effects: Effects | None = None,
     ) -> Answer:
         """Take the effect back if there is one, and leave the tombstone that a late do will meet."""
         try:
             return await self.apply(
-                id or call.order_id, lambda found: rules.undo(call, found, act, none), effects=effects
+                document_id or call.order_id, lambda found: rules.undo(call, found, act, none), effects=effects
             )
         except Refused as refusal:
             return Answer.of(refusal, call.order_id)
 
     async def apply(
         self,
-        id: str,  # noqa: A002
+        document_id: str,
         transition: Transition,
         *,
         new: bool = False,
         effects: Effects | None = None,
     ) -> Answer:
         """Decide and write, again and again until no race is lost. `new` expects that there is no document yet."""
-        decision, _ = await self.commit(id, transition, new=new, effects=effects)
+        decision, _ = await self.commit(document_id, transition, new=new, effects=effects)
         return decision.answer if isinstance(decision, Write) else decision
 
-    async def modify(self, id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:  # noqa: A002
+    async def modify(self, document_id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:
         """Set `fields_of(document)` outside the saga; the document as it is now, or None if there is none.
 
         `fields_of` is pure and called again after a lost race; what it raises (Refused: an illegal transition) is
@@ -84,20 +86,20 @@ class Barrier:
 
         def transition(found: Document | None) -> Decision:
             fields = {} if found is None or "status" not in found else fields_of(found)
-            record = Record.of(found)
+            state = BarrierState.of(found)
             unchanged = Answer(200, {})
-            return Write(fields, record.next(namespace="", epoch=None), unchanged) if fields else unchanged
+            return Write(fields, state.next(namespace="", epoch=None), unchanged) if fields else unchanged
 
-        _, document = await self.commit(id, transition)
+        _, document = await self.commit(document_id, transition)
         return document if document is not None and "status" in document else None
 
-    async def get(self, id: str) -> Document | None:  # noqa: A002
+    async def get(self, document_id: str) -> Document | None:
         """The document as it is, also if it is only a tombstone."""
-        return await self.collection.find_one({"_id": id})
+        return await self.collection.find_one({"_id": document_id})
 
     async def commit(
         self,
-        id: str,  # noqa: A002
+        document_id: str,
         transition: Transition,
         *,
         new: bool = False,
@@ -108,45 +110,47 @@ class Barrier:
 
         `known` is the document as it was a moment ago: it saves a read if nobody has written it since.
         """
-        document = known if new or known is not None else await self.get(id)
+        document = known if new or known is not None else await self.get(document_id)
         for attempt in range(ATTEMPTS):
             decision = transition(document)
             if not isinstance(decision, Write):
                 return decision, document
             try:
-                await self._write(id, document, decision, effects if decision.effect else None)
+                await self._write(document_id, document, decision, effects if decision.effect else None)
             except (_LostRaceError, DuplicateKeyError):
                 # The winner's write may not have reached the majority yet, and until then a read doesn't show it.
                 if attempt:
                     await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, 0.1)))  # noqa: S311
-                document = await self.get(id)
+                document = await self.get(document_id)
                 continue
             return decision, {
-                **(document or {"_id": id}),
+                **(document or {"_id": document_id}),
                 **decision.fields,
-                "barrier": decision.record.to_document(),
+                "barrier": decision.state.to_document(),
             }
-        raise Unavailable(f"order {id}: too many calls at the same time; ask again with the same key", order_id=id)
+        raise Unavailable(
+            f"order {document_id}: too many calls at the same time; ask again with the same key", order_id=document_id
+        )
 
-    async def _write(self, id: str, document: Document | None, write: Write, effects: Effects | None) -> None:  # noqa: A002
+    async def _write(self, document_id: str, document: Document | None, write: Write, effects: Effects | None) -> None:
         if effects is None:
-            await self._write_one(id, document, write, None)
+            await self._write_one(document_id, document, write, None)
             return
         if self._mongo is None:
             raise TypeError("effects need a transaction: Barrier(collection, mongo)")
         run = effects
 
         async def body(session: Session) -> None:
-            await self._write_one(id, document, write, session)
+            await self._write_one(document_id, document, write, session)
             await run(session, write)
 
         await self._mongo.transaction(body)
 
-    async def _write_one(self, id: str, document: Document | None, write: Write, session: Session) -> None:  # noqa: A002
-        barrier = write.record.to_document()
+    async def _write_one(self, document_id: str, document: Document | None, write: Write, session: Session) -> None:
+        barrier = write.state.to_document()
         if document is None:
-            await self.collection.insert({"_id": id, **write.fields, "barrier": barrier}, session=session)
+            await self.collection.insert({"_id": document_id, **write.fields, "barrier": barrier}, session=session)
             return
-        where = {"_id": id, "barrier.version": document["barrier"]["version"]}
+        where = {"_id": document_id, "barrier.version": document["barrier"]["version"]}
         if not await self.collection.update(where, {"$set": {**write.fields, "barrier": barrier}}, session=session):
-            raise _LostRaceError(id)
+            raise _LostRaceError(document_id)

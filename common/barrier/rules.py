@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from common.barrier.state import Operation, Record
+from common.barrier.state import BarrierState, Operation
 from common.errors import Problem, Refused
 
 Document: TypeAlias = Mapping[str, Any]
@@ -54,12 +54,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Write:
-    """One conditional write: `fields` are set, `record` replaces the barrier. `effect` marks the write that makes or
+    """One conditional write: `fields` are set, `state` replaces the barrier. `effect` marks the write that makes or
     takes back the effect itself, as opposed to a refusal, a tombstone or a raised epoch.
     """
 
     fields: Mapping[str, Any]
-    record: Record
+    state: BarrierState
     answer: Answer
     effect: bool = False
 
@@ -85,24 +85,24 @@ def nothing(document: Document | None) -> Done:
     return Done()
 
 
-def gate(call: Call, record: Record, *, forward: bool) -> Decision | None:
+def gate(call: Call, state: BarrierState, *, forward: bool) -> Decision | None:
     """The rules that come before any business; None if the call is new. `forward` is True for a do."""
-    if call.epoch is not None and call.epoch < record.epoch:
+    if call.epoch is not None and call.epoch < state.epoch:
         return _problem(
             call,
             412,
             "stale_epoch",
-            f"order {call.order_id}: epoch {record.epoch} has been seen, this call has {call.epoch}; another operator "
+            f"order {call.order_id}: epoch {state.epoch} has been seen, this call has {call.epoch}; another operator "
             "has taken over: stop, or read the Lease and ask again with its epoch",
         )
-    if record.namespace and record.namespace != call.namespace:
+    if state.namespace and state.namespace != call.namespace:
         return _problem(
             call,
             409,
             "order_id_used",
-            f"order {call.order_id} belongs to namespace {record.namespace}, not {call.namespace}: use another id",
+            f"order {call.order_id} belongs to namespace {state.namespace}, not {call.namespace}: use another id",
         )
-    operation = record.get(call.operation)
+    operation = state.get(call.operation)
     if operation is not None and operation.fingerprint != call.fingerprint:
         return _problem(
             call,
@@ -110,23 +110,23 @@ def gate(call: Call, record: Record, *, forward: bool) -> Decision | None:
             "key_reused",
             f"the key {call.key} was used with another body: an order's content never changes; use another order id",
         )
-    if forward and record.tombstone:
-        return raised(call, record, compensated(call))
+    if forward and state.tombstone:
+        return with_epoch(call, state, compensated(call))
     if operation is not None and operation.state == "answered":
-        return raised(call, record, Answer(operation.status, operation.body))
+        return with_epoch(call, state, Answer(operation.status, operation.body))
     return None
 
 
 def do(call: Call, document: Document | None, act: Act) -> Decision:
     """The do of a participant whose effect is in this document. A business no is stored like a success."""
-    record = Record.of(document)
-    if (decision := gate(call, record, forward=True)) is not None:
+    state = BarrierState.of(document)
+    if (decision := gate(call, state, forward=True)) is not None:
         return decision
     try:
         done = act(document)
     except Refused as refusal:
-        return answered(call, record, Answer.of(refusal, call.order_id), fields=refusal.fields)
-    return answered(call, record, Answer(200, done.body), fields=done.fields, effect=True)
+        return answered(call, state, Answer.of(refusal, call.order_id), fields=refusal.fields)
+    return answered(call, state, Answer(200, done.body), fields=done.fields, effect=True)
 
 
 def undo(call: Call, document: Document | None, act: Act, none: Act = nothing, *, of: str = DO) -> Decision:
@@ -134,35 +134,35 @@ def undo(call: Call, document: Document | None, act: Act, none: Act = nothing, *
 
     `act` may raise Refused (a parcel that is on its way): answered, and nothing is stored.
     """
-    record = Record.of(document)
-    if (decision := gate(call, record, forward=False)) is not None:
+    state = BarrierState.of(document)
+    if (decision := gate(call, state, forward=False)) is not None:
         return decision
-    happened = record.happened(of)
+    happened = state.happened(of)
     try:
         done = act(document) if happened else none(document)
     except Refused as refusal:
         return Answer.of(refusal, call.order_id)
-    return answered(call, record.with_tombstone(), undone(call, done, happened), fields=done.fields, effect=happened)
+    return answered(call, state.with_tombstone(), undone(call, done, happened), fields=done.fields, effect=happened)
 
 
 def answered(
-    call: Call, record: Record, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
+    call: Call, state: BarrierState, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
 ) -> Write:
     """The write that stores `answer` as the call's answer for ever."""
     kept = Operation(call.fingerprint, "answered", status=answer.status, body=answer.body)
-    return change(call, record.with_operation(call.operation, kept), answer, fields=fields, effect=effect)
+    return change(call, state.with_operation(call.operation, kept), answer, fields=fields, effect=effect)
 
 
 def change(
-    call: Call, record: Record, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
+    call: Call, state: BarrierState, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
 ) -> Write:
     """A write in the name of `call` that stores no answer; the epoch is raised with it."""
-    return Write(fields or {}, record.next(namespace=call.namespace, epoch=call.epoch), answer, effect)
+    return Write(fields or {}, state.next(namespace=call.namespace, epoch=call.epoch), answer, effect)
 
 
-def raised(call: Call, record: Record, answer: Answer) -> Decision:
+def with_epoch(call: Call, state: BarrierState, answer: Answer) -> Decision:
     """`answer`, with a write only if the call's epoch is the highest so far."""
-    return change(call, record, answer) if (call.epoch or 0) > record.epoch else answer
+    return change(call, state, answer) if (call.epoch or 0) > state.epoch else answer
 
 
 def undone(call: Call, done: Done, happened: bool) -> Answer:

@@ -51,7 +51,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Record:
+class BarrierState:
     """The barrier of one document. Immutable: the `with_…` methods return the next one."""
 
     version: int = 0
@@ -61,8 +61,8 @@ class Record:
     operations: Operations = field(default_factory=dict)
 
     @classmethod
-    def of(cls, document: Mapping[str, Any] | None) -> "Record":
-        """The record of a document; an empty one if there is no document."""
+    def of(cls, document: Mapping[str, Any] | None) -> "BarrierState":
+        """The state of a document; an empty one if there is no document."""
         if document is None:
             return cls()
         barrier = document["barrier"]
@@ -96,19 +96,19 @@ class Record:
         operation = self.get(name)
         return operation is not None and operation.happened
 
-    def with_operation(self, name: str, operation: Operation) -> "Record":
+    def with_operation(self, name: str, operation: Operation) -> "BarrierState":
         """With that operation."""
         return replace(self, operations={**self.operations, name: operation})
 
-    def without_operation(self, name: str) -> "Record":
+    def without_operation(self, name: str) -> "BarrierState":
         """Without that operation: it is known that it did nothing."""
         return replace(self, operations={n: o for n, o in self.operations.items() if n != name})
 
-    def with_tombstone(self) -> "Record":
+    def with_tombstone(self) -> "BarrierState":
         """With the tombstone, which outranks every stored answer of a do."""
         return replace(self, tombstone=True)
 
-    def next(self, *, namespace: str, epoch: int | None) -> "Record":
+    def next(self, *, namespace: str, epoch: int | None) -> "BarrierState":
         """The next version, with the highest epoch seen so far."""
         return replace(
             self,

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from fastapi import Header
 from pydantic import BaseModel
 
-from common.barrier.rules import Call
+from common.barrier import Call
 from common.errors import Problem
 from common.wire import OrderBody
 

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
-from common.barrier.rules import Answer
+from common.barrier import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
 
 logger = logging.getLogger("ordersaga.problems")

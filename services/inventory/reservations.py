@@ -7,9 +7,7 @@ transaction with the moves of the stock: a reservation without its units, or uni
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier import LISTED, Answer, Barrier, Call, Done, Refused, Write
-from common.barrier.rules import Decision, answered, gate
-from common.barrier.state import Record
+from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Decision, Done, Refused, Write, answered, gate
 from common.errors import NotFound
 from common.mongo import Database, Document, Index, Mongo, Session
 from services.inventory.models import Line, ReserveRequest
@@ -73,14 +71,14 @@ class Reservations:
         """
 
         def transition(document: Mapping[str, Any] | None) -> Decision:
-            record = Record.of(document)
-            if (decision := gate(call, record, forward=True)) is not None:
+            state = BarrierState.of(document)
+            if (decision := gate(call, state, forward=True)) is not None:
                 return decision
             if document is None or document.get("status") != "reserved":
                 problem = NotFound(f"order {call.order_id} has no reservation: there is nothing to dispatch")
                 return Answer.of(problem, call.order_id)
             body = resource({**document, "status": "dispatched"})
-            return answered(call, record, Answer(200, body), fields={"status": "dispatched"}, effect=True)
+            return answered(call, state, Answer(200, body), fields={"status": "dispatched"}, effect=True)
 
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(dispatching(_lines(write.answer.body)), session=session)

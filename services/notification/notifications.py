@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier import LISTED, Barrier, Refused
-from common.barrier.claims import Accepted, Claims, Happened
-from common.barrier.rules import Answer, Call, Document
+from common.barrier import LISTED, Accepted, Answer, Barrier, Call, Claims, Document, Happened, Refused
 from common.errors import NotFound
 from common.mongo import Database, Index
 from common.web.pagination import Paging, page
@@ -40,11 +38,11 @@ class Notifications:
             "status": "sending",
             "reason": None,
         }
-        return await self._claims.do(call, begun, id=_id(order.order_id, order.notification_type))
+        return await self._claims.do(call, begun, document_id=_id(order.order_id, order.notification_type))
 
     async def cancel(self, call: Call, notification_type: NotificationType) -> Answer:
         """See to it that the message isn't sent; raises Refused (`already_sent`)."""
-        return await self._claims.undo(call, id=_id(call.order_id, notification_type))
+        return await self._claims.undo(call, document_id=_id(call.order_id, notification_type))
 
     async def get(self, notification_id: str) -> Notification:
         """One notification; raises NotFound, also if there is only a tombstone."""

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier.rules import Answer, Call, Document
+from common.barrier import Answer, Call, Document
 from common.errors import Invalid, NotFound, Problem, Refused
 from common.logs import correlation_id
 from common.web.idempotency import example_key, fingerprint

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from common.barrier.state import Record
+from common.barrier import BarrierState
 from services.order.models import Content, OrderStatus
 
 Action = Literal["create", "confirm", "reject", "cancel"]
@@ -93,7 +93,7 @@ def row_of(document: Document | None) -> Row:
         return "missing"
     status: OrderStatus | None = document.get("status")
     if status is None:
-        return "CANCELLED" if Record.of(document).tombstone else "missing"
+        return "CANCELLED" if BarrierState.of(document).tombstone else "missing"
     if status in _LATER:
         return "CONFIRMED"
     row: Row = status  # type: ignore[assignment]  # PENDING, CANCELLING or CANCELLED

@@ -6,8 +6,9 @@ and content, so that it may be asked for ever, by the operator and by a client's
 
 from typing import Any
 
-from common.barrier.rules import (
+from common.barrier import (
     Answer,
+    BarrierState,
     Call,
     Decision,
     Document,
@@ -17,9 +18,8 @@ from common.barrier.rules import (
     change,
     compensated,
     gate,
-    raised,
+    with_epoch,
 )
-from common.barrier.state import Record
 from common.errors import NotFound, Problem, Refused
 from services.order.matrix import (
     BLOCKED_CUSTOMER,
@@ -37,18 +37,18 @@ def create(call: Call, content: Content) -> Transition:
     """missing → PENDING, or refused once and for all (`customer_blocked`)."""
 
     def transition(document: Document | None) -> Decision:
-        record = Record.of(document)
+        state = BarrierState.of(document)
         if (decision := _gate(call, document, content, forward=True)) is not None:
             return decision
         match verdict("create", document):
             case Become(status):
                 if content.customer_id == BLOCKED_CUSTOMER:
-                    return answered(call, record, Answer.of(_blocked(content)))
+                    return answered(call, state, Answer.of(_blocked(content)))
                 fields = {**content_fields(content), "status": status, "closed": False, "reason": None}
-                return answered(call, record, Answer(200, order_body(fields)), fields=fields, effect=True)
+                return answered(call, state, Answer(200, order_body(fields)), fields=fields, effect=True)
             case Refuse():
-                return raised(call, record, compensated(call))
-        return raised(call, record, Answer(200, order_body(_existing(document))))
+                return with_epoch(call, state, compensated(call))
+        return with_epoch(call, state, Answer(200, order_body(_existing(document))))
 
     return transition
 
@@ -57,21 +57,21 @@ def confirm(call: Call, content: Content) -> Transition:
     """PENDING → CONFIRMED: the pivot."""
 
     def transition(document: Document | None) -> Decision:
-        record = Record.of(document)
+        state = BarrierState.of(document)
         if (decision := _gate(call, document, content, forward=True)) is not None:
             return decision
         match verdict("confirm", document):
             case Become(status):
                 after = {**_existing(document), "status": status}
-                return answered(call, record, Answer(200, order_body(after)), fields={"status": status}, effect=True)
+                return answered(call, state, Answer(200, order_body(after)), fields={"status": status}, effect=True)
             case Refuse("not_found"):
                 raise NotFound(
                     f"order {call.order_id} was never created here: POST /api/orders/create comes first",
                     order_id=call.order_id,
                 )
             case Refuse():
-                return raised(call, record, compensated(call))
-        return raised(call, record, Answer(200, order_body(_existing(document))))
+                return with_epoch(call, state, compensated(call))
+        return with_epoch(call, state, Answer(200, order_body(_existing(document))))
 
     return transition
 
@@ -80,16 +80,16 @@ def reject(call: Call, content: Content) -> Transition:
     """missing, PENDING → CANCELLING: the door. From here on the order can't be confirmed any more."""
 
     def transition(document: Document | None) -> Decision:
-        record = Record.of(document)
+        state = BarrierState.of(document)
         if (decision := _gate(call, document, content, forward=False)) is not None:
             return decision
         match verdict("reject", document):
             case Become(status):
                 fields = {**content_fields(content), "status": status, "closed": False, "reason": None}
-                return change(call, record.with_tombstone(), _rejected(record, fields), fields=fields, effect=True)
+                return change(call, state.with_tombstone(), _rejected(state, fields), fields=fields, effect=True)
             case Refuse():
-                return raised(call, record, Answer.of(already_confirmed(_existing(document))))
-        return raised(call, record, _rejected(record, _existing(document)))
+                return with_epoch(call, state, Answer.of(already_confirmed(_existing(document))))
+        return with_epoch(call, state, _rejected(state, _existing(document)))
 
     return transition
 
@@ -98,21 +98,21 @@ def cancel(call: Call, request: CancelRequest) -> Transition:
     """→ CANCELLED: the last undo. Of an order that never was it leaves a tombstone, which has no status."""
 
     def transition(document: Document | None) -> Decision:
-        record = Record.of(document)
-        if (decision := gate(call, record, forward=False)) is not None:
+        state = BarrierState.of(document)
+        if (decision := gate(call, state, forward=False)) is not None:
             return decision
-        happened = record.happened("create")
+        happened = state.happened("create")
         match verdict("cancel", document):
             case Become() if row_of(document) == "missing":
                 body = {"order_id": call.order_id, "reason": request.reason, "effect": "none"}
-                return answered(call, record.with_tombstone(), Answer(200, body), fields={"reason": request.reason})
+                return answered(call, state.with_tombstone(), Answer(200, body), fields={"reason": request.reason})
             case Become(status, closed):
                 fields = {"status": status, "closed": closed, "reason": request.reason}
                 body = _undone(happened, {**_existing(document), **fields})
-                return answered(call, record.with_tombstone(), Answer(200, body), fields=fields, effect=happened)
+                return answered(call, state.with_tombstone(), Answer(200, body), fields=fields, effect=happened)
             case Refuse():
-                return raised(call, record, Answer.of(already_confirmed(_existing(document))))
-        return raised(call, record, Answer(200, _undone(happened, _existing(document))))
+                return with_epoch(call, state, Answer.of(already_confirmed(_existing(document))))
+        return with_epoch(call, state, Answer(200, _undone(happened, _existing(document))))
 
     return transition
 
@@ -142,7 +142,7 @@ def _gate(call: Call, document: Document | None, content: Content, *, forward: b
 
     The latter outranks the tombstone: whoever comes with other content has nothing to roll back here.
     """
-    decision = gate(call, Record.of(document), forward=forward)
+    decision = gate(call, BarrierState.of(document), forward=forward)
     if (decision is None or _code(decision) == "compensated") and not same_content(document or {}, content):
         raise _other_content(call, document or {})
     return decision
@@ -188,8 +188,8 @@ def _blocked(content: Content) -> Refused:
     )
 
 
-def _rejected(record: Record, document: Document) -> Answer:
-    return Answer(200, {**_undone(record.happened("create"), document), "closed": bool(document.get("closed"))})
+def _rejected(state: BarrierState, document: Document) -> Answer:
+    return Answer(200, {**_undone(state.happened("create"), document), "closed": bool(document.get("closed"))})
 
 
 def _undone(happened: bool, document: Document) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier import LISTED, Answer, Barrier
-from common.barrier.rules import Call, Document
+from common.barrier import LISTED, Answer, Barrier, Call, Document
 from common.errors import NotFound, Refused
 from common.mongo import Database, Index
 from common.web.pagination import Paging, page

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from common.barrier import LISTED, Barrier, Refused
-from common.barrier.claims import Accepted, Claims, Happened, waiting_index
-from common.barrier.rules import DO, Answer, Call, Document
-from common.barrier.state import Record
+from common.barrier import (
+    DO,
+    LISTED,
+    Accepted,
+    Answer,
+    Barrier,
+    BarrierState,
+    Call,
+    Claims,
+    Document,
+    Happened,
+    Refused,
+    waiting_index,
+)
 from common.errors import NotFound, Problem
 from common.mongo import Database, Index, PyMongoError
 from common.web.pagination import Paging, page
@@ -105,7 +115,7 @@ class _PaymentEffect:
 
     async def ask(self, document: Document) -> Happened | Accepted:
         charge = _charge(document)
-        operation = Record.of(document).get(DO)
+        operation = BarrierState.of(document).get(DO)
         if operation is not None and operation.state == "pending":
             outcome = await self._provider.lookup(charge.key) or await self._provider.charge(charge)
         else:

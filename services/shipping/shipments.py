@@ -7,10 +7,7 @@ same key: at most one booking and one cancellation per order. An undo leaves its
 before the carrier is asked: from then on nobody can hand the parcel over.
 """
 
-from common.barrier import Answer, Barrier, Call, Document, Refused
-from common.barrier.claims import Claims, Happened
-from common.barrier.effects import Fields
-from common.barrier.state import Record
+from common.barrier import Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
 from common.mongo import Database, Index
 from services.shipping.addresses import Addresses
 from services.shipping.carrier import Carrier
@@ -120,7 +117,7 @@ class Shipments:
             current: ShipmentStatus = document["status"]
             if current == wanted:
                 return {}
-            if Record.of(document).tombstone and current != "cancelled":
+            if BarrierState.of(document).tombstone and current != "cancelled":
                 raise Refused(
                     "illegal_transition",
                     f"shipment {shipping_id}: its order is being rolled back; keep the parcel here",

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from common.barrier import Barrier
-from common.barrier.claims import Accepted, Claims, Happened
-from common.barrier.rules import Answer, Call
+from common.barrier import Accepted, Answer, Barrier, Call, Claims, Happened
 from common.errors import Problem, Refused, Unavailable
 from common.mongo import DuplicateKeyError
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from common.barrier.state import Record
+from common.barrier import BarrierState
 from services.order.matrix import Become, Refuse, Same, row_of, same_content, verdict
 from services.order.models import EXAMPLE_CONTENT, Content
 
@@ -13,7 +13,7 @@ CONFIRMED_OR_LATER = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED")
 
 
 def barrier(*, tombstone: bool = False) -> dict[str, Any]:
-    return Record(tombstone=tombstone).to_document()
+    return BarrierState(tombstone=tombstone).to_document()
 
 
 CELLS = [

@@ -9,11 +9,11 @@ from typing import TypeVar
 from common.barrier.barrier import Barrier
 from common.barrier.effects import Fields
 from common.barrier.rules import Answer, Decision, Document, Write
-from common.barrier.state import Record
+from common.barrier.state import BarrierState
 from common.errors import Refused, Unavailable
 from common.mongo import PyMongoError
 
-logger = logging.getLogger("ordersaga.attempts")
+logger = logging.getLogger("ordersaga.claims")
 T = TypeVar("T")
 
 PROVIDER_SECONDS = 8
@@ -22,25 +22,25 @@ PROVIDER_SECONDS = 8
 _NOTHING = Answer(200, {})
 
 
-class Attempt:
+class ClaimHolder:
     """The holder of a claim on `operation`: `token` is the claim's.
 
     `forget`: nothing else can have happened under this claim, so that a definite "I did nothing" of the provider
     leaves nothing behind. Otherwise (the claim was taken over from one that died) the doubt stays.
     """
 
-    def __init__(self, barrier: Barrier, id: str, operation: str, token: str, *, forget: bool) -> None:  # noqa: A002
+    def __init__(self, barrier: Barrier, document_id: str, operation: str, token: str, *, forget: bool) -> None:
         self._barrier = barrier
-        self._id = id
+        self._document_id = document_id
         self._operation = operation
         self._token = token
         self._forget = forget
 
-    async def make(self, ask: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
+    async def ask(self, call: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
         """What the provider says. A Refused is a result; raises Unavailable, with the claim released."""
         try:
             async with asyncio.timeout(PROVIDER_SECONDS):
-                return await ask(document)
+                return await call(document)
         except Refused as refusal:
             return refusal
         except Unavailable:
@@ -60,19 +60,19 @@ class Attempt:
 
     async def _free(self, *, forget: bool, fields: Fields | None = None) -> None:
         def transition(document: Document | None) -> Decision:
-            record = Record.of(document)
-            held = record.get(self._operation)
+            state = BarrierState.of(document)
+            held = state.get(self._operation)
             if document is None or held is None or held.state == "answered" or held.token != self._token:
                 return _NOTHING
             if not forget and held.state == "running":
-                after = record.with_operation(self._operation, replace(held, until=None))
+                after = state.with_operation(self._operation, replace(held, until=None))
             elif not forget:
                 return _NOTHING
             else:
-                after = record.without_operation(self._operation)
+                after = state.without_operation(self._operation)
             return Write(fields or {}, after.next(namespace="", epoch=None), _NOTHING)
 
         try:
-            await self._barrier.apply(self._id, transition)
+            await self._barrier.apply(self._document_id, transition)
         except (PyMongoError, Unavailable):
             logger.warning("a claim could not be released: it ends with its lease")

@@ -6,7 +6,7 @@ import pytest
 
 from common.barrier import rules
 from common.barrier.rules import Answer, Call, Done, Write
-from common.barrier.state import Operation, Record
+from common.barrier.state import BarrierState, Operation
 from common.errors import Refused
 
 
@@ -31,7 +31,7 @@ def refuse(document: Any) -> Done:
 def written(document: dict[str, Any] | None, decision: Any) -> dict[str, Any]:
     """The document after a decision."""
     assert isinstance(decision, Write), decision
-    return {**(document or {"_id": "o-1"}), **decision.fields, "barrier": decision.record.to_document()}
+    return {**(document or {"_id": "o-1"}), **decision.fields, "barrier": decision.state.to_document()}
 
 
 def booked(epoch: int | None = None) -> dict[str, Any]:
@@ -47,8 +47,8 @@ def code(decision: Any) -> str:
 def test_a_first_do_is_one_write_with_its_answer_stored() -> None:
     decision = rules.do(call(), None, book)
     assert isinstance(decision, Write)
-    assert (decision.answer.status, decision.effect, decision.record.version) == (200, True, 1)
-    assert decision.record.get("do") == Operation("body", "answered", 200, decision.answer.body)
+    assert (decision.answer.status, decision.effect, decision.state.version) == (200, True, 1)
+    assert decision.state.get("do") == Operation("body", "answered", 200, decision.answer.body)
 
 
 def test_a_replay_writes_nothing() -> None:
@@ -67,7 +67,7 @@ def test_the_undo_of_a_refusal_finds_nothing_and_leaves_a_tombstone() -> None:
     refused = written(None, rules.do(call(), None, refuse))
     decision = rules.undo(call("undo"), refused, take_back)
     assert isinstance(decision, Write)
-    assert (decision.answer.body["effect"], decision.effect, decision.record.tombstone) == ("none", False, True)
+    assert (decision.answer.body["effect"], decision.effect, decision.state.tombstone) == ("none", False, True)
 
 
 def test_an_undo_that_is_refused_stores_nothing_and_leaves_no_tombstone() -> None:
@@ -95,7 +95,7 @@ def test_a_higher_epoch_is_raised_with_whatever_is_answered() -> None:
     document = booked(epoch=7)
     raised = rules.do(call(epoch=8), document, book)
     assert isinstance(raised, Write)
-    assert (raised.record.epoch, raised.answer.status, raised.effect) == (8, 200, False)
+    assert (raised.state.epoch, raised.answer.status, raised.effect) == (8, 200, False)
     assert isinstance(rules.do(call(epoch=7), document, book), Answer)
     assert isinstance(rules.do(call(), document, book), Answer)
 
@@ -105,10 +105,11 @@ def test_another_namespace_gets_nothing() -> None:
     assert code(rules.undo(call("undo", namespace="elsewhere"), booked(), take_back)) == "order_id_used"
 
 
-@pytest.mark.parametrize("state", ["running", "pending", "answered"])
-def test_a_record_survives_the_database(state: Any) -> None:
-    operation = Operation("body", state, 200, {"a": 1}) if state == "answered" else Operation("body", state, token="t")
-    record = Record(version=3, namespace="shop", epoch=9, tombstone=True).with_operation("do", operation)
-    document = {"barrier": record.to_document()}
-    assert Record.of(document) == record
-    assert document["barrier"].get("waiting", False) == (state == "pending")
+@pytest.mark.parametrize("progress", ["running", "pending", "answered"])
+def test_a_barrier_state_survives_the_database(progress: Any) -> None:
+    kept = {"status": 200, "body": {"a": 1}} if progress == "answered" else {"token": "t"}
+    operation = Operation("body", progress, **kept)
+    state = BarrierState(version=3, namespace="shop", epoch=9, tombstone=True).with_operation("do", operation)
+    document = {"barrier": state.to_document()}
+    assert BarrierState.of(document) == state
+    assert document["barrier"].get("waiting", False) == (progress == "pending")
