@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dev.chaos.disturbances import Disturbance, Trouble
-from dev.chaos.messages import Message
+from dev.chaos.http import Request
 
 # The protocol as its description has it, not as the operator's table has it: a wrong table is to be noticed.
 OPERATIONS: Final = {
@@ -59,19 +59,19 @@ class Call:
     """do, undo, poll do, poll undo; of clients: place, cancel."""
     number: int
     """How many calls of this operation there were, this one included."""
-    request: Message
+    request: Request
     disturbance: Disturbance
     deliveries: list[Delivery] = field(default_factory=list)
 
     @property
     def key(self) -> str:
         """The Idempotency-Key."""
-        return self.request.header("idempotency-key")
+        return self.request.headers.get("Idempotency-Key", "")
 
     @property
     def epoch(self) -> str:
         """The Saga-Epoch."""
-        return self.request.header("saga-epoch")
+        return self.request.headers.get("Saga-Epoch", "")
 
     def answers(self, before: float = float("inf")) -> list[tuple[int, str]]:
         """Status and code of what the service has answered by then."""
@@ -136,7 +136,7 @@ class History:
         return sum(count for trouble, count in self.troubles.items() if trouble is not Trouble.NONE)
 
 
-def identify(request: Message, *, client: bool) -> tuple[str, str, str] | None:
+def identify(request: Request, *, client: bool) -> tuple[str, str, str] | None:
     """Order id, step and operation; None for what is left alone (questions, health, metrics)."""
     path = request.path
     if client:

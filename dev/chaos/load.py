@@ -5,15 +5,15 @@ In a thread beside the main one, which starts and strikes the parts and may wait
 
 import asyncio
 import contextlib
-import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.wire import Json
 from dev.chaos.calls import History
 from dev.chaos.customers import Customers, live_sagas
+from dev.chaos.http import LoopThread
 from dev.chaos.orders import Order
 from dev.chaos.proxy import CLIENTS, Proxy
 from dev.chaos.relay import Relay
@@ -27,7 +27,6 @@ faster than the system gets on with its work, and at most three or four of them 
 PATIENCE: Final = 60.0
 """Seconds; a client that has waited for so long orders something else."""
 LOOK_EVERY: Final = 0.5
-T = TypeVar("T")
 
 
 class Load:
@@ -38,38 +37,31 @@ class Load:
         self._seed = seed
         self._orders = orders
         self._system = system
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="chaos load", daemon=True)
+        self._thread = LoopThread("chaos load")
+        self.call = self._thread.call
         self.placed = 0
         self.live: set[str] = set()
         self._looks = 0
         self.done = False
 
     def __enter__(self) -> "Load":
-        self._thread.start()
         self.call(self._open())
         return self
 
     def __exit__(self, *error: object) -> None:
         self.call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def call(self, coroutine: Coroutine[Any, Any, T], seconds: float = 60) -> T:
-        """Run it in the load's loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
+        self._thread.close()
 
     def begin(self) -> None:
         """Let the clients in."""
-        asyncio.run_coroutine_threadsafe(self._run(), self._loop)
+        self._thread.begin(self._run())
 
     def strike(self, strike: Strike) -> None:
         """Do it now, if it is about connections."""
         if strike.blow is Blow.CUT:
-            self._loop.call_soon_threadsafe(self.relay.cut)
+            self._thread.loop.call_soon_threadsafe(self.relay.cut)
         elif strike.blow is Blow.FREEZE:
-            self._loop.call_soon_threadsafe(self.relay.freeze)
+            self._thread.loop.call_soon_threadsafe(self.relay.freeze)
 
     def calm(self) -> None:
         """No more disturbances (what is under way arrives)."""

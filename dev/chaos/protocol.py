@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from common.wire import Json
 from dev.chaos.calls import POLL, Call
-from dev.chaos.messages import Message
+from dev.chaos.http import Request
 from dev.chaos.orders import Order
 
 UNDONE_FIRST = ("shipping", "payment", "inventory")
@@ -49,7 +49,7 @@ def _bodies(order: Order, calls: Sequence[Call]) -> Iterator[str]:
             yield f"payment do #{call.number} charges {body.get('amount_minor')} instead of {order.total_minor}"
 
 
-def _content(request: Message) -> Json:
+def _content(request: Request) -> Json:
     """The body without `reason`, which is outside the fingerprint."""
     return {key: value for key, value in request.json().items() if key != "reason"}
 

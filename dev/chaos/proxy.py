@@ -7,25 +7,34 @@ twice, whatever has become of the caller.
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from functools import partial
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
 
 from dev.chaos.calls import Call, Delivery, History, identify
 from dev.chaos.disturbances import Disturbance, Trouble, disturbance_of
-from dev.chaos.messages import HEAD_LIMIT, Message, read_message
+from dev.chaos.http import Answer, Request, broken_off, listen, passed_on
 
 CLIENTS = "clients"
 """The route that clients take to the order service."""
 DELIVERY_SECONDS = 30.0
 """Longer than any part is paused: what is delivered then is delivered late, as from a network's queue."""
-UNAVAILABLE = Message(
-    "HTTP/1.1 503 Service Unavailable",
-    (("Content-Type", "application/problem+json"), ("Retry-After", "1")),
+UNAVAILABLE = Answer(
+    CIMultiDict({"Content-Type": "application/problem+json", "Retry-After": "1"}),
     b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","retryable":true,'
     b'"detail":"a proxy in between is overloaded: ask again"}',
+    503,
+    "Service Unavailable",
 )
+NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that aiohttp's client would add of its own accord."""
 
 
 class Proxy:
-    """Relays for all services. Lives in one event loop."""
+    """Forwards the calls to all services. Lives in one event loop."""
 
     def __init__(self, seed: int, upstreams: Mapping[str, int], ports: Mapping[str, int], history: History) -> None:
         """Ports by service; `ports` has one more, CLIENTS."""
@@ -33,56 +42,52 @@ class Proxy:
         self._upstreams = {**upstreams, CLIENTS: upstreams["order"]}
         self._ports = ports
         self._history = history
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[web.AppRunner] = []
         self._late: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[None]] = set()
         self.disturbing = True
 
     async def start(self) -> None:
         """Listen."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            timeout=aiohttp.ClientTimeout(DELIVERY_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=NOTHING_ADDED,
+            auto_decompress=False,
+        )
         for name, port in self._ports.items():
-
-            def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str = name) -> None:
-                task = asyncio.create_task(self._serve(name, reader, writer))
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
-
-            self._servers.append(await asyncio.start_server(serve, "127.0.0.1", port, limit=HEAD_LIMIT))
+            self._servers.append(await listen(partial(self._answer, name), port))
 
     async def aclose(self) -> None:
         """Stop listening; what is still to be delivered late is forgotten."""
-        for server in self._servers:
-            server.close()
-        tasks = [*self._late, *self._connections]
-        for task in tasks:
+        for task in self._late:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._late, return_exceptions=True)
+        for server in self._servers:
+            await server.cleanup()
+        await self._session.close()
 
     @property
     def under_way(self) -> int:
         """How many calls are still to be delivered late."""
         return len(self._late)
 
-    async def _serve(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a caller."""
-        try:
-            while (request := await read_message(reader)) is not None:
-                answer, whole = await self._handle(name, request)
-                writer.write(answer)
-                await writer.drain()
-                if not whole:
-                    break
-        except OSError:
-            pass  # the caller is gone
-        finally:
-            with contextlib.suppress(OSError):
-                writer.transport.abort()
+    async def _answer(self, name: str, incoming: web.Request) -> web.StreamResponse:
+        request = await Request.read(incoming)
+        call = self._noted(request, client=name == CLIENTS)
+        answer = await (self._deliver(name, request, None) if call is None else self._disturbed(name, call))
+        if answer is None:
+            return broken_off(incoming)
+        if call is not None and call.disturbance.trouble is Trouble.BROKEN:
+            whole = answer.encode()
+            return broken_off(incoming, whole[: len(whole) * 2 // 3])
+        return answer.response()
 
-    async def _handle(self, name: str, request: Message) -> tuple[bytes, bool]:
-        """What goes back to the caller, and whether that is a whole answer; if not, the connection is closed."""
-        known = identify(request, client=name == CLIENTS)
+    def _noted(self, request: Request, *, client: bool) -> Call | None:
+        """The call with what is going to happen to it; None for what is left alone."""
+        known = identify(request, client=client)
         if known is None:
-            return _encoded(await self._deliver(name, request, None))
+            return None
         order_id, step, operation = known
         number = self._history.number(order_id, step, operation)
         disturbance = Disturbance(Trouble.NONE)
@@ -90,12 +95,9 @@ class Proxy:
             disturbance = disturbance_of(self._seed, order_id, step, operation, number)
         call = Call(self._history.now(), order_id, step, operation, number, request, disturbance)
         self._history.add(call)
-        answer, whole = _encoded(await self._disturbed(name, call))
-        if disturbance.trouble is Trouble.BROKEN:
-            return answer[: len(answer) * 2 // 3], False
-        return answer, whole
+        return call
 
-    async def _disturbed(self, name: str, call: Call) -> Message | None:
+    async def _disturbed(self, name: str, call: Call) -> Answer | None:
         request, seconds = call.request, call.disturbance.seconds
         match call.disturbance.trouble:
             case Trouble.DELAYED:
@@ -132,35 +134,30 @@ class Proxy:
         self._late.add(task)
         task.add_done_callback(self._late.discard)
 
-    async def _deliver(self, name: str, request: Message, call: Call | None) -> Message | None:
+    async def _deliver(self, name: str, request: Request, call: Call | None) -> Answer | None:
         """Bring it to the service; its answer, or None if there is none."""
         delivery = Delivery(self._history.now())
         if call is not None:
             call.deliveries.append(delivery)
         answer = None
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(DELIVERY_SECONDS):
-                answer = await _ask(self._upstreams[name], request)
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            answer = await self._ask(self._upstreams[name], request)
         if answer is not None:
             delivery.answered, delivery.status, delivery.code = self._history.now(), answer.status, _code(answer)
         return answer
 
-
-def _encoded(answer: Message | None) -> tuple[bytes, bool]:
-    return (b"", False) if answer is None else (answer.encode("keep-alive"), True)
-
-
-async def _ask(port: int, request: Message) -> Message | None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=HEAD_LIMIT)
-    try:
-        writer.write(request.encode("close"))
-        await writer.drain()
-        return await read_message(reader)
-    finally:
-        writer.transport.abort()
+    async def _ask(self, port: int, request: Request) -> Answer:
+        async with self._session.request(
+            request.method,
+            URL(f"http://127.0.0.1:{port}{request.target}", encoded=True),
+            data=request.body or None,
+            headers=passed_on(request.headers),
+            allow_redirects=False,
+        ) as answer:
+            return Answer(passed_on(answer.headers), await answer.read(), answer.status, answer.reason or "")
 
 
-def _code(answer: Message) -> str:
+def _code(answer: Answer) -> str:
     body = answer.json()
     if answer.status >= 400:
         return str(body.get("code") or "")

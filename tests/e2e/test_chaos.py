@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict
 
 from dev.chaos.calls import Call, Delivery
 from dev.chaos.disturbances import Disturbance, Trouble, haunted_step
-from dev.chaos.messages import Message
+from dev.chaos.http import Request
 from dev.chaos.orders import Order, make_orders
 from dev.chaos.plan import Plan
 from dev.chaos.protocol import broken_rules
@@ -75,7 +76,7 @@ class Saga:
         headers = {"idempotency-key": f"shop/{order_id}/{step}/{operation}", "saga-epoch": "7", **wrong}
         amount = b', "amount_minor": %d' % self.order.total_minor if path.endswith("process") else b""
         body = b'{"order_id": "%s"%s}' % (order_id.encode(), amount)
-        request = Message(f"POST {path} HTTP/1.1", tuple(headers.items()), body)
+        request = Request(CIMultiDict(headers), body, "POST", path)
         delivery = Delivery(at, at + 0.5, status, code)
         nothing = Disturbance(Trouble.NONE)
         self.calls.append(Call(at, order_id, step, operation, 1, request, nothing, [delivery]))

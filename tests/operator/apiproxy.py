@@ -7,15 +7,15 @@ with a real API server behind it.
 import asyncio
 import json
 import ssl
-import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-T = TypeVar("T")
+from dev.chaos.http import Answer, LoopThread, broken_off, listen, passed_on
+
 GONE = {
     "kind": "Status",
     "apiVersion": "v1",
@@ -64,10 +64,8 @@ class ApiProxy:
         self._upstream = upstream
         self._tls = ssl.create_default_context(cadata=authority)
         self._watches: set[tuple[asyncio.Event, asyncio.Task[Any]]] = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._call(self._start())
+        self._thread = LoopThread("API proxy")
+        self._thread.call(self._start())
 
     def watches(self) -> list[Request]:
         """The watches that were asked for, refused ones too."""
@@ -83,32 +81,20 @@ class ApiProxy:
 
     def stop(self) -> None:
         self.end_watches()
-        self._call(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._thread.call(self._close())
+        self._thread.close()
 
     def _each_watch(self, act: Callable[[asyncio.Event, "asyncio.Task[Any]"], object]) -> None:
         async def all_of_them() -> None:
             for flowing, task in list(self._watches):
                 act(flowing, task)
 
-        self._call(all_of_them())
-
-    def _call(self, work: Awaitable[T]) -> T:
-        async def run() -> T:
-            return await work
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(20)
+        self._thread.call(all_of_them())
 
     async def _start(self) -> None:
         connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
         self._session = aiohttp.ClientSession(self._upstream, connector=connector, auto_decompress=False)
-        app = web.Application(client_max_size=2**24)
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self._runner = await listen(self._answer)
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
     async def _close(self) -> None:
@@ -123,7 +109,7 @@ class ApiProxy:
         return found
 
     async def _answer(self, incoming: web.Request) -> web.StreamResponse:
-        request = Request(incoming.method, incoming.path, "watch" in incoming.query, self._loop.time())
+        request = Request(incoming.method, incoming.path, "watch" in incoming.query, self._thread.loop.time())
         self.requests.append(request)
         trouble = self._trouble_for(request)
         if trouble is not None and trouble.status:
@@ -133,13 +119,12 @@ class ApiProxy:
         if trouble is not None and trouble.gone:
             request.answered = 200
             return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": GONE}).encode() + b"\n"])
-        headers = {key: value for key, value in incoming.headers.items() if key not in ("Host", "Transfer-Encoding")}
         body = await incoming.read()
         async with self._session.request(
             incoming.method,
             incoming.rel_url,
             data=body or None,
-            headers=headers,
+            headers=passed_on(incoming.headers),
             timeout=aiohttp.ClientTimeout(total=None),
         ) as upstream:
             if request.watch and upstream.status == 200:
@@ -147,13 +132,9 @@ class ApiProxy:
                 return await self._relay_watch(incoming, upstream)
             content = await upstream.read()
             if trouble is not None and trouble.lose:
-                assert incoming.transport is not None
-                incoming.transport.abort()
-                return web.Response()
+                return broken_off(incoming)
             request.answered = upstream.status
-            keep = ("Content-Type", "Content-Encoding", "Retry-After")
-            kept = {key: value for key, value in upstream.headers.items() if key in keep}
-            return web.Response(body=content, status=upstream.status, headers=kept)
+            return Answer(passed_on(upstream.headers), content, upstream.status, upstream.reason or "").response()
 
     async def _stream(self, incoming: web.Request, lines: Iterable[bytes]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -163,8 +144,7 @@ class ApiProxy:
         return response
 
     async def _relay_watch(self, incoming: web.Request, upstream: aiohttp.ClientResponse) -> web.StreamResponse:
-        kept = {key: value for key, value in upstream.headers.items() if key in ("Content-Type", "Content-Encoding")}
-        response = web.StreamResponse(headers=kept)
+        response = web.StreamResponse(headers=passed_on(upstream.headers))
         await response.prepare(incoming)
         flowing = asyncio.Event()
         flowing.set()

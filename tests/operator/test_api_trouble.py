@@ -1,8 +1,6 @@
 """An API server that answers, but not with what was asked: it starts, it is overloaded, its Roles are being changed."""
 
-import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dev.chaos.http import LoopThread
 from dev.chaos.relay import Relay
 from dev.stack.applications import answers
 from dev.stack.processes import free_port
@@ -27,20 +26,16 @@ class Line:
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
-        self._loop = asyncio.new_event_loop()
+        self._thread = LoopThread("line")
         self._relay = Relay(self.port, target)
-        self._loop.run_until_complete(self._relay.start())
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
+        self._thread.call(self._relay.start())
 
     def cut(self) -> None:
-        self._loop.call_soon_threadsafe(self._relay.cut)
+        self._thread.loop.call_soon_threadsafe(self._relay.cut)
 
     def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._relay.aclose(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.call(self._relay.aclose())
+        self._thread.close()
 
 
 @pytest.fixture
