@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from dev.chaos.plan import Plan
+from dev.chaos.plan.plan import Plan
 from dev.chaos.run import Run
 from dev.setup.errors import StackError
 from dev.setup.paths import STATE

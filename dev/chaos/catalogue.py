@@ -2,7 +2,15 @@
 
 from typing import Any
 
-from dev.chaos.orders import ADDRESS, ADDRESS_IN_ICE, CONTACT_BOUNCING, CURRENCY, CUSTOMERS, EXAMPLE_ADDRESS, PRICES
+from dev.chaos.plan.orders import (
+    ADDRESS,
+    ADDRESS_IN_ICE,
+    CONTACT_BOUNCING,
+    CURRENCY,
+    CUSTOMERS,
+    EXAMPLE_ADDRESS,
+    PRICES,
+)
 from dev.setup.errors import StackError
 from dev.stack.shop import Shop
 

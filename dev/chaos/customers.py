@@ -8,9 +8,9 @@ import aiohttp
 
 from common.kube import AlreadyExists, Invalid, KubeError, NotFound, OrderSagas
 from common.wire import Json
-from dev.chaos.calls import History
-from dev.chaos.dice import between
-from dev.chaos.orders import Meddling, Order
+from dev.chaos.network.calls import History
+from dev.chaos.plan.orders import Meddling, Order
+from dev.chaos.plan.seeded import between
 
 FINAL_PHASES: Final = ("Completed", "Compensated")
 CLIENT_SECONDS: Final = 12.0

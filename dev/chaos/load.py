@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.wire import Json
-from dev.chaos.calls import History
 from dev.chaos.customers import Customers, live_sagas
-from dev.chaos.http import LoopThread
-from dev.chaos.orders import Order
-from dev.chaos.proxy import CLIENTS, Proxy
-from dev.chaos.relay import Relay
-from dev.chaos.strikes import Blow, Strike
+from dev.chaos.network.calls import History
+from dev.chaos.network.http import LoopThread
+from dev.chaos.network.proxy import CLIENTS, Proxy
+from dev.chaos.network.relay import Relay
+from dev.chaos.plan.faults import Blow, Strike
+from dev.chaos.plan.orders import Order
 from dev.chaos.system import NAMESPACE, System
 
 CLIENTS_AT_ONCE: Final = 40

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from common.wire import Json
-from dev.chaos.calls import POLL, Call
-from dev.chaos.http import Request
-from dev.chaos.orders import Order
+from dev.chaos.network.calls import POLL, Call
+from dev.chaos.network.http import Request
+from dev.chaos.plan.orders import Order
 
 UNDONE_FIRST = ("shipping", "payment", "inventory")
 NO_DECISION = ("compensated", "running", "order_id_used")

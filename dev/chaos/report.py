@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from dev.chaos.calls import History
+from dev.chaos.checks import Outcome, Verdict
 from dev.chaos.customers import FINAL_PHASES
-from dev.chaos.judge import Outcome, Verdict
-from dev.chaos.plan import Plan
+from dev.chaos.network.calls import History
+from dev.chaos.plan.plan import Plan
 from dev.chaos.system import System
 
 AROUND = 3.0

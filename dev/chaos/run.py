@@ -14,10 +14,10 @@ from common.kube import KubeError
 from common.wire import Json
 from dev.chaos import report
 from dev.chaos.catalogue import seed_catalogue
+from dev.chaos.checks import Outcome, Verdict, judge
 from dev.chaos.customers import Promises
-from dev.chaos.judge import Outcome, Verdict, judge
 from dev.chaos.load import Load
-from dev.chaos.plan import Plan
+from dev.chaos.plan.plan import Plan
 from dev.chaos.system import System
 from dev.setup.errors import StackError
 from dev.stack.books import Books

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dev.chaos.proxy import CLIENTS
-from dev.chaos.strikes import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
+from dev.chaos.network.proxy import CLIENTS
+from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
 from dev.setup.binaries import find
 from dev.stack.applications import SERVICES, Operator, Service, Wiring
 from dev.stack.certificates import write_private

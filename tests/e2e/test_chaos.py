@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from multidict import CIMultiDict
 
-from dev.chaos.calls import Call, Delivery
-from dev.chaos.disturbances import Disturbance, Trouble, haunted_step
-from dev.chaos.http import Request
-from dev.chaos.orders import Order, make_orders
-from dev.chaos.plan import Plan
+from dev.chaos.network.calls import Call, Delivery
+from dev.chaos.network.http import Request
+from dev.chaos.plan.call_faults import Disturbance, Trouble, haunted_step
+from dev.chaos.plan.faults import BAG, Blow
+from dev.chaos.plan.orders import Order, make_orders
+from dev.chaos.plan.plan import Plan
 from dev.chaos.protocol import broken_rules
-from dev.chaos.strikes import BAG, Blow
 from dev.setup.paths import CHECKOUT
 
 SAGAS = 115

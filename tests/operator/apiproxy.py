@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from dev.chaos.http import Answer, LoopThread, broken_off, listen, passed_on
+from dev.chaos.network.http import Answer, LoopThread, broken_off, listen, passed_on
 
 GONE = {
     "kind": "Status",

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dev.chaos.http import LoopThread
-from dev.chaos.relay import Relay
+from dev.chaos.network.http import LoopThread
+from dev.chaos.network.relay import Relay
 from dev.stack.applications import answers
 from dev.stack.processes import free_port
 from dev.stack.pytest_plugin import TestControlPlane

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dev.chaos.dice import between, draw, shuffled
+from dev.chaos.plan.seeded import between, draw, shuffled
 from dev.stack.applications import SERVICES
 
 OPERATOR, SECOND, MONGOD, APISERVER, ETCD = "operator", "second operator", "mongod", "kube-apiserver", "etcd"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from dev.chaos.dice import between, draw, weighted
+from dev.chaos.plan.seeded import between, draw, weighted
 
 
 class Trouble(StrEnum):

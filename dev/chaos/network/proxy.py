@@ -14,9 +14,9 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from dev.chaos.calls import Call, Delivery, History, identify
-from dev.chaos.disturbances import Disturbance, Trouble, disturbance_of
-from dev.chaos.http import Answer, Request, broken_off, listen, passed_on
+from dev.chaos.network.calls import Call, Delivery, History, identify
+from dev.chaos.network.http import Answer, Request, broken_off, listen, passed_on
+from dev.chaos.plan.call_faults import Disturbance, Trouble, disturbance_of
 
 CLIENTS = "clients"
 """The route that clients take to the order service."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dev.chaos.disturbances import Trouble, disturbance_of, haunted_step
-from dev.chaos.orders import Meddling, Order, make_orders
-from dev.chaos.strikes import Strike, make_strikes
+from dev.chaos.plan.call_faults import Trouble, disturbance_of, haunted_step
+from dev.chaos.plan.faults import Strike, make_strikes
+from dev.chaos.plan.orders import Meddling, Order, make_orders
 
 # What an order that meets no trouble calls; the plan shows the disturbances of the first call of each.
 OPERATIONS = (

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
-from dev.chaos.disturbances import Disturbance, Trouble
-from dev.chaos.http import Request
+from dev.chaos.network.http import Request
+from dev.chaos.plan.call_faults import Disturbance, Trouble
 
 # The protocol as its description has it, not as the operator's table has it: a wrong table is to be noticed.
 OPERATIONS: Final = {

@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from common.wire import Json
-from dev.chaos.dice import between, draw, weighted
-from dev.chaos.disturbances import haunted_step
+from dev.chaos.plan.call_faults import haunted_step
+from dev.chaos.plan.seeded import between, draw, weighted
 
 CURRENCY: Final = "EUR"
 PRICES: Final = {"p-mug": 1250, "p-shirt": 2900, "p-poster": 900, "p-scarce": 700}

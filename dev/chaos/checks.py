@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from common.wire import Json
-from dev.chaos.calls import Call
 from dev.chaos.customers import FINAL_PHASES, Promises
-from dev.chaos.orders import Ending, Meddling, Order
+from dev.chaos.network.calls import Call
+from dev.chaos.plan.orders import Ending, Meddling, Order
 from dev.chaos.protocol import broken_rules
 from dev.chaos.system import NAMESPACE
 from dev.stack.books import Books
