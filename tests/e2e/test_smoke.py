@@ -3,7 +3,7 @@
 import pytest
 
 from saga_operator.settings import Settings
-from saga_operator.smoke import Customer, SmokeError, smoke
+from ordersaga.smoke import Customer, SmokeError, smoke
 from tests.e2e.system import Stack
 
 

@@ -19,7 +19,7 @@ from common.wire import Json
 from dev.setup.binaries import find
 from dev.stack.processes import Process, accepts, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
-from saga_operator.drain import Open, advice, drained
+from ordersaga.drain import Open, advice, drained
 
 
 @pytest.fixture
