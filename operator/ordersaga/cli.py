@@ -1,20 +1,34 @@
-"""The command line: `ordersaga audit`, `ordersaga conformance`."""
+"""The command line: `ordersaga audit`, `conformance`, `drain` and `smoke`."""
 
 import argparse
 from collections.abc import Sequence
 
+from ordersaga import drain, smoke
 from ordersaga.audit import command as audit
 from ordersaga.conformance import command as conformance
 from ordersaga.settings import Settings
 
+EPILOG = """\
+example: are the records of all orders in the local stack consistent?
+
+  export KUBECONFIG=.ordersaga/kubeconfig ORDERSAGA_MONGODB_URL='mongodb://127.0.0.1:17017/?directConnection=true'
+  ordersaga audit
+
+`ordersaga COMMAND --help` shows the options of a command, an example and what its exit status means."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
-    parser = argparse.ArgumentParser(prog="ordersaga", description="Tools around order sagas on Kubernetes.")
+    parser = argparse.ArgumentParser(
+        prog="ordersaga",
+        description="Checks an installation of OrderSaga, and those who take part in its sagas.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     settings = Settings()
-    audit.add_to(commands, settings)
-    conformance.add_to(commands, settings)
+    for command in (audit, conformance, drain, smoke):
+        command.add_to(commands, settings)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

@@ -1,40 +1,54 @@
-"""Waits until no order needs the operator any more: what `helm uninstall` does before it takes anything away.
+"""`ordersaga drain`: waits until no order needs the operator any more.
 
-    python -m saga_operator.drain --seconds 120 --release e-commerce-saga
-
-Exit status 0 when nothing is left open; 1 when something is, with a text for the person at the terminal. It only reads.
+`helm uninstall` runs it before it removes anything. It only reads.
 """
-
-from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
 from common.wire import Json
-from saga_operator.process.saga import FINISHED, Phase
-from saga_operator.settings import Settings
+from ordersaga.phases import FINISHED, Phase
+from ordersaga.settings import Settings
+
+DRAINED, ORDERS_LEFT = 0, 1
 
 LOOK_SECONDS = 1.0
+"""Seconds between two lists of the orders: short beside the seconds that an order takes."""
 NAMED = 20
-"""So many orders are named; of thousands, the rest is a number."""
+"""Orders that are named; of the others the text gives the number, so that it fits a terminal."""
+
+EPILOG = """\
+example: wait at most two minutes for the orders of the namespace e-commerce-saga
+
+  ordersaga drain --namespace e-commerce-saga --release e-commerce-saga --seconds 120
+
+It returns at once when the orders that are left need a person's decision: waiting would not help.
+
+exit status: 0 no order is open, 1 orders are open (their names, and what to do about them, are printed) or the API
+server could not be asked.
+
+The API server is found by KUBECONFIG or the pod's service account."""
 
 
-@dataclass(frozen=True)
-class Open:
-    """An order that still needs the operator, if only to take its finalizer off."""
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order that still needs the operator, if only to remove its finalizer."""
 
     name: str
     phase: str
     step: str
+    """The step that the saga is at; `-` before the first one."""
     deleting: bool
 
     @classmethod
-    def of(cls, resource: Json) -> Open | None:
-        """None if it is finished, and free of our finalizer."""
+    def of(cls, resource: Json) -> Self | None:
+        """Read an OrderSaga's JSON; None if the saga is finished and our finalizer is gone."""
         status, metadata = resource.get("status") or {}, resource["metadata"]
         phase = status.get("phase") or Phase.PENDING
         if phase in FINISHED and FINALIZER not in (metadata.get("finalizers") or ()):
@@ -42,21 +56,59 @@ class Open:
         return cls(metadata["name"], phase, status.get("currentStep") or "-", bool(metadata.get("deletionTimestamp")))
 
     @property
-    def hopeless(self) -> bool:
+    def needs_a_person(self) -> bool:
         """Whether only a person can end it, so that waiting is in vain. A deletion overrides a suspension."""
         return self.phase == Phase.FAILED or (self.phase == Phase.SUSPENDED and not self.deleting)
 
 
-async def drained(sagas: OrderSagas, seconds: float) -> list[Open]:
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Settings) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "drain",
+        help="wait until no order needs the operator (helm uninstall runs it)",
+        description="Waits until every order of the namespace has ended, and names the orders that have not.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=120, help="how long to wait (default: %(default)s)")
+    parser.add_argument(
+        "--release",
+        default="e-commerce-saga",
+        help="the name of the Helm release, which the advice mentions (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--namespace", default=settings.namespace, help="namespace of the orders (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Wait, and print which orders are left; the exit status."""
+    try:
+        left = asyncio.run(_open_orders(options.namespace, options.seconds))
+    except KubeError as error:
+        _print(f"the API server can't be asked which orders are open: {error}")
+        return ORDERS_LEFT
+    if left:
+        _print(advice(left, namespace=options.namespace, release=options.release))
+        return ORDERS_LEFT
+    _print(f"no order of namespace {options.namespace} is open")
+    return DRAINED
+
+
+async def drained(sagas: OrderSagas, seconds: float) -> Sequence[OpenOrder]:
     """Wait up to `seconds` for the open orders of this namespace; those that are left.
 
-    Returns at once when only a person could end what is left. Raises KubeError when the API server can't be asked.
+    Returns at once when only a person could end what is left.
+
+    Raises:
+        KubeError: when the API server refuses the list, or can't be reached until the time is over.
     """
     deadline = time.monotonic() + seconds
-    told = -1
+    last_count = -1
     while True:
         try:
-            left = [order async for page in sagas.list() for order in map(Open.of, page.items) if order]
+            left = [order async for page in sagas.list() for order in map(OpenOrder.of, page.items) if order]
         except NotFound:
             return []  # the definition is gone, and all orders with it
         except Forbidden:
@@ -66,16 +118,16 @@ async def drained(sagas: OrderSagas, seconds: float) -> list[Open]:
                 raise
             await asyncio.sleep(LOOK_SECONDS)
             continue
-        if not left or all(order.hopeless for order in left) or time.monotonic() > deadline:
+        if not left or all(order.needs_a_person for order in left) or time.monotonic() > deadline:
             return left
-        if len(left) != told:
-            say(f"{len(left)} orders are open: waiting")
-            told = len(left)
+        if len(left) != last_count:
+            _print(f"{len(left)} orders are open: waiting")
+            last_count = len(left)
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def advice(left: list[Open], *, namespace: str, release: str) -> str:
-    """Which orders are left, and what a person can do."""
+def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
+    """Which orders are left, and what a person can do. At least one order has to be left."""
     lines = [f"  {order.name}  {order.phase}  {order.step}" for order in left[:NAMED]]
     if len(left) > NAMED:
         lines.append(f"  and {len(left) - NAMED} more: kubectl -n {namespace} get ordersagas")
@@ -85,47 +137,24 @@ def advice(left: list[Open], *, namespace: str, release: str) -> str:
             f"{len(left)} orders of namespace {namespace} are still open, so nothing was uninstalled: without the",
             "operator they could neither end nor be deleted.",
             *lines,
-            f"Wait and repeat `{uninstall}`; if more keep coming in, close their source first.",
+            f"Wait and repeat `{uninstall}`; if new orders keep coming in, stop their source first.",
             f"Cancel one:    kubectl -n {namespace} patch ordersaga {one} --type=merge "
             """-p '{"spec":{"state":"Cancelled"}}'""",
-            "A Failed one needs a decision (RetryNow or MarkCompensated), a Suspended one its state back: see",
-            "docs/ordersaga.md.",
-            f"To give them up as they are, with whatever was charged or reserved: {uninstall} --no-hooks, then let",
-            f"each go:       kubectl -n {namespace} patch ordersaga {one} --type=merge "
+            "A Failed order needs a decision (RetryNow or MarkCompensated); a Suspended one needs spec.state set back",
+            "to Active, or to Cancelled: see docs/ordersaga.md.",
+            f"To give the orders up, with everything that was charged or reserved for them: {uninstall} --no-hooks,",
+            f"then, for each: kubectl -n {namespace} patch ordersaga {one} --type=merge "
             """-p '{"metadata":{"finalizers":null}}'""",
         ]
     )
 
 
-def say(text: str) -> None:
-    """To whoever reads the log, at once."""
+async def _open_orders(namespace: str, seconds: float) -> Sequence[OpenOrder]:
+    async with KubeClient.from_config(user_agent="ordersaga-uninstall") as client:
+        return await drained(OrderSagas(client, namespace), seconds)
+
+
+def _print(text: str) -> None:
+    """Write at once: Helm shows the log while the job runs."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-async def run(namespace: str, release: str, seconds: float) -> int:
-    """Wait, and tell; the exit status."""
-    async with KubeClient.from_config(user_agent="ordersaga-uninstall") as client:
-        left = await drained(OrderSagas(client, namespace), seconds)
-    if left:
-        say(advice(left, namespace=namespace, release=release))
-        return 1
-    say(f"no order of namespace {namespace} is open")
-    return 0
-
-
-def main() -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m saga_operator.drain", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=120, help="how long to wait (default: %(default)s)")
-    parser.add_argument("--release", default="e-commerce-saga", help="the Helm release, for the advice")
-    options = parser.parse_args()
-    try:
-        return asyncio.run(run(Settings().namespace, options.release, options.seconds))
-    except KubeError as error:
-        say(f"the API server can't be asked which orders are open: {error}")
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

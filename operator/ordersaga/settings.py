@@ -1,4 +1,4 @@
-"""Settings of the command: the same environment variables as everywhere, overridden by its options."""
+"""The command's settings: environment variables named `ORDERSAGA_…`, as everywhere; its options override them."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,19 +11,40 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
 
-    namespace: str = "shop"
-    database_prefix: str = "ordersaga_"
-    mongodb_url: str = "mongodb://127.0.0.1:27017/?directConnection=true"
-    order_mongodb_url: str = Field(default="", description="If this service's database is somewhere else.")
-    inventory_mongodb_url: str = ""
-    payment_mongodb_url: str = ""
-    shipping_mongodb_url: str = ""
-    notification_mongodb_url: str = ""
-    order_url: str = "http://127.0.0.1:8000"
-    inventory_url: str = "http://127.0.0.1:8001"
-    payment_url: str = "http://127.0.0.1:8002"
-    shipping_url: str = "http://127.0.0.1:8003"
-    notification_url: str = "http://127.0.0.1:8004"
+    namespace: str = Field(
+        default="shop",
+        description="Namespace of the OrderSaga resources: one installation serves one namespace. The API server is "
+        "found by KUBECONFIG or the pod's service account.",
+    )
+    database_prefix: str = Field(
+        default="ordersaga_",
+        description="The name of a service's database is this and the service's name, for example ordersaga_payment.",
+    )
+    mongodb_url: str = Field(
+        default="mongodb://127.0.0.1:27017/?directConnection=true",
+        description="MongoDB URI of all five databases. The right to read them is enough.",
+    )
+    order_mongodb_url: str = Field(
+        default="", description="MongoDB URI of the order service's database; empty: it is where mongodb_url says."
+    )
+    inventory_mongodb_url: str = Field(
+        default="", description="MongoDB URI of the inventory service's database; empty: it is where mongodb_url says."
+    )
+    payment_mongodb_url: str = Field(
+        default="", description="MongoDB URI of the payment service's database; empty: it is where mongodb_url says."
+    )
+    shipping_mongodb_url: str = Field(
+        default="", description="MongoDB URI of the shipping service's database; empty: it is where mongodb_url says."
+    )
+    notification_mongodb_url: str = Field(
+        default="",
+        description="MongoDB URI of the notification service's database; empty: it is where mongodb_url says.",
+    )
+    order_url: str = Field(default="http://127.0.0.1:8000", description="Base URL of the order service.")
+    inventory_url: str = Field(default="http://127.0.0.1:8001", description="Base URL of the inventory service.")
+    payment_url: str = Field(default="http://127.0.0.1:8002", description="Base URL of the payment service.")
+    shipping_url: str = Field(default="http://127.0.0.1:8003", description="Base URL of the shipping service.")
+    notification_url: str = Field(default="http://127.0.0.1:8004", description="Base URL of the notification service.")
 
     @property
     def mongodb_urls(self) -> dict[str, str]:
@@ -32,5 +53,5 @@ class Settings(BaseSettings):
 
     @property
     def service_urls(self) -> dict[str, str]:
-        """Service → base URL."""
+        """Service → base URL, without a slash at its end."""
         return {name: str(getattr(self, f"{name}_url")).rstrip("/") for name in SERVICES}

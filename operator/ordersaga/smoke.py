@@ -1,43 +1,59 @@
-"""Places one order as a customer would, and waits for its end: what `helm test` runs in the cluster.
+"""`ordersaga smoke`: places one order as a customer would, and waits for its end.
 
-    python -m saga_operator.smoke
-
-It brings its own product, address and contact (`…-smoke`), and pays with the test provider. Exit status 0 when the
-order is Completed, else 1 and why.
+`helm test` and the deploy scripts run it in the cluster. It brings its own product, address and contact (`…-smoke`),
+and pays with the test provider.
 """
 
-from __future__ import annotations
-
+import argparse
 import sys
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import httpx
 
 from common.wire import Json
-from saga_operator.settings import Settings
+from ordersaga.phases import FINISHED, Phase
+from ordersaga.settings import Settings
+
+CONFIRMED, NOT_CONFIRMED = 0, 1
 
 SECONDS = 120.0
-"""From a bare installation whose services are still looking for their database."""
+"""Seconds to wait: in a new installation the services may still be looking for their database."""
 AGAIN_SECONDS = 0.5
+"""Seconds between two attempts."""
 PRODUCT, ADDRESS, CONTACT, CUSTOMER = "p-smoke", "a-smoke", "c-smoke", "c-smoke"
 PRICE = 100
-FINAL = ("Completed", "Compensated", "Failed")
+"""Of one unit, in cents."""
+ENDED = FINISHED | {Phase.FAILED}
+
+EPILOG = """\
+example: an order in the local stack, or in the cluster that `helm test` asks
+
+  ordersaga smoke
+  helm test e-commerce-saga
+
+The services are found by ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL. Don't use it with a real payment provider.
+
+exit status: 0 the order was confirmed, 1 it was not; what came instead is printed."""
 
 
 class SmokeError(Exception):
-    """What didn't go as it should, for the person who reads the log."""
+    """The order was not confirmed; the message says what came instead."""
 
 
 class Customer:
-    """Somebody who keeps asking while a service isn't ready, until the patience ends. Use as a context manager."""
+    """A customer who repeats each call until the service answers, or the time is over. Use as a context manager.
 
-    def __init__(self, settings: Settings, seconds: float = SECONDS) -> None:
-        self._settings = settings
+    `urls` are the services' base URLs by name; `seconds` is the time for all calls together.
+    """
+
+    def __init__(self, urls: Mapping[str, str], seconds: float = SECONDS) -> None:
+        self._urls = urls
         self._deadline = time.monotonic() + seconds
         self._http = httpx.Client(timeout=10, trust_env=False)
 
-    def __enter__(self) -> Customer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -45,21 +61,21 @@ class Customer:
 
     def call(self, method: str, service: str, path: str, **request: Any) -> httpx.Response:
         """The first answer that isn't a 5xx. Raises SmokeError when there is none in time."""
-        url = self._settings.url_of(service) + path
+        url = self._urls[service] + path
         while True:
             try:
                 answer = self._http.request(method, url, **request)
-                trouble = f"{answer.status_code} {answer.text[:300]}"
+                failure = f"{answer.status_code} {answer.text[:300]}"
                 if answer.status_code < 500:
                     return answer
             except httpx.TransportError as error:
-                trouble = str(error) or type(error).__name__
+                failure = str(error) or type(error).__name__
             if time.monotonic() > self._deadline:
-                raise SmokeError(f"{method} {url}: {trouble}")
+                raise SmokeError(f"{method} {url}: {failure}")
             time.sleep(AGAIN_SECONDS)
 
     def expect(self, method: str, service: str, path: str, **request: Any) -> Json:
-        """The body of a success. Raises SmokeError for everything else."""
+        """The body of a successful answer. Raises SmokeError for every other answer."""
         answer = self.call(method, service, path, **request)
         if answer.is_error:
             raise SmokeError(f"{method} {answer.url} was answered {answer.status_code}: {answer.text[:500]}")
@@ -67,7 +83,7 @@ class Customer:
         return body
 
     def seed(self) -> None:
-        """A product with a unit to spare, an address and a contact."""
+        """Put a product with units in stock, an address and a contact."""
         known = self.call("GET", "inventory", f"/api/inventory/{PRODUCT}")
         reserved = 0 if known.is_error else known.json()["reserved"]
         product = {"name": "Smoke test", "stock": reserved + 10, "price_minor": PRICE, "currency": "EUR"}
@@ -90,41 +106,50 @@ class Customer:
         self.expect("POST", "order", "/api/orders", json=order)
 
     def outcome(self, order_id: str) -> Json:
-        """The order when its saga has ended. Raises SmokeError when it hasn't in time."""
+        """The order, once its saga has ended. Raises SmokeError when it hasn't in time."""
         while True:
             order = self.expect("GET", "order", f"/api/orders/{order_id}")
-            if _phase(order) in FINAL:
+            if _phase(order) in ENDED:
                 return order
             if time.monotonic() > self._deadline:
                 raise SmokeError(f"order {order_id} has not ended: {order}")
             time.sleep(AGAIN_SECONDS)
 
 
-def _phase(order: Json) -> str:
-    return (order.get("saga") or {}).get("phase") or "Pending"
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Settings) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "smoke",
+        help="place one order and wait until it is confirmed (helm test runs it)",
+        description="Places one order as a customer would, and waits until it is confirmed.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="how long to wait (default: %(default)s)")
+    parser.set_defaults(run=lambda options: run(options, settings))
 
 
-def smoke(settings: Settings) -> str:
-    """Run it; what to tell. Raises SmokeError."""
-    order_id, started = f"o-smoke-{time.time_ns() // 1_000_000}", time.monotonic()
-    with Customer(settings) as customer:
-        customer.seed()
-        customer.place(order_id)
-        order = customer.outcome(order_id)
-    if _phase(order) != "Completed" or order["status"] != "CONFIRMED":
-        raise SmokeError(f"order {order_id} is {_phase(order)}, {order['status']}: {order.get('reason')}; {order}")
-    return f"order {order_id}: Completed, {order['status']}, {time.monotonic() - started:.1f} s"
-
-
-def main() -> int:
-    """Entry point."""
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Place the order and print what became of it; the exit status."""
     try:
-        text, status = smoke(Settings()), 0
+        text, status = smoke(settings.service_urls, options.seconds), CONFIRMED
     except SmokeError as error:
-        text, status = str(error), 1
+        text, status = str(error), NOT_CONFIRMED
     sys.stdout.write(text + "\n")
     return status
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def smoke(urls: Mapping[str, str], seconds: float = SECONDS) -> str:
+    """Place one order; one line about its end. Raises SmokeError unless it is confirmed."""
+    order_id, started = f"o-smoke-{time.time_ns() // 1_000_000}", time.monotonic()
+    with Customer(urls, seconds) as customer:
+        customer.seed()
+        customer.place(order_id)
+        order = customer.outcome(order_id)
+    if _phase(order) != Phase.COMPLETED or order["status"] != "CONFIRMED":
+        raise SmokeError(f"order {order_id} is {_phase(order)}, {order['status']}: {order.get('reason')}; {order}")
+    return f"order {order_id}: Completed, {order['status']}, {time.monotonic() - started:.1f} s"
+
+
+def _phase(order: Json) -> str:
+    return (order.get("saga") or {}).get("phase") or Phase.PENDING

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+import yaml
 
 from ordersaga.audit.restore import write_manifest
 from ordersaga.cli import main
 from ordersaga.conformance.bodies import BadBodyError, body_of, other_than, template
+from ordersaga.phases import Phase
 from tests.cli.broken import build
 
 SEATS = ["--do", "/api/seats/take", "--undo", "/api/seats/free", "--rounds", "1"]
+ROOT = Path(__file__).resolve().parents[2]
 ALL = [
     *SEATS,
     *("--body", '{"row": 1}', "--refused-body", '{"row": 13}', "--slow-body", '{"row": 1, "pace": "slow"}'),
@@ -113,6 +116,37 @@ def test_a_body_is_a_template_for_any_order(tmp_path: Path) -> None:
     path.write_text("[]")
     with pytest.raises(BadBodyError, match="not an object"):
         template(str(path))
+
+
+@pytest.mark.parametrize("command", [[], ["audit"], ["conformance"], ["drain"], ["smoke"]], ids=" ".join)
+async def test_the_help_of_every_command_has_an_example(command: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended, redirect_stdout(io.StringIO()) as out:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    assert f"ordersaga {' '.join(command)}".strip() in out.getvalue().partition("example: ")[2]
+    assert not command or "exit status: 0 " in out.getvalue()
+
+
+async def test_a_drain_that_can_not_ask_the_api_server_does_not_say_that_all_orders_have_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    status, out, _ = await ordersaga("drain", "--seconds", "0")
+    assert status == 1
+    assert "the API server can't be asked which orders are open" in out
+
+
+async def test_a_smoke_order_that_no_service_takes_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERSAGA_INVENTORY_URL", "http://127.0.0.1:9")
+    status, out, _ = await ordersaga("smoke", "--seconds", "0")
+    assert status == 1
+    assert "GET http://127.0.0.1:9/api/inventory/p-smoke: " in out
+
+
+def test_the_command_knows_the_phases_of_the_resource() -> None:
+    (version,) = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    assert [*Phase] == status["phase"]["enum"]
 
 
 async def test_an_audit_without_an_api_server_is_blind(tmp_path: Path) -> None:

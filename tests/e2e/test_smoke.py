@@ -2,22 +2,17 @@
 
 import pytest
 
-from saga_operator.settings import Settings
 from ordersaga.smoke import Customer, SmokeError, smoke
 from tests.e2e.system import Stack
 
 
-def settings_of(stack: Stack) -> Settings:
-    return Settings(**{f"{service}_url": url for service, url in stack.shop.urls.items()})
-
-
 def test_the_smoke_order_brings_what_it_needs_and_may_be_repeated(stack: Stack) -> None:
     for _ in range(2):
-        assert "Completed, CONFIRMED" in smoke(settings_of(stack))
+        assert "Completed, CONFIRMED" in smoke(stack.shop.urls)
 
 
 def test_a_service_that_is_not_there_is_named(stack: Stack) -> None:
-    nowhere = settings_of(stack).model_copy(update={"inventory_url": "http://127.0.0.1:9"})
+    nowhere = {**stack.shop.urls, "inventory": "http://127.0.0.1:9"}
     expected = r"GET http://127.0.0.1:9/api/inventory/p-smoke: "
     with Customer(nowhere, seconds=0) as customer, pytest.raises(SmokeError, match=expected):
         customer.seed()

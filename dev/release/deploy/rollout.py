@@ -90,6 +90,6 @@ def smoke_pod(operator: Json) -> Json:
         "activeDeadlineSeconds": int(SMOKE_SECONDS),
         "securityContext": template["spec"]["securityContext"],
         "imagePullSecrets": template["spec"].get("imagePullSecrets", []),
-        "containers": [{**container, "name": "order", "command": ["python", "-m", "saga_operator.smoke"]}],
+        "containers": [{**container, "name": "order", "command": ["python", "-m", "ordersaga", "smoke"]}],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": TEST, "labels": labels}, "spec": spec}

@@ -21,11 +21,18 @@ from ordersaga.settings import SERVICES, Settings
 BALANCED, FINDINGS, BLIND = 0, 1, 2
 
 EPILOG = """\
-exit status: 0 the books balance, 1 something is wrong (each finding says what to do), 2 it could not be looked at.
+example: all orders of the local stack, then only what its services show, as JSON
 
-Where things are: ORDERSAGA_MONGODB_URL, ORDERSAGA_DATABASE_PREFIX, ORDERSAGA_NAMESPACE (or the options below), and
-KUBECONFIG or the pod's service account. With --via services: ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL.
-It only reads. See docs/audit.md."""
+  ordersaga audit --kubeconfig .ordersaga/kubeconfig --mongodb-url 'mongodb://127.0.0.1:17017/?directConnection=true'
+  ordersaga audit --kubeconfig .ordersaga/kubeconfig --via services --json
+
+Instead of the options, these variables may be set: KUBECONFIG, ORDERSAGA_NAMESPACE, ORDERSAGA_MONGODB_URL,
+ORDERSAGA_DATABASE_PREFIX; with --via services: ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL.
+
+exit status: 0 the books balance, 1 there are findings (each says what to do), 2 a source could not be read, so that
+nothing can be said.
+
+It only reads. docs/audit.md has the rules, and every finding with what to do about it."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", settings: Settings) -> None:

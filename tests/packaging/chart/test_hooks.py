@@ -19,7 +19,7 @@ from common.wire import Json
 from dev.setup.binaries import find
 from dev.stack.processes import Process, accepts, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
-from ordersaga.drain import Open, advice, drained
+from ordersaga.drain import OpenOrder, advice, drained
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ async def test_an_order_that_does_not_end_is_named_when_the_time_is_over(sagas: 
     await place(sagas, "o-stays", "Compensating")
     left = await drained(sagas, seconds=0.2)
     assert left == [
-        Open("o-new", "Pending", "-", deleting=False),
-        Open("o-stays", "Compensating", "payment", deleting=False),
+        OpenOrder("o-new", "Pending", "-", deleting=False),
+        OpenOrder("o-stays", "Compensating", "payment", deleting=False),
     ]
 
 
@@ -80,7 +80,7 @@ async def test_what_only_a_person_can_end_is_not_waited_for(sagas: OrderSagas) -
 
 
 def test_the_advice_names_orders_and_says_how_to_let_them_go() -> None:
-    left = [Open(f"o-{number}", "Running", "payment", deleting=False) for number in range(25)]
+    left = [OpenOrder(f"o-{number}", "Running", "payment", deleting=False) for number in range(25)]
     text = advice(left, namespace="shop", release="e-commerce-saga")
     assert "25 orders of namespace shop" in text
     assert "o-19  Running  payment" in text

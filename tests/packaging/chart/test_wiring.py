@@ -37,8 +37,8 @@ def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple
         "service": _settings(ServiceSettings, OrderSettings)
         | {"UVICORN_PORT", "ORDERSAGA_ORDER_URL", "ORDERSAGA_PAYMENT_URL"},
         "operator": _settings(Settings),
-        "wait": _settings(Settings),
-        "order": _settings(Settings),
+        "wait": _settings(CommandSettings),
+        "order": _settings(CommandSettings),
         "replica-set": _settings(ReplicaSetSettings),
         "audit": _settings(CommandSettings),
         "mongodb": {"HOME"},
