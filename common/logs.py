@@ -1,8 +1,8 @@
 """One log format everywhere: a JSON object per line, or a readable line for a terminal.
 
-Fields of every line of a request: `correlation_id`, `saga` (namespace/order), `order`, `step`, `attempt`; they
-come from the headers, never from a body. Personal data (names, addresses, e-mail addresses, method tokens) is
-never logged: code logs ids and reasons only.
+Every line of a request has the fields `correlation_id`, `saga` (namespace/order), `order` and `step`; they come from
+the headers, never from a body. Personal data (names, addresses, e-mail addresses, method tokens) is never logged:
+code logs ids and reasons only.
 """
 
 import logging
@@ -20,8 +20,8 @@ _context: ContextVar[Mapping[str, Any]] = ContextVar("ordersaga_log_context", de
 _HANDLER = "ordersaga"
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
-_TOLD_TWICE = {"saga", "status"}
-"""Left out of a readable line: the order is there without its namespace, and the status is in the message."""
+_REPEATED = {"saga", "status"}
+"""Left out of a readable line, which has both already: `order` without its namespace, the status in the message."""
 
 
 @contextmanager
@@ -40,11 +40,11 @@ def correlation_id() -> str | None:
     return found
 
 
-def configure_logging(service: str, *, format: str = "json", level: str = "INFO") -> None:  # noqa: A002
-    """Send everything, uvicorn's lines too, to standard error in one format; a second call replaces the first."""
+def configure_logging(service: str, *, log_format: str = "json", level: str = "INFO") -> None:
+    """Send all log lines, also uvicorn's, to standard error in one format. A second call replaces the first."""
     handler = logging.StreamHandler(sys.stderr)
     handler.name = _HANDLER
-    handler.setFormatter(_Json(service) if format == "json" else _Text(service))
+    handler.setFormatter(_Json(service) if log_format == "json" else _Text(service))
     handler.addFilter(_add_context)
     root = logging.getLogger()
     for old in [h for h in root.handlers if h.name == _HANDLER]:
@@ -91,7 +91,7 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
-        extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS | _TOLD_TWICE}
+        extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS | _REPEATED}
         fields = " ".join(f"{name}={value}" for name, value in extra.items())
         line = f"{time} {record.levelname:<7} {self._service:<12} {record.getMessage()}  {fields}".rstrip()
         if record.exc_info:

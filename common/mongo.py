@@ -148,10 +148,6 @@ class Collection:
         """Create the indexes that don't exist yet; raises OperationFailure if one exists with other options."""
         await self._native.create_indexes([IndexModel(list(i.keys), name=i.name, **dict(i.options)) for i in indexes])
 
-    async def index_names(self) -> set[str]:
-        """The names of the indexes that exist; empty for a collection that doesn't."""
-        return set(await self._native.index_information())
-
 
 class Database:
     """One service's database."""
@@ -208,7 +204,7 @@ class Mongo:
             else:
                 await client.close()
 
-    async def trouble(self) -> str | None:
+    async def why_not_ready(self) -> str | None:
         """None if the database is fit for work, else one sentence: unreachable, or a standalone server."""
         try:
             hello = await self._client.admin.command("hello")
@@ -233,7 +229,7 @@ class Mongo:
             # A connection that was made while mongod was no replica set says for as long as it lives that it has no
             # sessions. Where that is over, the remedy is new connections, that is a new client; and for a transaction
             # that was begun with the old one, the same again.
-            if self._client is client and (isinstance(error, InvalidOperation) or await self.trouble()):
+            if self._client is client and (isinstance(error, InvalidOperation) or await self.why_not_ready()):
                 raise
             if self._client is client:
                 self._retired.append(client)

@@ -125,7 +125,7 @@ def _look_after(url: str, healthy: threading.Event, stopped: threading.Event) ->
 def main() -> int:
     """Run until SIGTERM."""
     settings = ReplicaSetSettings()
-    configure_logging("replicaset", format=settings.log_format, level="INFO")
+    configure_logging("replicaset", log_format=settings.log_format, level="INFO")
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -20,11 +20,11 @@ the background, again and again until they exist: a service starts without its d
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeAlias
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
@@ -39,13 +39,14 @@ from common.web.background import in_background
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
 from common.web.problems import install_problem_handlers, respond
+from common.web.request_state import RequestState
 
 __all__ = ["NoAnswer", "Service", "create_app", "respond"]
 
 logger = logging.getLogger("ordersaga.app")
 
 INDEX_RETRY_SECONDS = 1.0
-"""How long a service that waits for its database looks dead to a person who has just started it: a second."""
+"""Pause between two attempts to create the indexes: a database that comes up late delays readiness by at most this."""
 
 
 class Service(FastAPI):
@@ -54,7 +55,15 @@ class Service(FastAPI):
     mongo: Mongo
     database: Database
 
-    def __init__(self, name: str, settings: ServiceSettings, indexes: Sequence[Index], **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        *,
+        indexes: Sequence[Index],
+        ready_checks: Sequence["ReadyCheck"],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.name = name
         self.settings = settings
@@ -62,28 +71,29 @@ class Service(FastAPI):
         self.routers: list[APIRouter] = []
         self.indexes = tuple(indexes)
         self.indexes_exist = not indexes
+        self._ready_checks = tuple(ready_checks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI: everything that is said about requests is said around the whole framework."""
+        """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         receive = bounded(scope, receive, limit=self.settings.max_body_bytes)
-        await observed(scope, receive, send, answer=self._answer, metrics=self.metrics)
+        await observed(scope, receive, send, handle=self._handle, metrics=self.metrics)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         except ConnectionResetError:
-            raise  # NoAnswer without a server: whoever called in-process sees the connection break
+            raise  # NoAnswer without a server: an in-process caller sees the connection break
         except Exception:
-            # Starlette's outermost handler has answered 500 (common.web.problems has logged it) and raises again for a
-            # server that would log it once more.
-            if scope.get("ordersaga.code") != "internal":
+            # The error is answered with 500 and logged (common.web.problems); Starlette raises it again for the server,
+            # which would log it a second time.
+            if RequestState.of(scope).problem_code != "internal":
                 raise
 
     def methods_at(self, path: str) -> set[str]:
-        """What a path understands, over all its routes (the framework's own 405 names the first one's only)."""
+        """The methods of all routes with this path (the framework's own 405 names only those of the first)."""
         routes = [route for router in self.routers for route in router.routes if isinstance(route, APIRoute)]
         return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
@@ -94,15 +104,27 @@ class Service(FastAPI):
             await self.database[collection].ensure(list(indexes))
         self.indexes_exist = True
 
-    async def trouble(self) -> str | None:
-        """Why this service isn't ready, in one sentence that says what to do, or None."""
-        if trouble := await self.mongo.trouble():
-            return trouble
+    async def why_not_ready(self) -> str | None:
+        """None if this service is ready, else what is missing and what to do about it, all at once."""
+        reasons = [await self._why_no_database(), *[await check(self) for check in self._ready_checks]]
+        return "; ".join(reason for reason in reasons if reason) or None
+
+    async def _why_no_database(self) -> str | None:
+        if reason := await self.mongo.why_not_ready():
+            return reason
         if not self.indexes_exist:
             return "the database's indexes are being created: wait; if this stays, the log has the reason"
         return None
 
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, with ProblemBody, to which routes refer by name (common.errors.documented)."""
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
+        return document
 
+
+ReadyCheck: TypeAlias = Callable[[Service], Awaitable[str | None]]
+"""None if what the service needs is there, else one sentence: what is missing, and what to do."""
 Lifespan = Callable[[Service], AbstractAsyncContextManager[None]]
 
 
@@ -113,11 +135,15 @@ def create_app(
     routers: Sequence[APIRouter],
     indexes: Sequence[Index] = (),
     lifespan: Lifespan | None = None,
+    ready_checks: Sequence[ReadyCheck] = (),
     settings: ServiceSettings | None = None,
 ) -> Service:
-    """The app of service `name` (payment, …), with its database `{database_prefix}{name}`."""
+    """The app of service `name` (payment, …), with its database `{database_prefix}{name}`.
+
+    `ready_checks` name what the service needs besides its database; `settings` default to the environment.
+    """
     settings = settings or ServiceSettings()
-    configure_logging(name, format=settings.log_format, level=settings.log_level)
+    configure_logging(name, log_format=settings.log_format, level=settings.log_level)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -133,7 +159,8 @@ def create_app(
     app = Service(
         name,
         settings,
-        indexes,
+        indexes=indexes,
+        ready_checks=ready_checks,
         title=f"OrderSaga {name} service",
         description=description,
         version=version("ordersaga"),
@@ -145,7 +172,6 @@ def create_app(
     app.routers = [_common_routes(app), *routers]
     for router in app.routers:
         app.include_router(router)
-    _describe_problems(app)
     return app
 
 
@@ -154,7 +180,7 @@ class NoAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        transport = getattr(getattr(scope["ordersaga.send"], "__self__", None), "transport", None)
+        transport = getattr(getattr(RequestState.of(scope).send, "__self__", None), "transport", None)
         if transport is None:
             raise ConnectionResetError("the connection is dropped without an answer, as asked by the test provider")
         transport.abort()
@@ -192,9 +218,9 @@ def _common_routes(app: Service) -> APIRouter:
 
     @router.get("/ready", responses=documented(503))
     async def ready() -> dict[str, str]:
-        """The database answers, has transactions, and has its indexes."""
-        if trouble := await app.trouble():
-            raise Unavailable(trouble, retry_after=2)
+        """The database answers, has transactions and has its indexes, and so does whatever else this service needs."""
+        if reason := await app.why_not_ready():
+            raise Unavailable(reason, retry_after=2)
         return {"status": "ready"}
 
     @router.get("/metrics", include_in_schema=False)
@@ -202,15 +228,3 @@ def _common_routes(app: Service) -> APIRouter:
         return Response(app.metrics.render(), media_type=CONTENT_TYPE)
 
     return router
-
-
-def _describe_problems(app: Service) -> None:
-    """Put ProblemBody into the OpenAPI document: routes refer to it by name (common.errors.documented)."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        schema = generate()
-        schema.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign]

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Header
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from common.barrier import Call
 from common.errors import Problem
 from common.wire import OrderBody
 
+HEADER = "Idempotency-Key"
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]+)/(do|undo)")
 MAX_EPOCH = 2**63 - 1  # what MongoDB keeps as an integer
@@ -35,7 +37,7 @@ class BadKey(Problem):
 
 @dataclass(frozen=True)
 class SagaKey:
-    """A key that has the right shape for its route. `step` and `direction` are the route's."""
+    """An Idempotency-Key whose shape is right for its route; `step` and `direction` are the route's."""
 
     key: str
     namespace: str
@@ -45,7 +47,7 @@ class SagaKey:
     epoch: int | None
 
     def call(self, body: OrderBody, *, operation: str | None = None, outside: Set[str] = frozenset()) -> Call:
-        """The call that this key and this body are; raises BadKey if they name different orders.
+        """The call that this key and this body make; raises BadKey if they name different orders.
 
         `operation` is the name under which the barrier keeps it (default: the key's do or undo); fields named in
         `outside` don't count for the fingerprint.
@@ -73,7 +75,7 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
         idempotency_key: Annotated[
             str,
             Header(
-                alias="Idempotency-Key",
+                alias=HEADER,
                 description="`{namespace}/{order_id}/{step}/{do|undo}`: the same for every repetition of this call.",
                 examples=[example_key(step, direction)],
             ),
@@ -97,8 +99,17 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
             )
         return SagaKey(idempotency_key, match[1], match[2], step, direction, saga_epoch)
 
-    read.example = lambda order_id: example_key(step, direction, order_id)  # type: ignore[attr-defined]
     return read
+
+
+def declared_example(route: APIRoute, order_id: str | None) -> str | None:
+    """A key that works for this order on a route that needs one; None if the route has no `saga_key`."""
+    for dependency in route.dependant.dependencies:
+        for header in dependency.header_params:
+            match = _KEY.fullmatch(str((header.field_info.examples or [""])[0]))
+            if header.alias == HEADER and match is not None:
+                return example_key(match[3], match[4], order_id or match[2], match[1])
+    return None
 
 
 def example_key(step: str, direction: str, order_id: str = "o-1001", namespace: str = "shop") -> str:

@@ -1,19 +1,19 @@
-"""What surrounds every request: correlation id, log fields, access line, metrics, and a body within bounds.
+"""What surrounds every request: correlation id, log fields, access line, metrics, and a bounded body.
 
-Pure ASGI and outermost, so that also a request that no route takes is counted and logged.
+Pure ASGI and outermost, so that requests for which there is no route are counted and logged as well.
 """
 
 import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 
 from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.logs import log_context
 from common.web.metrics import ServiceMetrics
+from common.web.request_state import RequestState
 
 logger = logging.getLogger("ordersaga.access")
 
@@ -21,11 +21,9 @@ _CORRELATION = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 """Probes and scrapes come every few seconds: DEBUG, unless they fail."""
 
-Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-
-async def observed(scope: Scope, receive: Receive, send: Send, *, answer: Answer, metrics: ServiceMetrics) -> None:
-    """Let `answer` handle the request and tell what became of it."""
+async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIApp, metrics: ServiceMetrics) -> None:
+    """Let `handle` answer the request; log and count the outcome."""
     started = time.perf_counter()
     headers = dict(scope["headers"])
     given = headers.get(b"x-correlation-id", b"")
@@ -39,15 +37,14 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, answer: Answer
             message = {**message, "headers": [*message["headers"], (b"x-correlation-id", correlation_id)]}
         await send(message)
 
-    # Fields that a route fills in: the problem's code, for the access line and the metrics.
-    scope["ordersaga.send"] = send
+    state = RequestState.begin(scope, send)
     with log_context({"correlation_id": correlation_id.decode(), **_saga_fields(headers)}):
         try:
-            await answer(scope, receive, send_with_id)
+            await handle(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "(none)")
-            code = scope.get("ordersaga.code", "")
+            code = state.problem_code
             metrics.observe(scope["method"], route, status, code, seconds)
             level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
             logger.log(
@@ -61,10 +58,10 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, answer: Answer
 
 
 def bounded(scope: Scope, receive: Receive, *, limit: int) -> Receive:
-    """`receive` that ends in 413 once the body is longer than `limit` bytes (FastAPI's answers no problem)."""
+    """`receive` that raises 413 once the body is longer than `limit` bytes (FastAPI's own 413 is no problem+json)."""
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if length.isdigit() and int(length) <= limit:
-        return receive  # the server sees to it that no more arrives than was announced
+        return receive  # the server itself passes on no more than was announced
     received = 0
 
     async def count() -> Message:
@@ -81,13 +78,9 @@ def bounded(scope: Scope, receive: Receive, *, limit: int) -> Receive:
 
 
 def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
-    """`saga`, `order`, `step`, `attempt` out of the saga's headers; whatever doesn't fit is left out."""
-    fields = {}
+    """`saga`, `order` and `step` from the Idempotency-Key; none of them if the key is no saga's."""
     parts = headers.get(b"idempotency-key", b"").decode("latin-1").split("/")
-    if len(parts) == 4 and len(parts[1]) <= 63:
-        namespace, order, step, direction = parts
-        fields = {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}
-    attempt = headers.get(b"saga-attempt", b"")
-    if attempt.isdigit() and len(attempt) < 10:
-        fields["attempt"] = attempt.decode()
-    return fields
+    if len(parts) != 4 or len(parts[1]) > 63:
+        return {}
+    namespace, order, step, direction = parts
+    return {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}

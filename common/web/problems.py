@@ -1,4 +1,4 @@
-"""Handlers that make every error a problem+json, also those of the framework and of the database."""
+"""Exception handlers: every error becomes a problem+json, also those of the framework and of the database."""
 
 import logging
 from collections.abc import Mapping
@@ -7,18 +7,21 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
 from common.barrier import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
+from common.web.idempotency import HEADER, declared_example
+from common.web.request_state import RequestState
 
 logger = logging.getLogger("ordersaga.problems")
 
 _FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 _FRAMEWORK_DETAILS = {
-    404: "there is nothing at {path}; GET /docs lists what there is",
-    405: "{path} doesn't understand {method}; GET /docs lists what it does",
+    404: "there is nothing at {path}; GET /docs lists every route",
+    405: "{path} doesn't support {method}; GET /docs lists what it supports",
     413: "the body is larger than this service accepts; an order has at most 100 lines",
 }
 
@@ -27,7 +30,7 @@ def respond(request: Request, answer: Answer) -> Response:
     """The HTTP response of an answer; its problem code goes to the access log and the metrics."""
     problem = answer.status >= 400
     if problem:
-        request.scope["ordersaga.code"] = answer.body.get("code", "")
+        RequestState.of(request.scope).problem_code = answer.body.get("code", "")
     return JSONResponse(
         dict(answer.body),
         status_code=answer.status,
@@ -60,7 +63,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     body = error.body if isinstance(error.body, dict) else {}
     order_id = body.get("order_id") if isinstance(body.get("order_id"), str) else None
     for one in errors:
-        if one["loc"] == ("header", "Idempotency-Key") and one["type"] == "missing":
+        if one["loc"] == ("header", HEADER) and one["type"] == "missing":
             return _respond(request, _missing_key(request, order_id))
     if not isinstance(error.body, dict) and error.body and "json" not in request.headers.get("content-type", ""):
         return _respond(request, Invalid("send the body as JSON, with the header Content-Type: application/json"))
@@ -70,14 +73,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def _missing_key(request: Request, order_id: str | None) -> Problem:
-    """The 400 whose detail shows a key that works, from the route's own `saga_key`."""
-    example = "a value of your own, the same for every repetition of this request"
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    for dependency in getattr(dependant, "dependencies", []):
-        if (make := getattr(dependency.call, "example", None)) is not None:
-            example = make(order_id) if order_id else make("o-1001")
+    """The 400 whose detail shows a key that works for this route."""
+    route = request.scope.get("route")
+    example = declared_example(route, order_id) if isinstance(route, APIRoute) else None
+    example = example or "a value of your own, the same for every repetition of this request"
     return Problem(
-        f"{request.method} {request.url.path} needs an Idempotency-Key header, for example: {example}",
+        f"{request.method} {request.url.path} needs an {HEADER} header, for example: {example}",
         status=400,
         code="idempotency_key_required",
         order_id=order_id,
@@ -95,7 +96,7 @@ def _place(location: tuple[Any, ...]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status = error.status_code
-    if status == 400:  # FastAPI's word for a body that can't be decoded; every other wrong body is 422
+    if status == 400:  # FastAPI's status for a body that can't be decoded; every other wrong body is 422
         return _respond(request, Invalid("correct the request: the body isn't JSON in UTF-8"))
     detail = _FRAMEWORK_DETAILS.get(status, str(error.detail)).format(path=request.url.path, method=request.method)
     problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"))
@@ -107,11 +108,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     logger.warning("the database failed: %s", type(error).__name__, extra={"error": str(error)[:300]})
-    return _respond(request, Unavailable("the database doesn't answer: nothing is known to be stored; ask again"))
+    return _respond(
+        request, Unavailable("the database doesn't answer, so the outcome is unknown: ask again with the same key")
+    )
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    """The traceback goes to the log (the server's own handler would log it twice), never to the caller."""
+    """The caller never sees the traceback; the log has it once (the server's own handler would log it again)."""
     logger.error("unexpected: %s", type(error).__name__, exc_info=error)
-    detail = "an error of this service: ask again with the same key; its log has the cause under this correlation id"
+    detail = "this service has failed: ask again with the same key; its log has the cause under the correlation id"
     return _respond(request, Problem(detail, retryable=True))

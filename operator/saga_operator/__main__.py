@@ -96,7 +96,7 @@ async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder, stop
 def main() -> None:
     """Entry point; exit status 1 with one sentence when the operator can't start."""
     settings = Settings()
-    configure_logging("operator", format=settings.log_format, level=settings.log_level)
+    configure_logging("operator", log_format=settings.log_format, level=settings.log_level)
     for chatty in ("kopf.objects", "kopf.activities"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; ours say more
     try:

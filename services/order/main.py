@@ -180,22 +180,20 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     neighbours = Neighbours(
         inventory=settings.inventory_url, shipping=settings.shipping_url, notification=settings.notification_url
     )
+    app.state.sagas = sagas
     app.state.orders = Orders(app.database)
     app.state.checkout = Checkout(app.state.orders, sagas, neighbours)
     app.state.archive = Archive(app.database, sagas)
-    database_trouble = app.trouble
-
-    async def trouble() -> str | None:
-        """Both at once, so that a person repairs both at once."""
-        found = [await database_trouble(), await sagas.trouble()]
-        return "; ".join(one for one in found if one) or None
-
-    app.trouble = trouble  # type: ignore[method-assign]
     try:
         yield
     finally:
         await neighbours.aclose()
         await sagas.aclose()
+
+
+async def _why_no_resources(app: Service) -> str | None:
+    sagas: Sagas = app.state.sagas
+    return await sagas.why_not_ready()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
@@ -207,6 +205,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         routers=[steps, clients],
         indexes=(*INDEXES, *ARCHIVE_INDEXES),
         lifespan=lifespan,
+        ready_checks=[_why_no_resources],
         settings=mine,
     )
     service.state.settings = mine

@@ -65,7 +65,7 @@ class Sagas:
             except KubeInvalid as error:
                 log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
 
-    async def trouble(self) -> str | None:
+    async def why_not_ready(self) -> str | None:
         """None if our resources can be read, else one sentence that says what to do."""
         try:
             sagas = await self._connected()

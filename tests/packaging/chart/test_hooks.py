@@ -129,11 +129,11 @@ async def test_who_was_connected_before_there_was_a_replica_set_has_transactions
 
     try:
         await asyncio.to_thread(wait_ready, [mongod])
-        assert "no transactions" in str(await mongo.trouble())
+        assert "no transactions" in str(await mongo.why_not_ready())
         with pytest.raises(PyMongoError):
             await mongo.transaction(put)
         await asyncio.to_thread(_form, url)
-        assert await mongo.trouble() is None
+        assert await mongo.why_not_ready() is None
         await asyncio.gather(*(mongo.transaction(put) for _ in range(5)))
         assert await things.count({}) == 5
     finally:

@@ -1,0 +1,30 @@
+"""What this service notes about a request while it answers it, in one typed place of the ASGI scope."""
+
+from dataclasses import dataclass
+
+from starlette.types import Scope, Send
+
+_KEY = "ordersaga"
+
+
+@dataclass(slots=True)
+class RequestState:
+    """One request's notes: `send` is the server's own (NoAnswer needs its connection), `problem_code` is the `code`
+    of the problem that was answered, for the access log and the metrics ("" for a success).
+    """
+
+    send: Send
+    problem_code: str = ""
+
+    @classmethod
+    def begin(cls, scope: Scope, send: Send) -> "RequestState":
+        """The notes of a request that has just arrived."""
+        state = cls(send)
+        scope[_KEY] = state
+        return state
+
+    @classmethod
+    def of(cls, scope: Scope) -> "RequestState":
+        """The notes of the request that is being answered."""
+        state: RequestState = scope[_KEY]
+        return state
