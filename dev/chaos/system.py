@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from common.services import SERVICES
 from dev.chaos.network.proxy import CLIENTS
 from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
 from dev.setup.binaries import find
-from dev.stack.applications import SERVICES, Operator, Service, Wiring
+from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.certificates import write_private
 from dev.stack.control_plane import Binaries, ControlPlane
 from dev.stack.mongod import Mongod

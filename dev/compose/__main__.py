@@ -42,7 +42,7 @@ def kubeconfig() -> None:
 
 def demo() -> None:
     """Place one order that completes and one that is compensated."""
-    from dev.stack.applications import SERVICES
+    from common.services import SERVICES
     from dev.stack.demo import Demo
     from dev.stack.shop import Shop
 

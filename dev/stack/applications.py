@@ -9,8 +9,6 @@ from pathlib import Path
 from dev.setup.paths import CHECKOUT
 from dev.stack.processes import Process
 
-SERVICES = ("order", "inventory", "payment", "shipping", "notification")
-
 
 @dataclass(frozen=True)
 class Wiring:

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.services import SERVICES
 from dev.setup.errors import StackError
 from dev.setup.paths import STATE
 from dev.stack.ports import in_use, who
@@ -15,11 +16,7 @@ from dev.stack.ports import in_use, who
 # The services' ports are part of their public description; the three behind them are far from the usual ones
 # (6443, 2379, 27017), where a developer's own cluster or database may listen.
 PORTS = {
-    "order": 8000,
-    "inventory": 8001,
-    "payment": 8002,
-    "shipping": 8003,
-    "notification": 8004,
+    **SERVICES,
     "health": 8080,
     "apiserver": 16443,
     "etcd": 12379,
@@ -69,7 +66,7 @@ class Layout:
         for name, port in self.ports.items():
             if in_use(port):
                 hint = "scripts/cleanup_ports.sh frees it if it is a leftover of ours; otherwise"
-                if name not in ("order", "inventory", "payment", "shipping", "notification"):
+                if name not in SERVICES:
                     hint = "end it, or"
                 raise StackError(
                     f"port {port} ({name.replace('_', ' ')}) is held by {who(port)}: {hint} name another one in "

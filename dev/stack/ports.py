@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from common.services import SERVICES
 from dev.setup.errors import StackError
 
 LISTEN = "0A"
@@ -134,7 +135,7 @@ def _describe(port: int, folder: Path) -> Holder:
 def main(arguments: list[str]) -> int:
     """See the module's text. Returns 1 when a port is (still) in use."""
     options = argparse.ArgumentParser(prog="dev.stack.ports", description="Who listens on these ports of this machine.")
-    options.add_argument("ports", nargs="*", type=int, default=[*range(8000, 8005)], help="default: 8000 to 8004")
+    options.add_argument("ports", nargs="*", type=int, default=[*SERVICES.values()], help="default: 8000 to 8004")
     options.add_argument("--free", action="store_true", help="end the holders that belong to this project")
     options.add_argument("--force", action="store_true", help="with --free: end them whoever they belong to")
     asked = options.parse_args(arguments)

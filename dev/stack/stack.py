@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
+from common.services import SERVICES
 from dev.setup.binaries import find
 from dev.setup.errors import StackError
 from dev.setup.options import parser
-from dev.stack.applications import SERVICES, Operator, Service, Wiring
+from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.console import heading, say
 from dev.stack.control_plane import Binaries, ControlPlane
 from dev.stack.demo import Demo

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SERVICES = ("order", "inventory", "payment", "shipping", "notification")
+from common.services import SERVICES
 
 
 class Settings(BaseSettings):

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.services import SERVICES
 from common.wire import Json
-from dev.stack.applications import SERVICES, Operator, Service, Wiring
+from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.books import Books
 from dev.stack.processes import Process, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dev.stack.applications import SERVICES
+from common.services import SERVICES
 from tests.e2e.system import Stack, step_states
 
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from pymongo import MongoClient
 
+from common.services import SERVICES
 from common.wire import Json
-from dev.stack.applications import SERVICES
 from tests.e2e.system import PREFIX, Stack
 
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"

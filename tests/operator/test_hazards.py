@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from common.kube import Events, KubeClient, OrderSagas
+from common.services import SERVICES
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.resync import sweep
 from saga_operator.settings import Settings
@@ -52,7 +53,7 @@ async def holder() -> SoleHolder:
 async def engine(
     resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants, holder: SoleHolder
 ) -> AsyncIterator[Engine]:
-    urls = {f"{name}_url": participants.url for name in ("order", "inventory", "payment", "shipping", "notification")}
+    urls = {f"{name}_url": participants.url for name in SERVICES}
     client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
     engine = Engine(
         Settings(namespace=NAMESPACE, **urls),  # type: ignore[arg-type]

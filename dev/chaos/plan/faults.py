@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from common.services import SERVICES
 from dev.chaos.plan.seeded import between, draw, shuffled
-from dev.stack.applications import SERVICES
 
 OPERATOR, SECOND, MONGOD, APISERVER, ETCD = "operator", "second operator", "mongod", "kube-apiserver", "etcd"
 CONNECTIONS = "connections to the API server"
@@ -63,7 +63,7 @@ BAG: Final = (
     (Blow.OVERLAP, SECOND),
 )
 ONE_OF: Final = {
-    "a service": SERVICES,
+    "a service": tuple(SERVICES),
     "a store": (MONGOD, APISERVER, ETCD),
     "anything": (*SERVICES, MONGOD, APISERVER, ETCD),
 }

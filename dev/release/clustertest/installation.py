@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from common.services import SERVICES
 from common.wire import Json
 from dev.release.clustertest.forwarding import Forward
 from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
 from dev.setup.errors import StackError
-from dev.stack.applications import SERVICES
 from dev.stack.shop import Shop
 
 PATIENCE_SECONDS = 300.0

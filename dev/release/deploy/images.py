@@ -3,11 +3,11 @@
 import shlex
 from dataclasses import dataclass
 
+from common.services import SERVICES
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.shell import Shell
 from dev.setup.errors import StackError
 
-SERVICES = ("order", "inventory", "payment", "shipping", "notification")
 # By what the context is called: the command that puts an image of the local engine into that cluster.
 LOADERS = (
     ("kind-", "kind load docker-image {image} --name {cluster}"),

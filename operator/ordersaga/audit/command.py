@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common.kube import KubeError
+from common.services import SERVICES
 from ordersaga.audit.auditor import Auditor, Records
 from ordersaga.audit.errors import CannotLookError
 from ordersaga.audit.records import LEDGERS, Document
@@ -16,7 +17,7 @@ from ordersaga.audit.report import Json, Report, Summary, Table
 from ordersaga.audit.resources import Resources
 from ordersaga.audit.restore import write_manifest
 from ordersaga.audit.services import Services
-from ordersaga.settings import SERVICES, Settings
+from ordersaga.settings import Settings
 
 BALANCED, FINDINGS, BLIND = 0, 1, 2
 

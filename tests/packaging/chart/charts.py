@@ -12,7 +12,6 @@ from common.wire import Json
 from dev.release import helm, render
 
 HELMS = ("helm", "helm3")
-SERVICES = ("order", "inventory", "payment", "shipping", "notification")
 
 # Everything that is off by default, switched on.
 EVERYTHING = (

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from common.services import SERVICES
 from common.wire import Json
 from ordersaga.audit.command import BLIND, FINDINGS
-from tests.packaging.chart.charts import EVERYTHING, SERVICES, environment, rendered
+from tests.packaging.chart.charts import EVERYTHING, environment, rendered
 
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
 READER = ("--set-json", 'audit.mongodbSecret={"name": "auditor", "key": "uri"}')

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
+from common.services import SERVICES
 from dev.release import render
 from dev.setup.errors import StackError
-from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, SERVICES, environment, rendered, run_helm
+from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, environment, rendered, run_helm
 
-PORTS = {"order": 8000, "inventory": 8001, "payment": 8002, "shipping": 8003, "notification": 8004}
 PRODUCTION = ("--set", "global.environment=production")
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
 
@@ -24,7 +24,7 @@ def test_both_helms_find_nothing_to_complain_about(program: str, arguments: tupl
 
 def test_every_service_is_a_deployment_behind_a_service_at_its_known_port() -> None:
     chart = rendered()
-    for service, port in PORTS.items():
+    for service, port in SERVICES.items():
         assert chart("Service", f"{service}-service")["spec"]["ports"][0]["port"] == port
         (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
         assert container["ports"] == [{"name": "http", "containerPort": port}]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from common.services import SERVICES
 from tests.packaging.images.engine.system import Compose, docker
 
 collect_ignore_glob = [] if os.environ.get("ORDERSAGA_CONTAINER_TESTS") else ["test_*.py"]
@@ -16,7 +17,7 @@ def images() -> dict[str, str]:
     """All images, built with the commands that the documentation has. By name: the reference."""
     docker("build", "-t", "e-commerce-saga-base", ".")
     built = {"base": "e-commerce-saga-base"}
-    for name in ("order", "inventory", "payment", "shipping", "notification"):
+    for name in SERVICES:
         built[name] = f"e-commerce-saga/{name}-service:latest"
         docker("build", "-t", built[name], "--build-arg", f"SERVICE_DIR={name}", ".")
     for target in ("operator", "tools"):

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import httpx
 
+from common.services import SERVICES
 from common.wire import Json
 from dev.setup.binaries import find
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
-from dev.stack.applications import SERVICES
 from dev.stack.processes import free_port
 from dev.stack.shop import Shop, finished, phase
 

@@ -5,11 +5,11 @@ import tomllib
 
 import pytest
 
+from common.services import SERVICES
 from dev.setup.paths import CHECKOUT
 from tests.packaging.images.engine.system import docker
 
 LOCKED_IN = ("--rm", "--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-SERVICES = ("order", "inventory", "payment", "shipping", "notification")
 OTHERS = "import os; print(sorted(each for each in os.listdir('/app/services') if '__' not in each))"
 WRITABLE = (
     "import os; print([top for top, dirs, files in os.walk('/') if not top.startswith(('/proc', '/dev', '/sys')) "
