@@ -4,7 +4,7 @@ from typing import Any
 
 from dev.chaos.plan.orders import (
     ADDRESS,
-    ADDRESS_IN_ICE,
+    ADDRESS_UNSERVICEABLE,
     CONTACT_BOUNCING,
     CURRENCY,
     CUSTOMERS,
@@ -15,9 +15,9 @@ from dev.setup.errors import StackError
 from dev.stack.shop import Shop
 
 PLENTY = 9000
-"""More than all orders together take, and less than an order that is meant to be too large."""
+"""Units of the other products: more than all orders together take, and fewer than an order that is meant to fail."""
 SCARCE_SHARE = 0.08
-"""Units of the scarce product for each order of the run: about half of what is wanted."""
+"""Units of the scarce product for each order of the run: about half of what is ordered."""
 
 
 def seed_catalogue(shop: Shop, orders: int) -> None:
@@ -32,7 +32,7 @@ def seed_catalogue(shop: Shop, orders: int) -> None:
         stock = max(2, round(SCARCE_SHARE * orders)) if product == "p-scarce" else PLENTY
         body = {"name": product, "stock": stock, "price_minor": price, "currency": CURRENCY}
         put("inventory", f"/api/inventory/{product}", body)
-    for address, country in ((ADDRESS, "DE"), (ADDRESS_IN_ICE, "AQ")):
+    for address, country in ((ADDRESS, "DE"), (ADDRESS_UNSERVICEABLE, "AQ")):
         put("shipping", f"/api/shipping/addresses/{address}", {**EXAMPLE_ADDRESS, "country": country})
     for contact in (*CUSTOMERS, "c-blocked"):
         put("notification", f"/api/notifications/contacts/{contact}", {"email": f"{contact}@example.com"})

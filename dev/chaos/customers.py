@@ -1,4 +1,4 @@
-"""People who order: a bounded number of clients, each of which repeats what wasn't answered, as a real one would."""
+"""The customers: they place orders and act on them, and repeat requests that were not answered, as real clients do."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ import aiohttp
 
 from common.kube import AlreadyExists, Invalid, KubeError, NotFound, OrderSagas
 from common.wire import Json
-from dev.chaos.network.calls import History
-from dev.chaos.plan.orders import Meddling, Order
+from dev.chaos.network.calls import CallLog
+from dev.chaos.plan.orders import Order, UserAction
 from dev.chaos.plan.seeded import between
 
 FINAL_PHASES: Final = ("Completed", "Compensated")
 CLIENT_SECONDS: Final = 12.0
-"""A client's own time-out: the order service asks its neighbours and the API server meanwhile."""
+"""A client's time-out: the order service calls other services and the API server before it answers."""
 TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 PAUSE: Final = (0.1, 1.2)
-"""Seconds between two tries of a client."""
+"""Seconds between two attempts of a client."""
 
 
 @dataclass
 class Promises:
-    """What one customer was told, the last word on each matter: HTTP status and problem code."""
+    """The last answer to each request of one customer: HTTP status and problem code."""
 
     placed: tuple[int, str] | None = None
     cancelled: tuple[int, str] | None = None
@@ -33,16 +33,16 @@ class Promises:
 
 
 class Customers:
-    """All clients of a run. Lives in one event loop."""
+    """All customers of a run. Lives in one event loop."""
 
-    def __init__(self, seed: int, url: str, sagas: OrderSagas, history: History) -> None:
+    def __init__(self, seed: int, url: str, sagas: OrderSagas, log: CallLog) -> None:
         """`url`: of the order service, as clients reach it."""
         self._seed = seed
         self._url = url
         self._sagas = sagas
-        self._history = history
+        self._log = log
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CLIENT_SECONDS))
-        self._tries = 0
+        self._pauses = 0
         self.promises: dict[str, Promises] = {}
 
     async def aclose(self) -> None:
@@ -54,40 +54,40 @@ class Customers:
         promises = self.promises.setdefault(order.order_id, Promises())
         if order.by_kubernetes:
             promises.placed = await self._create(order)
-        elif order.meddling is Meddling.TWICE:
+        elif order.action is UserAction.TWICE:
             first, second = await asyncio.gather(self._place(order), self._place(order))
             promises.placed = max(first, second)
         else:
             promises.placed = await self._place(order)
 
-    async def meddle(self, order: Order) -> None:
-        """Do to the order what the plan says."""
-        if order.meddling in (Meddling.NONE, Meddling.TWICE):
+    async def act(self, order: Order) -> None:
+        """The action of the plan on this order; returns when it was answered."""
+        if order.action in (UserAction.NONE, UserAction.TWICE):
             return
-        await asyncio.sleep(order.meddling_after)
+        await asyncio.sleep(order.action_after)
         promises, order_id = self.promises[order.order_id], order.order_id
-        match order.meddling:
-            case Meddling.CANCEL_REST:
+        match order.action:
+            case UserAction.CANCEL_REST:
                 promises.cancelled = await self._post(order_id, f"/api/orders/{order_id}/cancel", None)
-            case Meddling.CANCEL_SPEC:
+            case UserAction.CANCEL_SPEC:
                 promises.state_accepted = await self._set_state(order_id, "Cancelled")
-            case Meddling.OTHER_CONTENT:
-                other = {**order.wish, "items": [{**line, "quantity": 9} for line in order.wish["items"]]}
+            case UserAction.OTHER_CONTENT:
+                other = {**order.content, "items": [{**line, "quantity": 9} for line in order.content["items"]]}
                 promises.other_content = await self._post(order_id, "/api/orders", other)
-            case Meddling.SUSPEND:
+            case UserAction.SUSPEND:
                 if await self._set_state(order_id, "Suspended"):
                     await asyncio.sleep(between(0, 1, self._seed, order_id, "suspended"))
                     await self._set_state(order_id, "Active")
-            case Meddling.DELETE | Meddling.RECREATE:
+            case UserAction.DELETE | UserAction.RECREATE:
                 promises.deleted = await self._delete(order_id)
-                if order.meddling is Meddling.RECREATE:
+                if order.action is UserAction.RECREATE:
                     await self._create(order, again=True)
 
     async def _place(self, order: Order) -> tuple[int, str]:
         return await self._post(order.order_id, "/api/orders", order.posted())
 
     async def _post(self, order_id: str, path: str, body: Json | None) -> tuple[int, str]:
-        """Until there is a final answer, with the same key."""
+        """Repeat the request under one key until there is a final answer."""
         key = f"{order_id}{'' if body is None else body['items'][0]['quantity']}"
         while True:
             try:
@@ -95,11 +95,11 @@ class Customers:
                     answered: Json = await answer.json(content_type=None)
                     if answer.status not in TRY_AGAIN:
                         code = str(answered.get("code") or "")
-                        self._history.say(order_id, f"client: POST {path} was answered {answer.status} {code}".rstrip())
+                        self._log.note(order_id, f"client: POST {path} was answered {answer.status} {code}".rstrip())
                         return answer.status, code
-                    self._history.say(order_id, f"client: POST {path} {answer.status}: {answered.get('detail')}")
+                    self._log.note(order_id, f"client: POST {path} {answer.status}: {answered.get('detail')}")
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-                self._history.say(order_id, f"client: POST {path} was not answered: {type(error).__name__}")
+                self._log.note(order_id, f"client: POST {path} was not answered: {type(error).__name__}")
             await self._pause(order_id)
 
     async def _create(self, order: Order, *, again: bool = False) -> tuple[int, str]:
@@ -117,32 +117,32 @@ class Customers:
             except Invalid as error:
                 return 422, str(error)
             except KubeError as error:
-                self._history.say(name, f"client: create: {error}")
+                self._log.note(name, f"client: create: {error}")
             else:
                 break
             await self._pause(name)
-        self._history.say(name, f"client: {'re-' if again else ''}created the resource (try {tries})")
+        self._log.note(name, f"client: {'re-' if again else ''}created the resource (attempt {tries})")
         return 202, ""
 
     async def _is_leaving(self, name: str) -> bool:
         try:
             return bool((await self._sagas.get(name))["metadata"].get("deletionTimestamp"))
         except KubeError:
-            return True  # gone meanwhile, or not known: try again
+            return True  # gone meanwhile, or unknown: try again
 
     async def _set_state(self, name: str, state: str) -> bool:
-        """Whether it was taken; not of a saga that is finished or gone."""
+        """Whether the API server accepted it, which it doesn't for a saga that has ended or is gone."""
         while True:
             try:
                 await self._sagas.patch(name, {"spec": {"state": state}})
             except (NotFound, Invalid) as error:
-                self._history.say(name, f"client: spec.state {state} was refused: {error.message[:80]}")
+                self._log.note(name, f"client: spec.state {state} was refused: {error.message[:80]}")
                 return False
             except KubeError as error:
-                self._history.say(name, f"client: spec.state {state}: {error}")
+                self._log.note(name, f"client: spec.state {state}: {error}")
                 await self._pause(name)
             else:
-                self._history.say(name, f"client: spec.state {state} was taken")
+                self._log.note(name, f"client: spec.state {state} was accepted")
                 return True
 
     async def _delete(self, name: str) -> bool:
@@ -153,19 +153,19 @@ class Customers:
                 if not metadata.get("deletionTimestamp"):
                     await self._sagas.delete(name, metadata["uid"], metadata["resourceVersion"])
             except NotFound:
-                self._history.say(name, "client: deleted, but it was gone")
+                self._log.note(name, "client: deleted, but it was gone")
                 return True
             except KubeError as error:
                 if error.reason != "Conflict":
-                    self._history.say(name, f"client: delete: {error}")
+                    self._log.note(name, f"client: delete: {error}")
                 await self._pause(name)
             else:
-                self._history.say(name, "client: deleted the resource")
+                self._log.note(name, "client: deleted the resource")
                 return True
 
     async def _pause(self, name: str) -> None:
-        self._tries += 1
-        await asyncio.sleep(between(*PAUSE, self._seed, name, "pause", self._tries))
+        self._pauses += 1
+        await asyncio.sleep(between(*PAUSE, self._seed, name, "pause", self._pauses))
 
 
 async def live_sagas(sagas: OrderSagas) -> dict[str, Any]:

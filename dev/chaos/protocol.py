@@ -1,4 +1,4 @@
-"""What must be true of the calls of one saga, whoever made them and whatever the network did: pure."""
+"""What must be true of the calls of one saga, whichever operator made them and whatever faults they had: pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -10,10 +10,10 @@ from dev.chaos.plan.orders import Order
 
 UNDONE_FIRST = ("shipping", "payment", "inventory")
 NO_DECISION = ("compensated", "running", "order_id_used")
-"""Codes of a 409 to a do that are no business reason: the step may hold something all the same."""
+"""Codes of a 409 to a do that don't mean that the step has done nothing."""
 MISTAKES = (400, 401, 403, 404, 405, 413, 422)
-"""What a participant says to a caller that is wrong."""
-Wanted: TypeAlias = Callable[[int, str], bool]
+"""Answers of a participant that mean that the caller made a mistake."""
+AnswerTest: TypeAlias = Callable[[int, str], bool]
 
 
 def broken_rules(order: Order, calls: Sequence[Call], namespace: str) -> Iterator[str]:
@@ -26,7 +26,7 @@ def broken_rules(order: Order, calls: Sequence[Call], namespace: str) -> Iterato
     for call in saga:
         for status, code in call.answers():
             if status in MISTAKES:
-                yield f"{call.step} {call.operation} was answered {status} {code}: the caller is wrong"
+                yield f"{call.step} {call.operation} was answered {status} {code}: the caller made a mistake"
 
 
 def _keys(order: Order, calls: Sequence[Call], namespace: str) -> Iterator[str]:
@@ -55,20 +55,20 @@ def _content(request: Request) -> Json:
 
 
 def _order_of_calls(calls: Sequence[Call]) -> Iterator[str]:
-    """Nothing is undone before the door is shut, the order comes last, and the message only after the pivot."""
-    shut = _first(calls, "confirmation", "undo", lambda status, code: status == 200)
-    closed = _first(calls, "confirmation", "undo", lambda status, code: status == 200 and code == "closed")
+    """No undo before the order is rejected, the undo of the order last, and no message before the confirmation."""
+    rejected = _first(calls, "confirmation", "undo", lambda status, code: status == 200)
+    all_undone = _first(calls, "confirmation", "undo", lambda status, code: status == 200 and code == "closed")
     confirmed = min(
         _first(calls, "confirmation", "do", lambda status, code: status == 200),
         _first(calls, "confirmation", "undo", lambda status, code: code == "already_confirmed"),
     )
-    if shut < float("inf") and confirmed < float("inf"):
-        yield f"the door was shut ({shut:.3f}), and the order was confirmed ({confirmed:.3f})"
+    if rejected < float("inf") and confirmed < float("inf"):
+        yield f"the order was rejected ({rejected:.3f}), and it was confirmed ({confirmed:.3f})"
     for call in calls:
         name = f"{call.step} {call.operation} #{call.number} at {call.at:.3f}"
-        if call.operation == "undo" and call.step != "confirmation" and call.at < shut:
-            yield f"{name} came before the door had answered"
-        if (call.step, call.operation) == ("order", "undo") and call.at < closed:
+        if call.operation == "undo" and call.step != "confirmation" and call.at < rejected:
+            yield f"{name} came before the order was rejected"
+        if (call.step, call.operation) == ("order", "undo") and call.at < all_undone:
             for step in UNDONE_FIRST:
                 if call.at < _settled(calls, step):
                     yield f"{name} came before {step} was undone"
@@ -77,15 +77,15 @@ def _order_of_calls(calls: Sequence[Call]) -> Iterator[str]:
 
 
 def _settled(calls: Sequence[Call], step: str) -> float:
-    """When it was known that nothing of the step is left."""
+    """When it became known that the step holds nothing."""
     return min(
         _first(calls, step, "undo", lambda status, code: status == 200),
         _first(calls, step, "do", lambda status, code: status == 409 and code not in NO_DECISION),
     )
 
 
-def _first(calls: Sequence[Call], step: str, operation: str, wanted: Wanted) -> float:
-    """When such an answer was given first, to the call or to a look at it in progress; infinity if never."""
+def _first(calls: Sequence[Call], step: str, operation: str, wanted: AnswerTest) -> float:
+    """When the call, or a poll of it, was first answered like that; infinity if never."""
     return min(
         (
             delivery.answered

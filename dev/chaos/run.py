@@ -1,4 +1,4 @@
-"""One run: start, load and strikes, calm, and the audit."""
+"""One run: start, load and faults, calm, and the audit."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from common.kube import KubeError
 from common.wire import Json
 from dev.chaos import report
 from dev.chaos.catalogue import seed_catalogue
-from dev.chaos.checks import Outcome, Verdict, judge
+from dev.chaos.checks import ObservedOrder, Violations, check
 from dev.chaos.customers import Promises
 from dev.chaos.load import Load
 from dev.chaos.plan.plan import Plan
@@ -28,9 +28,9 @@ LOAD_SECONDS: Final = 120.0
 LOAD_SECONDS_EACH: Final = 1.0
 """What the load may take, and for each order: about three times what two busy cores need."""
 LAST_SECONDS: Final = 5.0
-"""How long disturbances and outages go on after the last order was placed."""
+"""How long faults go on after the last order was placed."""
 END_SECONDS: Final = 180.0
-"""For all sagas to end once the faults have stopped: the longest back-off is 30 s, a lost wake-up costs a sweep."""
+"""For all sagas to end once the faults have stopped: the longest back-off is 30 s, and a lost event costs a resync."""
 TIDY_SECONDS: Final = 90.0
 """For finalizers and deletions after that: the operator promises a minute."""
 SHOWN: Final = 5
@@ -50,79 +50,79 @@ class Run:
         """All of it; whether there were no violations. Raises StackError when the system can't be started."""
         began = time.monotonic()
         plan = self._plan
-        print(f"chaos: {len(plan.orders)} sagas, {len(plan.strikes)} strikes, seed {plan.seed}", flush=True)
+        print(f"chaos: {len(plan.orders)} sagas, {len(plan.faults)} faults, seed {plan.seed}", flush=True)
         with _only_one(self._folder):
             for old in ("mongod", "control-plane", "logs"):
                 shutil.rmtree(self._folder / old, ignore_errors=True)
             system = System(self._folder)
             try:
                 with Load(plan.seed, plan.orders, system) as load:
-                    outcomes, verdict = self._carry_out(system, load)
+                    observed, violations = self._carry_out(system, load)
             finally:
                 system.stop()
         print()
-        print(report.summary(plan, load.history, system, outcomes, time.monotonic() - began))
+        print(report.summary(plan, load.log, system, observed, time.monotonic() - began))
         with (self._folder / "timelines.txt").open("w") as file:
-            for outcome in outcomes.values():
-                print(*report.timeline(outcome, load.history), sep="\n", end="\n\n", file=file)
-        if not verdict.count:
+            for outcome in observed.values():
+                print(*report.timeline(outcome, load.log), sep="\n", end="\n\n", file=file)
+        if not violations.count:
             print("\n  0 violations")
             return True
-        told = self._folder / "violations.txt"
-        told.write_text("\n".join(report.violations(verdict, outcomes, load.history)))
-        print("\n" + "\n".join(report.violations(verdict, outcomes, load.history, SHOWN)))
-        print(f"  {verdict.count} violations, all of them in {told}; logs in {self._folder / 'logs'}")
+        path = self._folder / "violations.txt"
+        path.write_text("\n".join(report.violations(violations, observed, load.log)))
+        print("\n" + "\n".join(report.violations(violations, observed, load.log, SHOWN)))
+        print(f"  {violations.count} violations, all of them in {path}; logs in {self._folder / 'logs'}")
         print(f"  again: make chaos CHAOS_SEED={plan.seed} CHAOS_SAGAS={len(plan.orders)}")
         return False
 
-    def _carry_out(self, system: System, load: Load) -> tuple[dict[str, Outcome], Verdict]:
+    def _carry_out(self, system: System, load: Load) -> tuple[dict[str, ObservedOrder], Violations]:
         system.start(idle=lambda: None)
         with Shop({name: system.wiring.url(name) for name in system.wiring.service_ports}) as shop:
             seed_catalogue(shop, len(self._plan.orders))
             load.begin()
-            own = Verdict()
-            self._strike(system, load, own)
+            own = Violations()
+            self._inject(system, load, own)
             self._calm(system, load, own)
-            outcomes = self._outcomes(load, shop)
+            observed = self._observed(load, shop)
         with Books(system.mongod.url) as books:
-            verdict = judge(outcomes, books)
+            violations = check(observed, books)
         own.add("", system.ended_by_themselves)
-        for order_id, findings in own.violations.items():
-            verdict.add(order_id, findings)
-        return outcomes, verdict
+        for order_id, findings in own.by_order.items():
+            violations.add(order_id, findings)
+        return observed, violations
 
-    def _strike(self, system: System, load: Load, verdict: Verdict) -> None:
+    def _inject(self, system: System, load: Load, violations: Violations) -> None:
         """Until all orders are placed."""
-        strikes = list(self._plan.strikes)
+        faults = list(self._plan.faults)
 
         def busy() -> bool:
-            while strikes and strikes[0].after <= load.placed:
-                strike = strikes.pop(0)
-                load.history.strikes.append((load.history.now(), str(strike)))
-                system.strike(strike)
-                load.strike(strike)
+            while faults and faults[0].after <= load.placed:
+                fault = faults.pop(0)
+                load.log.faults.append((load.log.now(), str(fault)))
+                system.inject(fault)
+                load.inject(fault)
             return load.placed < len(self._plan.orders)
 
-        self._phase = "load and strikes"
+        self._phase = "load and faults"
         limit = LOAD_SECONDS + LOAD_SECONDS_EACH * len(self._plan.orders)
         if not self._watch(system, load, busy, limit):
-            verdict.add("", [f"after {limit:.0f} s only {load.placed} orders were placed"])
+            violations.add("", [f"after {limit:.0f} s only {load.placed} orders were placed"])
         self._watch(system, load, lambda: not load.done, LAST_SECONDS)
 
-    def _calm(self, system: System, load: Load, verdict: Verdict) -> None:
+    def _calm(self, system: System, load: Load, violations: Violations) -> None:
         """No more faults; every saga has to end, and what is over has to be tidied up."""
         self._phase = "calm: every saga ends"
         system.calm()
         load.calm()
-        self._watch(system, load, lambda: not system.whole(), END_SECONDS)
+        self._watch(system, load, lambda: not system.complete(), END_SECONDS)
         wait_ready(system.wanted(), idle=lambda: self._say(load))
 
         def busy() -> bool:
-            return not load.done or load.proxy.under_way > 0 or self._look(load)
+            return not load.done or load.proxy.late_deliveries > 0 or self._look(load)
 
         if not self._watch(system, load, busy, END_SECONDS):
             waiting = f"{len(load.live)} sagas" if load.done else "clients"
-            verdict.add("", [f"{END_SECONDS:.0f} s after the last fault {waiting} have not come to an end"])
+            violations.add("", [f"{END_SECONDS:.0f} s after the last fault {waiting} have not come to an end"])
         self._phase = "calm: finalizers"
         self._watch(system, load, lambda: bool(self._untidy(load)), TIDY_SECONDS)
 
@@ -141,7 +141,7 @@ class Run:
         """Whether some saga has not ended."""
         time.sleep(0.3)
         try:
-            return bool(load.call(load.look()))
+            return bool(load.call(load.live_sagas()))
         except KubeError:
             return True
 
@@ -153,7 +153,7 @@ class Run:
             return True
         return any(_is_untidy(resource) for resource in resources.values())
 
-    def _outcomes(self, load: Load, shop: Shop) -> dict[str, Outcome]:
+    def _observed(self, load: Load, shop: Shop) -> dict[str, ObservedOrder]:
         self._phase = "audit"
         self._say(load)
         resources = load.call(load.resources(), seconds=120)
@@ -169,12 +169,12 @@ class Run:
         with ThreadPoolExecutor(4) as pool:
             views = list(pool.map(view, [order.order_id for order in placed]))
         return {
-            order.order_id: Outcome(
+            order.order_id: ObservedOrder(
                 order,
                 load.promises.get(order.order_id, Promises()),
                 resources.get(order.order_id),
                 seen,
-                load.history.calls.get(order.order_id, []),
+                load.log.calls.get(order.order_id, []),
             )
             for order, seen in zip(placed, views, strict=True)
         }
@@ -185,10 +185,10 @@ class Run:
         if time.monotonic() - self._said < (0.5 if terminal else 10):
             return
         self._said = time.monotonic()
-        history = load.history
+        log = load.log
         line = (
-            f"{history.now():6.0f} s  {load.placed}/{len(self._plan.orders)} placed, {len(load.live)} live, "
-            f"{len(history.strikes)} strikes, {history.disturbed} calls disturbed: {self._phase}"
+            f"{log.now():6.0f} s  {load.placed}/{len(self._plan.orders)} placed, {len(load.live)} live, "
+            f"{len(log.faults)} faults, {log.faulty} calls with a fault: {self._phase}"
         )
         print(f"\r{line:<100}" if terminal else line, end="" if terminal else "\n", flush=True)
 

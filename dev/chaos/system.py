@@ -1,4 +1,4 @@
-"""The whole system once more, on ports and in a folder of its own, made to be beaten."""
+"""The whole system, on ports and in a folder of its own, with parts that can be killed, paused and started again."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.services import SERVICES
 from dev.chaos.network.proxy import CLIENTS
-from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Blow, Strike
+from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Fault, FaultKind
 from dev.setup.binaries import find
 from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.certificates import write_private
@@ -22,11 +22,11 @@ from dev.stack.processes import Process, wait_ready
 
 NAMESPACE = "shop"
 LEASE_SECONDS = 5.0
-"""Half of the default, so that a run sees twice as many take-overs; renewed every second."""
+"""Half of the default, so that a run has twice as many take-overs; renewed every second."""
 SWEEP_SECONDS = 5.0
-"""Instead of 30: what was lost is looked for more often, so that a run can be shorter. Nothing else depends on it."""
+"""Instead of 30: lost events are found earlier, so that a run can be shorter. Nothing else depends on it."""
 RESTART_SECONDS = 1.0
-"""Until a part that has ended by itself is started again."""
+"""After which a part that has ended by itself is started again."""
 
 
 @dataclass
@@ -35,17 +35,17 @@ class Part:
 
     process: Process
     wanted: bool = True
-    """Whether it is to run (the second operator does only at times)."""
+    """Whether it should run; the second operator should only now and then."""
     may_end: bool = False
-    """Whether it may end by itself: an operator that has lost its Lease does, an API server without etcd may."""
+    """Whether it may end by itself: an operator without its Lease does, an API server without etcd may."""
     down_until: float | None = None
     paused_until: float | None = None
     ends_by_kill: bool = False
-    """How the end of one that is not wanted for long comes."""
+    """Whether a part that is not wanted is killed at `down_until`, or told to stop."""
 
 
 class System:
-    """All parts. Use from the main thread only: children die with the thread that started them."""
+    """All parts. Use it from the main thread only: a child process ends with the thread that started it."""
 
     def __init__(self, folder: Path) -> None:
         ports = iter(free_ports(8 + len(SERVICES) * 2))
@@ -73,16 +73,16 @@ class System:
         )
         self.proxy_ports = {name: next(ports) for name in (*SERVICES, CLIENTS)}
         self.relay_port = next(ports)
-        """Of the API server, for those who are to lose it now and then."""
+        """Of the relay, through which the operators and the order service reach the API server."""
         self.apiserver_port = int(self.plane.url.rpartition(":")[2])
         self._folder = folder
         self._second_health = next(ports)
         self.parts: dict[str, Part] = {}
         self.kills: Counter[str] = Counter()
         self.ended_by_themselves: list[str] = []
-        """What no part should do."""
+        """Parts that ended without a fault and may not."""
         self.restarts: Counter[str] = Counter()
-        """Of those who may end by themselves: how often they did, and how."""
+        """How often parts that may end by themselves did, by name and how."""
 
     def start(self, idle: Callable[[], None]) -> None:
         """Start everything and wait until it is ready."""
@@ -99,10 +99,10 @@ class System:
         for name in SERVICES:
             service = Service(name, self.wiring, kubeconfig=identity if name == "order" else None)
             self.parts[name] = Part(service)
-        disturbed = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
+        proxied = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
         identity = self._identity("ordersaga-operator")
-        first = Operator(disturbed, kubeconfig=identity, identity="first")
-        apart = replace(disturbed, logs=self.wiring.logs / "second", health_port=self._second_health)
+        first = Operator(proxied, kubeconfig=identity, identity="first")
+        apart = replace(proxied, logs=self.wiring.logs / "second", health_port=self._second_health)
         second = Operator(apart, kubeconfig=identity, identity="second")
         second.name = SECOND
         self.parts[OPERATOR] = Part(first, may_end=True)
@@ -112,25 +112,25 @@ class System:
             process.start()
         wait_ready(started, idle=idle)
 
-    def strike(self, strike: Strike) -> None:
-        """Do it now, if it is about a process."""
+    def inject(self, fault: Fault) -> None:
+        """Do it now, if it concerns a process; see Load.inject for connections."""
         now = time.monotonic()
-        if strike.blow in (Blow.KILL, Blow.OUTAGE):
-            self._kill(strike.part, now + strike.seconds)
-        elif strike.blow is Blow.PAUSE:
-            self._pause(strike.part, now + strike.seconds)
-        elif strike.blow in (Blow.JOIN, Blow.OVERLAP):
+        if fault.kind in (FaultKind.KILL, FaultKind.OUTAGE):
+            self._kill(fault.part, now + fault.seconds)
+        elif fault.kind is FaultKind.PAUSE:
+            self._pause(fault.part, now + fault.seconds)
+        elif fault.kind in (FaultKind.JOIN, FaultKind.OVERLAP):
             second = self.parts[SECOND]
             if not second.process.running():
                 second.process.start()
             # It is told to stop a while after the overlap, so that it works alone for a moment, too.
-            second.down_until = now + strike.seconds * 1.3
-            second.ends_by_kill = strike.blow is Blow.OVERLAP
-            if strike.blow is Blow.OVERLAP:
-                self._pause(OPERATOR, now + strike.seconds)
+            second.down_until = now + fault.seconds * 1.3
+            second.ends_by_kill = fault.kind is FaultKind.OVERLAP
+            if fault.kind is FaultKind.OVERLAP:
+                self._pause(OPERATOR, now + fault.seconds)
 
     def tick(self) -> None:
-        """Look after everybody: what was struck down comes back when its time has come."""
+        """Start, resume and stop the parts whose time has come. To be called every few milliseconds."""
         now = time.monotonic()
         for name, part in self.parts.items():
             if part.paused_until is not None and now >= part.paused_until:
@@ -155,18 +155,18 @@ class System:
                     part.process.start()
 
     def calm(self) -> None:
-        """No more strikes: everybody who was struck down or paused comes back at once."""
+        """End all faults: parts that are down or paused come back at once."""
         for part in self.parts.values():
             self._resume(part)
             if part.down_until is not None:
                 part.down_until = 0.0
 
     def wanted(self) -> list[Process]:
-        """The parts that are to run."""
+        """The parts that should run."""
         return [part.process for part in self.parts.values() if part.wanted]
 
-    def whole(self) -> bool:
-        """Whether all of them run, and nobody else does."""
+    def complete(self) -> bool:
+        """Whether exactly the parts run that should."""
         return all(part.process.running() is part.wanted for part in self.parts.values())
 
     def stop(self) -> None:

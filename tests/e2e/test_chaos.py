@@ -1,4 +1,4 @@
-"""A short `make chaos` in the normal suite, and the parts of it that must be right for its verdict to mean anything."""
+"""A short `make chaos` in the normal suite, and tests of its own parts: of the plan, and of the checks of the calls."""
 
 import os
 import re
@@ -11,8 +11,8 @@ from multidict import CIMultiDict
 
 from dev.chaos.network.calls import Call, Delivery
 from dev.chaos.network.http import Request
-from dev.chaos.plan.call_faults import Disturbance, Trouble, haunted_step
-from dev.chaos.plan.faults import BAG, Blow
+from dev.chaos.plan.call_faults import CallFault, CallFaultKind, delayed_step
+from dev.chaos.plan.faults import SCHEDULE, FaultKind
 from dev.chaos.plan.orders import Order, make_orders
 from dev.chaos.plan.plan import Plan
 from dev.chaos.protocol import broken_rules
@@ -20,7 +20,7 @@ from dev.setup.paths import CHECKOUT
 
 SAGAS = 115
 SEED = 872
-"""With so many orders this seed's strikes kill every part; `python -m dev.chaos --plan` shows them."""
+"""With so many orders this seed's faults kill every part; `python -m dev.chaos --plan` shows them."""
 
 
 def chaos(*options: str | Path) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,7 @@ def test_every_saga_ends_and_the_books_balance_whatever_is_killed(tmp_path: Path
     assert "  0 violations" in run.stdout
     kills = re.search(r"kills +(\d+) ", run.stdout)
     assert kills is not None
-    assert int(kills[1]) >= len(BAG) / 2
+    assert int(kills[1]) >= len(SCHEDULE) / 2
 
 
 def test_a_seed_repeats_its_plan_and_another_one_does_not() -> None:
@@ -50,17 +50,17 @@ def test_a_seed_repeats_its_plan_and_another_one_does_not() -> None:
 def test_a_longer_run_begins_like_a_shorter_one() -> None:
     short, long = Plan.make(5, 60), Plan.make(5, 200)
     assert long.orders[:60] == short.orders
-    assert long.strikes[: len(short.strikes)] == short.strikes
+    assert long.faults[: len(short.faults)] == short.faults
 
 
 def test_the_short_run_kills_every_part_and_has_two_operators() -> None:
     plan = Plan.make(SEED, SAGAS)
-    struck = {(strike.blow, strike.part) for strike in plan.strikes}
-    assert {(blow, part) for blow, part in BAG if blow in (Blow.KILL, Blow.OVERLAP)} <= struck
-    assert sum(haunted_step(SEED, order.order_id) is not None for order in plan.orders) >= 7
+    planned = {(fault.kind, fault.part) for fault in plan.faults}
+    assert {(kind, part) for kind, part in SCHEDULE if kind in (FaultKind.KILL, FaultKind.OVERLAP)} <= planned
+    assert sum(delayed_step(SEED, order.order_id) is not None for order in plan.orders) >= 7
 
 
-# What the wire may show, and what the judge says when it shows something else.
+# Which calls the protocol allows, and what is said of others.
 
 
 class Saga:
@@ -78,7 +78,7 @@ class Saga:
         body = b'{"order_id": "%s"%s}' % (order_id.encode(), amount)
         request = Request(CIMultiDict(headers), body, "POST", path)
         delivery = Delivery(at, at + 0.5, status, code)
-        nothing = Disturbance(Trouble.NONE)
+        nothing = CallFault(CallFaultKind.NONE)
         self.calls.append(Call(at, order_id, step, operation, 1, request, nothing, [delivery]))
         return self
 
@@ -101,7 +101,7 @@ class Saga:
             self.call(paths[step], step, "undo")
         return self
 
-    def door(self, status: int = 200, code: str = "") -> "Saga":
+    def reject(self, status: int = 200, code: str = "") -> "Saga":
         return self.call("/api/orders/reject", "confirmation", "undo", status, code)
 
     def confirm(self) -> "Saga":
@@ -114,30 +114,30 @@ class Saga:
         return list(broken_rules(self.order, self.calls, "shop"))
 
 
-def test_sagas_that_keep_the_protocol_are_not_blamed() -> None:
+def test_sagas_that_keep_the_protocol_break_no_rule() -> None:
     assert Saga().forward().confirm().message().broken() == []
-    assert Saga().forward().door().undo("shipping", "payment", "inventory", "order").broken() == []
-    assert Saga().forward().door(409, "already_confirmed").message().broken() == []
-    settled = Saga().forward().door().undo("shipping", "inventory")
+    assert Saga().forward().reject().undo("shipping", "payment", "inventory", "order").broken() == []
+    assert Saga().forward().reject(409, "already_confirmed").message().broken() == []
+    settled = Saga().forward().reject().undo("shipping", "inventory")
     settled.call("/api/payments/refund", "payment", "undo", 202)
     settled.call("/api/payments/operations/o/undo", "payment", "poll undo", 200)
     assert settled.undo("order").broken() == []
     refused = Saga().call("/api/orders/create", "order", "do")
-    refused.call("/api/inventory/reserve", "inventory", "do", 409, "out_of_stock").door()
+    refused.call("/api/inventory/reserve", "inventory", "do", 409, "out_of_stock").reject()
     assert refused.undo("shipping", "payment", "order").broken() == []
 
 
 @pytest.mark.parametrize(
     ("saga", "said"),
     [
-        (Saga().forward().undo("shipping").door(), "before the door had answered"),
-        (Saga().forward().confirm().door(), "the door was shut (5.500), and the order was confirmed (4.500)"),
-        (Saga().forward().door().undo("shipping", "payment", "order", "inventory"), "before inventory was undone"),
+        (Saga().forward().undo("shipping").reject(), "before the order was rejected"),
+        (Saga().forward().confirm().reject(), "the order was rejected (5.500), and it was confirmed (4.500)"),
+        (Saga().forward().reject().undo("shipping", "payment", "order", "inventory"), "before inventory was undone"),
         (Saga().forward().message().confirm(), "before the order was confirmed"),
         (Saga().call("/api/orders/create", "order", "do", **{"idempotency-key": "shop/x/order/do"}), "has the key"),
         (Saga().call("/api/orders/create", "order", "do", **{"saga-epoch": ""}), "has the epoch ''"),
-        (Saga().call("/api/orders/create", "order", "do", 422, "key_reused"), "the caller is wrong"),
+        (Saga().call("/api/orders/create", "order", "do", 422, "key_reused"), "the caller made a mistake"),
     ],
 )
-def test_a_saga_that_breaks_the_protocol_is_blamed(saga: Saga, said: str) -> None:
+def test_a_saga_that_breaks_the_protocol_is_reported(saga: Saga, said: str) -> None:
     assert any(said in finding for finding in saga.broken()), saga.broken()

@@ -1,4 +1,4 @@
-"""A proxy in front of the API server, for one operator: it passes everything on, and has troubles when it is told to.
+"""A proxy in front of the API server, for one operator: it passes everything on, but for the faults that a test adds.
 
 Plain HTTP on the operator's side, TLS towards the API server; the operator's own token goes through. A fake network
 with a real API server behind it.
@@ -35,12 +35,12 @@ class Request:
     watch: bool
     at: float
     answered: int = 0
-    """The status that went back; 0 while there is none, or when it was kept back."""
+    """The status that went back; 0 while there is none, and for an answer that is lost."""
 
 
 @dataclass
-class Trouble:
-    """What happens to the requests that `concerns`, `times` times."""
+class ApiFault:
+    """What happens to the next `times` requests for which `concerns` is true."""
 
     concerns: Callable[[Request], bool]
     status: int = 0
@@ -59,7 +59,7 @@ class ApiProxy:
     def __init__(self, upstream: str, authority: str) -> None:
         """`authority`: the certificate of the API server's CA, PEM."""
         self.requests: list[Request] = []
-        self.troubles: list[Trouble] = []
+        self.faults: list[ApiFault] = []
         self.url = ""
         self._upstream = upstream
         self._tls = ssl.create_default_context(cadata=authority)
@@ -68,15 +68,15 @@ class ApiProxy:
         self._thread.call(self._start())
 
     def watches(self) -> list[Request]:
-        """The watches that were asked for, refused ones too."""
+        """The requests for a watch, refused ones too."""
         return [request for request in self.requests if request.watch]
 
     def silence(self) -> None:
-        """The watches of now stay open, and not a byte comes through any more; new ones work."""
+        """The present watches stay open and carry nothing any more; new ones work."""
         self._each_watch(lambda flowing, _: flowing.clear())
 
     def end_watches(self) -> None:
-        """The watches of now end in good order."""
+        """The present watches end in good order."""
         self._each_watch(lambda _, task: task.cancel())
 
     def stop(self) -> None:
@@ -102,8 +102,8 @@ class ApiProxy:
         await self._session.close()
         await asyncio.sleep(0.25)  # TLS connections end a little after they are closed
 
-    def _trouble_for(self, request: Request) -> Trouble | None:
-        found = next((each for each in self.troubles if each.times > 0 and each.concerns(request)), None)
+    def _fault_for(self, request: Request) -> ApiFault | None:
+        found = next((each for each in self.faults if each.times > 0 and each.concerns(request)), None)
         if found is not None:
             found.times -= 1
         return found
@@ -111,12 +111,12 @@ class ApiProxy:
     async def _answer(self, incoming: web.Request) -> web.StreamResponse:
         request = Request(incoming.method, incoming.path, "watch" in incoming.query, self._thread.loop.time())
         self.requests.append(request)
-        trouble = self._trouble_for(request)
-        if trouble is not None and trouble.status:
-            request.answered = trouble.status
-            status = {**GONE, "code": trouble.status, "reason": "" if trouble.status != 410 else "Expired"}
-            return web.json_response(status, status=trouble.status, headers=trouble.headers)
-        if trouble is not None and trouble.gone:
+        fault = self._fault_for(request)
+        if fault is not None and fault.status:
+            request.answered = fault.status
+            status = {**GONE, "code": fault.status, "reason": "" if fault.status != 410 else "Expired"}
+            return web.json_response(status, status=fault.status, headers=fault.headers)
+        if fault is not None and fault.gone:
             request.answered = 200
             return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": GONE}).encode() + b"\n"])
         body = await incoming.read()
@@ -131,7 +131,7 @@ class ApiProxy:
                 request.answered = 200
                 return await self._relay_watch(incoming, upstream)
             content = await upstream.read()
-            if trouble is not None and trouble.lose:
+            if fault is not None and fault.lose:
                 return broken_off(incoming)
             request.answered = upstream.status
             return Answer(passed_on(upstream.headers), content, upstream.status, upstream.reason or "").response()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.operator.apiproxy import ApiProxy, Request, Trouble
+from tests.operator.apiproxy import ApiFault, ApiProxy, Request
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants
 
@@ -63,11 +63,11 @@ def steps(participants: ScriptedParticipants, name: str) -> list[str]:
     return [path.rsplit("/", 1)[-1] for path in participants.paths(name)]
 
 
-def status_write(name: str) -> "Trouble":
+def status_write(name: str) -> "ApiFault":
     def concerns(request: Request) -> bool:
         return request.method == "PATCH" and request.path.endswith(f"/{name}/status")
 
-    return Trouble(concerns)
+    return ApiFault(concerns)
 
 
 @pytest.mark.usefixtures("operator")
@@ -76,13 +76,13 @@ def test_a_status_write_that_is_refused_waits_as_long_as_it_is_told(
     status: int, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
 ) -> None:
     name = f"o-refused-{status}"
-    trouble = status_write(name)
-    trouble.status, trouble.headers, trouble.times = status, {"Retry-After": "2"}, 2
-    proxy.troubles.append(trouble)
+    fault = status_write(name)
+    fault.status, fault.headers, fault.times = status, {"Retry-After": "2"}, 2
+    proxy.faults.append(fault)
     sagas.create(name)
     sagas.wait(name, "Completed", seconds=60)
     assert steps(participants, name) == FORWARD
-    writes = [each for each in proxy.requests if trouble.concerns(each)]
+    writes = [each for each in proxy.requests if fault.concerns(each)]
     assert [each.answered for each in writes[:2]] == [status, status]
     assert all(later.at - earlier.at >= 2.0 for earlier, later in itertools.pairwise(writes[:3]))
 
@@ -91,14 +91,14 @@ def test_a_status_write_that_is_refused_waits_as_long_as_it_is_told(
 def test_a_status_write_whose_answer_is_lost_is_made_again_and_no_call_is(
     sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
 ) -> None:
-    trouble = status_write("o-lost-answer")
-    trouble.lose = True
-    proxy.troubles.append(trouble)
+    fault = status_write("o-lost-answer")
+    fault.lose = True
+    proxy.faults.append(fault)
     sagas.create("o-lost-answer")
     sagas.wait("o-lost-answer", "Completed", seconds=60)
     assert steps(participants, "o-lost-answer") == FORWARD
-    assert trouble.times == 0
-    assert 409 in [each.answered for each in proxy.requests if trouble.concerns(each)]
+    assert fault.times == 0
+    assert 409 in [each.answered for each in proxy.requests if fault.concerns(each)]
 
 
 @pytest.mark.usefixtures("operator")
@@ -108,7 +108,7 @@ def test_a_sweep_that_may_not_list_comes_back_when_it_is_told(status: int, proxy
         return request.method == "GET" and request.path.endswith("/ordersagas") and not request.watch
 
     before = len(proxy.requests)
-    proxy.troubles.append(Trouble(concerns, status, {"Retry-After": "3"}))
+    proxy.faults.append(ApiFault(concerns, status, {"Retry-After": "3"}))
     lists = wait_until(
         lambda: (found := [each for each in proxy.requests[before:] if concerns(each)])[2:] and found,
         "the lists after a refused one",
@@ -130,16 +130,16 @@ def test_a_watch_from_a_forgotten_version_misses_nothing(
         participants.say(name, "/api/shipping/schedule", always=Reply(503))
         sagas.create(name, retry={"maxAttempts": 20, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
         wait_until(lambda n=name: sagas.step(n, "shipping").get("attempts"), f"{name} to try")
-    refusals = Trouble(lambda request: request.watch, status=503, times=10_000)
-    proxy.troubles.append(refusals)
+    refusals = ApiFault(lambda request: request.watch, status=503, times=10_000)
+    proxy.faults.append(refusals)
     proxy.end_watches()
     sagas.api.patch_namespaced_custom_object(
         "ordersaga.io", "v1alpha1", NAMESPACE, "ordersagas", deleted, {"metadata": {"finalizers": None}}
     )
     sagas.delete(deleted)
     sagas.create(created)
-    gone = Trouble(lambda request: request.watch, status=410 if how == "as an answer" else 0, gone=True)
-    proxy.troubles.insert(0, gone)
+    gone = ApiFault(lambda request: request.watch, status=410 if how == "as an answer" else 0, gone=True)
+    proxy.faults.insert(0, gone)
     refusals.times = 0
     sagas.wait(created, "Completed", seconds=60)
     wait_until(lambda: gone.times == 0, "the watch to meet its 410", seconds=60)

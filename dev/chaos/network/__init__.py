@@ -1,1 +1,1 @@
-"""The connections that a run disturbs: calls to the services over HTTP, and those to the API server, byte by byte."""
+"""The connections that have faults: a proxy for the calls to the services, a relay for those to the API server."""

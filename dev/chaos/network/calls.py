@@ -1,4 +1,4 @@
-"""What the proxy has seen: every call of every saga, what was done to it, and what was answered."""
+"""What the proxy has seen: every call of every saga, its fault, and its answers."""
 
 import re
 import time
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dev.chaos.network.http import Request
-from dev.chaos.plan.call_faults import Disturbance, Trouble
+from dev.chaos.plan.call_faults import CallFault, CallFaultKind
 
-# The protocol as its description has it, not as the operator's table has it: a wrong table is to be noticed.
+# Written down a second time on purpose, from the protocol's description: a mistake in the operator's table shows.
 OPERATIONS: Final = {
     "/api/orders/create": ("order", "do"),
     "/api/orders/cancel": ("order", "undo"),
@@ -24,9 +24,9 @@ OPERATIONS: Final = {
     "/api/notifications/send": ("notification", "do"),
 }
 STEPS: Final = {"payments": "payment", "shipping": "shipping", "notifications": "notification"}
-"""Step by the name that its service has in paths."""
+"""Step by the name of its service in paths."""
 POLL: Final = "poll "
-"""Before do or undo: a look at an operation in progress."""
+"""Prefix of do or undo: a request for the state of an operation in progress."""
 _POLL = re.compile(r"/api/(?P<service>payments|shipping|notifications)/operations/(?P<order>[^/]+)/(?P<what>do|undo)")
 _CANCEL = re.compile(r"/api/orders/(?P<order>[^/]+)/cancel")
 
@@ -38,9 +38,9 @@ class Delivery:
     at: float
     answered: float | None = None
     status: int | None = None
-    """None: no answer (yet)."""
+    """None while there is no answer."""
     code: str = ""
-    """Of a problem; of a door's answer `closed`."""
+    """The code of a problem; `closed` if the answer to a reject says that the whole rollback is done."""
 
     def __str__(self) -> str:
         if self.status is None:
@@ -58,9 +58,9 @@ class Call:
     operation: str
     """do, undo, poll do, poll undo; of clients: place, cancel."""
     number: int
-    """How many calls of this operation there were, this one included."""
+    """1 for the first call of this operation of this order, 2 for the second, and so on."""
     request: Request
-    disturbance: Disturbance
+    fault: CallFault
     deliveries: list[Delivery] = field(default_factory=list)
 
     @property
@@ -74,7 +74,7 @@ class Call:
         return self.request.headers.get("Saga-Epoch", "")
 
     def answers(self, before: float = float("inf")) -> list[tuple[int, str]]:
-        """Status and code of what the service has answered by then."""
+        """Status and code of the service's answers until then."""
         return [
             (each.status, each.code)
             for each in self.deliveries
@@ -85,29 +85,31 @@ class Call:
         words = [f"{self.step} {self.operation} #{self.number}"]
         if self.epoch:
             words.append(f"epoch {self.epoch}")
-        if self.disturbance.trouble is not Trouble.NONE:
-            words.append(f"[{self.disturbance.trouble}]")
+        if self.fault.kind is not CallFaultKind.NONE:
+            words.append(f"[{self.fault.kind}]")
         words.append("→ " + (", ".join(map(str, self.deliveries)) or "not delivered"))
         return " ".join(words)
 
 
-class History:
-    """All calls, and what else happened. Written by one thread, counted by others."""
+class CallLog:
+    """All calls, and what else happened. The thread of the load adds to it; other threads count."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._numbers: Counter[tuple[str, str, str]] = Counter()
         self.calls: dict[str, list[Call]] = defaultdict(list)
         self.events: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        """By order: what clients did and were told."""
-        self.strikes: list[tuple[float, str]] = []
-        self.troubles: Counter[Trouble] = Counter()
+        """By order id: what its client did, and how it was answered. Time and text."""
+        self.faults: list[tuple[float, str]] = []
+        """Of the parts: time and text."""
+        self.call_faults: Counter[CallFaultKind] = Counter()
+        """How many calls had each kind of fault."""
 
     def now(self) -> float:
         """Seconds since the start of the run."""
         return time.monotonic() - self._started
 
-    def say(self, order_id: str, text: str) -> None:
+    def note(self, order_id: str, text: str) -> None:
         """Something happened to an order."""
         self.events[order_id].append((self.now(), text))
 
@@ -119,11 +121,11 @@ class History:
     def add(self, call: Call) -> None:
         """A call that has come in."""
         self.calls[call.order_id].append(call)
-        self.troubles[call.disturbance.trouble] += 1
+        self.call_faults[call.fault.kind] += 1
 
     @property
     def repeated(self) -> int:
-        """How many calls of sagas were not the first of their operation; looks at what is in progress left out."""
+        """How many calls of sagas were not the first of their operation, polls left out."""
         return sum(
             number - 1
             for (_, step, operation), number in self._numbers.items()
@@ -131,13 +133,13 @@ class History:
         )
 
     @property
-    def disturbed(self) -> int:
-        """How many calls met something."""
-        return sum(count for trouble, count in self.troubles.items() if trouble is not Trouble.NONE)
+    def faulty(self) -> int:
+        """How many calls had a fault."""
+        return self.call_faults.total() - self.call_faults[CallFaultKind.NONE]
 
 
 def identify(request: Request, *, client: bool) -> tuple[str, str, str] | None:
-    """Order id, step and operation; None for what is left alone (questions, health, metrics)."""
+    """Order id, step and operation; None for requests that get no faults (reads, health, metrics)."""
     path = request.path
     if client:
         if request.method != "POST":

@@ -1,4 +1,4 @@
-"""HTTP as a proxy in front of one of our servers needs it: listen, pass a message on, break an answer off."""
+"""What a proxy in front of one of our servers needs: to listen, to pass messages on, to break an answer off."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ async def listen(handler: Handler, port: int = 0) -> web.AppRunner:
 
 
 class LoopThread:
-    """An event loop in a thread of its own, for a main thread that waits for processes or runs a test."""
+    """An event loop in a thread of its own, while the main thread waits for processes or runs a test."""
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()

@@ -1,7 +1,7 @@
-"""The network between the operator and its participants, and between clients and the order service: it misbehaves.
+"""The proxy between the operator and its participants, and between clients and the order service: it injects faults.
 
-One listening port for each service. A call is delivered over a connection of its own, so that it can arrive late, or
-twice, whatever has become of the caller.
+It has a port for each service. It delivers each call over a connection of its own, so that a call can arrive late, or
+twice, after its caller's connection is closed.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from dev.chaos.network.calls import Call, Delivery, History, identify
+from dev.chaos.network.calls import Call, CallLog, Delivery, identify
 from dev.chaos.network.http import Answer, Request, broken_off, listen, passed_on
-from dev.chaos.plan.call_faults import Disturbance, Trouble, disturbance_of
+from dev.chaos.plan.call_faults import CallFault, CallFaultKind, call_fault
 
 CLIENTS = "clients"
 """The route that clients take to the order service."""
 DELIVERY_SECONDS = 30.0
-"""Longer than any part is paused: what is delivered then is delivered late, as from a network's queue."""
+"""Longer than any part is paused: a call to a paused part arrives when the part goes on."""
 UNAVAILABLE = Answer(
     CIMultiDict({"Content-Type": "application/problem+json", "Retry-After": "1"}),
     b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","retryable":true,'
-    b'"detail":"a proxy in between is overloaded: ask again"}',
+    b'"detail":"a proxy in between is overloaded: repeat the call"}',
     503,
     "Service Unavailable",
 )
@@ -36,15 +36,15 @@ NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class Proxy:
     """Forwards the calls to all services. Lives in one event loop."""
 
-    def __init__(self, seed: int, upstreams: Mapping[str, int], ports: Mapping[str, int], history: History) -> None:
+    def __init__(self, seed: int, upstreams: Mapping[str, int], ports: Mapping[str, int], log: CallLog) -> None:
         """Ports by service; `ports` has one more, CLIENTS."""
         self._seed = seed
         self._upstreams = {**upstreams, CLIENTS: upstreams["order"]}
         self._ports = ports
-        self._history = history
+        self._log = log
         self._servers: list[web.AppRunner] = []
         self._late: set[asyncio.Task[None]] = set()
-        self.disturbing = True
+        self.injecting = True
 
     async def start(self) -> None:
         """Listen."""
@@ -59,7 +59,7 @@ class Proxy:
             self._servers.append(await listen(partial(self._answer, name), port))
 
     async def aclose(self) -> None:
-        """Stop listening; what is still to be delivered late is forgotten."""
+        """Stop listening; calls that are still to be delivered late are dropped."""
         for task in self._late:
             task.cancel()
         await asyncio.gather(*self._late, return_exceptions=True)
@@ -68,58 +68,58 @@ class Proxy:
         await self._session.close()
 
     @property
-    def under_way(self) -> int:
+    def late_deliveries(self) -> int:
         """How many calls are still to be delivered late."""
         return len(self._late)
 
     async def _answer(self, name: str, incoming: web.Request) -> web.StreamResponse:
         request = await Request.read(incoming)
-        call = self._noted(request, client=name == CLIENTS)
-        answer = await (self._deliver(name, request, None) if call is None else self._disturbed(name, call))
+        call = self._logged(request, client=name == CLIENTS)
+        answer = await (self._deliver(name, request, None) if call is None else self._with_fault(name, call))
         if answer is None:
             return broken_off(incoming)
-        if call is not None and call.disturbance.trouble is Trouble.BROKEN:
+        if call is not None and call.fault.kind is CallFaultKind.ANSWER_CUT:
             whole = answer.encode()
             return broken_off(incoming, whole[: len(whole) * 2 // 3])
         return answer.response()
 
-    def _noted(self, request: Request, *, client: bool) -> Call | None:
-        """The call with what is going to happen to it; None for what is left alone."""
+    def _logged(self, request: Request, *, client: bool) -> Call | None:
+        """The call with its fault, added to the log; None for requests that get no faults."""
         known = identify(request, client=client)
         if known is None:
             return None
         order_id, step, operation = known
-        number = self._history.number(order_id, step, operation)
-        disturbance = Disturbance(Trouble.NONE)
-        if self.disturbing:
-            disturbance = disturbance_of(self._seed, order_id, step, operation, number)
-        call = Call(self._history.now(), order_id, step, operation, number, request, disturbance)
-        self._history.add(call)
+        number = self._log.number(order_id, step, operation)
+        fault = CallFault(CallFaultKind.NONE)
+        if self.injecting:
+            fault = call_fault(self._seed, order_id, step, operation, number)
+        call = Call(self._log.now(), order_id, step, operation, number, request, fault)
+        self._log.add(call)
         return call
 
-    async def _disturbed(self, name: str, call: Call) -> Answer | None:
-        request, seconds = call.request, call.disturbance.seconds
-        match call.disturbance.trouble:
-            case Trouble.DELAYED:
+    async def _with_fault(self, name: str, call: Call) -> Answer | None:
+        request, seconds = call.request, call.fault.seconds
+        match call.fault.kind:
+            case CallFaultKind.DELAYED:
                 await asyncio.sleep(seconds)
-            case Trouble.DROPPED:
+            case CallFaultKind.DROPPED:
                 return None
-            case Trouble.REFUSED:
+            case CallFaultKind.UNAVAILABLE:
                 return UNAVAILABLE
-            case Trouble.LOST:
+            case CallFaultKind.ANSWER_LOST:
                 await self._deliver(name, request, call)
                 return None
-            case Trouble.SLOW:
+            case CallFaultKind.ANSWER_LATE:
                 answer = await self._deliver(name, request, call)
                 await asyncio.sleep(seconds)
                 return answer
-            case Trouble.LATE:
+            case CallFaultKind.DELIVERED_LATE:
                 self._deliver_later(name, call, seconds)
                 return None
-            case Trouble.TWICE:
+            case CallFaultKind.DELIVERED_TWICE:
                 answers = await asyncio.gather(*(self._deliver(name, request, call) for _ in range(2)))
                 return answers[-1]
-            case Trouble.AGAIN:
+            case CallFaultKind.DELIVERED_AGAIN:
                 answer = await self._deliver(name, request, call)
                 self._deliver_later(name, call, seconds)
                 return answer
@@ -135,15 +135,15 @@ class Proxy:
         task.add_done_callback(self._late.discard)
 
     async def _deliver(self, name: str, request: Request, call: Call | None) -> Answer | None:
-        """Bring it to the service; its answer, or None if there is none."""
-        delivery = Delivery(self._history.now())
+        """Make the call; the service's answer, or None if there is none."""
+        delivery = Delivery(self._log.now())
         if call is not None:
             call.deliveries.append(delivery)
         answer = None
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             answer = await self._ask(self._upstreams[name], request)
         if answer is not None:
-            delivery.answered, delivery.status, delivery.code = self._history.now(), answer.status, _code(answer)
+            delivery.answered, delivery.status, delivery.code = self._log.now(), answer.status, _code(answer)
         return answer
 
     async def _ask(self, port: int, request: Request) -> Answer:

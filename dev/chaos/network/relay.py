@@ -1,4 +1,4 @@
-"""The connections to the API server: relayed byte by byte (it is TLS), so that they can break, and go silent."""
+"""A relay in front of the API server. It passes bytes on (they are TLS), and can close connections or silence them."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class Relay:
             connection.task.cancel()
 
     def freeze(self) -> None:
-        """Nothing comes through the connections of now any more, and nobody is told; new ones work."""
+        """The present connections stay open and carry nothing any more; new connections work."""
         for connection in self._connections:
             connection.flowing.clear()
 
@@ -74,4 +74,4 @@ class _Connection:
                 await self.flowing.wait()
                 writer.write(data)
                 await writer.drain()
-            await self.flowing.wait()  # the end isn't told either
+            await self.flowing.wait()  # a frozen connection doesn't show its end either

@@ -1,72 +1,74 @@
-"""What is ordered in a run, and what people do to their orders meanwhile: a pure function of the seed."""
+"""What is ordered in a run, and what its customers do to their orders: a pure function of the seed."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from common.wire import Json
-from dev.chaos.plan.call_faults import haunted_step
+from dev.chaos.plan.call_faults import delayed_step
 from dev.chaos.plan.seeded import between, draw, weighted
 
 CURRENCY: Final = "EUR"
 PRICES: Final = {"p-mug": 1250, "p-shirt": 2900, "p-poster": 900, "p-scarce": 700}
-"""Minor units. All but the last are there in any number."""
+"""Minor units. All products but the last are in stock in any number."""
 CUSTOMERS: Final = ("c-17", "c-18", "c-19")
-ADDRESS, ADDRESS_IN_ICE, ADDRESS_UNKNOWN = "a-17", "a-ice", "a-nowhere"
+ADDRESS, ADDRESS_UNSERVICEABLE, ADDRESS_UNKNOWN = "a-17", "a-ice", "a-nowhere"
 CONTACT_BOUNCING, CONTACT_UNKNOWN = "c-bounce", "c-nobody"
 EXAMPLE_ADDRESS: Final = {"name": "Chris", "street": "Lindenallee 17", "city": "Leipzig", "postal_code": "04109"}
 
 
-class Ending(StrEnum):
-    """How a saga must end if nobody interferes and no step is given up."""
+class ExpectedOutcome(StrEnum):
+    """How a saga must end unless a user changes it or a step is given up."""
 
     COMPLETED = "Completed"
     COMPENSATED = "Compensated"
     EITHER = "either"
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of order: what is special about it. `changes` of the order in the words of REST."""
+@dataclass(frozen=True, slots=True)
+class OrderKind:
+    """A kind of order, and how often it occurs."""
 
     name: str
     weight: float
-    ending: Ending
+    expected: ExpectedOutcome
     changes: Json = field(default_factory=dict)
+    """Fields of the body of POST /api/orders that make it special."""
 
 
-def _paid_by(name: str, weight: float, ending: Ending, method: str) -> Kind:
-    return Kind(name, weight, ending, {"payment": {"method_ref": method}})
+def _paid_by(name: str, weight: float, expected: ExpectedOutcome, method: str) -> OrderKind:
+    return OrderKind(name, weight, expected, {"payment": {"method_ref": method}})
 
 
 def _items(product: str, quantity: int, price: int) -> Json:
     return {"items": [{"product_id": product, "quantity": quantity, "unit_price_minor": price}]}
 
 
-# A tenth fails at each step that has a trigger (the last one after the pivot: it completes with a warning).
+# About a tenth of the orders fails at each step that can be made to fail; at the step after the pivot (bouncing,
+# unknown-contact) it completes with a warning.
 KINDS: Final = {
     kind.name: kind
     for kind in (
-        Kind("plain", 26, Ending.COMPLETED),
-        Kind("scarce", 8, Ending.EITHER),
-        _paid_by("silent", 6, Ending.COMPLETED, "test-silent"),
-        _paid_by("processing", 6, Ending.COMPLETED, "test-processing"),
-        _paid_by("unavailable", 4, Ending.COMPLETED, "test-unavailable-2"),
-        Kind("blocked", 10, Ending.COMPENSATED, {"customer_id": "c-blocked"}),
-        Kind("out-of-stock", 7, Ending.COMPENSATED, _items("p-mug", 10_000, PRICES["p-mug"])),
-        Kind("price-changed", 3, Ending.COMPENSATED, _items("p-mug", 1, PRICES["p-mug"] - 1)),
-        _paid_by("declined", 6, Ending.COMPENSATED, "test-declined"),
-        _paid_by("no-funds", 4, Ending.COMPENSATED, "test-insufficient-funds"),
-        Kind("ice", 6, Ending.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_IN_ICE}}),
-        Kind("nowhere", 4, Ending.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNKNOWN}}),
-        Kind("bouncing", 6, Ending.COMPLETED, {"notify": {"contact_ref": CONTACT_BOUNCING}}),
-        Kind("nobody", 4, Ending.COMPLETED, {"notify": {"contact_ref": CONTACT_UNKNOWN}}),
+        OrderKind("plain", 26, ExpectedOutcome.COMPLETED),
+        OrderKind("scarce", 8, ExpectedOutcome.EITHER),
+        _paid_by("silent", 6, ExpectedOutcome.COMPLETED, "test-silent"),
+        _paid_by("processing", 6, ExpectedOutcome.COMPLETED, "test-processing"),
+        _paid_by("unavailable", 4, ExpectedOutcome.COMPLETED, "test-unavailable-2"),
+        OrderKind("blocked", 10, ExpectedOutcome.COMPENSATED, {"customer_id": "c-blocked"}),
+        OrderKind("out-of-stock", 7, ExpectedOutcome.COMPENSATED, _items("p-mug", 10_000, PRICES["p-mug"])),
+        OrderKind("price-changed", 3, ExpectedOutcome.COMPENSATED, _items("p-mug", 1, PRICES["p-mug"] - 1)),
+        _paid_by("declined", 6, ExpectedOutcome.COMPENSATED, "test-declined"),
+        _paid_by("no-funds", 4, ExpectedOutcome.COMPENSATED, "test-insufficient-funds"),
+        OrderKind("unserviceable", 6, ExpectedOutcome.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNSERVICEABLE}}),
+        OrderKind("unknown-address", 4, ExpectedOutcome.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNKNOWN}}),
+        OrderKind("bouncing", 6, ExpectedOutcome.COMPLETED, {"notify": {"contact_ref": CONTACT_BOUNCING}}),
+        OrderKind("unknown-contact", 4, ExpectedOutcome.COMPLETED, {"notify": {"contact_ref": CONTACT_UNKNOWN}}),
     )
 }
 
 
-class Meddling(StrEnum):
-    """What people do to an order that is on its way."""
+class UserAction(StrEnum):
+    """What a customer does to an order while its saga runs."""
 
     NONE = "-"
     CANCEL_REST = "cancel over REST"
@@ -78,80 +80,80 @@ class Meddling(StrEnum):
     OTHER_CONTENT = "other content under its id"
 
 
-MEDDLING: Final = {
-    Meddling.NONE: 76.0,
-    Meddling.CANCEL_REST: 6.0,
-    Meddling.CANCEL_SPEC: 4.0,
-    Meddling.DELETE: 4.0,
-    Meddling.RECREATE: 3.0,
-    Meddling.SUSPEND: 3.0,
-    Meddling.TWICE: 2.0,
-    Meddling.OTHER_CONTENT: 2.0,
+USER_ACTIONS: Final = {
+    UserAction.NONE: 76.0,
+    UserAction.CANCEL_REST: 6.0,
+    UserAction.CANCEL_SPEC: 4.0,
+    UserAction.DELETE: 4.0,
+    UserAction.RECREATE: 3.0,
+    UserAction.SUSPEND: 3.0,
+    UserAction.TWICE: 2.0,
+    UserAction.OTHER_CONTENT: 2.0,
 }
 KUBERNETES_SHARE: Final = 0.25
-"""Orders that are made with the Kubernetes API directly, as kubectl and GitOps do."""
+"""Of the orders that are created with the Kubernetes API directly, as kubectl and GitOps do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Order:
     """One order of the plan."""
 
     number: int
-    kind: Kind
+    kind: OrderKind
     by_kubernetes: bool
-    meddling: Meddling
-    meddling_after: float
+    action: UserAction
+    action_after: float
     """Seconds after the order was taken."""
-    wish: Json
-    """The body of POST /api/orders; complete, so that the resource follows from it, too."""
+    content: Json
+    """The body of POST /api/orders, with all prices: `spec` has the same content."""
     run: Json
-    """Fields of the resource's spec that say how the saga runs; for orders by Kubernetes only."""
+    """Fields of the resource's spec that say how the saga runs; empty for orders over REST."""
 
     @property
     def order_id(self) -> str:
         """Also the resource's name."""
-        return str(self.wish["order_id"])
+        return str(self.content["order_id"])
 
     @property
     def total_minor(self) -> int:
-        """What has to be charged."""
-        return sum(line["quantity"] * line["unit_price_minor"] for line in self.wish["items"])
+        """What the payment service has to charge."""
+        return sum(line["quantity"] * line["unit_price_minor"] for line in self.content["items"])
 
     @property
-    def undisturbed(self) -> bool:
-        """Whether nobody may end it otherwise than its kind says (but for steps that are given up)."""
-        return self.meddling in _HARMLESS and "activeDeadlineSeconds" not in self.run
+    def outcome_is_certain(self) -> bool:
+        """Whether the saga must end as its kind says, unless a step is given up."""
+        return self.action in _HARMLESS and "activeDeadlineSeconds" not in self.run
 
     def posted(self) -> Json:
-        """What a client posts: half of the correct prices are left to the catalogue."""
+        """What a client posts; every other order leaves its prices to the catalogue."""
         if self.kind.name == "price-changed" or self.number % 2:
-            return self.wish
-        items = [{key: line[key] for key in ("product_id", "quantity")} for line in self.wish["items"]]
-        return {**self.wish, "items": items}
+            return self.content
+        items = [{key: line[key] for key in ("product_id", "quantity")} for line in self.content["items"]]
+        return {**self.content, "items": items}
 
     def spec(self) -> Json:
         """The `spec` of the resource with the same content."""
-        wish = self.wish
+        content = self.content
         return {
-            "orderID": wish["order_id"],
-            "customerID": wish["customer_id"],
-            "currency": wish["currency"],
+            "orderID": content["order_id"],
+            "customerID": content["customer_id"],
+            "currency": content["currency"],
             "items": [
                 {
                     "productID": line["product_id"],
                     "quantity": line["quantity"],
                     "unitPriceMinor": line["unit_price_minor"],
                 }
-                for line in wish["items"]
+                for line in content["items"]
             ],
-            "payment": {"methodRef": wish["payment"]["method_ref"]},
-            "shipTo": {"addressRef": wish["ship_to"]["address_ref"]},
-            **({"notify": {"contactRef": wish["notify"]["contact_ref"]}} if "notify" in wish else {}),
+            "payment": {"methodRef": content["payment"]["method_ref"]},
+            "shipTo": {"addressRef": content["ship_to"]["address_ref"]},
+            **({"notify": {"contactRef": content["notify"]["contact_ref"]}} if "notify" in content else {}),
             **self.run,
         }
 
 
-_HARMLESS = frozenset({Meddling.NONE, Meddling.SUSPEND, Meddling.TWICE, Meddling.OTHER_CONTENT})
+_HARMLESS = frozenset({UserAction.NONE, UserAction.SUSPEND, UserAction.TWICE, UserAction.OTHER_CONTENT})
 
 
 def make_orders(seed: int, count: int) -> tuple[Order, ...]:
@@ -165,17 +167,17 @@ def _order(seed: int, number: int) -> Order:
 
     kind = KINDS[weighted({kind.name: kind.weight for kind in KINDS.values()}, *words("kind"))]
     by_kubernetes = draw(*words("by")) < KUBERNETES_SHARE
-    meddling = weighted(MEDDLING, *words("meddling"))
-    if by_kubernetes and meddling in (Meddling.TWICE, Meddling.OTHER_CONTENT):
-        meddling = Meddling.NONE  # the API server itself answers those
+    action = weighted(USER_ACTIONS, *words("meddling"))
+    if by_kubernetes and action in (UserAction.TWICE, UserAction.OTHER_CONTENT):
+        action = UserAction.NONE  # the API server itself refuses those
     after = between(0, 1.2, *words("after")) * draw(*words("sooner"))
     order_id = f"o-{number:05}"
-    if haunted_step(seed, order_id) is not None:
+    if delayed_step(seed, order_id) is not None:
         kind = KINDS["plain"]
-        meddling = Meddling.CANCEL_SPEC if by_kubernetes or draw(*words("how")) < 0.5 else Meddling.CANCEL_REST
+        action = UserAction.CANCEL_SPEC if by_kubernetes or draw(*words("how")) < 0.5 else UserAction.CANCEL_REST
         after = between(0.2, 4, *words("haunted"))
     product = "p-scarce" if kind.name == "scarce" else ("p-mug", "p-shirt", "p-poster")[number % 3]
-    wish = {
+    content = {
         "order_id": order_id,
         "customer_id": CUSTOMERS[number % len(CUSTOMERS)],
         "currency": CURRENCY,
@@ -188,15 +190,15 @@ def _order(seed: int, number: int) -> Order:
         number=number,
         kind=kind,
         by_kubernetes=by_kubernetes,
-        meddling=meddling,
-        meddling_after=round(after, 3),
-        wish=wish,
+        action=action,
+        action_after=round(after, 3),
+        content=content,
         run=_run(words) if by_kubernetes else {},
     )
 
 
 def _run(words: Any) -> Json:
-    """Some have to be quick, some give up early, some are removed once they have finished."""
+    """Some sagas have few attempts, some a short deadline, and some are removed once they have finished."""
     run: Json = {}
     if draw(*words("patience")) < 0.35:
         attempts = 1 + int(3 * draw(*words("attempts")))

@@ -1,6 +1,7 @@
-"""Chance that repeats: each draw is a hash of the seed and of what it is for, so the order of the draws is no matter.
+"""Randomness that repeats: each draw is a hash of the seed and of words that say what it is for.
 
-Two runs with one seed make the same decision about the same call, however differently their calls interleave.
+So the order of the draws doesn't matter: two runs with one seed make the same decision about the same call, however
+differently their calls interleave. The words are part of the plan: a draw for other words is another draw.
 """
 
 import hashlib
@@ -17,12 +18,12 @@ def draw(*what: object) -> float:
 
 
 def between(low: float, high: float, *what: object) -> float:
-    """A number in [low, high), in milliseconds' precision if they are seconds: plans are read by people."""
+    """A number in [low, high), rounded to three decimals so that people can read a plan."""
     return round(low + (high - low) * draw(*what), 3)
 
 
 def weighted(weights: Mapping[T, float], *what: object) -> T:
-    """One of the keys; a key is as likely as its weight is part of their sum."""
+    """One of the keys; the chance of each is its weight's share of the sum."""
     rest = draw(*what) * sum(weights.values())
     for option, weight in weights.items():
         rest -= weight
