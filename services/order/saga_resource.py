@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common import order_spec
 from common.kube import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
 from services.order.models import Content, OrderStatus
@@ -26,19 +27,7 @@ def resource_of(content: Content, *, namespace: str, correlation_id: str | None)
             "finalizers": [FINALIZER],
             "annotations": {CORRELATION_ID: correlation_id} if correlation_id else {},
         },
-        "spec": {
-            "orderID": content.order_id,
-            "customerID": content.customer_id,
-            "currency": content.currency,
-            "items": [
-                {"productID": line.product_id, "quantity": line.quantity, "unitPriceMinor": line.unit_price_minor}
-                for line in content.items
-            ],
-            "payment": {"methodRef": content.payment.method_ref},
-            "shipTo": {"addressRef": content.ship_to.address_ref},
-            "notify": {"contactRef": content.notify.contact_ref},
-            "ttlSecondsAfterFinished": TTL_SECONDS,
-        },
+        "spec": {**order_spec.spec_of(content.model_dump()), "ttlSecondsAfterFinished": TTL_SECONDS},
     }
 
 
@@ -48,26 +37,8 @@ def content_of(resource: Resource) -> Content:
     Raises:
         ValueError: the resource has been stored with a schema that isn't ours.
     """
-    spec = resource["spec"]
     try:
-        return Content.model_validate(
-            {
-                "order_id": spec["orderID"],
-                "customer_id": spec["customerID"],
-                "currency": spec["currency"],
-                "items": [
-                    {
-                        "product_id": line["productID"],
-                        "quantity": line["quantity"],
-                        "unit_price_minor": line["unitPriceMinor"],
-                    }
-                    for line in spec["items"]
-                ],
-                "payment": {"method_ref": spec["payment"]["methodRef"]},
-                "ship_to": {"address_ref": spec["shipTo"]["addressRef"]},
-                "notify": {"contact_ref": spec.get("notify", {}).get("contactRef", spec["customerID"])},
-            }
-        )
+        return Content.model_validate(order_spec.content_of(resource["spec"]))
     except (KeyError, ValidationError) as error:
         raise ValueError(f"OrderSaga {resource['metadata']['name']} breaks its own schema: {error}") from error
 
