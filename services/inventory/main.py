@@ -17,7 +17,7 @@ from common.web.app import Service, create_app, respond
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery, page
 from common.wire import OrderId, Page, ProductId
-from services.inventory import products, reservations
+from services.inventory import reservations, store
 from services.inventory.models import (
     OrderOnly,
     Product,
@@ -27,8 +27,8 @@ from services.inventory.models import (
     Reservation,
     ReserveRequest,
 )
-from services.inventory.products import Products
 from services.inventory.reservations import Reservations
+from services.inventory.store import Products
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"])
 
@@ -159,7 +159,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "inventory",
         "Products, their stock, and what orders have reserved of it.",
         routers=[router],
-        indexes=[*products.INDEXES, *reservations.INDEXES],
+        indexes=[*store.INDEXES, *reservations.INDEXES],
         lifespan=lifespan,
         settings=settings,
     )

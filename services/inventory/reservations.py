@@ -11,8 +11,8 @@ from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Decision
 from common.errors import NotFound
 from common.mongo import Database, Document, Index, Mongo, Session
 from services.inventory.models import Line, ReserveRequest
-from services.inventory.products import Products, Turns
 from services.inventory.rules import dispatching, releasing, reserving, why_not
+from services.inventory.store import Products, Turns
 
 RESERVATIONS = "reservations"
 # The index also creates the collection: to create it inside a transaction would be a conflict between the first two.

@@ -15,9 +15,8 @@ from common.web.app import Service, create_app, respond
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page, Reference
-from services.notification import contacts, notifications
+from services.notification import contacts, store
 from services.notification.contacts import Contacts
-from services.notification.messages import LogProvider
 from services.notification.models import (
     Cancelled,
     CancelNotification,
@@ -29,7 +28,8 @@ from services.notification.models import (
     SendNotification,
     Status,
 )
-from services.notification.notifications import Notifications
+from services.notification.provider import LogProvider
+from services.notification.store import Notifications
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
@@ -139,7 +139,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "notification",
         "Tells the customer about an order, each thing once, and keeps the contacts.",
         routers=[router],
-        indexes=(*notifications.INDEXES, *contacts.INDEXES),
+        indexes=(*store.INDEXES, *contacts.INDEXES),
         lifespan=_lifespan,
         settings=settings,
     )

@@ -14,9 +14,9 @@ from common.logs import correlation_id
 from common.web.idempotency import example_key, fingerprint
 from common.wire import Json
 from services.order.client_models import OrderView, Placed, PlaceOrder, SagaRef, SagaView, derived_order_id
+from services.order.clients import Neighbours
 from services.order.matrix import row_of
 from services.order.models import Content, check_total
-from services.order.neighbours import Neighbours
 from services.order.saga_resource import content_of, phase_of, resource_of, status_by_resource, view_of
 from services.order.sagas import Sagas
 from services.order.steps import already_confirmed, fate

@@ -19,8 +19,8 @@ from services.order.archive import INDEXES as ARCHIVE_INDEXES
 from services.order.archive import Archive, SagaStory, Story
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceOrder, StatusUpdate
+from services.order.clients import Neighbours
 from services.order.models import CancelRequest, Content, Order, OrderStatus, Rejected, Undone
-from services.order.neighbours import Neighbours
 from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
 from services.order.store import INDEXES, Orders

@@ -26,7 +26,7 @@ from services.payment.models import (
     Status,
     Undone,
 )
-from services.payment.payments import INDEXES, Payments
+from services.payment.store import INDEXES, Payments
 from services.payment.testprovider import TestProvider
 
 router = APIRouter(prefix="/api/payments", tags=["payments"])

@@ -17,9 +17,8 @@ from common.web.app import Service, create_app, respond
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery, page
 from common.wire import CustomerId, OrderId, Page, Reference
-from services.shipping import addresses, shipments
+from services.shipping import addresses, store
 from services.shipping.addresses import Addresses
-from services.shipping.carrier import TestCarrier
 from services.shipping.models import (
     Address,
     Cancelled,
@@ -30,7 +29,8 @@ from services.shipping.models import (
     StatusUpdate,
     StoredAddress,
 )
-from services.shipping.shipments import Shipments
+from services.shipping.provider import TestCarrier
+from services.shipping.store import Shipments
 
 router = APIRouter(prefix="/api/shipping", tags=["shipping"])
 
@@ -100,8 +100,8 @@ async def put_address(
     ] = None,
 ) -> StoredAddress:
     """Store an address. Where nothing is delivered to is found out by the order that uses it."""
-    store = book.put if if_none_match is None else book.create
-    return StoredAddress.model_validate(await store(address_ref, body))
+    keep = book.put if if_none_match is None else book.create
+    return StoredAddress.model_validate(await keep(address_ref, body))
 
 
 @router.post(
@@ -178,7 +178,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "shipping",
         "Shipments of orders, their way, and the addresses they go to.",
         routers=[router],
-        indexes=[*addresses.INDEXES, *shipments.INDEXES],
+        indexes=[*addresses.INDEXES, *store.INDEXES],
         lifespan=lifespan,
         settings=settings,
     )

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
 from services.inventory.main import build
-from services.inventory.tests.shop import Shop
+from services.inventory.tests.client import Shop
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.inventory.tests.shop import Shop, fresh
+from services.inventory.tests.client import Shop, fresh
 
 PRODUCTS = ("mug", "shirt", "poster")
 ORDERS = range(4)

@@ -8,9 +8,9 @@ import pytest
 from common.errors import Unavailable
 from common.mongo import Database
 from services.inventory.models import PutProduct
-from services.inventory.products import Products
 from services.inventory.rules import Move
-from services.inventory.tests.shop import Shop, code, fresh
+from services.inventory.store import Products
+from services.inventory.tests.client import Shop, code, fresh
 
 
 async def test_stock_below_what_is_reserved_is_refused(shop: Shop) -> None:

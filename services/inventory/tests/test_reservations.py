@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.inventory.tests.shop import Shop, code, fresh
+from services.inventory.tests.client import Shop, code, fresh
 
 
 async def test_an_order_reserves_all_its_lines(shop: Shop) -> None:

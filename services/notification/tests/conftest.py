@@ -10,7 +10,7 @@ from pymongo import MongoClient
 
 from common.settings import ServiceSettings
 from services.notification.main import build
-from services.notification.tests.desk import Desk
+from services.notification.tests.client import Desk
 
 
 @pytest.fixture(scope="session")

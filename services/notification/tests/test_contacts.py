@@ -6,7 +6,7 @@ import pytest
 
 from common.wire import utcnow
 from services.notification.contacts import KEPT_UNUSED
-from services.notification.tests.desk import Desk
+from services.notification.tests.client import Desk
 
 
 async def test_a_contact_is_created_and_changed(desk: Desk, order_id: str) -> None:

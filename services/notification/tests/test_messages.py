@@ -1,6 +1,6 @@
 """What messages say."""
 
-from services.notification.messages import render
+from services.notification.provider import render
 
 NOTIFICATION = {
     "notification_id": "ntf-o-1001-order_confirmed",

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from services.notification.tests.desk import Desk
+from services.notification.tests.client import Desk
 
 
 async def test_a_notification_has_the_shape_of_the_design(desk: Desk, order_id: str) -> None:

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 
 from common.settings import ServiceSettings
 from services.payment.main import build
-from services.payment.tests.till import Till
+from services.payment.tests.client import Till
 
 
 @pytest.fixture(scope="session")

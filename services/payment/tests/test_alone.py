@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from services.payment.tests.till import order
+from services.payment.tests.client import order
 
 HERE = Path(__file__).parents[1]
 

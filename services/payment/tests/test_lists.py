@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from services.payment.tests.till import Till
+from services.payment.tests.client import Till
 
 
 async def test_a_list_is_filtered_sorted_and_cut(till: Till, order_id: str) -> None:

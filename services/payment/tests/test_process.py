@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.payment.tests.till import Till
+from services.payment.tests.client import Till
 
 
 async def test_a_payment_has_the_shape_of_the_design(till: Till, order_id: str) -> None:

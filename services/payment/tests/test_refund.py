@@ -1,6 +1,6 @@
 """Giving back: once, whatever happened before, and by a person's repair if the provider won't."""
 
-from services.payment.tests.till import Till
+from services.payment.tests.client import Till
 
 
 async def test_a_refund_gives_everything_back_once(till: Till, order_id: str) -> None:

@@ -8,7 +8,7 @@ import httpx
 
 from common.settings import ServiceSettings
 from services.payment.main import build
-from services.payment.tests.till import Till
+from services.payment.tests.client import Till
 
 
 async def test_processing_is_captured_two_seconds_later(till: Till, order_id: str) -> None:

@@ -10,10 +10,10 @@ from pymongo import MongoClient
 
 from common.mongo import Database
 from common.settings import ServiceSettings
-from services.shipping.carrier import Carrier, TestCarrier
 from services.shipping.main import build
-from services.shipping.shipments import Shipments
-from services.shipping.tests.parcels import Parcels
+from services.shipping.provider import Carrier, TestCarrier
+from services.shipping.store import Shipments
+from services.shipping.tests.client import Parcels
 
 
 class ForgetfulCarrier(TestCarrier):

@@ -7,7 +7,7 @@ import pytest
 
 from common.wire import utcnow
 from services.shipping.addresses import UNUSED_FOR
-from services.shipping.tests.parcels import HOME, Parcels, code, fresh
+from services.shipping.tests.client import HOME, Parcels, code, fresh
 
 
 async def _expiry_in_days(parcels: Parcels, ref: str) -> int | None:

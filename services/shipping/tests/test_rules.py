@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from services.shipping.carrier import tracking_number_of
 from services.shipping.models import ShipmentStatus
+from services.shipping.provider import tracking_number_of
 from services.shipping.rules import may_cancel, may_follow, why_not
 
 STATUSES: tuple[ShipmentStatus, ...] = get_args(ShipmentStatus)

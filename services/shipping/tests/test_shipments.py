@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.shipping.tests.parcels import Parcels, code, fresh
+from services.shipping.tests.client import Parcels, code, fresh
 
 
 async def test_a_shipment_is_booked_once_however_often_it_is_asked_for(parcels: Parcels) -> None:

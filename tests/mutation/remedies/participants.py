@@ -48,7 +48,7 @@ PARTICIPANTS = (
     Remedy(
         "stock moves only if the numbers allow it",
         11,
-        "services/inventory/products.py",
+        "services/inventory/store.py",
         '"available": {"$gte": -move.available},',
         "",
         "services/inventory/tests/test_products.py::test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow",
@@ -96,7 +96,7 @@ PARTICIPANTS = (
     Remedy(
         "the provider's own key is the same for whoever takes over",
         1,
-        "services/payment/payments.py",
+        "services/payment/store.py",
         "key=f\"{document['order_id']}/charge\",",
         "key=f\"{document['order_id']}/charge/{BarrierState.of(document).version}\",",
         "tests/contract/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
@@ -176,7 +176,7 @@ PARTICIPANTS = (
     Remedy(
         "a restarted service settles what its provider has accepted",
         12,
-        "services/payment/payments.py",
+        "services/payment/store.py",
         "waiting = await self._claims.waiting()",
         "waiting: list[str] = []",
         "services/payment/tests/test_settlement.py::test_a_restarted_service_settles_by_itself",

@@ -10,8 +10,8 @@ before the carrier is asked: from then on nobody can hand the parcel over.
 from common.barrier import Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
 from common.mongo import Database, Index
 from services.shipping.addresses import Addresses
-from services.shipping.carrier import Carrier
 from services.shipping.models import ScheduleRequest, Shipment, ShipmentStatus
+from services.shipping.provider import Carrier
 from services.shipping.rules import (
     may_cancel,
     may_follow,

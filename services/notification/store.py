@@ -9,8 +9,8 @@ from common.mongo import Database, Index
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.notification.contacts import Contacts
-from services.notification.messages import Provider, render
 from services.notification.models import Notification, NotificationType, SendNotification, Status
+from services.notification.provider import Provider, render
 
 INDEXES = (
     Index.on("notifications", "customer_id", "_id"),
