@@ -5,8 +5,8 @@ network/    the proxy that injects the faults of calls, and the relay in front o
 system      the parts: started, killed, paused, started again
 customers   the clients; load runs them, and watches the sagas
 protocol    what must be true of the calls of one saga; checks: what must be true of each order at the end
-run         one run from the start to the audit; report: what a person reads about it
-outage      another scenario on the same system: minutes without the API server
+run         a scenario from the start to the audit; report: what a person reads about it
+random_faults, outage    the scenarios: a plan's orders and faults; minutes without the API server
 
 See docs/chaos.md.
 """

@@ -6,14 +6,12 @@ python -m dev.chaos [--sagas 2000] [--seed N] [--folder DIR] [--plan]
 import argparse
 import os
 import secrets
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from dev.chaos.plan.plan import Plan
-from dev.chaos.run import Run
-from dev.setup.errors import StackError
+from dev.chaos.random_faults import RandomFaults
+from dev.chaos.run import exit_status
 from dev.setup.paths import STATE
 
 
@@ -24,15 +22,7 @@ def main(arguments: list[str]) -> int:
     if options.plan:
         print("\n".join(plan.lines()))
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return 0 if Run(plan, options.folder.resolve()).whole() else 1
-    except StackError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nInterrupted; the plan was CHAOS_SEED={plan.seed} CHAOS_SAGAS={len(plan.orders)}", file=sys.stderr)
-        return 130
+    return exit_status(RandomFaults(plan), options.folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,10 +48,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--plan", action="store_true", help="print the plan, and do nothing")
     return options
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ class Violations:
             if finding not in self.by_order.get(order_id, ()):
                 self.by_order[order_id].append(finding)
 
+    def merge(self, others: "Violations") -> None:
+        """Add all of the others."""
+        for order_id, findings in others.by_order.items():
+            self.add(order_id, findings)
+
     @property
     def count(self) -> int:
         """How many."""

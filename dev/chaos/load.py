@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.wire import Json
@@ -42,7 +42,7 @@ class Load:
         self.placed = 0
         self.live: set[str] = set()
         self._lists = 0
-        self.done = False
+        self.done = True
 
     def __enter__(self) -> "Load":
         self.call(self._open())
@@ -53,8 +53,14 @@ class Load:
         self._thread.close()
 
     def begin(self) -> None:
-        """Let the clients start."""
+        """Let the clients start; `done` once all of them have finished."""
+        self.done = False
         self._thread.begin(self._run())
+
+    def place(self, order: Order) -> None:
+        """Place one order, and wait for the answer."""
+        self.call(self.customers.buy(order))
+        self.placed += 1
 
     def inject(self, fault: Fault) -> None:
         """Do it now, if it concerns connections; see System.inject for the others."""
@@ -66,11 +72,6 @@ class Load:
     def calm(self) -> None:
         """Inject no more faults into calls; late deliveries still arrive."""
         self.proxy.injecting = False
-
-    @property
-    def promises(self) -> dict[str, Any]:
-        """The answers to the customers, by order id."""
-        return self.customers.promises
 
     async def live_sagas(self) -> dict[str, Json]:
         """The sagas that have not ended, by name. Raises KubeError."""

@@ -1,182 +1,142 @@
-"""`make outage`: minutes without the API server, with sagas at every step but inventory, and the books afterwards.
+"""`make outage`: minutes without the API server, with sagas at every step but inventory; then the audit of a chaos run.
 
-For the first half of OUTAGE_SECONDS (600) the API server is paused, so that connections stay open and nobody answers;
-for the second half it is gone. Meanwhile all services work: what the operator may do without its API server, it does.
+For the first half of OUTAGE_SECONDS (600) the API server is paused: connections stay open and carry nothing. For the
+second half it is gone. All services work meanwhile, and the operator does what it may do without its API server.
 """
 
-import json
 import os
-import signal
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from common.wire import Json
+from common.services import SERVICES
+from dev.chaos.plan.faults import APISERVER, OPERATOR
+from dev.chaos.plan.orders import plain_order
+from dev.chaos.run import Stage, exit_status
+from dev.chaos.system import System
 from dev.setup.errors import StackError
-from dev.stack.books import Books
-from dev.stack.layout import PORTS, Layout
-from dev.stack.ports import free_ports
+from dev.setup.paths import STATE
 from dev.stack.processes import Process, wait_ready
-from dev.stack.shop import ADDRESS_REF, FINAL
-from dev.stack.stack import Stack
 
-SECONDS = float(os.environ.get("OUTAGE_SECONDS", "600"))
-GROUP = 8
-"""Sagas in the middle of each step: more than a breaker needs to open."""
-SETTLE_SECONDS = 120.0
-"""For the sagas to come to their step, and to end after the return."""
+GROUP: Final = 8
+"""Sagas in the middle of each step: more than a circuit breaker needs to open."""
+GROUPS: Final = ("notification", "confirmation", "shipping", "payment", "order")
+"""The steps that have sagas when the outage begins; the last ones are filled first."""
+SETTLE_SECONDS: Final = 120.0
+"""For a group of sagas to reach its step."""
 
 
 class Outage:
-    """One run on a stack of its own."""
+    """An outage of the API server."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._names: list[str] = []
+    seed = 0
 
-    def run(self) -> list[str]:
-        """What is wrong afterwards."""
-        operator, apiserver = self._stack.operator, self._stack.plane.apiserver
-        self._sagas_in_every_step()
-        _say(f"sagas by step: {dict(self._steps())}; process {operator.pid}, {_rss(operator.pid)}")
-        _signal(apiserver, signal.SIGSTOP)
-        for service in self._stack.services.values():
-            _signal(service, signal.SIGCONT)
-        self._endure("paused", SECONDS / 2)
-        apiserver.kill()
-        self._endure("gone", SECONDS / 2)
-        apiserver.start()
-        wait_ready([apiserver])
-        returned = time.monotonic()
-        self._wait("all sagas to end", lambda: all(phase in FINAL for phase in self._phases().values()))
-        took = time.monotonic() - returned
-        _say(f"the last saga ended {took:.1f} s after the API server was ready; {_rss(operator.pid)}")
-        phases = self._phases()
-        _say(f"phases: {dict(Counter(phases.values()))}")
-        findings = [f"{name} is Failed" for name, phase in phases.items() if phase == "Failed"]
-        with Books(self._stack.mongod.url) as books:
-            findings += books.audit({name: phase for name, phase in phases.items() if phase != "Failed"})
-        if not operator.running():
-            findings.append(f"the operator {operator.how_it_ended()}")
-        return findings
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._groups = {
+            group: [plain_order(f"o-outage-{group}-{number}") for number in range(GROUP)] for group in GROUPS
+        }
+        self.orders = [order for group in self._groups.values() for order in group]
+        self.title = f"outage: {len(self.orders)} sagas, {seconds:.0f} s without the API server"
+        self.repeat = f"make outage OUTAGE_SECONDS={seconds:.0f}"
 
-    def _sagas_in_every_step(self) -> None:
-        """A service that is paused holds the sagas at its step; the last steps are filled first."""
-        services = self._stack.services
-        self._hold("notification")
-        self._place("notification", at="notification")
-        self._hold("shipping")
-        self._place("confirmation", at="shipping")
-        self._hold("payment")
-        self._place("shipping", at="payment")
-        self._hold("inventory")
-        self._place("payment", at="inventory")
-        _signal(services["order"], signal.SIGSTOP)
-        self._pass("shipping", to="confirmation")
-        self._pass("payment", to="shipping")
-        self._pass("inventory", to="payment")
-        self._place("order", at="order")
+    def system(self, folder: Path) -> System:
+        """One with the default times, without anything between the operator and the API server."""
+        return System(folder, relayed=False)
 
-    def _hold(self, service: str) -> None:
-        _signal(self._stack.services[service], signal.SIGSTOP)
+    def play(self, stage: Stage) -> dict[str, str]:
+        """The outage, and the return of the API server."""
+        system, operator = stage.system, stage.system.parts[OPERATOR]
+        operator.may_end = False
+        stage.load.calm()
+        self._fill(stage)
+        memory = {"before": _memory(operator.process)}
+        self._inject(stage, "pause kube-apiserver")
+        system.pause(APISERVER)
+        for service in SERVICES:
+            system.resume(service)
+        self._endure(stage, "paused", operator.process)
+        self._inject(stage, "kill -9 kube-apiserver")
+        system.kill(APISERVER, self._seconds / 2)
+        self._endure(stage, "gone", operator.process)
+        stage.phase = "the API server is starting"
+        stage.watch(lambda: not system.complete(), SETTLE_SECONDS)
+        wait_ready([system.parts[APISERVER].process], idle=stage.progress)
+        ready = time.monotonic()
+        stage.watch(stage.some_are_live, SETTLE_SECONDS)
+        took = time.monotonic() - ready
+        memory["after"] = _memory(operator.process)
+        stage.settle()
+        return {
+            "recovery": f"the last saga ended {took:.1f} s after the API server was ready",
+            "memory": "; ".join(f"operator {text} {when}" for when, text in memory.items()),
+        }
 
-    def _pass(self, service: str, *, to: str) -> None:
-        """Let the group that waits for this service through, and hold the service again."""
-        _signal(self._stack.services[service], signal.SIGCONT)
-        self._wait(f"sagas at the step {to}", lambda: self._steps()[to] >= GROUP)
-        self._hold(service)
+    def _fill(self, stage: Stage) -> None:
+        """Bring each group of sagas to its step: a paused service holds them there."""
+        pause = stage.system.pause
+        pause("notification")
+        self._place(stage, "notification", at="notification")
+        pause("shipping")
+        self._place(stage, "confirmation", at="shipping")
+        pause("payment")
+        self._place(stage, "shipping", at="payment")
+        pause("inventory")
+        self._place(stage, "payment", at="inventory")
+        pause("order")
+        self._pass(stage, "shipping", to="confirmation")
+        self._pass(stage, "payment", to="shipping")
+        self._pass(stage, "inventory", to="payment")
+        self._place(stage, "order", at="order")
 
-    def _place(self, group: str, *, at: str) -> None:
-        """Orders as from Git: the order service asks the inventory for prices, and either may be paused."""
-        sagas = [_saga(f"o-outage-{group}-{number}") for number in range(GROUP)]
-        body = {"apiVersion": "v1", "kind": "List", "items": sagas}
-        self._kubectl("create", "-f", "-", input=json.dumps(body))
-        self._names += [saga["metadata"]["name"] for saga in sagas]
-        self._wait(f"sagas at the step {at}", lambda: self._steps()[at] >= GROUP)
+    def _pass(self, stage: Stage, service: str, *, to: str) -> None:
+        """Let the group that waits for this service go on to the next step, and pause the service again."""
+        stage.system.resume(service)
+        self._wait(stage, to)
+        stage.system.pause(service)
 
-    def _endure(self, how: str, seconds: float) -> None:
-        operator = self._stack.operator
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(30.0, left))
-            if not operator.running():
-                raise StackError(f"the operator {operator.how_it_ended()}; see {operator.log}")
-            _say(f"API server {how}, {max(0.0, until - time.monotonic()):.0f} s more; {_rss(operator.pid)}")
+    def _place(self, stage: Stage, group: str, *, at: str) -> None:
+        for order in self._groups[group]:
+            stage.load.place(order)
+        self._wait(stage, at)
 
-    def _wait(self, what: str, look: Callable[[], bool]) -> None:
-        until = time.monotonic() + SETTLE_SECONDS
-        while not look():
-            if time.monotonic() > until:
-                raise StackError(f"waited {SETTLE_SECONDS:.0f} s for {what}: {self._steps()}, {self._phases()}")
-            time.sleep(0.2)
+    def _wait(self, stage: Stage, step: str) -> None:
+        """Until a whole group is at the step. Raises StackError."""
+        stage.phase = f"sagas on their way to the step {step}"
 
-    def _kubectl(self, *args: str, **kwargs: Any) -> str:
-        return self._stack.plane.administrator.kubectl("--namespace", "shop", *args, **kwargs).stdout
+        def steps() -> Counter[str]:
+            resources = stage.load.call(stage.load.resources()).values()
+            return Counter((each.get("status") or {}).get("currentStep", "none") for each in resources)
 
-    def _sagas(self) -> list[Json]:
-        items: list[Json] = json.loads(self._kubectl("get", "ordersagas", "-o", "json"))["items"]
-        return items
+        if not stage.watch(lambda: steps()[step] < GROUP, SETTLE_SECONDS):
+            raise StackError(f"after {SETTLE_SECONDS:.0f} s the sagas are at these steps: {dict(steps())}")
 
-    def _steps(self) -> Counter[str]:
-        statuses = (saga.get("status") or {} for saga in self._sagas())
-        return Counter(status.get("currentStep", "none") for status in statuses)
+    def _inject(self, stage: Stage, text: str) -> None:
+        stage.load.log.fault(text)
+        print(f"{text} for {self._seconds / 2:.0f} s", flush=True)
 
-    def _phases(self) -> dict[str, str]:
-        found = {saga["metadata"]["name"]: (saga.get("status") or {}).get("phase", "Pending") for saga in self._sagas()}
-        return {name: found.get(name, "gone") for name in self._names}
+    def _endure(self, stage: Stage, how: str, operator: Process) -> None:
+        """Half of the outage."""
+        until = time.monotonic() + self._seconds / 2
 
+        def busy() -> bool:
+            stage.phase = f"API server {how}, operator {_memory(operator)}"
+            return time.monotonic() < until
 
-def _saga(name: str) -> Json:
-    spec = {
-        "orderID": name,
-        "customerID": "c-17",
-        "currency": "EUR",
-        "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-        "payment": {"methodRef": "test-ok"},
-        "shipTo": {"addressRef": ADDRESS_REF},
-    }
-    return {"apiVersion": "ordersaga.io/v1alpha1", "kind": "OrderSaga", "metadata": {"name": name}, "spec": spec}
+        stage.watch(busy, self._seconds)
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
-    os.killpg(process.pid, number)
-
-
-def _rss(pid: int) -> str:
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
+def _memory(process: Process) -> str:
+    if not process.running():
+        return process.how_it_ended()
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if ":" in line
+    )
     now, peak = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-    return f"operator {now:.1f} MiB, peak {peak:.1f} MiB"
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def main() -> int:
-    """Exit status 1 if anything is wrong."""
-    folder = Path(tempfile.mkdtemp(prefix="ordersaga-outage-"))
-    stack = Stack(Layout(folder, dict(zip(PORTS, free_ports(len(PORTS)), strict=True))))
-    try:
-        stack.start()
-        with stack.shop() as shop:
-            shop.seed()
-        findings = Outage(stack).run()
-    except StackError as error:
-        findings = [str(error)]
-    finally:
-        for service in stack.services.values():
-            if service.running():
-                _signal(service, signal.SIGCONT)
-        stack.supervisor.stop()
-    for finding in findings:
-        _say(f"WRONG: {finding}")
-    _say(f"logs: {folder}" if findings else "every saga ended, and the books balance")
-    return 1 if findings else 0
+    return f"{now:.1f} MiB, peak {peak:.1f} MiB"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_status(Outage(float(os.environ.get("OUTAGE_SECONDS") or 600)), STATE / "outage"))

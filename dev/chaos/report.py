@@ -7,22 +7,20 @@ from dev.chaos.checks import ObservedOrder, Violations
 from dev.chaos.customers import FINAL_PHASES
 from dev.chaos.network.calls import CallLog
 from dev.chaos.plan.call_faults import CallFaultKind
-from dev.chaos.plan.plan import Plan
 from dev.chaos.system import System
 
 AROUND = 3.0
 """Seconds before an order's first event and after its last one of which its timeline shows the faults of parts."""
 
 
-def summary(plan: Plan, log: CallLog, system: System, orders: dict[str, ObservedOrder], seconds: float) -> str:
-    """The numbers of a run."""
+def summary(log: CallLog, system: System, orders: dict[str, ObservedOrder], more: dict[str, str]) -> str:
+    """The numbers of a run; `more` are rows of the scenario."""
     ends = Counter(observed.phase if observed.phase in FINAL_PHASES else "not ended" for observed in orders.values())
     kills = ", ".join(f"{count} {part}" for part, count in system.kills.most_common())
     kinds = ", ".join(
         f"{count} {kind}" for kind, count in log.call_faults.most_common() if kind is not CallFaultKind.NONE
     )
     rows = {
-        "seed": f"{plan.seed}",
         "sagas": f"{len(orders)} ({', '.join(f'{count} {end}' for end, count in sorted(ends.items()))})",
         "kills": f"{system.kills.total()} ({kills})",
         "other faults": f"{len(log.faults) - sum('kill -9' in text for _, text in log.faults)}",
@@ -30,7 +28,7 @@ def summary(plan: Plan, log: CallLog, system: System, orders: dict[str, Observed
         "calls": f"{sum(map(len, log.calls.values()))}, of which {log.repeated} were repetitions",
         "with a fault": f"{log.faulty} ({kinds})",
         "answers": _answers(log),
-        "duration": f"{seconds:.0f} s",
+        **more,
     }
     return "\n".join(f"  {name:<14}{text}" for name, text in rows.items())
 
@@ -62,10 +60,10 @@ def timeline(observed: ObservedOrder, log: CallLog) -> Iterator[str]:
 
 
 def violations(
-    violations: Violations, orders: dict[str, ObservedOrder], log: CallLog, most: int | None = None
+    found: Violations, orders: dict[str, ObservedOrder], log: CallLog, most: int | None = None
 ) -> Iterator[str]:
     """Each violation, followed by the timeline of its order; of `most` orders only, if given."""
-    for order_id, findings in list(violations.by_order.items())[:most]:
+    for order_id, findings in list(found.by_order.items())[:most]:
         for finding in findings:
             yield f"VIOLATION {order_id or 'of the system'}: {finding}"
         if order_id in orders:

@@ -1,34 +1,30 @@
-"""One run: start, load and faults, calm, and the audit."""
+"""One run of a scenario: start a system, play the scenario, let every saga end, and audit."""
 
 import contextlib
 import fcntl
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from common.kube import KubeError
 from common.wire import Json
 from dev.chaos import report
 from dev.chaos.catalogue import seed_catalogue
 from dev.chaos.checks import ObservedOrder, Violations, check
-from dev.chaos.customers import Promises
 from dev.chaos.load import Load
-from dev.chaos.plan.plan import Plan
+from dev.chaos.plan.orders import Order
 from dev.chaos.system import System
 from dev.setup.errors import StackError
 from dev.stack.books import Books
 from dev.stack.processes import wait_ready
 from dev.stack.shop import Shop
 
-LOAD_SECONDS: Final = 120.0
-LOAD_SECONDS_EACH: Final = 1.0
-"""What the load may take, and for each order: about three times what two busy cores need."""
-LAST_SECONDS: Final = 5.0
-"""How long faults go on after the last order was placed."""
 END_SECONDS: Final = 180.0
 """For all sagas to end once the faults have stopped: the longest back-off is 30 s, and a lost event costs a resync."""
 TIDY_SECONDS: Final = 90.0
@@ -37,34 +33,124 @@ SHOWN: Final = 5
 """Orders whose timeline is printed; all are in the file."""
 
 
+@dataclass
+class Stage:
+    """What a scenario plays on."""
+
+    system: System
+    load: Load
+    violations: Violations = field(default_factory=Violations)
+    phase: str = "starting"
+    """What is happening now, for the line of progress."""
+    _printed: float = 0.0
+
+    def watch(self, busy: Callable[[], bool], seconds: float) -> bool:
+        """Look after the parts while `busy`; False if that lasted longer than `seconds`."""
+        until = time.monotonic() + seconds
+        while busy():
+            if time.monotonic() > until:
+                return False
+            self.system.tick()
+            self.progress()
+            time.sleep(0.02)
+        return True
+
+    def settle(self) -> None:
+        """End all faults. Then every saga has to end, and its finalizer has to go."""
+        self.phase = "calm: every saga ends"
+        self.system.calm()
+        self.load.calm()
+        self.watch(lambda: not self.system.complete(), END_SECONDS)
+        wait_ready(self.system.wanted(), idle=self.progress)
+
+        def busy() -> bool:
+            return not self.load.done or self.load.proxy.late_deliveries > 0 or self.some_are_live()
+
+        if not self.watch(busy, END_SECONDS):
+            waiting = f"{len(self.load.live)} sagas" if self.load.done else "clients"
+            self.violations.add("", [f"{END_SECONDS:.0f} s after the last fault {waiting} have not come to an end"])
+        self.phase = "calm: finalizers"
+        self.watch(self._some_are_untidy, TIDY_SECONDS)
+
+    def progress(self) -> None:
+        """A line that is overwritten on a terminal; elsewhere a new line every ten seconds."""
+        terminal = sys.stdout.isatty()
+        if time.monotonic() - self._printed < (0.5 if terminal else 10):
+            return
+        self._printed = time.monotonic()
+        load, log = self.load, self.load.log
+        line = (
+            f"{log.now():6.0f} s  {load.placed} placed, {len(load.live)} live, {len(log.faults)} faults, "
+            f"{log.faulty} calls with a fault: {self.phase}"
+        )
+        print(f"\r{line:<100}" if terminal else line, end="" if terminal else "\n", flush=True)
+
+    def some_are_live(self) -> bool:
+        """Whether some saga has not ended, as far as is known."""
+        time.sleep(0.3)
+        try:
+            return bool(self.load.call(self.load.live_sagas()))
+        except KubeError:
+            return True
+
+    def _some_are_untidy(self) -> bool:
+        time.sleep(0.5)
+        try:
+            resources = self.load.call(self.load.resources())
+        except KubeError:
+            return True
+        metadata = [resource["metadata"] for resource in resources.values()]
+        return any(each.get("deletionTimestamp") or each.get("finalizers") for each in metadata)
+
+
+class Scenario(Protocol):
+    """What is done to a system."""
+
+    title: str
+    """One line."""
+    repeat: str
+    """The command that runs it again."""
+    seed: int
+
+    @property
+    def orders(self) -> Sequence[Order]:
+        """What is ordered."""
+
+    def system(self, folder: Path) -> System:
+        """The system that it needs."""
+
+    def play(self, stage: Stage) -> dict[str, str]:
+        """All of it, `stage.settle()` included. Rows for the summary. Raises StackError."""
+
+
 class Run:
-    """A plan being carried out."""
+    """A scenario on a system of its own in a folder."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
-        self._plan = plan
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self._scenario = scenario
         self._folder = folder
-        self._said = 0.0
-        self._phase = "starting"
 
-    def whole(self) -> bool:
-        """All of it; whether there were no violations. Raises StackError when the system can't be started."""
+    def passes(self) -> bool:
+        """Carry it out; whether there were no violations. Raises StackError when the system can't be started."""
         began = time.monotonic()
-        plan = self._plan
-        print(f"chaos: {len(plan.orders)} sagas, {len(plan.faults)} faults, seed {plan.seed}", flush=True)
+        scenario = self._scenario
+        print(scenario.title, flush=True)
         with _only_one(self._folder):
             for old in ("mongod", "control-plane", "logs"):
                 shutil.rmtree(self._folder / old, ignore_errors=True)
-            system = System(self._folder)
+            system = scenario.system(self._folder)
             try:
-                with Load(plan.seed, plan.orders, system) as load:
-                    observed, violations = self._carry_out(system, load)
+                with Load(scenario.seed, scenario.orders, system) as load:
+                    stage = Stage(system, load)
+                    rows, observed = self._carry_out(stage)
             finally:
                 system.stop()
-        print()
-        print(report.summary(plan, load.log, system, observed, time.monotonic() - began))
+        rows["duration"] = f"{time.monotonic() - began:.0f} s"
+        print("\n" + report.summary(load.log, system, observed, rows))
         with (self._folder / "timelines.txt").open("w") as file:
-            for outcome in observed.values():
-                print(*report.timeline(outcome, load.log), sep="\n", end="\n\n", file=file)
+            for order in observed.values():
+                print(*report.timeline(order, load.log), sep="\n", end="\n\n", file=file)
+        violations = stage.violations
         if not violations.count:
             print("\n  0 violations")
             return True
@@ -72,90 +158,24 @@ class Run:
         path.write_text("\n".join(report.violations(violations, observed, load.log)))
         print("\n" + "\n".join(report.violations(violations, observed, load.log, SHOWN)))
         print(f"  {violations.count} violations, all of them in {path}; logs in {self._folder / 'logs'}")
-        print(f"  again: make chaos CHAOS_SEED={plan.seed} CHAOS_SAGAS={len(plan.orders)}")
+        print(f"  again: {scenario.repeat}")
         return False
 
-    def _carry_out(self, system: System, load: Load) -> tuple[dict[str, ObservedOrder], Violations]:
-        system.start(idle=lambda: None)
+    def _carry_out(self, stage: Stage) -> tuple[dict[str, str], dict[str, ObservedOrder]]:
+        system = stage.system
+        system.start()
         with Shop({name: system.wiring.url(name) for name in system.wiring.service_ports}) as shop:
-            seed_catalogue(shop, len(self._plan.orders))
-            load.begin()
-            own = Violations()
-            self._inject(system, load, own)
-            self._calm(system, load, own)
-            observed = self._observed(load, shop)
+            seed_catalogue(shop, len(self._scenario.orders))
+            rows = self._scenario.play(stage)
+            stage.phase = "audit"
+            stage.progress()
+            observed = self._observed(stage.load, shop)
         with Books(system.mongod.url) as books:
-            violations = check(observed, books)
-        own.add("", system.ended_by_themselves)
-        for order_id, findings in own.by_order.items():
-            violations.add(order_id, findings)
-        return observed, violations
-
-    def _inject(self, system: System, load: Load, violations: Violations) -> None:
-        """Until all orders are placed."""
-        faults = list(self._plan.faults)
-
-        def busy() -> bool:
-            while faults and faults[0].after <= load.placed:
-                fault = faults.pop(0)
-                load.log.faults.append((load.log.now(), str(fault)))
-                system.inject(fault)
-                load.inject(fault)
-            return load.placed < len(self._plan.orders)
-
-        self._phase = "load and faults"
-        limit = LOAD_SECONDS + LOAD_SECONDS_EACH * len(self._plan.orders)
-        if not self._watch(system, load, busy, limit):
-            violations.add("", [f"after {limit:.0f} s only {load.placed} orders were placed"])
-        self._watch(system, load, lambda: not load.done, LAST_SECONDS)
-
-    def _calm(self, system: System, load: Load, violations: Violations) -> None:
-        """No more faults; every saga has to end, and what is over has to be tidied up."""
-        self._phase = "calm: every saga ends"
-        system.calm()
-        load.calm()
-        self._watch(system, load, lambda: not system.complete(), END_SECONDS)
-        wait_ready(system.wanted(), idle=lambda: self._say(load))
-
-        def busy() -> bool:
-            return not load.done or load.proxy.late_deliveries > 0 or self._look(load)
-
-        if not self._watch(system, load, busy, END_SECONDS):
-            waiting = f"{len(load.live)} sagas" if load.done else "clients"
-            violations.add("", [f"{END_SECONDS:.0f} s after the last fault {waiting} have not come to an end"])
-        self._phase = "calm: finalizers"
-        self._watch(system, load, lambda: bool(self._untidy(load)), TIDY_SECONDS)
-
-    def _watch(self, system: System, load: Load, busy: Callable[[], bool], seconds: float) -> bool:
-        """Look after the parts while `busy`; False if that lasted too long."""
-        until = time.monotonic() + seconds
-        while busy():
-            if time.monotonic() > until:
-                return False
-            system.tick()
-            self._say(load)
-            time.sleep(0.02)
-        return True
-
-    def _look(self, load: Load) -> bool:
-        """Whether some saga has not ended."""
-        time.sleep(0.3)
-        try:
-            return bool(load.call(load.live_sagas()))
-        except KubeError:
-            return True
-
-    def _untidy(self, load: Load) -> bool:
-        time.sleep(0.5)
-        try:
-            resources = load.call(load.resources())
-        except KubeError:
-            return True
-        return any(_is_untidy(resource) for resource in resources.values())
+            stage.violations.merge(check(observed, books))
+        stage.violations.add("", system.ended_by_themselves)
+        return rows, observed
 
     def _observed(self, load: Load, shop: Shop) -> dict[str, ObservedOrder]:
-        self._phase = "audit"
-        self._say(load)
         resources = load.call(load.resources(), seconds=120)
 
         def view(order_id: str) -> Json | None:
@@ -165,37 +185,29 @@ class Run:
             found: Json = answer.json()
             return found if answer.status_code == 200 else None
 
-        placed = [order for order in self._plan.orders if order.order_id in load.promises]
+        promises = load.customers.promises
+        placed = [order for order in self._scenario.orders if order.order_id in promises]
         with ThreadPoolExecutor(4) as pool:
             views = list(pool.map(view, [order.order_id for order in placed]))
         return {
-            order.order_id: ObservedOrder(
-                order,
-                load.promises.get(order.order_id, Promises()),
-                resources.get(order.order_id),
-                seen,
-                load.log.calls.get(order.order_id, []),
+            (name := order.order_id): ObservedOrder(
+                order, promises[name], resources.get(name), seen, load.log.calls.get(name, [])
             )
             for order, seen in zip(placed, views, strict=True)
         }
 
-    def _say(self, load: Load) -> None:
-        """Progress: a line that stays where it is on a terminal, and now and then a line elsewhere."""
-        terminal = sys.stdout.isatty()
-        if time.monotonic() - self._said < (0.5 if terminal else 10):
-            return
-        self._said = time.monotonic()
-        log = load.log
-        line = (
-            f"{log.now():6.0f} s  {load.placed}/{len(self._plan.orders)} placed, {len(load.live)} live, "
-            f"{len(log.faults)} faults, {log.faulty} calls with a fault: {self._phase}"
-        )
-        print(f"\r{line:<100}" if terminal else line, end="" if terminal else "\n", flush=True)
 
-
-def _is_untidy(resource: Json) -> bool:
-    metadata = resource["metadata"]
-    return bool(metadata.get("deletionTimestamp") or metadata.get("finalizers"))
+def exit_status(scenario: Scenario, folder: Path) -> int:
+    """Run it: 0 without violations, 1 with some or if the system can't be started, 130 after Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return 0 if Run(scenario, folder.resolve()).passes() else 1
+    except StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nInterrupted; again: {scenario.repeat}", file=sys.stderr)
+        return 130
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,10 +21,6 @@ from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
 
 NAMESPACE = "shop"
-LEASE_SECONDS = 5.0
-"""Half of the default, so that a run has twice as many take-overs; renewed every second."""
-SWEEP_SECONDS = 5.0
-"""Instead of 30: lost events are found earlier, so that a run can be shorter. Nothing else depends on it."""
 RESTART_SECONDS = 1.0
 """After which a part that has ended by itself is started again."""
 
@@ -47,7 +43,8 @@ class Part:
 class System:
     """All parts. Use it from the main thread only: a child process ends with the thread that started it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, relayed: bool = True, env: Mapping[str, str] | None = None) -> None:
+        """`relayed`: our programs reach the API server through the relay; `env`: more environment for them."""
         ports = iter(free_ports(8 + len(SERVICES) * 2))
         logs = folder / "logs"
         self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
@@ -65,17 +62,14 @@ class System:
             service_ports={name: next(ports) for name in SERVICES},
             health_port=next(ports),
             namespace=NAMESPACE,
-            extra={
-                "ORDERSAGA_LEASE_DURATION": str(LEASE_SECONDS),
-                "ORDERSAGA_LEASE_RENEW": "1",
-                "ORDERSAGA_SWEEP_INTERVAL": str(SWEEP_SECONDS),
-            },
+            extra=dict(env or {}),
         )
         self.proxy_ports = {name: next(ports) for name in (*SERVICES, CLIENTS)}
         self.relay_port = next(ports)
         """Of the relay, through which the operators and the order service reach the API server."""
         self.apiserver_port = int(self.plane.url.rpartition(":")[2])
         self._folder = folder
+        self._relayed = relayed
         self._second_health = next(ports)
         self.parts: dict[str, Part] = {}
         self.kills: Counter[str] = Counter()
@@ -84,7 +78,7 @@ class System:
         self.restarts: Counter[str] = Counter()
         """How often parts that may end by themselves did, by name and how."""
 
-    def start(self, idle: Callable[[], None]) -> None:
+    def start(self) -> None:
         """Start everything and wait until it is ready."""
         self.plane.start()
         self.mongod.start()
@@ -93,7 +87,7 @@ class System:
             APISERVER: Part(self.plane.apiserver, may_end=True),
             MONGOD: Part(self.mongod),
         }
-        wait_ready([part.process for part in self.parts.values()], idle=idle)
+        wait_ready([part.process for part in self.parts.values()])
         self.plane.administrator.install(NAMESPACE)
         identity = self._identity("order-service")
         for name in SERVICES:
@@ -110,15 +104,15 @@ class System:
         started = [part.process for part in self.parts.values() if part.wanted and not part.process.running()]
         for process in started:
             process.start()
-        wait_ready(started, idle=idle)
+        wait_ready(started)
 
     def inject(self, fault: Fault) -> None:
         """Do it now, if it concerns a process; see Load.inject for connections."""
         now = time.monotonic()
         if fault.kind in (FaultKind.KILL, FaultKind.OUTAGE):
-            self._kill(fault.part, now + fault.seconds)
+            self.kill(fault.part, fault.seconds)
         elif fault.kind is FaultKind.PAUSE:
-            self._pause(fault.part, now + fault.seconds)
+            self.pause(fault.part, fault.seconds)
         elif fault.kind in (FaultKind.JOIN, FaultKind.OVERLAP):
             second = self.parts[SECOND]
             if not second.process.running():
@@ -127,14 +121,38 @@ class System:
             second.down_until = now + fault.seconds * 1.3
             second.ends_by_kill = fault.kind is FaultKind.OVERLAP
             if fault.kind is FaultKind.OVERLAP:
-                self._pause(OPERATOR, now + fault.seconds)
+                self.pause(OPERATOR, fault.seconds)
+
+    def kill(self, name: str, seconds: float) -> None:
+        """kill -9, and start it again after this time."""
+        part = self.parts[name]
+        if not part.process.running():
+            return
+        self.kills[name] += 1
+        part.paused_until = None
+        part.down_until = time.monotonic() + seconds
+        part.process.kill()
+
+    def pause(self, name: str, seconds: float = float("inf")) -> None:
+        """SIGSTOP, and SIGCONT after this time, or when it is resumed."""
+        part = self.parts[name]
+        if part.process.running():
+            part.paused_until = time.monotonic() + seconds
+            os.killpg(part.process.pid, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT if it is paused."""
+        part = self.parts[name]
+        if part.paused_until is not None and part.process.running():
+            os.killpg(part.process.pid, signal.SIGCONT)
+        part.paused_until = None
 
     def tick(self) -> None:
         """Start, resume and stop the parts whose time has come. To be called every few milliseconds."""
         now = time.monotonic()
         for name, part in self.parts.items():
             if part.paused_until is not None and now >= part.paused_until:
-                self._resume(part)
+                self.resume(name)
             if not part.wanted:
                 if part.down_until is not None and now >= part.down_until:
                     part.down_until = None
@@ -156,8 +174,8 @@ class System:
 
     def calm(self) -> None:
         """End all faults: parts that are down or paused come back at once."""
-        for part in self.parts.values():
-            self._resume(part)
+        for name, part in self.parts.items():
+            self.resume(name)
             if part.down_until is not None:
                 part.down_until = 0.0
 
@@ -173,37 +191,19 @@ class System:
         """End everything."""
         groups = ([OPERATOR, SECOND], list(SERVICES), [APISERVER], [MONGOD, ETCD])
         for group in groups:
-            parts = [self.parts[name] for name in group if name in self.parts]
-            for part in parts:
-                self._resume(part)
-                part.process.ask_to_stop()
-            for part in parts:
-                part.process.wait_until_stopped()
+            names = [name for name in group if name in self.parts]
+            for name in names:
+                self.resume(name)
+                self.parts[name].process.ask_to_stop()
+            for name in names:
+                self.parts[name].process.wait_until_stopped()
 
     def _identity(self, account: str) -> Path:
-        """A kubeconfig that goes through the relay."""
+        """A kubeconfig of this ServiceAccount."""
         path = self.plane.administrator.identity(account, NAMESPACE, self._folder)
+        if not self._relayed:
+            return path
         config = json.loads(path.read_text())
         config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{self.relay_port}"
         write_private(path, json.dumps(config).encode())
         return path
-
-    def _kill(self, name: str, until: float) -> None:
-        part = self.parts[name]
-        if not part.process.running():
-            return
-        self.kills[name] += 1
-        part.paused_until = None
-        part.down_until = until
-        part.process.kill()
-
-    def _pause(self, name: str, until: float) -> None:
-        part = self.parts[name]
-        if part.process.running():
-            part.paused_until = until
-            os.killpg(part.process.pid, signal.SIGSTOP)
-
-    def _resume(self, part: Part) -> None:
-        if part.paused_until is not None and part.process.running():
-            os.killpg(part.process.pid, signal.SIGCONT)
-        part.paused_until = None

@@ -113,6 +113,10 @@ class CallLog:
         """Something happened to an order."""
         self.events[order_id].append((self.now(), text))
 
+    def fault(self, text: str) -> None:
+        """A fault of a part is being injected."""
+        self.faults.append((self.now(), text))
+
     def number(self, order_id: str, step: str, operation: str) -> int:
         """The number of the call that is being made."""
         self._numbers[order_id, step, operation] += 1

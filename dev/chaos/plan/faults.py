@@ -73,7 +73,7 @@ SECONDS: Final = {
     FaultKind.PAUSE: (0.3, 7.0),  # up to more than the 5 s that a call may take
     FaultKind.OUTAGE: (8.0, 18.0),  # until circuit breakers are open and short retry budgets are spent
     FaultKind.JOIN: (3.0, 9.0),
-    FaultKind.OVERLAP: (7.0, 10.0),  # longer than the Lease lasts, which is short here (dev/chaos/system.py)
+    FaultKind.OVERLAP: (7.0, 10.0),  # longer than the Lease lasts, which is short here (dev/chaos/random_faults.py)
 }
 SPACING: Final = 12
 """Orders between two faults, on average: with the default of 2,000 orders each part is killed about ten times."""

@@ -161,6 +161,25 @@ def make_orders(seed: int, count: int) -> tuple[Order, ...]:
     return tuple(_order(seed, number) for number in range(1, count + 1))
 
 
+def plain_order(order_id: str) -> Order:
+    """An order that completes, created with the Kubernetes API, on which its customer doesn't act."""
+    content = _content(order_id, CUSTOMERS[0], _items("p-mug", 2, PRICES["p-mug"]))
+    return Order(
+        0, KINDS["plain"], by_kubernetes=True, action=UserAction.NONE, action_after=0.0, content=content, run={}
+    )
+
+
+def _content(order_id: str, customer_id: str, items: Json) -> Json:
+    return {
+        "order_id": order_id,
+        "customer_id": customer_id,
+        "currency": CURRENCY,
+        **items,
+        "payment": {"method_ref": "test-ok"},
+        "ship_to": {"address_ref": ADDRESS},
+    }
+
+
 def _order(seed: int, number: int) -> Order:
     def words(what: str) -> tuple[object, ...]:
         return seed, "order", number, what
@@ -177,22 +196,14 @@ def _order(seed: int, number: int) -> Order:
         action = UserAction.CANCEL_SPEC if by_kubernetes or draw(*words("how")) < 0.5 else UserAction.CANCEL_REST
         after = between(0.2, 4, *words("haunted"))
     product = "p-scarce" if kind.name == "scarce" else ("p-mug", "p-shirt", "p-poster")[number % 3]
-    content = {
-        "order_id": order_id,
-        "customer_id": CUSTOMERS[number % len(CUSTOMERS)],
-        "currency": CURRENCY,
-        **_items(product, 1 + int(3 * draw(*words("quantity"))), PRICES[product]),
-        "payment": {"method_ref": "test-ok"},
-        "ship_to": {"address_ref": ADDRESS},
-        **kind.changes,
-    }
+    items = _items(product, 1 + int(3 * draw(*words("quantity"))), PRICES[product])
     return Order(
         number=number,
         kind=kind,
         by_kubernetes=by_kubernetes,
         action=action,
         action_after=round(after, 3),
-        content=content,
+        content={**_content(order_id, CUSTOMERS[number % len(CUSTOMERS)], items), **kind.changes},
         run=_run(words) if by_kubernetes else {},
     )
 
