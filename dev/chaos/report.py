@@ -21,14 +21,14 @@ def summary(log: CallLog, system: System, orders: dict[str, ObservedOrder], more
         f"{count} {kind}" for kind, count in log.call_faults.most_common() if kind is not CallFaultKind.NONE
     )
     rows = {
+        **more,
         "sagas": f"{len(orders)} ({', '.join(f'{count} {end}' for end, count in sorted(ends.items()))})",
         "kills": f"{system.kills.total()} ({kills})",
         "other faults": f"{len(log.faults) - sum('kill -9' in text for _, text in log.faults)}",
         "restarted": ", ".join(f"{count} × {text}" for text, count in system.restarts.items()) or "no part",
         "calls": f"{sum(map(len, log.calls.values()))}, of which {log.repeated} were repetitions",
-        "with a fault": f"{log.faulty} ({kinds})",
+        "with a fault": f"{log.faulty} ({kinds})" if kinds else "none",
         "answers": _answers(log),
-        **more,
     }
     return "\n".join(f"  {name:<14}{text}" for name, text in rows.items())
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from common.order_spec import spec_of
 from common.wire import Json
 from dev.chaos.plan.call_faults import delayed_step
 from dev.chaos.plan.seeded import between, draw, weighted
@@ -133,24 +134,7 @@ class Order:
 
     def spec(self) -> Json:
         """The `spec` of the resource with the same content."""
-        content = self.content
-        return {
-            "orderID": content["order_id"],
-            "customerID": content["customer_id"],
-            "currency": content["currency"],
-            "items": [
-                {
-                    "productID": line["product_id"],
-                    "quantity": line["quantity"],
-                    "unitPriceMinor": line["unit_price_minor"],
-                }
-                for line in content["items"]
-            ],
-            "payment": {"methodRef": content["payment"]["method_ref"]},
-            "shipTo": {"addressRef": content["ship_to"]["address_ref"]},
-            **({"notify": {"contactRef": content["notify"]["contact_ref"]}} if "notify" in content else {}),
-            **self.run,
-        }
+        return {**spec_of(self.content), **self.run}
 
 
 _HARMLESS = frozenset({UserAction.NONE, UserAction.SUSPEND, UserAction.TWICE, UserAction.OTHER_CONTENT})
