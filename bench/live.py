@@ -1,6 +1,6 @@
-"""What live sagas cost while a participant is down, and what its return looks like: `python bench/live.py --help`.
+"""What live sagas cost while a participant is down, and how it is called once it is back: `make bench-live`.
 
-A real etcd, a real kube-apiserver and the real operator process; the participants are played.
+A real etcd, a real kube-apiserver and the real operator process; bench/participants.py stands in for the services.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import aiohttp
 from bench.participants import Participants
 from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
 from common.wire import Json
+from dev.chaos.plan.orders import plain_order
 from dev.setup.binaries import find
 from dev.stack.control_plane import Binaries, ControlPlane
 from dev.stack.ports import free_ports
@@ -28,15 +29,15 @@ from saga_operator.settings import Settings
 NAMESPACE = "shop"
 DOWN = "inventory"
 BUDGET = 3
-"""Attempts of each step: few, so that a budget that is spent shows at once."""
+"""Attempts of each step: few, so that an attempt that is counted wrongly shows at once."""
 CREATORS = 32
 QUIET_SECONDS = 10.0
-"""Without a status write: all has been recorded."""
+"""Without a status write; then everything has been recorded."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Of one process, at one moment."""
+    """Memory and CPU of one process at one moment."""
 
     at: float
     rss: float
@@ -47,7 +48,7 @@ class Usage:
 
 
 def usage(process: Process) -> Usage:
-    """As the kernel has it."""
+    """Read from /proc."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     rss, peak = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[index]
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -76,7 +77,7 @@ class Bench:
         self.findings: list[str] = []
 
     async def run(self) -> None:
-        """All of it. What is wrong is in `findings`."""
+        """All stages; what is wrong is in `findings` afterwards."""
         self._plane.start()
         wait_ready([self._plane.etcd, self._plane.apiserver])
         self._plane.administrator.install(NAMESPACE)
@@ -91,10 +92,10 @@ class Bench:
             _say(f"operator without sagas: {self._base:.0f} MiB")
             for stage in self._options.stages:
                 await self._stage(stage)
-            await self._quiet()
-            await self._budgets()
+            await self._measure_outage()
+            await self._check_attempts()
             await self._restart()
-            await self._return()
+            await self._recovery()
         finally:
             self._operator.stop()
             await self._participants.stop()
@@ -126,8 +127,8 @@ class Bench:
                 group.create_task(create())
         self._made = total
         created = time.monotonic() - started
-        await self._taken_up()
-        await self._level()
+        await self._until_taken_up()
+        await self._until_quiet()
         took = time.monotonic() - started
         _say(f"{total} live sagas: created in {created:.0f} s, all recorded as waiting after {took:.0f} s")
         self._memory()
@@ -142,8 +143,8 @@ class Bench:
             f" etcd {etcd.rss:.0f} MiB"
         )
 
-    async def _quiet(self) -> None:
-        """What an outage costs while nothing changes."""
+    async def _measure_outage(self) -> None:
+        """Measure what the outage costs while nothing changes."""
         before, writes = (usage(self._operator), usage(self._plane.apiserver)), await self._writes()
         await asyncio.sleep(self._options.quiet)
         after, more = (usage(self._operator), usage(self._plane.apiserver)), await self._writes() - writes
@@ -156,8 +157,8 @@ class Bench:
             self.findings.append(f"{more:.0f} status writes while nothing happened")
         self._memory()
 
-    async def _budgets(self) -> None:
-        """No saga has paid for the outage with its budget, and each says what it waits for."""
+    async def _check_attempts(self) -> None:
+        """No saga has spent its attempts on the outage, and each shows the condition WaitingForDownstream."""
         spent = silent = listed = 0
         async for page in self._sagas.list():
             for saga in page.items:
@@ -173,16 +174,16 @@ class Bench:
             self.findings.append(f"{silent} don't show that they wait")
 
     async def _restart(self) -> None:
-        """Killed, and started again: from the list alone."""
+        """Kill the operator and start it again: it takes up all sagas from the list alone."""
         self._operator.kill()
         started = time.monotonic()
         self._operator.start()
-        await self._taken_up()
+        await self._until_taken_up()
         _say(f"killed and started again: all {self._made} taken up {time.monotonic() - started:.0f} s after the start")
-        await self._level()
+        await self._until_quiet()
         self._memory()
 
-    async def _return(self) -> None:
+    async def _recovery(self) -> None:
         back = self._participants.come_back()
         await asyncio.sleep(self._options.drain)
         seconds = [back.by_second.get(second, 0) for second in range(int(self._options.drain))]
@@ -195,18 +196,18 @@ class Bench:
         if back.most_in_flight > Settings().max_calls_per_participant:
             self.findings.append(f"{back.most_in_flight} calls in flight")
         if back.too_fast:
-            self.findings.append(f"{back.too_fast} calls were made before as many had been answered: no ramp")
+            self.findings.append(f"{back.too_fast} calls began with more in flight than had been answered: no ramp")
         if not back.answered:
             self.findings.append(f"{DOWN} was not called again")
         if not self._operator.running():
             self.findings.append(f"the operator {self._operator.how_it_ended()}")
 
-    async def _taken_up(self) -> None:
+    async def _until_taken_up(self) -> None:
         made = self._made
         await self._until(f"{made} sagas at work", lambda metrics: metrics.get("ordersaga_sagas", 0) >= made)
 
-    async def _level(self) -> None:
-        """Until nothing has been written for a while, or the patience of a stage is over."""
+    async def _until_quiet(self) -> None:
+        """Wait until nothing has been written for ten seconds, at most for the patience of a stage."""
         writes, since = await self._writes(), time.monotonic()
         until = since + self._options.patience
         while time.monotonic() < min(since + QUIET_SECONDS, until):
@@ -227,7 +228,7 @@ class Bench:
             await asyncio.sleep(0.5)
 
     async def _metrics(self) -> dict[str, float]:
-        """Sums over all labels; empty while the operator doesn't answer."""
+        """The operator's metrics, summed over their labels; empty while it doesn't answer."""
         sums: dict[str, float] = {}
         try:
             async with aiohttp.ClientSession() as session, session.get(self._metrics_url) as answer:
@@ -260,12 +261,7 @@ def _saga(name: str) -> Json:
     return {
         "metadata": {"name": name, "finalizers": [FINALIZER]},
         "spec": {
-            "orderID": name,
-            "customerID": "c-17",
-            "currency": "EUR",
-            "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-            "payment": {"methodRef": "test-ok"},
-            "shipTo": {"addressRef": "a-17"},
+            **plain_order(name).spec(),
             "activeDeadlineSeconds": 86_400,
             "retry": {"maxAttempts": BUDGET, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1},
         },
@@ -281,8 +277,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stages", nargs="*", type=int, default=[10_000, 25_000, 50_000], help="live sagas, rising")
     parser.add_argument("--quiet", type=float, default=120.0, help="seconds of outage that are measured")
-    parser.add_argument("--drain", type=float, default=60.0, help="seconds after the participant's return")
-    parser.add_argument("--patience", type=float, default=1800.0, help="seconds for each stage")
+    parser.add_argument("--drain", type=float, default=60.0, help="seconds measured once the participant is back")
+    parser.add_argument("--patience", type=float, default=1800.0, help="seconds that a stage may take")
     bench = Bench(parser.parse_args(), Path(tempfile.mkdtemp(prefix="ordersaga-live-")))
     asyncio.run(bench.run())
     for finding in bench.findings:

@@ -1,4 +1,4 @@
-"""One HTTP server that plays all five participants; one of them can be down, and all calls to it are counted."""
+"""One HTTP server in the place of all five participants. One of them can be down, and all calls to it are counted."""
 
 import asyncio
 import time
@@ -7,31 +7,32 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 ANSWER_SECONDS = 0.02
-"""As a service with its database takes; without it there would never be two calls in flight."""
+"""The duration of a call, about that of a service with its database; without it no two calls would be in flight."""
 
 
 @dataclass
-class Return:
-    """What the participant that was down has seen since it returned."""
+class Recovery:
+    """The calls to the participant that was down, since it is back."""
 
     at: float = field(default_factory=time.monotonic)
     answered: int = 0
     most_in_flight: int = 0
     too_fast: int = 0
-    """Calls that began when more were in flight than had been answered: no ramp doubles faster than that."""
+    """Calls that began while more calls were in flight than had been answered: with a ramp there are none."""
     by_second: dict[int, int] = field(default_factory=dict)
-    """How many calls were answered in each second since the return."""
+    """The number of answered calls by full seconds since then."""
 
 
 class Participants:
-    """Lives in one event loop. `down` is a part of the path, such as `/inventory/`, or empty."""
+    """All participants. Lives in one event loop."""
 
     def __init__(self, watched: str) -> None:
+        """`watched`: the part of the path that marks the participant that is down, such as `/inventory/`."""
         self.watched = watched
         self.down = True
         self.refused = 0
         """Calls that were answered 503."""
-        self.back: Return | None = None
+        self.back: Recovery | None = None
         self.url = ""
         self._in_flight = 0
 
@@ -48,9 +49,9 @@ class Participants:
         """Stop listening."""
         await self._runner.cleanup()
 
-    def come_back(self) -> Return:
-        """From now on all answer."""
-        self.back, self.down = Return(), False
+    def come_back(self) -> Recovery:
+        """Let the participant that was down answer from now on."""
+        self.back, self.down = Recovery(), False
         return self.back
 
     async def _answer(self, request: web.Request) -> web.Response:

@@ -15,18 +15,19 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from common.kube import FINALIZER, KubeClient, OrderSagas
+from common.kube.config import load_access
 from saga_operator.process.order import Order
 from saga_operator.process.steps import ORDER_SAGA, idempotency_key, request_body
 from saga_operator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCTS = 200
-"""Orders are spread over so many products: one hot product would measure its queue instead."""
+"""Orders are spread over this many products: with a single one, the bench would measure the queue for it."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """One measured stretch: completed orders per second, and the median of one order in seconds."""
+    """One round: completed orders per second, and the median duration of an order in seconds."""
 
     rate: float
     median: float
@@ -46,7 +47,7 @@ def order(settings: Settings, name: str, number: int) -> Order:
 
 
 async def measure(work: Callable[[int], Awaitable[None]], *, in_flight: int, seconds: float) -> Round:
-    """A closed loop with so many orders in flight, for so long."""
+    """Work in a closed loop: `in_flight` orders at a time, for this many seconds."""
     taken: list[float] = []
     until = time.monotonic() + seconds
     numbers = iter(range(1_000_000_000))
@@ -65,7 +66,7 @@ async def measure(work: Callable[[int], Awaitable[None]], *, in_flight: int, sec
 
 
 class Bare:
-    """The six calls, one after the other, by the operator's own HTTP client."""
+    """The six calls of an order, one after the other, with the HTTP client that the operator uses."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -81,7 +82,7 @@ class Bare:
         }
 
     async def one(self, number: int) -> None:
-        """One order."""
+        """Carry out one order."""
         wanted = order(self._settings, f"b-{self._run}-{number}", number)
         for step in ORDER_SAGA:
             body = request_body(step, undo=False, order=wanted)
@@ -98,10 +99,18 @@ class Watched:
         self._run = uuid.uuid4().hex[:8]
         self._client = KubeClient.from_config(kubeconfig, user_agent="bench")
         self._sagas = OrderSagas(self._client, settings.namespace)
+        access = load_access(kubeconfig)
+        self._http = httpx.AsyncClient(
+            transport=AiohttpTransport(
+                client=lambda: aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=access.tls or True))
+            ),
+            base_url=access.server,
+        )
+        """For the watch, which KubeClient doesn't offer; with an administrator's certificate."""
         self._ends: dict[str, asyncio.Event] = {}
 
     async def watch(self) -> None:
-        """Tell the waiting clients, for ever; resumes when the server ends the watch."""
+        """Wake the client of each saga that is Completed. Never returns: it repeats a watch that has ended."""
         path = f"/apis/ordersaga.io/v1alpha1/namespaces/{self._settings.namespace}/ordersagas"
         version = ""
         async for page in self._sagas.list(limit=1):
@@ -109,8 +118,7 @@ class Watched:
             break
         while True:
             params = {"watch": "true", "resourceVersion": version, "timeoutSeconds": "300"}
-            # a watch is no part of the client: this borrows its connections (an administrator's certificate)
-            async with self._client._http.stream("GET", path, params=params, timeout=None) as stream:
+            async with self._http.stream("GET", path, params=params, timeout=None) as stream:
                 async for line in stream.aiter_lines():
                     resource = json.loads(line)["object"]
                     version = resource["metadata"]["resourceVersion"]
@@ -119,7 +127,7 @@ class Watched:
                         end.set()
 
     async def one(self, number: int) -> None:
-        """One order."""
+        """Carry out one order."""
         wanted = order(self._settings, f"s-{self._run}-{number}", number)
         end = self._ends[wanted.order_id] = asyncio.Event()
         item = wanted.items[0]
@@ -141,7 +149,7 @@ class Watched:
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Rounds in turn, and the ratio of their medians."""
+    """Rounds of both kinds in turn; prints the medians and the median ratio of two neighbouring rounds."""
     settings = Settings()
     async with httpx.AsyncClient(base_url=settings.url_of("inventory")) as inventory:
         for number in range(PRODUCTS):
