@@ -40,7 +40,7 @@ bench: venv ## Orders bare and as sagas, side by side, on a running local stack 
 	$(BIN)/python bench/sagas.py $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
-mutate: ready ## Take each remedy against a hazard out in turn, and see its test fail (ARGS="tombstone" for some)
+mutate: ready ## Take each remedy against a hazard out of the code in turn, and see its test fail (ARGS="tombstone" for some)
 	$(BIN)/python -m tests.mutation $(ARGS)
 lint: venv ## ruff: mistakes and layout
 	$(BIN)/python -m ruff check .
@@ -74,11 +74,13 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
-.PHONY: manifests verify-manifests verify-bundle verify-changed cluster-test
+.PHONY: manifests docs verify-manifests verify-bundle verify-changed cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.release.render
 	$(BIN)/python -m dev.release.argocd
 	$(BIN)/python -m dev.release.olm
+docs: venv ## Write the docs that are made from the code: run it after a change of a setting or of a mutant
+	$(BIN)/python -m tests.mutation.document
 verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter and promtool (which are built once: minutes)
 	nice $(BIN)/python -m dev.release.judges.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)

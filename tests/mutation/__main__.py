@@ -1,7 +1,7 @@
-"""`python -m tests.mutation [WORD …]`: see every test pass, then take each remedy out in turn and see its test fail.
+"""`python -m tests.mutation [WORD …]`: see every test pass, then make each mutant in turn and see its test fail.
 
 Works on copies of the tracked files, so the checkout is not touched; two side by side, since half of the time is
-spent waiting. With words: only remedies whose name has one.
+spent waiting. With words: only mutants whose name has one.
 """
 
 import os
@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.mutation.remedies import REMEDIES, Remedy
+from tests.mutation.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS_FAILED = 1  # pytest's exit status; everything else means that the test did not run
@@ -32,19 +32,19 @@ def copy_of_the_tree(folder: Path) -> None:
             target.write_bytes(source.read_bytes())
 
 
-def run(tests: list[str], remedy: Remedy | None, limit: float) -> tuple[int | None, str]:
-    """pytest's exit status on a copy without `remedy`, None if it did not end in time (seconds), and what it said."""
+def run(tests: list[str], mutant: Mutant | None, limit: float) -> tuple[int | None, str]:
+    """pytest's exit status on a copy with `mutant`, None if it did not end in time (seconds), and what it said."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy_of_the_tree(folder)
-        if remedy is not None:
-            path = folder / remedy.file
+        if mutant is not None:
+            path = folder / mutant.file
             text = path.read_text()
-            if text.count(remedy.old) != 1:
-                return None, f"{remedy.file} doesn't have exactly one {remedy.old!r}: bring tests/mutation up to date"
-            path.write_text(text.replace(remedy.old, remedy.new))
+            if text.count(mutant.old) != 1:
+                return None, f"{mutant.file} doesn't have exactly one {mutant.old!r}: bring tests/mutation up to date"
+            path.write_text(text.replace(mutant.old, mutant.new))
         env = {**os.environ, "PYTHONPATH": f"{folder}:{folder / 'operator'}"}
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", *(["-x"] if remedy else []), *tests]
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", *(["-x"] if mutant else []), *tests]
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -64,32 +64,32 @@ def run(tests: list[str], remedy: Remedy | None, limit: float) -> tuple[int | No
 
 
 def is_noticed(status: int | None, output: str) -> bool:
-    """A test has failed. One that could not even be set up (ERROR), or did not end, shows nothing about the remedy."""
+    """A test has failed. One that could not even be set up (ERROR), or did not end, shows nothing about the mutant."""
     return status == TESTS_FAILED and "\nFAILED " in output
 
 
-def judge(remedy: Remedy) -> bool:
-    """Take it out, run its test, say what came of it."""
+def is_killed(mutant: Mutant) -> bool:
+    """Make it, run its test, print and return whether the test failed."""
     started = time.monotonic()
-    status, output = run([remedy.test], remedy, TIME_LIMIT)
+    status, output = run([mutant.test], mutant, TIME_LIMIT)
     noticed = is_noticed(status, output)
     verdict = "noticed  " if noticed else "UNNOTICED"
-    text = f"{verdict} {time.monotonic() - started:5.0f} s  hazard {remedy.hazard or '-':>2}  without: {remedy.name}"
-    print(text if noticed else f"{text}\n    {remedy.test}\n{output[-1500:]}", flush=True)
+    text = f"{verdict} {time.monotonic() - started:5.0f} s  hazard {mutant.hazard or '-':>2}  without: {mutant.name}"
+    print(text if noticed else f"{text}\n    {mutant.test}\n{output[-1500:]}", flush=True)
     return noticed
 
 
 def main(words: list[str]) -> int:
-    """Exit status 0 if every test passes and every remedy is missed by its test, 1 otherwise."""
-    chosen = [remedy for remedy in REMEDIES if not words or any(word in remedy.name for word in words)]
+    """Exit status 0 if every test passes and every mutant is noticed by its test, 1 otherwise."""
+    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
     started = time.monotonic()
-    status, output = run(sorted({remedy.test for remedy in chosen}), None, TIME_LIMIT_OF_ALL)
-    print(f"with every remedy in its place: {output.strip().rsplit(chr(10), 1)[-1]}", flush=True)
+    status, output = run(sorted({mutant.test for mutant in chosen}), None, TIME_LIMIT_OF_ALL)
+    print(f"without any mutant: {output.strip().rsplit(chr(10), 1)[-1]}", flush=True)
     if status != 0:
         print(output)
         return 1
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        noticed = sum(pool.map(judge, chosen))
+        noticed = sum(pool.map(is_killed, chosen))
     print(f"{noticed} passed, {len(chosen) - noticed} failed in {time.monotonic() - started:.0f} s")
     return 0 if noticed == len(chosen) else 1
 

@@ -1,9 +1,9 @@
 """What the pure decisions of the operator keep."""
 
-from tests.mutation.remedies.remedy import OPERATOR, Remedy
+from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 DECISIONS = (
-    Remedy(
+    Mutant(
         "a rollback undoes every step, also those that nobody remembers",
         5,
         f"{OPERATOR}/process/saga.py",
@@ -11,7 +11,7 @@ DECISIONS = (
         "return record.compensation.completion is not None or record.attempts == 0 or refused_for_business(record)",
         "tests/operator/test_answers.py::test_a_refusal_rolls_back_through_the_door_and_in_reverse",
     ),
-    Remedy(
+    Mutant(
         "nothing is undone before the door has answered",
         6,
         f"{OPERATOR}/process/decide.py",
@@ -19,7 +19,7 @@ DECISIONS = (
         "if False and not saga.door_closed:\n        return _undo_first_due(saga, [PIVOT], now)",
         "tests/operator/test_answers.py::test_a_refusal_rolls_back_through_the_door_and_in_reverse",
     ),
-    Remedy(
+    Mutant(
         "the decision to roll back is recorded before the first undo",
         7,
         f"{OPERATOR}/process/decide.py",
@@ -27,7 +27,7 @@ DECISIONS = (
         "return False",
         "tests/operator/test_hazards.py::test_nothing_is_undone_before_the_decision_is_recorded",
     ),
-    Remedy(
+    Mutant(
         "a compensation has a budget, and then a person is told",
         9,
         f"{OPERATOR}/process/rollback.py",
@@ -35,7 +35,7 @@ DECISIONS = (
         "COMPENSATION_ATTEMPTS: Final = 20_000",
         "tests/operator/test_wishes.py::test_a_stuck_refund_fails_the_saga_until_a_person_intervenes",
     ),
-    Remedy(
+    Mutant(
         "a tombstone is no refusal that holds nothing",
         5,
         f"{OPERATOR}/process/saga.py",
@@ -43,7 +43,7 @@ DECISIONS = (
         "return record.state is StepState.REFUSED",
         "tests/unit/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
     ),
-    Remedy(
+    Mutant(
         "an order that was refused is closed all the same",
         5,
         f"{OPERATOR}/process/saga.py",
@@ -51,7 +51,7 @@ DECISIONS = (
         "refused_for_business(record)",
         "tests/unit/test_saga_rollback.py::test_a_refused_order_is_closed_all_the_same",
     ),
-    Remedy(
+    Mutant(
         "the order is undone last of all",
         5,
         f"{OPERATOR}/process/decide.py",
@@ -59,7 +59,7 @@ DECISIONS = (
         "open_steps := [step for step in (*BACKWARD, FIRST) if",
         "tests/unit/test_saga_rollback.py::test_one_that_is_stuck_does_not_hold_up_the_others",
     ),
-    Remedy(
+    Mutant(
         "a do result never overwrites an undo result",
         3,
         f"{OPERATOR}/process/forward.py",
@@ -67,7 +67,7 @@ DECISIONS = (
         "if record.state is StepState.SUCCEEDED:",
         "tests/unit/test_saga_forward.py::test_a_do_result_never_overwrites_an_undo_result",
     ),
-    Remedy(
+    Mutant(
         "no cancel, deadline or deletion rolls back a confirmed order",
         6,
         f"{OPERATOR}/process/evolve.py",
@@ -75,7 +75,7 @@ DECISIONS = (
         "if saga.failure is None:",
         "tests/unit/test_saga_rollback.py::test_nothing_rolls_back_a_confirmed_order",
     ),
-    Remedy(
+    Mutant(
         "no refusal rolls back a confirmed order",
         6,
         f"{OPERATOR}/process/forward.py",
@@ -83,7 +83,7 @@ DECISIONS = (
         "if False:",
         "tests/unit/test_saga_turns_round.py::test_a_refusal_after_turning_round_is_asked_again_and_seen",
     ),
-    Remedy(
+    Mutant(
         "no spent budget rolls back a confirmed order",
         6,
         f"{OPERATOR}/process/forward.py",
@@ -91,7 +91,7 @@ DECISIONS = (
         "for_ever = step.kind is Kind.RETRIABLE",
         "tests/unit/test_saga_turns_round.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_turned_round",
     ),
-    Remedy(
+    Mutant(
         "a shut door does not open again",
         6,
         f"{OPERATOR}/process/rollback.py",
@@ -99,7 +99,7 @@ DECISIONS = (
         "if saga.failure is None:",
         "tests/unit/test_saga_turns_round.py::test_a_shut_door_does_not_open_again",
     ),
-    Remedy(
+    Mutant(
         "a door that was closed before ends it without an undo",
         6,
         f"{OPERATOR}/process/rollback.py",
@@ -107,7 +107,7 @@ DECISIONS = (
         "if False:",
         "tests/unit/test_saga_rollback.py::test_a_door_that_was_closed_before_ends_it_at_once",
     ),
-    Remedy(
+    Mutant(
         "an intervention is recorded before it is acted upon",
         7,
         f"{OPERATOR}/process/decide.py",
@@ -115,7 +115,7 @@ DECISIONS = (
         "return False\n",
         "tests/unit/test_saga_rollback.py::test_an_intervention_is_recorded_before_it_is_acted_upon",
     ),
-    Remedy(
+    Mutant(
         "no answer changes a finished saga",
         8,
         f"{OPERATOR}/process/evolve.py",
@@ -123,7 +123,7 @@ DECISIONS = (
         "if False:",
         "tests/unit/test_saga_forward.py::test_no_answer_changes_a_finished_saga",
     ),
-    Remedy(
+    Mutant(
         "an undo that waits doesn't hold up the others",
         9,
         f"{OPERATOR}/process/decide.py",
@@ -131,7 +131,7 @@ DECISIONS = (
         "for step in open_steps[:1]:\n",
         "tests/unit/test_saga_rollback.py::test_one_that_waits_does_not_hold_up_the_others",
     ),
-    Remedy(
+    Mutant(
         "the door is asked without limit",
         9,
         f"{OPERATOR}/process/rollback.py",
@@ -139,7 +139,7 @@ DECISIONS = (
         "if undo.attempts >=",
         "tests/unit/test_saga_rollback.py::test_the_door_is_asked_without_limit",
     ),
-    Remedy(
+    Mutant(
         "an undo in progress has a limit",
         9,
         f"{OPERATOR}/process/rollback.py",
@@ -147,7 +147,7 @@ DECISIONS = (
         "False",
         "tests/unit/test_saga_rollback.py::test_an_undo_in_progress_costs_no_budget_but_has_a_limit",
     ),
-    Remedy(
+    Mutant(
         "a rollback is not suspended",
         9,
         f"{OPERATOR}/process/evolve.py",
@@ -155,7 +155,7 @@ DECISIONS = (
         "event.desired is Desired.SUSPENDED and not",
         "tests/unit/test_saga_wishes.py::test_a_rollback_is_not_suspended",
     ),
-    Remedy(
+    Mutant(
         "each intervention acts once",
         9,
         f"{OPERATOR}/process/interventions.py",
@@ -163,7 +163,7 @@ DECISIONS = (
         "if wish is None:",
         "tests/unit/test_saga_wishes.py::test_each_intervention_acts_once",
     ),
-    Remedy(
+    Mutant(
         "the door and the order are never marked by hand",
         9,
         f"{OPERATOR}/process/interventions.py",
@@ -171,7 +171,7 @@ DECISIONS = (
         "if is_stuck(record):",
         "tests/unit/test_saga_wishes.py::test_the_door_and_the_order_are_never_marked_by_hand",
     ),
-    Remedy(
+    Mutant(
         "only what is stuck can be marked by hand",
         9,
         f"{OPERATOR}/process/interventions.py",
@@ -179,7 +179,7 @@ DECISIONS = (
         "if BY_NAME[record.name] in BACKWARD:",
         "tests/unit/test_saga_wishes.py::test_nothing_but_a_stuck_undo_can_be_marked_and_no_step_before_the_pivot_skipped",
     ),
-    Remedy(
+    Mutant(
         "nothing is skipped before the pivot",
         9,
         f"{OPERATOR}/process/interventions.py",
@@ -187,7 +187,7 @@ DECISIONS = (
         '"Skip" if',
         "tests/unit/test_saga_wishes.py::test_skip_is_for_after_the_pivot",
     ),
-    Remedy(
+    Mutant(
         "a deletion rolls back before it goes",
         10,
         f"{OPERATOR}/process/evolve.py",
@@ -195,7 +195,7 @@ DECISIONS = (
         "if False:\n",
         "tests/operator/test_wishes.py::test_a_deletion_at_any_step_compensates_before_it_goes",
     ),
-    Remedy(
+    Mutant(
         "a deletion overrides a pause",
         10,
         f"{OPERATOR}/process/evolve.py",
@@ -203,7 +203,7 @@ DECISIONS = (
         "saga.failure is None\n",
         "tests/unit/test_saga_wishes.py::test_a_cancel_or_a_deletion_overrides_a_pause",
     ),
-    Remedy(
+    Mutant(
         "the deadline's clock stands still in a pause",
         0,
         f"{OPERATOR}/process/saga.py",
@@ -211,7 +211,7 @@ DECISIONS = (
         "self.order.deadline_seconds",
         "tests/unit/test_saga_wishes.py::test_the_deadlines_clock_stands_still",
     ),
-    Remedy(
+    Mutant(
         "a step that gets no answer is given up",
         0,
         f"{OPERATOR}/process/forward.py",
@@ -219,7 +219,7 @@ DECISIONS = (
         "True",
         "tests/operator/test_answers.py::test_a_spent_budget_is_unknown_and_undone",
     ),
-    Remedy(
+    Mutant(
         "nothing that comes late changes the decision to roll back",
         9,
         f"{OPERATOR}/process/rollback.py",
@@ -227,7 +227,7 @@ DECISIONS = (
         "steps = tuple(",
         "tests/unit/test_saga_rollback.py::test_a_refusal_that_comes_late_does_not_change_the_decision",
     ),
-    Remedy(
+    Mutant(
         "a saga that turns round calls again what has not succeeded",
         6,
         f"{OPERATOR}/process/rollback.py",
@@ -235,7 +235,7 @@ DECISIONS = (
         "elif False:",
         "tests/unit/test_saga_turns_round.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
     ),
-    Remedy(
+    Mutant(
         "an order that stands is undone, whoever says that it is another's",
         5,
         f"{OPERATOR}/process/evolve.py",

@@ -1,9 +1,9 @@
 """What the operator's engine, records, Lease and sweep keep."""
 
-from tests.mutation.remedies.remedy import OPERATOR, Remedy
+from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 ENGINE = (
-    Remedy(
+    Mutant(
         "no answer is asked again, not taken for a no",
         4,
         f"{OPERATOR}/engine/participants.py",
@@ -11,7 +11,7 @@ ENGINE = (
         'return Refused(step=step.name, started=call.started, at=self._now(), reason="Lost", message=what)',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
     ),
-    Remedy(
+    Mutant(
         "a status write is conditional on the version it was decided on",
         7,
         f"{OPERATOR}/engine/recorder.py",
@@ -19,7 +19,7 @@ ENGINE = (
         'body = {"status": patch}',
         "tests/operator/test_hazards.py::test_a_stale_orchestrator_does_not_overwrite_a_decision",
     ),
-    Remedy(
+    Mutant(
         "events older than the last version of a finished saga are dropped",
         8,
         f"{OPERATOR}/engine/engine.py",
@@ -27,7 +27,7 @@ ENGINE = (
         "if False and known is not None:",
         "tests/operator/test_hazards.py::test_a_finished_saga_is_not_run_again_by_a_stale_event",
     ),
-    Remedy(
+    Mutant(
         "our finalizer is there before the first effect",
         10,
         f"{OPERATOR}/engine/worker.py",
@@ -35,7 +35,7 @@ ENGINE = (
         "await asyncio.sleep(0)",
         "tests/operator/test_answers.py::test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect",
     ),
-    Remedy(
+    Mutant(
         "an operator whose watch has ended with an error begins again",
         0,
         f"{OPERATOR}/__main__.py",
@@ -43,7 +43,7 @@ ENGINE = (
         "except ZeroDivisionError as error:",
         "tests/operator/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
     ),
-    Remedy(
+    Mutant(
         "an API server that is overloaded says how long to wait",
         0,
         f"{OPERATOR}/engine/engine.py",
@@ -51,7 +51,7 @@ ENGINE = (
         "await asyncio.sleep(seconds)",
         "tests/operator/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
     ),
-    Remedy(
+    Mutant(
         "the sweep takes up what a silent watch didn't tell of",
         0,
         f"{OPERATOR}/engine/resync.py",
@@ -59,7 +59,7 @@ ENGINE = (
         "await asyncio.sleep(0)",
         "tests/operator/test_api_weather.py::test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting",
     ),
-    Remedy(
+    Mutant(
         "an operator goes on without a Lease in a namespace where none can be made any more",
         10,
         f"{OPERATOR}/lease.py",
@@ -67,7 +67,7 @@ ENGINE = (
         "pass",
         "tests/operator/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
     ),
-    Remedy(
+    Mutant(
         "the sweep takes up what no event told of",
         12,
         f"{OPERATOR}/engine/resync.py",
@@ -75,7 +75,7 @@ ENGINE = (
         "await asyncio.sleep(0)",
         "tests/operator/test_hazards.py::test_the_sweep_takes_up_a_saga_whose_event_was_lost",
     ),
-    Remedy(
+    Mutant(
         "the sweep clears finalizers that a crash left behind",
         12,
         f"{OPERATOR}/engine/resync.py",
@@ -83,7 +83,7 @@ ENGINE = (
         "pass",
         "tests/operator/test_hazards.py::test_the_sweep_clears_a_finalizer_that_a_crash_left_behind",
     ),
-    Remedy(
+    Mutant(
         "a participant that is down costs its sagas no budget",
         0,
         f"{OPERATOR}/engine/breaker.py",
@@ -91,7 +91,7 @@ ENGINE = (
         "SAGAS_TO_OPEN: Final = 5_000",
         "tests/operator/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",
     ),
-    Remedy(
+    Mutant(
         "an id of another order ends without any undo",
         1,
         f"{OPERATOR}/engine/participants.py",
@@ -99,7 +99,7 @@ ENGINE = (
         "if False:",
         "tests/operator/test_answers.py::test_another_orders_id_ends_without_any_undo",
     ),
-    Remedy(
+    Mutant(
         "who comes to the door too late turns round",
         6,
         f"{OPERATOR}/engine/participants.py",
@@ -107,7 +107,7 @@ ENGINE = (
         "if False:",
         "tests/operator/test_answers.py::test_the_saga_turns_round_when_the_door_says_confirmed",
     ),
-    Remedy(
+    Mutant(
         "nothing is called unless the Lease is surely held",
         7,
         f"{OPERATOR}/engine/engine.py",
@@ -115,7 +115,7 @@ ENGINE = (
         "await asyncio.sleep(0)",
         "tests/operator/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
     ),
-    Remedy(
+    Mutant(
         "who has lost the Lease stops at once",
         7,
         f"{OPERATOR}/lease.py",
@@ -123,7 +123,7 @@ ENGINE = (
         "return",
         "tests/operator/test_crashes.py::test_a_paused_leader_that_wakes_up_calls_nobody",
     ),
-    Remedy(
+    Mutant(
         "a stale epoch is raised while the Lease is ours",
         7,
         f"{OPERATOR}/engine/worker.py",
@@ -131,7 +131,7 @@ ENGINE = (
         "await asyncio.sleep(0.1)",
         "tests/operator/test_answers.py::test_a_stale_epoch_is_raised_while_the_lease_is_ours",
     ),
-    Remedy(
+    Mutant(
         "who loses the race for a record goes on from the winner's",
         7,
         f"{OPERATOR}/engine/recorder.py",
@@ -139,7 +139,7 @@ ENGINE = (
         "if False:",
         "tests/operator/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
     ),
-    Remedy(
+    Mutant(
         "a list that shows a finished saga live means a restored etcd",
         8,
         f"{OPERATOR}/engine/engine.py",
@@ -147,7 +147,7 @@ ENGINE = (
         "if True:",
         "tests/operator/test_hazards.py::test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live",
     ),
-    Remedy(
+    Mutant(
         "a finalizer stays until the saga is Completed or Compensated",
         9,
         f"{OPERATOR}/engine/engine.py",
@@ -155,7 +155,7 @@ ENGINE = (
         'finished = (resource.get("status") or {}).get("phase") in {*FINISHED, "Failed"}\n',
         "tests/operator/test_hazards.py::test_a_failed_saga_keeps_its_finalizer",
     ),
-    Remedy(
+    Mutant(
         "what is going already without our finalizer is never started",
         10,
         f"{OPERATOR}/engine/engine.py",
@@ -163,7 +163,7 @@ ENGINE = (
         "if False and FINALIZER not in",
         "tests/operator/test_hazards.py::test_a_resource_that_is_already_going_without_our_finalizer_is_never_started",
     ),
-    Remedy(
+    Mutant(
         "leaving the selector is not a deletion",
         10,
         f"{OPERATOR}/engine/engine.py",
@@ -171,7 +171,7 @@ ENGINE = (
         "if False:",
         "tests/operator/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
     ),
-    Remedy(
+    Mutant(
         "a saga's story is archived before its time to live ends it",
         12,
         f"{OPERATOR}/engine/resync.py",
@@ -179,7 +179,7 @@ ENGINE = (
         "await asyncio.sleep(0)",
         "tests/operator/test_wishes.py::test_time_to_live_removes_finished_sagas_only",
     ),
-    Remedy(
+    Mutant(
         "a deletion names the object and the version",
         12,
         "common/kube/client.py",
@@ -187,7 +187,7 @@ ENGINE = (
         "preconditions: dict[str, str | None] = {}",
         "tests/contract/test_kube_client.py::test_what_is_created_can_be_read_patched_and_deleted",
     ),
-    Remedy(
+    Mutant(
         "a Lease that is not renewed can be taken",
         0,
         f"{OPERATOR}/lease.py",
@@ -195,7 +195,7 @@ ENGINE = (
         'in ("", self._identity):',
         "tests/operator/test_crashes.py::test_a_killed_operator_is_replaced_within_15_seconds_and_nothing_is_lost",
     ),
-    Remedy(
+    Mutant(
         "a Lease is let go in a clean stop",
         0,
         f"{OPERATOR}/lease.py",
@@ -203,7 +203,7 @@ ENGINE = (
         'spec = {**lease["spec"]}',
         "tests/operator/test_crashes.py::test_a_clean_stop_hands_over_within_2_seconds",
     ),
-    Remedy(
+    Mutant(
         "every attempt has the key of the first",
         1,
         f"{OPERATOR}/engine/participants.py",
@@ -211,7 +211,7 @@ ENGINE = (
         '= f"{idempotency_key(step, undo=undo, order=saga.order)}/{saga[step.name].attempts}"',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
     ),
-    Remedy(
+    Mutant(
         "a Lease that was deleted does not lower the epoch",
         7,
         f"{OPERATOR}/lease.py",

@@ -1,9 +1,9 @@
 """What the API server keeps: the rules of the resource definition."""
 
-from tests.mutation.remedies.remedy import Remedy
+from tests.mutation.mutants.mutant import Mutant
 
 RESOURCE = (
-    Remedy(
+    Mutant(
         "one order, one resource, one id",
         1,
         "crds/ordersaga.yaml",
@@ -11,7 +11,7 @@ RESOURCE = (
         "- rule: self.metadata.name != ''",
         "tests/crd/test_refused_orders.py::test_it_is_refused_with_a_message_that_says_why",
     ),
-    Remedy(
+    Mutant(
         "an order is immutable",
         1,
         "crds/ordersaga.yaml",
@@ -19,7 +19,7 @@ RESOURCE = (
         "&& self.payment",
         "tests/crd/test_refused_changes.py::test_a_change_of_spec_is_refused",
     ),
-    Remedy(
+    Mutant(
         "a cancelled order stays cancelled",
         6,
         "crds/ordersaga.yaml",
@@ -27,7 +27,7 @@ RESOURCE = (
         "- rule: self.state == self.state",
         "tests/crd/test_refused_changes.py::test_a_manifest_without_state_does_not_take_a_cancel_back",
     ),
-    Remedy(
+    Mutant(
         "the spec of a finished saga can't change",
         8,
         "crds/ordersaga.yaml",
@@ -35,7 +35,7 @@ RESOURCE = (
         "|| true",
         "tests/crd/test_refused_changes.py::test_it_is_too_late_to_change_a_finished_saga",
     ),
-    Remedy(
+    Mutant(
         "the status of a finished saga can't change",
         8,
         "crds/ordersaga.yaml",
@@ -43,7 +43,7 @@ RESOURCE = (
         "|| true",
         "tests/crd/test_refused_changes.py::test_a_status_is_refused",
     ),
-    Remedy(
+    Mutant(
         "only a stuck effect can be marked by hand",
         9,
         "crds/ordersaga.yaml",
@@ -51,7 +51,7 @@ RESOURCE = (
         "- rule: self.action != ''",
         "tests/crd/test_refused_orders.py::test_it_is_refused_with_a_message_that_says_why",
     ),
-    Remedy(
+    Mutant(
         "a changed intervention needs a new id",
         9,
         "crds/ordersaga.yaml",

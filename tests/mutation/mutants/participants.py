@@ -1,11 +1,11 @@
 """What the services and `common/` keep: replays, tombstones, claims, the order document, stock."""
 
-from tests.mutation.remedies.remedy import Remedy
+from tests.mutation.mutants.mutant import Mutant
 
 RESERVATIONS = "services/inventory/tests/test_reservations.py"
 
 PARTICIPANTS = (
-    Remedy(
+    Mutant(
         "a repeated call replays its stored answer",
         1,
         "common/barrier/rules.py",
@@ -13,7 +13,7 @@ PARTICIPANTS = (
         "if False and operation is not None:\n        return with_epoch(",
         f"{RESERVATIONS}::test_a_reserve_sent_many_times_at_once_reserves_once",
     ),
-    Remedy(
+    Mutant(
         "an undo leaves a tombstone, also when it found nothing",
         2,
         "common/barrier/rules.py",
@@ -21,7 +21,7 @@ PARTICIPANTS = (
         "return answered(call, state, undone(",
         f"{RESERVATIONS}::test_a_late_reserve_meets_the_tombstone",
     ),
-    Remedy(
+    Mutant(
         "a late do meets the tombstone",
         3,
         "common/barrier/rules.py",
@@ -29,7 +29,7 @@ PARTICIPANTS = (
         "if False and forward and state.tombstone:",
         f"{RESERVATIONS}::test_a_reserve_that_was_released_doesnt_come_back",
     ),
-    Remedy(
+    Mutant(
         "every write is conditional on the version it was decided on",
         3,
         "common/barrier/barrier.py",
@@ -37,7 +37,7 @@ PARTICIPANTS = (
         'where = {"_id": document_id}',
         "services/order/tests/test_steps.py::test_confirm_and_reject_at_once_have_one_winner",
     ),
-    Remedy(
+    Mutant(
         "a participant refuses the epoch of a former holder of the Lease",
         7,
         "common/barrier/rules.py",
@@ -45,7 +45,7 @@ PARTICIPANTS = (
         "if False and call.epoch is not None:",
         "services/order/tests/test_steps.py::test_an_older_epoch_is_stale_and_changes_nothing",
     ),
-    Remedy(
+    Mutant(
         "stock moves only if the numbers allow it",
         11,
         "services/inventory/store.py",
@@ -53,7 +53,7 @@ PARTICIPANTS = (
         "",
         "services/inventory/tests/test_products.py::test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow",
     ),
-    Remedy(
+    Mutant(
         "a resource that is applied again meets the answers of the first",
         1,
         "common/barrier/rules.py",
@@ -61,7 +61,7 @@ PARTICIPANTS = (
         "if False and operation is not None:\n        return with_epoch(",
         "tests/e2e/test_orders_in_git.py::test_a_completed_order_that_is_applied_again_is_completed_again_and_charged_once",
     ),
-    Remedy(
+    Mutant(
         "a key with another body is refused",
         1,
         "common/barrier/rules.py",
@@ -69,7 +69,7 @@ PARTICIPANTS = (
         "False:",
         "services/inventory/tests/test_reservations.py::test_the_same_key_with_another_body_is_refused",
     ),
-    Remedy(
+    Mutant(
         "an effect belongs to one namespace's order",
         1,
         "common/barrier/rules.py",
@@ -77,7 +77,7 @@ PARTICIPANTS = (
         "if False:",
         "services/order/tests/test_steps.py::test_another_namespace_cannot_use_the_order",
     ),
-    Remedy(
+    Mutant(
         "an order's content never changes",
         1,
         "services/order/matrix.py",
@@ -85,7 +85,7 @@ PARTICIPANTS = (
         "if True:",
         "services/order/tests/test_steps.py::test_other_content_is_never_the_same_order",
     ),
-    Remedy(
+    Mutant(
         "a fingerprint leaves out what has its default",
         1,
         "common/web/idempotency.py",
@@ -93,7 +93,7 @@ PARTICIPANTS = (
         "exclude_defaults=False",
         "tests/unit/test_idempotency.py::test_a_release_that_adds_an_optional_field_changes_no_fingerprint",
     ),
-    Remedy(
+    Mutant(
         "the provider's own key is the same for whoever takes over",
         1,
         "services/payment/store.py",
@@ -101,7 +101,7 @@ PARTICIPANTS = (
         "key=f\"{document['order_id']}/charge/{BarrierState.of(document).version}\",",
         "tests/contract/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
     ),
-    Remedy(
+    Mutant(
         "a claim keeps others waiting while its lease lasts",
         1,
         "common/barrier/claims.py",
@@ -109,7 +109,7 @@ PARTICIPANTS = (
         "return None",
         "tests/contract/test_crash_between.py::test_while_the_lease_lasts_others_are_told_to_wait",
     ),
-    Remedy(
+    Mutant(
         "an undo during a do leaves its tombstone before it waits",
         2,
         "common/barrier/claims.py",
@@ -117,7 +117,7 @@ PARTICIPANTS = (
         "rules.with_epoch(call, state, busy)",
         "tests/contract/test_crash_between.py::test_an_undo_during_the_do_leaves_its_tombstone_at_once",
     ),
-    Remedy(
+    Mutant(
         "an undo writes its tombstone before it asks outside",
         2,
         "common/barrier/claims.py",
@@ -125,7 +125,7 @@ PARTICIPANTS = (
         "claimed, fields = state.with_operation(UNDO,",
         "services/payment/tests/test_refund.py::test_a_charge_meets_the_tombstone_of_a_refund_that_has_not_succeeded_yet",
     ),
-    Remedy(
+    Mutant(
         "a claim that died is resolved by asking the provider",
         4,
         "common/barrier/claims.py",
@@ -133,7 +133,7 @@ PARTICIPANTS = (
         "if False:  # it died",
         "tests/contract/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
     ),
-    Remedy(
+    Mutant(
         "a provider's lost answer leaves the claim in doubt",
         4,
         "common/barrier/holder.py",
@@ -141,7 +141,7 @@ PARTICIPANTS = (
         "forget=self._forget",
         "services/shipping/tests/test_shipments.py::test_a_booking_whose_answer_got_lost_is_cancelled_too",
     ),
-    Remedy(
+    Mutant(
         "a service is not ready before its indexes exist",
         3,
         "common/web/app.py",
@@ -149,7 +149,7 @@ PARTICIPANTS = (
         "if False:",
         "tests/contract/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
     ),
-    Remedy(
+    Mutant(
         "the door doesn't open a confirmed order",
         6,
         "services/order/matrix.py",
@@ -157,7 +157,7 @@ PARTICIPANTS = (
         '"PENDING": Become("CANCELLING"),\n        "CONFIRMED": Become("CANCELLING"),',
         "services/order/tests/test_clients.py::test_cancel_and_confirm_at_once_agree",
     ),
-    Remedy(
+    Mutant(
         "a higher epoch is kept with whatever is answered",
         7,
         "common/barrier/rules.py",
@@ -165,7 +165,7 @@ PARTICIPANTS = (
         "return answer",
         "tests/unit/test_barrier_rules.py::test_a_higher_epoch_is_raised_with_whatever_is_answered",
     ),
-    Remedy(
+    Mutant(
         "who wants more than there is gets a no",
         11,
         "services/inventory/rules.py",
@@ -173,7 +173,7 @@ PARTICIPANTS = (
         "if False and line.quantity > available:",
         "services/inventory/tests/test_reservations.py::test_the_last_units_are_sold_once",
     ),
-    Remedy(
+    Mutant(
         "a restarted service settles what its provider has accepted",
         12,
         "services/payment/store.py",
@@ -181,7 +181,7 @@ PARTICIPANTS = (
         "waiting: list[str] = []",
         "services/payment/tests/test_settlement.py::test_a_restarted_service_settles_by_itself",
     ),
-    Remedy(
+    Mutant(
         "a closed door does not let a confirmation in",
         6,
         "services/order/matrix.py",

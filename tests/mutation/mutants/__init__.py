@@ -1,0 +1,11 @@
+"""Every mutant: what it takes out of the code, and the test that must notice."""
+
+from tests.mutation.mutants.decisions import DECISIONS
+from tests.mutation.mutants.engine import ENGINE
+from tests.mutation.mutants.mutant import OUTAGE, Mutant
+from tests.mutation.mutants.participants import PARTICIPANTS
+from tests.mutation.mutants.resource import RESOURCE
+
+__all__ = ["MUTANTS", "OUTAGE", "Mutant"]
+
+MUTANTS = (*PARTICIPANTS, *DECISIONS, *ENGINE, *RESOURCE)
