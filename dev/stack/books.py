@@ -7,12 +7,12 @@ is then checked, too.
 from collections import Counter
 from collections.abc import Mapping
 
-from common.services import SERVICES
 from ordersaga.audit.auditor import stock_findings
-from ordersaga.audit.books import findings_of
-from ordersaga.audit.databases import Databases
-from ordersaga.audit.fate import Ending, Fate
-from ordersaga.audit.records import Kind, Papers
+from ordersaga.audit.rules.check import findings_of
+from ordersaga.audit.rules.outcome import Ending, Fate
+from ordersaga.audit.rules.records import Kind, Papers
+from ordersaga.audit.sources.databases import Databases
+from ordersaga.settings import SERVICES
 
 NAMESPACE = "shop"
 FATES = {"Completed": Fate.ALL, "Compensated": Fate.NOTHING}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from ordersaga.audit.records import Kind, Papers
+from ordersaga.audit.rules.records import Kind, Papers
 
 Records = dict[Kind, list[dict[str, Any]]]
 Change = Callable[[Records], object]

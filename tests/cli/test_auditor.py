@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ordersaga.audit.auditor import Auditor
-from ordersaga.audit.findings import Finding, Judgement, Verdict
-from ordersaga.audit.records import LEDGERS, Document, Kind
 from ordersaga.audit.report import Json, Report, Summary, Table
 from ordersaga.audit.restore import manifest_of
-from ordersaga.audit.streams import Keyed
+from ordersaga.audit.rules.findings import Finding, Judgement, Verdict
+from ordersaga.audit.rules.records import LEDGERS, Document, Kind
+from ordersaga.audit.rules.streams import Keyed
 from tests.cli.orders import COMPENSATED, COMPLETED, ID, Records, papers, put, saga, step, story
 
 RUNNING = dict(papers(COMPLETED, saga("Running"), put(Kind.ORDER, status="PENDING")).records)

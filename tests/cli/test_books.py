@@ -2,10 +2,10 @@
 
 import pytest
 
-from ordersaga.audit.books import judge
-from ordersaga.audit.findings import Verdict
-from ordersaga.audit.records import Kind
-from ordersaga.audit.stock import stock
+from ordersaga.audit.rules.check import judge
+from ordersaga.audit.rules.findings import Verdict
+from ordersaga.audit.rules.records import Kind
+from ordersaga.audit.rules.stock import stock
 from tests.cli.orders import COMPENSATED, COMPLETED, Change, Records, add, lose, papers, put, saga, step, story
 
 BALANCED: list[tuple[str, Records, list[Change]]] = [

@@ -16,7 +16,7 @@ import yaml
 
 from ordersaga.audit.restore import write_manifest
 from ordersaga.cli import main
-from ordersaga.conformance.bodies import BadBodyError, body_of, other_than, template
+from ordersaga.conformance.templates import BadBodyError, body_of, other_than, template
 from ordersaga.phases import Phase
 from tests.cli.broken import build
 

@@ -3,11 +3,11 @@
 import httpx
 import pytest
 
-from ordersaga.conformance.bodies import body_of
-from ordersaga.conformance.kit import CLAIMS, Outcome, Result, try_all
 from ordersaga.conformance.observers import ledger_at, live_at
+from ordersaga.conformance.promises import CLAIMS, Outcome, Result, try_all
 from ordersaga.conformance.report import told
 from ordersaga.conformance.subject import Route, Subject
+from ordersaga.conformance.templates import body_of
 from tests.cli.broken import build
 
 MISTAKES: list[tuple[str, str]] = [

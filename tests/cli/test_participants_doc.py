@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from common.settings import ServiceSettings
-from ordersaga.conformance.bodies import body_of
-from ordersaga.conformance.kit import CLAIMS, Outcome, try_all
 from ordersaga.conformance.observers import live_at
+from ordersaga.conformance.promises import CLAIMS, Outcome, try_all
 from ordersaga.conformance.report import told
 from ordersaga.conformance.subject import Route, Subject
+from ordersaga.conformance.templates import body_of
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "participants.md").read_text()
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordersaga.audit.records import Kind
-from ordersaga.audit.streams import Keyed, NotSortedError, as_messages_are, joined, order_id_of
+from ordersaga.audit.rules.records import Kind
+from ordersaga.audit.rules.streams import Keyed, NotSortedError, as_messages_are, joined, order_id_of
 
 # Few letters, so that ids begin with each other; among them some that sort around those of "-order_confirmed".
 ORDER_IDS = st.lists(st.from_regex(r"[a-][-ao0-9r]{0,4}", fullmatch=True), unique=True)

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from ordersaga.conformance.claims import Claim
-from ordersaga.conformance.kit import CLAIMS, Outcome, try_claim
+from ordersaga.conformance.promises import CLAIMS, Outcome, try_claim
 from ordersaga.conformance.report import told
 from ordersaga.conformance.trial import Trial
 from tests.contract.conftest import Stage

@@ -8,11 +8,11 @@ finished saga has done is in the databases before its resource says so.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from ordersaga.audit.books import judge
-from ordersaga.audit.findings import Finding, Judgement
-from ordersaga.audit.records import Document, Kind, Papers
-from ordersaga.audit.stock import stock
-from ordersaga.audit.streams import Keyed, joined, order_id_of
+from ordersaga.audit.rules.check import judge
+from ordersaga.audit.rules.findings import Finding, Judgement
+from ordersaga.audit.rules.records import Document, Kind, Papers
+from ordersaga.audit.rules.stock import stock
+from ordersaga.audit.rules.streams import Keyed, joined, order_id_of
 
 SECOND_LOOKS = 200
 """Orders that are looked at again together."""

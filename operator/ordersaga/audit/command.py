@@ -9,15 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common.kube import KubeError
-from common.services import SERVICES
 from ordersaga.audit.auditor import Auditor, Records
-from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import LEDGERS, Document
 from ordersaga.audit.report import Json, Report, Summary, Table
-from ordersaga.audit.resources import Resources
 from ordersaga.audit.restore import write_manifest
-from ordersaga.audit.services import Services
-from ordersaga.settings import Settings
+from ordersaga.audit.rules.errors import CannotLookError
+from ordersaga.audit.rules.records import LEDGERS, Document
+from ordersaga.audit.sources.resources import Resources
+from ordersaga.audit.sources.services import Services
+from ordersaga.settings import SERVICES, Settings
 
 BALANCED, FINDINGS, BLIND = 0, 1, 2
 
@@ -120,7 +119,7 @@ def _records(
             raise CannotLookError("--restore needs --via databases: over REST an order doesn't show all of its content")
         return opened.enter_context(Services(settings.service_urls)), lambda order_id: None
     try:
-        from ordersaga.audit.databases import Databases  # noqa: PLC0415 - the driver is an extra
+        from ordersaga.audit.sources.databases import Databases  # noqa: PLC0415 - the driver is an extra
     except ImportError as error:
         raise CannotLookError(
             f"there is no MongoDB driver here ({error}): pip install 'ordersaga[services]', or use --via services"

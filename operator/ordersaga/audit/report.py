@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from ordersaga.audit.findings import Finding, Judgement, Verdict
+from ordersaga.audit.rules.findings import Finding, Judgement, Verdict
 
 
 class Summary:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.kube import API_VERSION, KIND
-from common.order_spec import spec_of
-from ordersaga.audit.records import Document
+from ordersaga.audit.rules.records import Document
 
 
 def manifest_of(order: Document, namespace: str) -> dict[str, Any]:
@@ -19,7 +18,22 @@ def manifest_of(order: Document, namespace: str) -> dict[str, Any]:
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": order["order_id"], "namespace": namespace},
-        "spec": spec_of(order),
+        "spec": {
+            "orderID": order["order_id"],
+            "customerID": order["customer_id"],
+            "currency": order["currency"],
+            "items": [
+                {
+                    "productID": line["product_id"],
+                    "quantity": line["quantity"],
+                    "unitPriceMinor": line["unit_price_minor"],
+                }
+                for line in order["items"]
+            ],
+            "payment": {"methodRef": order["payment"]["method_ref"]},
+            "shipTo": {"addressRef": order["ship_to"]["address_ref"]},
+            "notify": {"contactRef": order["notify"]["contact_ref"]},
+        },
     }
 
 

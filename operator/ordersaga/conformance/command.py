@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack
 
 import httpx
 
-from ordersaga.conformance.bodies import BadBodyError, body_of, other_than, template
-from ordersaga.conformance.kit import CLAIMS, Outcome, Result, try_all
 from ordersaga.conformance.observers import ledger_at, live_at
+from ordersaga.conformance.promises import CLAIMS, Outcome, Result, try_all
 from ordersaga.conformance.report import print_end, print_json, told
 from ordersaga.conformance.subject import Body, Route, Subject
+from ordersaga.conformance.templates import BadBodyError, body_of, other_than, template
 from ordersaga.conformance.trial import Trial, new_run
 from ordersaga.settings import Settings
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import httpx
 
-from ordersaga.conformance.bodies import PLACEHOLDER
+from ordersaga.conformance.templates import PLACEHOLDER
 from ordersaga.conformance.trial import BrokenError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ordersaga.conformance.exchange import Exchange
-from ordersaga.conformance.kit import Outcome, Result
+from ordersaga.conformance.promises import Outcome, Result
 
 SHOWN = 14
 """Requests of a timeline that are shown: those of the order that broke the claim."""

@@ -9,8 +9,8 @@ from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 
-from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import CONFIRMATION, Document, Kind
+from ordersaga.audit.rules.errors import CannotLookError
+from ordersaga.audit.rules.records import CONFIRMATION, Document, Kind
 
 Keyed = tuple[str, Document]
 """An order's id, and something about it."""

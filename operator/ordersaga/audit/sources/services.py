@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import httpx
 
-from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import CONFIRMATION, Document, Kind, units
-from ordersaga.audit.streams import Keyed, as_messages_are
+from ordersaga.audit.rules.errors import CannotLookError
+from ordersaga.audit.rules.records import CONFIRMATION, Document, Kind, units
+from ordersaga.audit.rules.streams import Keyed, as_messages_are
 
 PAGE = 1000
 """The most that a list gives at once."""

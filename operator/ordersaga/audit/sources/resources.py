@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from common.kube import KubeClient, NotFound, OrderSagas, Page
-from ordersaga.audit.records import Document
-from ordersaga.audit.streams import Keyed
+from ordersaga.audit.rules.records import Document
+from ordersaga.audit.rules.streams import Keyed
 
 
 class Resources:

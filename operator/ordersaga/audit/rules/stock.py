@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ordersaga.audit.findings import Finding
-from ordersaga.audit.records import Document
+from ordersaga.audit.rules.findings import Finding
+from ordersaga.audit.rules.records import Document
 
 
 def stock(product: Document, held: int) -> Iterator[Finding]:

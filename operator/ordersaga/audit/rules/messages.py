@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ordersaga.audit.fate import Ending, Fate
-from ordersaga.audit.findings import Finding
-from ordersaga.audit.records import CONFIRMATION, Document, Kind, Papers
+from ordersaga.audit.rules.findings import Finding
+from ordersaga.audit.rules.outcome import Ending, Fate
+from ordersaga.audit.rules.records import CONFIRMATION, Document, Kind, Papers
 
 NOT_SENDABLE = ("bounced", "contact_unknown")
 """Why a message may be missing for good: a paid order is not rolled back over an e-mail."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from ordersaga.audit.fate import Ending, Fate
-from ordersaga.audit.findings import Finding
-from ordersaga.audit.records import Kind, Papers
+from ordersaga.audit.rules.findings import Finding
+from ordersaga.audit.rules.outcome import Ending, Fate
+from ordersaga.audit.rules.records import Kind, Papers
 
 SIGNS = {"charge": 1, "refund": -1}
 

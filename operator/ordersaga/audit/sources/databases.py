@@ -15,9 +15,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from ordersaga.audit.errors import CannotLookError
-from ordersaga.audit.records import CONFIRMATION, LEDGERS, Document, Kind
-from ordersaga.audit.streams import Keyed
+from ordersaga.audit.rules.errors import CannotLookError
+from ordersaga.audit.rules.records import CONFIRMATION, LEDGERS, Document, Kind
+from ordersaga.audit.rules.streams import Keyed
 
 Stored = dict[str, Any]
 

@@ -11,12 +11,12 @@ and what the ledgers of the providers say is what the documents say.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ordersaga.audit.fate import CONFIRMED, Ending, Fate, ending_of
-from ordersaga.audit.findings import Finding, Judgement, Verdict
-from ordersaga.audit.goods import goods
-from ordersaga.audit.messages import messages
-from ordersaga.audit.money import money
-from ordersaga.audit.records import LEDGERS, Kind, Papers, Saga
+from ordersaga.audit.rules.effects import goods
+from ordersaga.audit.rules.findings import Finding, Judgement, Verdict
+from ordersaga.audit.rules.messages import messages
+from ordersaga.audit.rules.money import money
+from ordersaga.audit.rules.outcome import CONFIRMED, Ending, Fate, ending_of
+from ordersaga.audit.rules.records import LEDGERS, Kind, Papers, Saga
 
 STEP_OF = {"money": "payment", "units": "inventory", "shipment": "shipping"}
 """Which step's undo would have put these books right."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ordersaga.audit.records import Kind, Papers
+from ordersaga.audit.rules.records import Kind, Papers
 
 CONFIRMED = ("CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED")
 """The order's states from the pivot on."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ordersaga.audit.fate import Ending, Fate
-from ordersaga.audit.findings import Finding
-from ordersaga.audit.records import Kind, Papers, units
+from ordersaga.audit.rules.findings import Finding
+from ordersaga.audit.rules.outcome import Ending, Fate
+from ordersaga.audit.rules.records import Kind, Papers, units
 
 HELD = ("reserved", "dispatched")
 LIVE = ("scheduled", "handed_over", "in_transit", "delivered")
