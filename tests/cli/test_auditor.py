@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ordersaga.audit.auditor import Auditor
-from ordersaga.audit.report import Json, Report, Summary, Table
+from ordersaga.audit.report import JsonReport, Report, Summary, TableReport
 from ordersaga.audit.restore import manifest_of
-from ordersaga.audit.rules.findings import Finding, Judgement, Verdict
-from ordersaga.audit.rules.records import LEDGERS, Document, Kind
+from ordersaga.audit.rules.outcome import CheckedOrder, Finding, Verdict
+from ordersaga.audit.rules.records import LEDGERS, Document, RecordKind
 from ordersaga.audit.rules.streams import Keyed
-from tests.cli.orders import COMPENSATED, COMPLETED, ID, Records, papers, put, saga, step, story
+from tests.cli.orders import COMPENSATED, COMPLETED, ID, Records, archived, put, records_of, saga, step
 
-RUNNING = dict(papers(COMPLETED, saga("Running"), put(Kind.ORDER, status="PENDING")).records)
+RUNNING = dict(records_of(COMPLETED, saga("Running"), put(RecordKind.ORDER, status="PENDING")).by_kind)
 
 
 class System:
@@ -23,75 +23,81 @@ class System:
     tombstones = True
     ledgers = frozenset(LEDGERS)
 
-    def __init__(self, first: Mapping[Kind, list[Any]], then: Mapping[Kind, list[Any]]) -> None:
+    def __init__(self, first: Mapping[RecordKind, list[Any]], then: Mapping[RecordKind, list[Any]]) -> None:
         self.first, self.then = first, then
 
     def stream(self) -> Iterator[Keyed]:
-        return iter([(ID, each) for each in self.first.get(Kind.SAGA, [])])
+        return iter([(ID, each) for each in self.first.get(RecordKind.SAGA, [])])
 
     def get(self, name: str) -> Document | None:
-        found = self.then.get(Kind.SAGA, [])
+        found = self.then.get(RecordKind.SAGA, [])
         return found[0] if found else None
 
-    def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterable[Keyed]]:
-        others = {kind: [(ID, each) for each in found] for kind, found in self.first.items() if kind != Kind.SAGA}
-        return {Kind.SAGA: sagas, **others}
+    def streams(self, sagas: Iterator[Keyed]) -> Mapping[RecordKind, Iterable[Keyed]]:
+        others = {kind: [(ID, each) for each in found] for kind, found in self.first.items() if kind != RecordKind.SAGA}
+        return {RecordKind.SAGA: sagas, **others}
 
-    def look(self, order_ids: Iterable[str]) -> Mapping[str, Mapping[Kind, list[Document]]]:
-        return {each: {kind: found for kind, found in self.then.items() if kind != Kind.SAGA} for each in order_ids}
+    def look(self, order_ids: Iterable[str]) -> Mapping[str, Mapping[RecordKind, list[Document]]]:
+        return {
+            each: {kind: found for kind, found in self.then.items() if kind != RecordKind.SAGA} for each in order_ids
+        }
 
     def stock(self) -> Iterator[tuple[Document, int]]:
         return iter([])
 
 
-def verdict(first: Records | Mapping[Kind, list[Document]], then: Records | Mapping[Kind, list[Document]]) -> Verdict:
+def verdict(
+    first: Records | Mapping[RecordKind, list[Document]], then: Records | Mapping[RecordKind, list[Document]]
+) -> Verdict:
     system = System(first, then)
-    (judgement,) = Auditor(system, system).orders()
-    return judgement.verdict
+    (checked,) = Auditor(system, system).orders()
+    return checked.verdict
 
 
 def test_what_moved_between_two_reads_is_no_finding() -> None:
-    without_resource = {kind: found for kind, found in RUNNING.items() if kind != Kind.SAGA}
+    without_resource = {kind: found for kind, found in RUNNING.items() if kind != RecordKind.SAGA}
     assert verdict(without_resource, RUNNING) is Verdict.OPEN
-    old_documents = {**RUNNING, Kind.SAGA: COMPLETED[Kind.SAGA]}
+    old_documents = {**RUNNING, RecordKind.SAGA: COMPLETED[RecordKind.SAGA]}
     assert verdict(old_documents, COMPLETED) is Verdict.BALANCED
 
 
 def test_what_is_still_wrong_is_a_finding() -> None:
-    unshipped = {**COMPLETED, Kind.SHIPMENT: []}
+    unshipped = {**COMPLETED, RecordKind.SHIPMENT: []}
     assert verdict(unshipped, unshipped) is Verdict.WRONG
 
 
 def test_the_archive_is_asked_about_what_does_not_balance() -> None:
-    marked = story("Compensated", steps=[step("payment", "Compensated", compensation={"reason": "MarkedCompensated"})])
-    then = papers(COMPENSATED, marked, put(Kind.PAYMENT, refunded_minor=0)).records
-    first = {kind: found for kind, found in then.items() if kind != Kind.STORY}
+    marked = archived(
+        "Compensated", steps=[step("payment", "Compensated", compensation={"reason": "MarkedCompensated"})]
+    )
+    then = records_of(COMPENSATED, marked, put(RecordKind.PAYMENT, refunded_minor=0)).by_kind
+    first = {kind: found for kind, found in then.items() if kind != RecordKind.ARCHIVED_SAGA}
     assert verdict(first, then) is Verdict.BY_HAND
 
 
-def told(report: Report, summary: Summary, *findings: Finding) -> None:
+def written(report: Report, summary: Summary, *findings: Finding) -> None:
     for finding in findings:
         report.finding(finding)
-    report.end(summary, seconds=1.25, unseen=["the ledgers"])
+    report.end(summary, seconds=1.25, not_read=["the ledgers"])
 
 
 def test_people_read_a_table_and_machines_read_json() -> None:
     summary = Summary()
     wrong = Finding("o-1", "money", "Completed, but …", "give it back")
     by_hand = Finding("o-2", "units", "Compensated, but …", "nothing", by_hand=True)
-    summary.count(Judgement("o-1", Verdict.WRONG, (wrong,)))
-    summary.count(Judgement("o-2", Verdict.BY_HAND, (by_hand,)))
-    summary.count(Judgement("o-4", Verdict.OPEN, since="2026-11-22T11:00:00Z"))
-    summary.count(Judgement("o-3", Verdict.OPEN, since="2026-11-22T10:00:00Z"))
+    summary.count(CheckedOrder("o-1", Verdict.WRONG, (wrong,)))
+    summary.count(CheckedOrder("o-2", Verdict.BY_HAND, (by_hand,)))
+    summary.count(CheckedOrder("o-4", Verdict.OPEN, since="2026-11-22T11:00:00Z"))
+    summary.count(CheckedOrder("o-3", Verdict.OPEN, since="2026-11-22T10:00:00Z"))
     text, machine = io.StringIO(), io.StringIO()
-    told(Table(text), summary, wrong, by_hand)
+    written(TableReport(text), summary, wrong, by_hand)
     assert text.getvalue().splitlines()[-4:] == [
         "4 orders in 1.2 s: 0 balanced, 2 open, 1 by hand, 1 wrong",
         "oldest open order: o-3, since 2026-11-22T10:00:00Z",
-        "not looked at: the ledgers",
+        "not checked: the ledgers",
         "the books don't balance: 1 finding",
     ]
-    told(Json(machine), summary, wrong, by_hand)
+    written(JsonReport(machine), summary, wrong, by_hand)
     said = json.loads(machine.getvalue())
     assert [each["subject"] for each in said["findings"]] == ["o-1", "o-2"]
     assert said["balanced"] is False
@@ -100,13 +106,13 @@ def test_people_read_a_table_and_machines_read_json() -> None:
 
 def test_json_without_findings_is_json() -> None:
     out = io.StringIO()
-    told(Json(out), Summary())
+    written(JsonReport(out), Summary())
     assert json.loads(out.getvalue())["findings"] == []
 
 
 def test_a_lost_resource_is_made_again_with_the_same_content() -> None:
     order = {
-        **COMPLETED[Kind.ORDER][0],
+        **COMPLETED[RecordKind.ORDER][0],
         "order_id": "o-1",
         "customer_id": "c-17",
         "payment": {"method_ref": "test-ok"},

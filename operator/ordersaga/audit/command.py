@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common.kube import KubeError
-from ordersaga.audit.auditor import Auditor, Records
-from ordersaga.audit.report import Json, Report, Summary, Table
+from ordersaga.audit.auditor import Auditor, RecordSource
+from ordersaga.audit.report import JsonReport, Report, Summary, TableReport
 from ordersaga.audit.restore import write_manifest
-from ordersaga.audit.rules.errors import CannotLookError
 from ordersaga.audit.rules.records import LEDGERS, Document
+from ordersaga.audit.rules.streams import CannotLookError
 from ordersaga.audit.sources.resources import Resources
 from ordersaga.audit.sources.services import Services
 from ordersaga.settings import SERVICES, Settings
@@ -39,8 +39,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", sett
     """Add the command's parser."""
     parser = commands.add_parser(
         "audit",
-        help="do money, stock, shipments, messages and ledgers balance, order by order?",
-        description="Reads the five databases and the OrderSaga resources, and names every order that doesn't balance.",
+        help="check money, stock, shipments and messages of every order",
+        description="Reads the five databases and the OrderSaga resources, and names every order whose money, units, "
+        "shipment or messages don't fit its outcome.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,30 +49,37 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", sett
         "--via",
         choices=("databases", "services"),
         default="databases",
-        help="read MongoDB (everything), or the services' REST lists (no ledgers) (default: databases)",
+        help="read MongoDB (everything), or the services' REST lists (no ledgers, no tombstones) (default: databases)",
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--namespace", default=settings.namespace, help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    parser.add_argument(
+        "--namespace", default=settings.namespace, help="namespace of the orders (default: %(default)s)"
+    )
     parser.add_argument("--kubeconfig", type=Path, help="default: $KUBECONFIG or the pod's service account")
-    parser.add_argument("--mongodb-url", metavar="URI", help="of all five databases")
-    parser.add_argument("--database-prefix", metavar="P", default=settings.database_prefix, help="default: %(default)s")
+    parser.add_argument("--mongodb-url", metavar="URI", help="MongoDB URI of all five databases")
+    parser.add_argument(
+        "--database-prefix",
+        metavar="P",
+        default=settings.database_prefix,
+        help="what the databases' names begin with (default: %(default)s)",
+    )
     parser.add_argument(
         "--restore",
         type=Path,
         metavar="FOLDER",
-        help="write the manifest of every unfinished order without a resource there, ready for kubectl apply",
+        help="for every unfinished order that has lost its resource, write the manifest there, for kubectl apply",
     )
     parser.set_defaults(run=lambda options: run(options, settings))
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Audit and report; the exit status."""
-    report: Report = Json(sys.stdout) if options.json else Table(sys.stdout)
+    report: Report = JsonReport(sys.stdout) if options.json else TableReport(sys.stdout)
     try:
         return _audit(options, settings, report)
     except (CannotLookError, KubeError, OSError) as error:
         sys.stdout.flush()
-        sys.stderr.write(f"ordersaga audit: nothing can be said, because something could not be looked at: {error}\n")
+        sys.stderr.write(f"ordersaga audit: nothing can be said, because a source could not be read: {error}\n")
         return BLIND
     except Exception:
         # Python's own status for it is 1, which would look like findings.
@@ -87,33 +95,33 @@ def _audit(options: argparse.Namespace, settings: Settings, report: Report) -> i
         resources = opened.enter_context(Resources(options.namespace, options.kubeconfig))
         records, order_of = _records(options, settings, opened)
         auditor = Auditor(resources, records)
-        for judgement in auditor.orders():
-            summary.count(judgement)
-            for finding in judgement.findings:
+        for checked in auditor.orders():
+            summary.count(checked)
+            for finding in checked.findings:
                 report.finding(finding)
-            if judgement.abandoned and options.restore and (order := order_of(judgement.order_id)):
+            if checked.abandoned and options.restore and (order := order_of(checked.order_id)):
                 write_manifest(options.restore, order, options.namespace)
         for finding in auditor.stock():
             summary.findings += 1
             report.finding(finding)
-    report.end(summary, seconds=time.monotonic() - started, unseen=list(_unseen(records)))
+    report.end(summary, seconds=time.monotonic() - started, not_read=list(_not_read(records)))
     return FINDINGS if summary.findings else BALANCED
 
 
-def _unseen(records: Records) -> Iterator[str]:
-    """What these records don't show."""
+def _not_read(records: RecordSource) -> Iterator[str]:
+    """What this source doesn't show."""
     if not records.tombstones:
-        yield "tombstones and ledgers: they show in the databases only"
+        yield "tombstones and ledgers: only the databases show them"
         return
     for ledger in LEDGERS:
         if ledger not in records.ledgers:
-            yield f"the {ledger}: there is none here; ask the provider"
+            yield f"the {ledger}: the database has none; ask the provider"
 
 
 def _records(
     options: argparse.Namespace, settings: Settings, opened: ExitStack
-) -> tuple[Records, Callable[[str], Document | None]]:
-    """The documents' side, and who knows a whole order document."""
+) -> tuple[RecordSource, Callable[[str], Document | None]]:
+    """The source of the documents, and a function that reads a whole order document by the order's id."""
     if options.via == "services":
         if options.restore:
             raise CannotLookError("--restore needs --via databases: over REST an order doesn't show all of its content")
@@ -122,7 +130,7 @@ def _records(
         from ordersaga.audit.sources.databases import Databases  # noqa: PLC0415 - the driver is an extra
     except ImportError as error:
         raise CannotLookError(
-            f"there is no MongoDB driver here ({error}): pip install 'ordersaga[services]', or use --via services"
+            f"the MongoDB driver is not installed ({error}): pip install 'ordersaga[services]', or use --via services"
         ) from error
     urls = dict.fromkeys(SERVICES, options.mongodb_url) if options.mongodb_url else settings.mongodb_urls
     databases = opened.enter_context(Databases(urls, options.database_prefix))

@@ -1,7 +1,7 @@
-"""The resource of an order that has lost it, made again from the order document.
+"""Makes the resource of an order that has lost it again, from the order document.
 
-An order document has the whole content of its resource, and a re-created resource with the same content has no special
-path: every call is a replay, and the saga ends as the documents say.
+An order document has the whole content of its resource. To the operator a resource with the same content is the same
+order: every call is a replay, and the saga ends as the documents say.
 """
 
 import json

@@ -1,90 +1,89 @@
-"""The books of one order. Pure: everything that is on record of it goes in, what doesn't balance comes out.
-
-    Completed     net captured is the total; its units reserved or dispatched; one live shipment; one order_confirmed
-                  (none if it bounced, the contact is unknown or a person left it out)
-    Compensated   net nothing, no units, no live shipment, no message
-    always        in the ledgers at most one charge, one refund, one booking, one cancellation, one message of a type
-
-and what the ledgers of the providers say is what the documents say.
-"""
+"""The check of one order: which outcome is expected, and everything in its records that contradicts it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ordersaga.audit.rules.effects import goods
-from ordersaga.audit.rules.findings import Finding, Judgement, Verdict
-from ordersaga.audit.rules.messages import messages
-from ordersaga.audit.rules.money import money
-from ordersaga.audit.rules.outcome import CONFIRMED, Ending, Fate, ending_of
-from ordersaga.audit.rules.records import LEDGERS, Kind, Papers, Saga
+from ordersaga.audit.rules.effects import message_findings, money_findings, shipment_findings, unit_findings
+from ordersaga.audit.rules.outcome import (
+    CONFIRMED,
+    CheckedOrder,
+    ExpectedOutcome,
+    Finding,
+    Outcome,
+    Verdict,
+    outcome_of,
+)
+from ordersaga.audit.rules.records import LEDGERS, OrderRecords, RecordedSaga, RecordKind
 
 STEP_OF = {"money": "payment", "units": "inventory", "shipment": "shipping"}
-"""Which step's undo would have put these books right."""
+"""Area of a finding → the step whose undo would have put it right."""
 
 
-def judge(papers: Papers, namespace: str) -> Judgement:
-    """The books of one order."""
-    ending = ending_of(papers)
-    findings = list(findings_of(papers, ending, namespace))
-    if (author := papers.author) is not None:
+def check(records: OrderRecords, namespace: str) -> CheckedOrder:
+    """The verdict on one order. `namespace` is that of its resource: the advice names it."""
+    outcome = outcome_of(records)
+    findings = list(findings_of(records, outcome, namespace))
+    if (author := records.author) is not None:
         findings = [_by_hand(finding, author) for finding in findings]
     if any(not finding.by_hand for finding in findings):
         verdict = Verdict.WRONG
     elif findings:
         verdict = Verdict.BY_HAND
     else:
-        verdict = Verdict.OPEN if ending.fate is Fate.OPEN else Verdict.BALANCED
-    saga = papers.saga
+        verdict = Verdict.OPEN if outcome.expected is ExpectedOutcome.OPEN else Verdict.BALANCED
+    saga = records.saga
     since = saga.created if saga is not None and verdict is Verdict.OPEN else ""
-    return Judgement(papers.order_id, verdict, tuple(findings), since, ending.fate is Fate.ABANDONED)
+    abandoned = outcome.expected is ExpectedOutcome.ABANDONED
+    return CheckedOrder(records.order_id, verdict, tuple(findings), since, abandoned)
 
 
-def findings_of(papers: Papers, ending: Ending, namespace: str) -> Iterator[Finding]:
-    """What is wrong with an order that has ended in this way."""
-    yield from _repeated(papers)
-    match ending.fate:
-        case Fate.OPEN:
+def findings_of(records: OrderRecords, outcome: Outcome, namespace: str) -> Iterator[Finding]:
+    """Everything in the records that contradicts this outcome."""
+    yield from _repeated_effects(records)
+    match outcome.expected:
+        case ExpectedOutcome.OPEN:
             return
-        case Fate.ABANDONED:
-            yield _abandoned(papers, ending, namespace)
-        case Fate.STUCK:
-            yield _stuck(papers)
-        case Fate.ALL | Fate.NOTHING:
-            yield from _order(papers, ending)
-            yield from money(papers, ending, namespace)
-            yield from goods(papers, ending, namespace)
-            yield from messages(papers, ending, namespace)
+        case ExpectedOutcome.ABANDONED:
+            yield _abandoned(records, outcome, namespace)
+        case ExpectedOutcome.STUCK:
+            yield _stuck(records)
+        case ExpectedOutcome.ALL | ExpectedOutcome.NOTHING:
+            yield from _order_findings(records, outcome)
+            yield from money_findings(records, outcome, namespace)
+            yield from unit_findings(records, outcome, namespace)
+            yield from shipment_findings(records, outcome, namespace)
+            yield from message_findings(records, outcome, namespace)
 
 
-def _repeated(papers: Papers) -> Iterator[Finding]:
-    """True at every moment of a saga: nothing happens twice out there."""
-    kinds = {each.get("notification_type") for each in papers.of(Kind.NOTIFICATION)}
+def _repeated_effects(records: OrderRecords) -> Iterator[Finding]:
+    """A wrong at every moment of a saga: an effect that happened twice at a provider."""
+    types = {each.get("notification_type") for each in records.of(RecordKind.NOTIFICATION)}
     for ledger in LEDGERS:
-        allowed = max(1, len(kinds)) if ledger is Kind.MESSAGES else 1
-        for kind, count in papers.entries(ledger).items():
+        allowed = max(1, len(types)) if ledger is RecordKind.MESSAGES else 1
+        for kind, count in records.entries(ledger).items():
             if count > allowed:
                 yield Finding(
-                    papers.order_id,
-                    {Kind.CHARGES: "money", Kind.BOOKINGS: "shipment"}.get(ledger, "message"),
+                    records.order_id,
+                    {RecordKind.CHARGES: "money", RecordKind.BOOKINGS: "shipment"}.get(ledger, "message"),
                     f"{count} entries {kind!r} in the {ledger}",
-                    f"it happened {count} times outside: take back all but one at the provider, by hand; and report "
-                    "this as an error of the service: its barrier was got round",
+                    f"it happened {count} times at the provider: take back all but one there, by hand; and report this "
+                    "as an error of the service, since its barrier was bypassed",
                 )
 
 
-def _abandoned(papers: Papers, ending: Ending, namespace: str) -> Finding:
-    """A finalizer stripped by hand, or an etcd that was restored: nobody will ever finish this order by itself."""
+def _abandoned(records: OrderRecords, outcome: Outcome, namespace: str) -> Finding:
+    """A finalizer was removed by hand, or an etcd was restored: the operator doesn't know of this order."""
     return Finding(
-        papers.order_id,
+        records.order_id,
         "saga",
-        f"the order is {ending.known_by}, and there is no OrderSaga {papers.order_id} in namespace {namespace}",
+        f"the order is {outcome.known_by}, and there is no OrderSaga {records.order_id} in namespace {namespace}",
         "re-apply the resource with the same content, from Git or from the order document (ordersaga audit --restore "
-        "FOLDER writes it): the operator then finishes it, in whichever direction its door stands open",
+        "FOLDER writes it): the operator then finishes it, forward or, if the order was rejected, by undoing it",
     )
 
 
-def _stuck(papers: Papers) -> Finding:
-    saga = papers.saga
+def _stuck(records: OrderRecords) -> Finding:
+    saga = records.saga
     steps = saga.steps.items() if saga is not None else ()
     stuck = "; ".join(
         f"{name}: {step.undo_reason or 'no reason given'}" + (f" ({step.undo_message})" if step.undo_message else "")
@@ -92,7 +91,7 @@ def _stuck(papers: Papers) -> Finding:
         if step.state == "CompensationFailed"
     )
     return Finding(
-        papers.order_id,
+        records.order_id,
         "saga",
         f"Failed: undoing it is stuck at {stuck or 'an unknown step'}",
         "repair the cause, then set spec.intervention with action RetryNow; or undo it by hand, then MarkCompensated "
@@ -100,27 +99,27 @@ def _stuck(papers: Papers) -> Finding:
     )
 
 
-def _order(papers: Papers, ending: Ending) -> Iterator[Finding]:
-    """The order document says what the resource says. Who asks the document alone is answered by it."""
-    if ending.by_document:
+def _order_findings(records: OrderRecords, outcome: Outcome) -> Iterator[Finding]:
+    """The order document has to say what the resource says: clients may read either."""
+    if outcome.by_document:
         return
-    status = papers.order.get("status")
-    expected = CONFIRMED if ending.fate is Fate.ALL else ("CANCELLED",)
-    tombstone = bool(papers.of(Kind.ORDER)) or not papers.tombstones
-    if status in expected or (status is None and ending.fate is Fate.NOTHING and tombstone):
+    status = records.order.get("status")
+    expected = CONFIRMED if outcome.expected is ExpectedOutcome.ALL else ("CANCELLED",)
+    tombstone = bool(records.of(RecordKind.ORDER)) or not records.tombstones
+    if status in expected or (status is None and outcome.expected is ExpectedOutcome.NOTHING and tombstone):
         return
     yield Finding(
-        papers.order_id,
+        records.order_id,
         "order",
-        f"{ending.known_by}, but the order is {status or 'missing'}",
+        f"{outcome.known_by}, but the order is {status or 'missing'}",
         "one of the two was changed outside the saga (a restored database, an edit by hand): find out which of them "
-        "the money and the goods follow, and correct the other",
+        "the money and the goods agree with, and correct the other",
     )
 
 
-def _by_hand(finding: Finding, saga: Saga) -> Finding:
-    step = STEP_OF.get(finding.books)
+def _by_hand(finding: Finding, saga: RecordedSaga) -> Finding:
+    step = STEP_OF.get(finding.area)
     if step is None or not saga.marked_by_hand(step):
         return finding
-    advice = "nothing, if it was really done: a person marked it as undone by hand, which no database can prove"
+    advice = "nothing, if it was really done: a person marked it as undone by hand, which no record can prove"
     return replace(finding, by_hand=True, advice=advice)

@@ -1,21 +1,23 @@
-"""What is on record of one order: its resource, its documents, the providers' ledger entries. Plain data."""
+"""The records of one order: its resource, its documents, the providers' ledger entries. Plain data."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+from ordersaga.phases import Phase
 
 Document = Mapping[str, Any]
 """A document of a database, an item of a service's list, or a resource: JSON by its field names."""
 
 
-class Kind(StrEnum):
-    """Where a record comes from."""
+class RecordKind(StrEnum):
+    """What a record is of, and with it where it is kept."""
 
     SAGA = "saga"
-    STORY = "story"
-    """What is archived of a saga whose resource is gone."""
+    ARCHIVED_SAGA = "archived saga"
+    """What the order service keeps of a saga whose resource is gone."""
     ORDER = "order"
     RESERVATION = "reservation"
     PAYMENT = "payment"
@@ -26,49 +28,48 @@ class Kind(StrEnum):
     MESSAGES = "notification ledger"
 
 
-OTHER_ORDER = "OrderIDUsed"
-LEDGERS = (Kind.CHARGES, Kind.BOOKINGS, Kind.MESSAGES)
+LEDGERS = (RecordKind.CHARGES, RecordKind.BOOKINGS, RecordKind.MESSAGES)
 CONFIRMATION = "order_confirmed"
 """The type of the one message that a saga sends."""
 
+# Reasons in the resource's status.
+ORDER_ID_USED = "OrderIDUsed"
+MARKED_COMPENSATED = "MarkedCompensated"
+SKIPPED_BY_HAND = "SkippedByHand"
 
-@dataclass(frozen=True)
-class Step:
-    """What the resource says of one step."""
+
+@dataclass(frozen=True, slots=True)
+class RecordedStep:
+    """What a saga's status says of one step; what it doesn't say is empty."""
 
     state: str
     reason: str
-    message: str
     undo_reason: str
     undo_message: str
 
 
-@dataclass(frozen=True)
-class Saga:
-    """What the resource says of its saga."""
+@dataclass(frozen=True, slots=True)
+class RecordedSaga:
+    """What a resource says of its saga, or the archive of a saga whose resource is gone."""
 
     phase: str
     failure_reason: str
     created: str
-    """RFC 3339, UTC; empty in a story."""
-    steps: Mapping[str, Step]
+    """RFC 3339, UTC; empty in an archived saga."""
+    steps: Mapping[str, RecordedStep]
 
     @classmethod
-    def of(cls, resource: Document) -> "Saga":
-        """Read a resource's JSON, or a story's. A saga that nobody has seen yet has phase Pending."""
+    def of(cls, resource: Document) -> Self:
+        """Read the JSON of a resource, or of an archived saga."""
         status = resource.get("status") or {}
         steps = {}
         for entry in status.get("steps") or ():
             undo = entry.get("compensation") or {}
-            steps[entry["name"]] = Step(
-                entry.get("state", ""),
-                entry.get("reason", ""),
-                entry.get("message", ""),
-                undo.get("reason", ""),
-                undo.get("message", ""),
+            steps[entry["name"]] = RecordedStep(
+                entry.get("state", ""), entry.get("reason", ""), undo.get("reason", ""), undo.get("message", "")
             )
         return cls(
-            phase=status.get("phase") or "Pending",
+            phase=status.get("phase") or Phase.PENDING,
             failure_reason=(status.get("failure") or {}).get("reason", ""),
             created=(resource.get("metadata") or {}).get("creationTimestamp", ""),
             steps=steps,
@@ -77,54 +78,54 @@ class Saga:
     @property
     def touched_nothing(self) -> bool:
         """Whether it ended because its order id was taken: the documents under that id are another saga's."""
-        return self.phase == "Compensated" and self.failure_reason == OTHER_ORDER
+        return self.phase == Phase.COMPENSATED and self.failure_reason == ORDER_ID_USED
 
     def marked_by_hand(self, step: str) -> bool:
         """Whether a person has said that this step was undone by hand."""
-        return step in self.steps and self.steps[step].undo_reason == "MarkedCompensated"
+        return step in self.steps and self.steps[step].undo_reason == MARKED_COMPENSATED
 
     def skipped_by_hand(self, step: str) -> bool:
-        """Whether a person has said that this step is to be left out."""
-        return step in self.steps and self.steps[step].reason == "SkippedByHand"
+        """Whether a person has said that this step is to be skipped."""
+        return step in self.steps and self.steps[step].reason == SKIPPED_BY_HAND
 
 
-@dataclass(frozen=True)
-class Papers:
-    """Everything on record of one order."""
+@dataclass(frozen=True, slots=True)
+class OrderRecords:
+    """All records of one order."""
 
     order_id: str
-    records: Mapping[Kind, list[Document]] = field(default_factory=dict)
+    by_kind: Mapping[RecordKind, list[Document]] = field(default_factory=dict)
     tombstones: bool = True
-    """Whether tombstones show; over REST they don't."""
-    ledgers: frozenset[Kind] = frozenset(LEDGERS)
-    """Which ledgers there are. Only test providers keep theirs in our databases."""
+    """Whether the source shows tombstones; over REST it doesn't."""
+    ledgers: frozenset[RecordKind] = frozenset(LEDGERS)
+    """The ledgers that the source shows. Only the test providers keep theirs in our databases."""
 
-    def of(self, kind: Kind) -> list[Document]:
+    def of(self, kind: RecordKind) -> list[Document]:
         """All records of that kind."""
-        return self.records.get(kind, [])
+        return self.by_kind.get(kind, [])
 
     @property
-    def saga(self) -> Saga | None:
+    def saga(self) -> RecordedSaga | None:
         """The saga, if there is a resource."""
-        resources = self.of(Kind.SAGA)
-        return Saga.of(resources[0]) if resources else None
+        resources = self.of(RecordKind.SAGA)
+        return RecordedSaga.of(resources[0]) if resources else None
 
     @property
-    def author(self) -> Saga | None:
-        """What is known of the saga that these documents come from: its resource, or its story once that is gone."""
-        stories = sorted(self.of(Kind.STORY), key=lambda story: story["created_at"], reverse=True)
-        sagas = map(Saga.of, (*self.of(Kind.SAGA), *stories))
+    def author(self) -> RecordedSaga | None:
+        """The saga that wrote these documents, from its resource or, once that is gone, from the archive."""
+        archived = sorted(self.of(RecordKind.ARCHIVED_SAGA), key=lambda saga: saga["created_at"], reverse=True)
+        sagas = map(RecordedSaga.of, (*self.of(RecordKind.SAGA), *archived))
         return next((saga for saga in sagas if not saga.touched_nothing), None)
 
     @property
     def order(self) -> Document:
-        """The order document; empty if there is none. One without a status is a tombstone or a refusal."""
-        orders = self.of(Kind.ORDER)
+        """The order document; empty if there is none. One without a status is a tombstone or a stored refusal."""
+        orders = self.of(RecordKind.ORDER)
         return orders[0] if orders else {}
 
     @property
     def total_minor(self) -> int:
-        """What the order costs, in minor units."""
+        """What the order costs, in minor units of its currency."""
         return int(self.order.get("total_minor") or 0)
 
     @property
@@ -132,8 +133,8 @@ class Papers:
         """Units by product, as ordered."""
         return units(self.order.get("items") or ())
 
-    def entries(self, ledger: Kind) -> Counter[str]:
-        """How many entries of each kind a ledger has."""
+    def entries(self, ledger: RecordKind) -> Counter[str]:
+        """How many entries of each kind (`charge`, `refund`, …) that ledger has."""
         return Counter(str(entry["kind"]) for entry in self.of(ledger))
 
 

@@ -1,7 +1,7 @@
-"""Joining what many sources know of the same orders, in memory that doesn't grow with the number of orders.
+"""Joins sorted sources of records, in memory that doesn't grow with the number of orders.
 
-Every source comes sorted by order id, so one pass over all of them at the same time meets everything about an order at
-once (a sort-merge join), instead of asking every source about every order.
+Every source comes sorted by order id, so one pass over all of them (a sort-merge join) meets all records of an order
+together, instead of asking every source for every order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,34 +9,37 @@ from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 
-from ordersaga.audit.rules.errors import CannotLookError
-from ordersaga.audit.rules.records import CONFIRMATION, Document, Kind
+from ordersaga.audit.rules.records import CONFIRMATION, Document, RecordKind
 
 Keyed = tuple[str, Document]
-"""An order's id, and something about it."""
+"""An order's id (or a key made from it, see `by_message_id`), and a record of that order."""
 
 _SUFFIX = f"-{CONFIRMATION}"
 
 
+class CannotLookError(Exception):
+    """A source can't be read, so nothing can be said; the message says which source, and what to do."""
+
+
 class NotSortedError(CannotLookError):
-    """A source doesn't come in the order that it promises: joining it would miss things."""
+    """A source isn't sorted: a join would miss records."""
 
 
-def joined(sources: Mapping[Kind, Iterable[Keyed]]) -> Iterator[tuple[str, dict[Kind, list[Document]]]]:
-    """Everything about one order after the other, in the sources' common order.
+def joined(sources: Mapping[RecordKind, Iterable[Keyed]]) -> Iterator[tuple[str, dict[RecordKind, list[Document]]]]:
+    """Each key with all its records by kind, in the sources' common order.
 
     Raises:
         NotSortedError: while it is consumed.
     """
     labelled = (_labelled(kind, source) for kind, source in sources.items())
-    for order_id, group in groupby(merge(*labelled, key=itemgetter(0)), key=itemgetter(0)):
-        records: dict[Kind, list[Document]] = {}
+    for key, group in groupby(merge(*labelled, key=itemgetter(0)), key=itemgetter(0)):
+        records: dict[RecordKind, list[Document]] = {}
         for _, kind, document in group:
             records.setdefault(kind, []).append(document)
-        yield order_id, records
+        yield key, records
 
 
-def _labelled(kind: Kind, source: Iterable[Keyed]) -> Iterator[tuple[str, Kind, Document]]:
+def _labelled(kind: RecordKind, source: Iterable[Keyed]) -> Iterator[tuple[str, RecordKind, Document]]:
     last = ""
     for order_id, document in source:
         if order_id < last:
@@ -45,12 +48,12 @@ def _labelled(kind: Kind, source: Iterable[Keyed]) -> Iterator[tuple[str, Kind, 
         yield order_id, kind, document
 
 
-def as_messages_are(source: Iterable[Keyed]) -> Iterator[Keyed]:
-    """The same, sorted as notifications are over REST: by `{order_id}-order_confirmed`; that is the new key.
+def by_message_id(source: Iterable[Keyed]) -> Iterator[Keyed]:
+    """The same records, sorted and keyed as notifications are over REST: by `{order_id}-order_confirmed`.
 
-    The two orders differ where one id begins with another: o-1 is before o-1-2, and o-1-2-order_confirmed before
-    o-1-order_confirmed. So an id is held back as long as ids follow that begin with it: as many as fit into one id's
-    63 characters, however long the list is.
+    The two orders differ where one id begins with another: o-1 is before o-1-2, but o-1-2-order_confirmed before
+    o-1-order_confirmed. So a record is held back as long as ids follow that begin with its own. An id has 63
+    characters at most, so few records are held back at once, however long the source is.
     """
     held: list[Keyed] = []
     for order_id, document in source:
@@ -62,5 +65,5 @@ def as_messages_are(source: Iterable[Keyed]) -> Iterator[Keyed]:
 
 
 def order_id_of(key: str) -> str:
-    """Back from a key of `as_messages_are` to the order's id."""
+    """The order's id in a key, whether `by_message_id` made it or it is the id itself."""
     return key.removesuffix(_SUFFIX)

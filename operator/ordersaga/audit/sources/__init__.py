@@ -1,1 +1,1 @@
-"""The sources of the audit."""
+"""Where the audit reads records: the five databases or the five services, and the API server. They only read."""

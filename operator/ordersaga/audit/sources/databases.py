@@ -1,6 +1,6 @@
-"""The five databases, read directly: everything that is on record, tombstones and the providers' ledgers included.
+"""The five databases, read directly: all records, with tombstones and the providers' ledgers.
 
-Only what the books are kept with is read, sorted by the server on its own indexes, a batch at a time.
+Only the fields that the rules need are read, sorted by the server on its own indexes, a batch at a time.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,21 +15,20 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from ordersaga.audit.rules.errors import CannotLookError
-from ordersaga.audit.rules.records import CONFIRMATION, LEDGERS, Document, Kind
-from ordersaga.audit.rules.streams import Keyed
+from ordersaga.audit.rules.records import CONFIRMATION, LEDGERS, Document, RecordKind
+from ordersaga.audit.rules.streams import CannotLookError, Keyed
 
 Stored = dict[str, Any]
 
 BATCH = 1000
-"""Documents for each batch of a cursor: about 200 kB of them, times eight cursors."""
+"""Documents in each batch of a cursor: about 200 kB, and eight cursors are open at once."""
 TIMEOUT_MS = 5000
-"""To find a server that is there; a person is waiting."""
+"""Milliseconds to find a server: enough for one that is there, and short for a person who waits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Where documents of one kind are. `key` is the field that holds the order's id."""
+    """The collection with the records of one kind. `key` is the field that holds the order's id."""
 
     service: str
     collection: str
@@ -38,31 +37,32 @@ class Source:
 
 
 _MONEY = ["currency", "captured_minor", "refunded_minor"]
-SOURCES: Mapping[Kind, Source] = {
-    Kind.ORDER: Source("order", "orders", "_id", ["status", "reason", "total_minor", "currency", "items"]),
-    Kind.RESERVATION: Source("inventory", "reservations", "_id", ["status", "lines"]),
-    Kind.PAYMENT: Source("payment", "payments", "_id", ["status", "reason", *_MONEY]),
-    Kind.SHIPMENT: Source("shipping", "shipments", "_id", ["status"]),
-    Kind.NOTIFICATION: Source("notification", "notifications", "order_id", ["status", "reason", "notification_type"]),
-    Kind.CHARGES: Source("payment", "ledger", "order_id", ["kind", "amount_minor"]),
-    Kind.BOOKINGS: Source("shipping", "ledger", "order_id", ["kind", "amount_minor"]),
-    Kind.MESSAGES: Source("notification", "ledger", "order_id", ["kind", "amount_minor"]),
+SOURCES: Mapping[RecordKind, Source] = {
+    RecordKind.ORDER: Source("order", "orders", "_id", ["status", "reason", "total_minor", "currency", "items"]),
+    RecordKind.RESERVATION: Source("inventory", "reservations", "_id", ["status", "lines"]),
+    RecordKind.PAYMENT: Source("payment", "payments", "_id", ["status", "reason", *_MONEY]),
+    RecordKind.SHIPMENT: Source("shipping", "shipments", "_id", ["status"]),
+    RecordKind.NOTIFICATION: Source(
+        "notification", "notifications", "order_id", ["status", "reason", "notification_type"]
+    ),
+    RecordKind.CHARGES: Source("payment", "ledger", "order_id", ["kind", "amount_minor"]),
+    RecordKind.BOOKINGS: Source("shipping", "ledger", "order_id", ["kind", "amount_minor"]),
+    RecordKind.MESSAGES: Source("notification", "ledger", "order_id", ["kind", "amount_minor"]),
 }  # fmt: skip
 
-
-STORY = Source("order", "sagas", "order_id", ["created_at", "status"])
-"""Only looked up for orders that don't balance: it tells what a person did about them."""
+ARCHIVE = Source("order", "sagas", "order_id", ["created_at", "status"])
+"""Read only for orders that don't balance: it says what a person did about them."""
 
 
 class DatabaseError(CannotLookError):
-    """A database doesn't answer as it should."""
+    """A database doesn't answer, or answers with an error."""
 
 
 class Databases:
     """The databases `{prefix}{service}` at these URLs (service → MongoDB URI). Use as a context manager.
 
     Raises:
-        DatabaseError: from every method, when a database can't be asked.
+        DatabaseError: from every method, when a database doesn't answer.
     """
 
     tombstones = True
@@ -91,30 +91,30 @@ class Databases:
             client.close()
 
     @cached_property
-    def ledgers(self) -> frozenset[Kind]:
-        """The ledgers that there are: with a real provider there is none here."""
+    def ledgers(self) -> frozenset[RecordKind]:
+        """The ledgers that exist: a real provider keeps its own elsewhere."""
         found = set()
         for kind in LEDGERS:
             source = SOURCES[kind]
-            with _asking(source.service):
+            with _reading(source.service):
                 names = self._database(source).list_collection_names(filter={"name": source.collection})
             found |= {kind} if names else set()
         return frozenset(found)
 
-    def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterator[Keyed]]:
-        """Everything, each kind sorted by order id as the sagas are."""
-        return {Kind.SAGA: sagas, **{kind: self._stream(source) for kind, source in SOURCES.items()}}
+    def streams(self, sagas: Iterator[Keyed]) -> Mapping[RecordKind, Iterator[Keyed]]:
+        """All records by kind, each kind sorted by order id as the sagas are."""
+        return {RecordKind.SAGA: sagas, **{kind: self._stream(source) for kind, source in SOURCES.items()}}
 
-    def look(self, order_ids: Iterable[str]) -> dict[str, dict[Kind, list[Document]]]:
-        """What there is of these orders at this moment."""
+    def look(self, order_ids: Iterable[str]) -> dict[str, dict[RecordKind, list[Document]]]:
+        """All records of these orders, as they are now."""
         wanted = list(order_ids)
-        found: dict[str, dict[Kind, list[Document]]] = {order_id: {} for order_id in wanted}
-        for kind, source in {**SOURCES, Kind.STORY: STORY}.items():
+        found: dict[str, dict[RecordKind, list[Document]]] = {order_id: {} for order_id in wanted}
+        for kind, source in {**SOURCES, RecordKind.ARCHIVED_SAGA: ARCHIVE}.items():
             where: dict[str, Any] = {source.key: {"$in": wanted}}
-            if kind is Kind.NOTIFICATION:
+            if kind is RecordKind.NOTIFICATION:
                 # A message that was cancelled before it was asked for is a tombstone and has no fields.
                 where = {"$or": [where, {"_id": {"$in": [f"{each}-{CONFIRMATION}" for each in wanted]}}]}
-            with _asking(source.service):
+            with _reading(source.service):
                 documents = list(self._collection(source).find(where, _projection(source)))
             for document in documents:
                 order_id = document.get(source.key) or str(document["_id"]).removesuffix(f"-{CONFIRMATION}")
@@ -122,7 +122,7 @@ class Databases:
         return found
 
     def stock(self) -> Iterator[tuple[Document, int]]:
-        """Every product, with the units that all reservations together hold of it: both of one moment."""
+        """Every product, with the units that all reservations together hold of it: both are read in one snapshot."""
         client = self._clients[self._urls["inventory"]]
         database = client[f"{self._prefix}inventory"]
         summed: list[Mapping[str, Any]] = [
@@ -130,7 +130,7 @@ class Databases:
             {"$unwind": "$lines"},
             {"$group": {"_id": "$lines.product_id", "held": {"$sum": "$lines.quantity"}}},
         ]
-        with _asking("inventory"), client.start_session(snapshot=True) as session:
+        with _reading("inventory"), client.start_session(snapshot=True) as session:
             held = {each["_id"]: int(each["held"]) for each in database["reservations"].aggregate(summed, session)}
             for product in database["products"].find({}, session=session, batch_size=BATCH):
                 yield product, held.pop(product["_id"], 0)
@@ -138,14 +138,14 @@ class Databases:
             yield {"product_id": product_id, "stocked": 0, "reserved": 0, "available": 0}, units
 
     def order(self, order_id: str) -> Document | None:
-        """The whole order document."""
-        with _asking("order"):
-            return self._collection(SOURCES[Kind.ORDER]).find_one({"_id": order_id})
+        """The whole order document; None if there is none."""
+        with _reading("order"):
+            return self._collection(SOURCES[RecordKind.ORDER]).find_one({"_id": order_id})
 
     def _stream(self, source: Source) -> Iterator[Keyed]:
         where = {} if source.key == "_id" else {source.key: {"$exists": True}}
         # Not every ledger has an index: where there is none the server sorts, on its disk if it has to.
-        with _asking(source.service):
+        with _reading(source.service):
             cursor = self._collection(source).find(where, _projection(source), batch_size=BATCH)
             for document in cursor.sort(source.key, 1).allow_disk_use(True):
                 yield document[source.key], document
@@ -162,7 +162,7 @@ def _projection(source: Source) -> list[str]:
 
 
 @contextmanager
-def _asking(service: str) -> Iterator[None]:
+def _reading(service: str) -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:

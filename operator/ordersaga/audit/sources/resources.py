@@ -1,4 +1,4 @@
-"""The OrderSaga resources of the installation's namespace, page by page."""
+"""The OrderSaga resources of the installation's namespace, read page by page."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,16 +12,16 @@ from ordersaga.audit.rules.streams import Keyed
 
 
 class Resources:
-    """The API server's side. Use as a context manager; it may be used inside one thread only.
+    """The resources on the API server. Use as a context manager, and from one thread only.
 
     Raises:
-        common.kube.KubeError: from every method, when the API server can't be asked.
+        common.kube.KubeError: from every method, when the API server refuses, or can't be reached.
     """
 
     def __init__(self, namespace: str, kubeconfig: Path | None = None) -> None:
         self.namespace = namespace
         self._kubeconfig = kubeconfig
-        # The client is asynchronous; an audit does one thing after the other.
+        # The client is asynchronous; the audit reads one page after the other and needs no concurrency.
         self._loop = asyncio.Runner()
 
     def __enter__(self) -> Self:
@@ -36,7 +36,7 @@ class Resources:
         self._loop.close()
 
     def stream(self) -> Iterator[Keyed]:
-        """All resources, by name, which is the order's id."""
+        """All resources, sorted by name, which is the order's id."""
         pages = self._sagas.list()
         while (page := self._loop.run(_next(pages))) is not None:
             for resource in page.items:

@@ -1,6 +1,6 @@
-"""The five services, asked over REST, where the databases can't be reached.
+"""The five services' REST lists, for an auditor who can't reach the databases.
 
-Neither ledgers nor tombstones show there, and an order whose document is lost is shown from its resource.
+They show neither ledgers nor tombstones, and they show an order whose document is lost from its resource.
 """
 
 from collections import Counter
@@ -10,48 +10,47 @@ from typing import Any, Self
 
 import httpx
 
-from ordersaga.audit.rules.errors import CannotLookError
-from ordersaga.audit.rules.records import CONFIRMATION, Document, Kind, units
-from ordersaga.audit.rules.streams import Keyed, as_messages_are
+from ordersaga.audit.rules.records import CONFIRMATION, Document, RecordKind, units
+from ordersaga.audit.rules.streams import CannotLookError, Keyed, by_message_id
 
-PAGE = 1000
-"""The most that a list gives at once."""
+PAGE_SIZE = 1000
+"""Items in each page: the most that a list gives at once."""
 STOCK_LOOKS = 5
-"""How often to look for a moment in which a product stands still while its reservations are read."""
+"""How often to try to read a product and all its reservations while none of them changes."""
 
-LISTS: Mapping[Kind, tuple[str, str, Mapping[str, str]]] = {
-    Kind.ORDER: ("order", "/api/orders", {}),
-    Kind.RESERVATION: ("inventory", "/api/inventory/reservations", {}),
-    Kind.PAYMENT: ("payment", "/api/payments", {}),
-    Kind.SHIPMENT: ("shipping", "/api/shipping", {}),
-    Kind.NOTIFICATION: ("notification", "/api/notifications", {"notification_type": CONFIRMATION}),
+LISTS: Mapping[RecordKind, tuple[str, str, Mapping[str, str]]] = {
+    RecordKind.ORDER: ("order", "/api/orders", {}),
+    RecordKind.RESERVATION: ("inventory", "/api/inventory/reservations", {}),
+    RecordKind.PAYMENT: ("payment", "/api/payments", {}),
+    RecordKind.SHIPMENT: ("shipping", "/api/shipping", {}),
+    RecordKind.NOTIFICATION: ("notification", "/api/notifications", {"notification_type": CONFIRMATION}),
 }
-"""Kind → service, path, filter."""
+"""Kind → service, path of the list, filter."""
 
-ONE: Mapping[Kind, tuple[str, str]] = {
-    Kind.ORDER: ("order", "/api/orders/{}"),
-    Kind.STORY: ("order", "/api/orders/{}/saga"),
-    Kind.RESERVATION: ("inventory", "/api/inventory/reservations/{}"),
-    Kind.PAYMENT: ("payment", "/api/payments/order/{}"),
-    Kind.SHIPMENT: ("shipping", "/api/shipping/order/{}"),
-    Kind.NOTIFICATION: ("notification", f"/api/notifications/ntf-{{}}-{CONFIRMATION}"),
+ONE: Mapping[RecordKind, tuple[str, str]] = {
+    RecordKind.ORDER: ("order", "/api/orders/{}"),
+    RecordKind.ARCHIVED_SAGA: ("order", "/api/orders/{}/saga"),
+    RecordKind.RESERVATION: ("inventory", "/api/inventory/reservations/{}"),
+    RecordKind.PAYMENT: ("payment", "/api/payments/order/{}"),
+    RecordKind.SHIPMENT: ("shipping", "/api/shipping/order/{}"),
+    RecordKind.NOTIFICATION: ("notification", f"/api/notifications/ntf-{{}}-{CONFIRMATION}"),
 }
-"""Kind → service, path. A story only of orders that don't balance: it tells what a person did about them."""
+"""Kind → service, path of one order's record. The archive says what a person did about an order."""
 
 
 class ServiceError(CannotLookError):
-    """A service doesn't answer as it should: nothing can be said."""
+    """A service doesn't answer, or answers with an error."""
 
 
 class Services:
     """The services at these base URLs (service → URL). Use as a context manager.
 
     Raises:
-        ServiceError: from every method, when a service can't be asked.
+        ServiceError: from every method, when a service doesn't answer.
     """
 
     tombstones = False
-    ledgers: frozenset[Kind] = frozenset()
+    ledgers: frozenset[RecordKind] = frozenset()
 
     def __init__(self, urls: Mapping[str, str], *, transport: httpx.BaseTransport | None = None) -> None:
         self._urls = urls
@@ -65,29 +64,32 @@ class Services:
     ) -> None:
         self._http.close()
 
-    def streams(self, sagas: Iterator[Keyed]) -> Mapping[Kind, Iterator[Keyed]]:
-        """Everything, sorted as notifications are: they are the only list whose ids aren't the orders'."""
+    def streams(self, sagas: Iterator[Keyed]) -> Mapping[RecordKind, Iterator[Keyed]]:
+        """All records by kind, sorted as notifications are: theirs is the only list whose ids aren't the orders'."""
         return {
-            Kind.SAGA: as_messages_are(sagas),
+            RecordKind.SAGA: by_message_id(sagas),
             **{
                 kind: self._listed(kind, suffix=f"-{CONFIRMATION}")
-                if kind is Kind.NOTIFICATION
-                else as_messages_are(self._listed(kind))
+                if kind is RecordKind.NOTIFICATION
+                else by_message_id(self._listed(kind))
                 for kind in LISTS
             },
         }
 
-    def look(self, order_ids: Iterable[str]) -> dict[str, dict[Kind, list[Document]]]:
-        """What there is of these orders at this moment."""
+    def look(self, order_ids: Iterable[str]) -> dict[str, dict[RecordKind, list[Document]]]:
+        """All records of these orders, as they are now."""
         return {order_id: dict(self._look(order_id)) for order_id in order_ids}
 
     def stock(self) -> Iterator[tuple[Document, int]]:
-        """Every product that stands still for a moment, with the units that all reservations together hold of it."""
+        """Every product, with the units that all reservations together hold of it.
+
+        A product that changed each time while the reservations were read is left out.
+        """
         moving: set[str] | None = None
         for _ in range(STOCK_LOOKS):
             before = {each["product_id"]: each for each in self._pages("inventory", "/api/inventory", {})}
             held = Counter[str]()
-            for _, reservation in self._listed(Kind.RESERVATION):
+            for _, reservation in self._listed(RecordKind.RESERVATION):
                 if reservation["status"] == "reserved":
                     held += units(reservation["lines"])
             after = {each["product_id"]: each for each in self._pages("inventory", "/api/inventory", {})}
@@ -98,15 +100,16 @@ class Services:
             if not moving:
                 return
 
-    def _look(self, order_id: str) -> Iterator[tuple[Kind, list[Document]]]:
+    def _look(self, order_id: str) -> Iterator[tuple[RecordKind, list[Document]]]:
         for kind, (service, path) in ONE.items():
             answer = self._get(service, path.format(order_id), {})
             if answer is not None:
                 yield kind, [answer]
 
-    def _listed(self, kind: Kind, *, suffix: str = "") -> Iterator[Keyed]:
-        """All items of a list under their order's id. What was inserted meanwhile moves items on to the next page:
-        those have been seen already.
+    def _listed(self, kind: RecordKind, *, suffix: str = "") -> Iterator[Keyed]:
+        """All items of a list, each with its order's id and the suffix as its key.
+
+        An item that is inserted meanwhile moves others on to the next page; those have been yielded before.
         """
         service, path, where = LISTS[kind]
         last = ""
@@ -119,11 +122,11 @@ class Services:
     def _pages(self, service: str, path: str, where: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         skip = 0
         while True:
-            page = self._get(service, path, {**where, "limit": str(PAGE), "skip": str(skip)})
+            page = self._get(service, path, {**where, "limit": str(PAGE_SIZE), "skip": str(skip)})
             if page is None:
                 raise ServiceError(f"{self._urls[service]}{path} doesn't exist: is this the {service} service?")
             yield from page["items"]
-            skip += PAGE
+            skip += PAGE_SIZE
             if skip >= page["total"]:
                 return
 
