@@ -7,12 +7,12 @@ the wrong outcome is found, too.
 from collections import Counter
 from collections.abc import Mapping
 
+from common.services import SERVICES
 from ordersaga.audit.rules.check import findings_of
 from ordersaga.audit.rules.effects import stock_findings
 from ordersaga.audit.rules.outcome import ExpectedOutcome, Outcome
 from ordersaga.audit.rules.records import OrderRecords, RecordKind
 from ordersaga.audit.sources.databases import Databases
-from ordersaga.settings import SERVICES
 
 NAMESPACE = "shop"
 EXPECTED = {"Completed": ExpectedOutcome.ALL, "Compensated": ExpectedOutcome.NOTHING}

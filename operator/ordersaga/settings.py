@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from common.services import SERVICES
+from common.services import SERVICES, default_url
 
 
 class Settings(BaseSettings):
@@ -40,11 +40,13 @@ class Settings(BaseSettings):
         default="",
         description="MongoDB URI of the notification service's database; empty: it is where mongodb_url says.",
     )
-    order_url: str = Field(default="http://127.0.0.1:8000", description="Base URL of the order service.")
-    inventory_url: str = Field(default="http://127.0.0.1:8001", description="Base URL of the inventory service.")
-    payment_url: str = Field(default="http://127.0.0.1:8002", description="Base URL of the payment service.")
-    shipping_url: str = Field(default="http://127.0.0.1:8003", description="Base URL of the shipping service.")
-    notification_url: str = Field(default="http://127.0.0.1:8004", description="Base URL of the notification service.")
+    order_url: str = Field(default=default_url("order"), description="Base URL of the order service.")
+    inventory_url: str = Field(default=default_url("inventory"), description="Base URL of the inventory service.")
+    payment_url: str = Field(default=default_url("payment"), description="Base URL of the payment service.")
+    shipping_url: str = Field(default=default_url("shipping"), description="Base URL of the shipping service.")
+    notification_url: str = Field(
+        default=default_url("notification"), description="Base URL of the notification service."
+    )
 
     @property
     def mongodb_urls(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from common.kube import KubeError
+from common.services import SERVICES
 from ordersaga.audit.auditor import Auditor, RecordSource
 from ordersaga.audit.report import JsonReport, Report, Summary, TableReport
 from ordersaga.audit.restore import write_manifest
@@ -16,7 +17,7 @@ from ordersaga.audit.rules.records import LEDGERS, Document
 from ordersaga.audit.rules.streams import CannotLookError
 from ordersaga.audit.sources.resources import Resources
 from ordersaga.audit.sources.services import Services
-from ordersaga.settings import SERVICES, Settings
+from ordersaga.settings import Settings
 
 BALANCED, FINDINGS, BLIND = 0, 1, 2
 

@@ -9,31 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from common.kube import API_VERSION, KIND
+from common.order_spec import spec_of
 from ordersaga.audit.rules.records import Document
 
 
 def manifest_of(order: Document, namespace: str) -> dict[str, Any]:
-    """The OrderSaga that this order document came from, ready for `kubectl apply -f`."""
+    """The OrderSaga whose content this order document has, ready for `kubectl apply -f`."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": order["order_id"], "namespace": namespace},
-        "spec": {
-            "orderID": order["order_id"],
-            "customerID": order["customer_id"],
-            "currency": order["currency"],
-            "items": [
-                {
-                    "productID": line["product_id"],
-                    "quantity": line["quantity"],
-                    "unitPriceMinor": line["unit_price_minor"],
-                }
-                for line in order["items"]
-            ],
-            "payment": {"methodRef": order["payment"]["method_ref"]},
-            "shipTo": {"addressRef": order["ship_to"]["address_ref"]},
-            "notify": {"contactRef": order["notify"]["contact_ref"]},
-        },
+        "spec": spec_of(order),
     }
 
 
