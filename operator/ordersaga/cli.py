@@ -9,7 +9,7 @@ from ordersaga.conformance import command as conformance
 from ordersaga.settings import Settings
 
 EPILOG = """\
-example: are the records of all orders in the local stack consistent?
+example: check the records of all orders in the local stack
 
   export KUBECONFIG=.ordersaga/kubeconfig ORDERSAGA_MONGODB_URL='mongodb://127.0.0.1:17017/?directConnection=true'
   ordersaga audit
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
     parser = argparse.ArgumentParser(
         prog="ordersaga",
-        description="Checks an installation of OrderSaga, and those who take part in its sagas.",
+        description="Checks an installation of OrderSaga, and the participants of its sagas.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

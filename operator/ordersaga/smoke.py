@@ -28,10 +28,9 @@ PRICE = 100
 ENDED = FINISHED | {Phase.FAILED}
 
 EPILOG = """\
-example: an order in the local stack, or in the cluster that `helm test` asks
+example: an order in the local stack (in a cluster, `helm test e-commerce-saga` does the same)
 
   ordersaga smoke
-  helm test e-commerce-saga
 
 The services are found by ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL. Don't use it with a real payment provider.
 

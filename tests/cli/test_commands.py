@@ -82,7 +82,7 @@ async def test_a_participant_that_does_not() -> None:
         ([*SEATS, "--body", '{"row": 13}'], "a first do doesn't succeed"),
         ([*SEATS, "--body", "[]"], "neither a JSON object nor a file"),
         ([*SEATS, "--body", '{"row": 1', "--step", "seat"], "is not JSON"),
-        ([*ALL, "--only", "nothing"], "there is no claim nothing"),
+        ([*ALL, "--only", "nothing"], "there is no promise nothing"),
         ([*ALL, "--header", "x"], "--header takes NAME:VALUE"),
         (["--do", "/nowhere", "--undo", "/nowhere", "--body", "{}"], "give it with --step"),
     ],
@@ -100,7 +100,7 @@ async def test_a_participant_that_is_not_there() -> None:
     assert "a first do doesn't succeed" in err
 
 
-def test_the_claims_can_be_listed() -> None:
+def test_the_promises_can_be_listed() -> None:
     command = [sys.executable, "-m", "ordersaga", "conformance", "--list"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout.split()[0]) == (0, "do-twice")

@@ -1,13 +1,12 @@
-"""The kit against a participant with one mistake at a time: it names the claims that are broken, and no others."""
+"""The kit against a participant with one mistake at a time: it names the promises that are broken, and no others."""
 
 import httpx
 import pytest
 
-from ordersaga.conformance.observers import ledger_at, live_at
-from ordersaga.conformance.promises import CLAIMS, Outcome, Result, try_all
-from ordersaga.conformance.report import told
+from ordersaga.conformance.promises import PROMISES, Conformity, Result, try_all
+from ordersaga.conformance.report import lines_of
 from ordersaga.conformance.subject import Route, Subject
-from ordersaga.conformance.templates import body_of
+from ordersaga.conformance.templates import body_of, ledger_at, live_at
 from tests.cli.broken import build
 
 MISTAKES: list[tuple[str, str]] = [
@@ -34,7 +33,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("problems-as-json", "problems"),
     ("problems-without-detail", "problems missing-key unknown-field"),
 ]
-"""A mistake, and every claim that it breaks: the first one is the report's first, the others follow from it."""
+"""A mistake, and every promise that it breaks: the first one is the report's first, the others follow from it."""
 
 
 async def tried(*mistakes: str, takes_back: bool = True) -> list[Result]:
@@ -54,31 +53,34 @@ async def tried(*mistakes: str, takes_back: bool = True) -> list[Result]:
 
 
 def broken(results: list[Result]) -> list[str]:
-    return [result.claim.name for result in results if result.outcome is Outcome.BROKEN]
+    return [result.promise.name for result in results if result.outcome is Conformity.BROKEN]
 
 
-async def test_without_a_mistake_every_claim_is_kept() -> None:
+async def test_without_a_mistake_every_promise_is_kept() -> None:
     results = await tried()
-    assert broken(results) == [], "\n".join(line for result in results for line in told(result))
-    assert {result.claim.name for result in results if result.outcome is Outcome.NOT_TRIED} == {"undo-too-late"}
+    assert broken(results) == [], "\n".join(line for result in results for line in lines_of(result))
+    assert {result.promise.name for result in results if result.outcome is Conformity.NOT_TRIED} == {"undo-too-late"}
 
 
-@pytest.mark.parametrize(("mistake", "claims"), MISTAKES, ids=[mistake for mistake, _ in MISTAKES])
-async def test_a_mistake_is_named_by_its_claim(mistake: str, claims: str) -> None:
-    assert broken(await tried(mistake)) == claims.split()
+@pytest.mark.parametrize(("mistake", "promises"), MISTAKES, ids=[mistake for mistake, _ in MISTAKES])
+async def test_a_mistake_is_named_by_its_promise(mistake: str, promises: str) -> None:
+    assert broken(await tried(mistake)) == promises.split()
 
 
 async def test_who_says_that_it_keeps_what_it_did_must_not_take_it_back() -> None:
     assert broken(await tried(takes_back=False)) == ["undo-too-late"]
 
 
-def test_every_claim_is_broken_by_some_mistake() -> None:
-    assert {claim.name for claim in CLAIMS} == {"undo-too-late", *" ".join(claims for _, claims in MISTAKES).split()}
+def test_every_promise_is_broken_by_some_mistake() -> None:
+    assert {promise.name for promise in PROMISES} == {
+        "undo-too-late",
+        *" ".join(names for _, names in MISTAKES).split(),
+    }
 
 
 async def test_the_report_tells_the_calls_that_broke_it() -> None:
-    late = next(result for result in await tried("no-tombstone-for-nothing") if result.claim.name == "late-do")
-    lines = told(late)
+    late = next(result for result in await tried("no-tombstone-for-nothing") if result.promise.name == "late-do")
+    lines = lines_of(late)
     assert lines[0].split()[:2] == ["BROKEN", "late-do"]
     assert "undo, do: expected 409 compensated, got 200" in lines[1]
     assert "because:" in lines[2]

@@ -1,4 +1,4 @@
-"""docs/participants.md: its example works, and its table of claims is the kit's."""
+"""docs/participants.md: its example works, and its table of promises is the kit's."""
 
 import re
 import uuid
@@ -10,11 +10,10 @@ import httpx
 import pytest
 
 from common.settings import ServiceSettings
-from ordersaga.conformance.observers import live_at
-from ordersaga.conformance.promises import CLAIMS, Outcome, try_all
-from ordersaga.conformance.report import told
+from ordersaga.conformance.promises import PROMISES, Conformity, try_all
+from ordersaga.conformance.report import lines_of
 from ordersaga.conformance.subject import Route, Subject
-from ordersaga.conformance.templates import body_of
+from ordersaga.conformance.templates import body_of, live_at
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "participants.md").read_text()
 
@@ -33,7 +32,7 @@ async def points(mongodb_url: str) -> AsyncIterator[httpx.AsyncClient]:
         await app.mongo.drop(f"{prefix}points")
 
 
-async def test_the_example_keeps_every_claim(points: httpx.AsyncClient) -> None:
+async def test_the_example_keeps_every_promise(points: httpx.AsyncClient) -> None:
     subject = Subject(
         do=Route("/api/points/grant", "points", "do", body_of({"customer_id": "c-17", "points": 25})),
         undo=Route("/api/points/revoke", "points", "undo", body_of({})),
@@ -42,12 +41,12 @@ async def test_the_example_keeps_every_claim(points: httpx.AsyncClient) -> None:
         live=live_at(points, "/api/points/order/{order_id}", "status=granted"),
     )
     results = [result async for result in try_all(subject, [points], rounds=2, longest_pause=0.05)]
-    wrong = [line for result in results if result.outcome is Outcome.BROKEN for line in told(result)]
+    wrong = [line for result in results if result.outcome is Conformity.BROKEN for line in lines_of(result)]
     assert not wrong, "\n".join(wrong)
-    not_tried = {result.claim.name for result in results if result.outcome is Outcome.NOT_TRIED}
+    not_tried = {result.promise.name for result in results if result.outcome is Conformity.NOT_TRIED}
     assert not_tried == {"undo-too-late", "accepted", "undo-of-accepted"}
 
 
-def test_the_table_of_claims_is_the_kit_s() -> None:
+def test_the_table_of_promises_is_the_kit_s() -> None:
     rows = re.findall(r"^\| `([a-z][a-z-]+)` \| (.+?) \| (.+?) \|$", PAGE, re.MULTILINE)
-    assert rows == [(claim.name, claim.promise, claim.because) for claim in CLAIMS]
+    assert rows == [(promise.name, promise.text, promise.because) for promise in PROMISES]

@@ -13,7 +13,7 @@ from common.mongo import Database
 from common.settings import ServiceSettings
 from common.web.app import Service
 from common.wire import Json
-from ordersaga.conformance.claims import Claim
+from ordersaga.conformance.promises import Promise
 from ordersaga.conformance.subject import Route, Subject
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of
 
@@ -23,11 +23,11 @@ STAGES = [(row, driver) for row in PARTICIPANTS for driver in DRIVERS]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A claim that isn't about a participant isn't tried there: what was sent can't be taken back."""
+    """A promise that isn't about a participant isn't tried there: what was sent can't be taken back."""
     pointless = []
     for item in items:
         given = getattr(getattr(item, "callspec", None), "params", {})
-        if isinstance(given.get("claim"), Claim) and given["claim"].why_not(given["stage"][0].subject()):
+        if isinstance(given.get("promise"), Promise) and given["promise"].why_not(given["stage"][0].subject()):
             pointless.append(item)
     config.hook.pytest_deselected(items=pointless)
     items[:] = [item for item in items if item not in pointless]

@@ -1,12 +1,11 @@
-"""Every claim of the conformance kit, at every participant that it is about (see conftest.py), on both drivers."""
+"""Every promise of the conformance kit, at every participant that it is about (see conftest.py), on both drivers."""
 
 import uuid
 
 import pytest
 
-from ordersaga.conformance.claims import Claim
-from ordersaga.conformance.promises import CLAIMS, Outcome, try_claim
-from ordersaga.conformance.report import told
+from ordersaga.conformance.promises import PROMISES, Conformity, Promise, try_promise
+from ordersaga.conformance.report import lines_of
 from ordersaga.conformance.trial import Trial
 from tests.contract.conftest import Stage
 
@@ -15,10 +14,10 @@ ROUNDS = {"motor": 5, "pymongo": 2}
 is about the driver."""
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-async def test_the_claim_is_kept(stage: Stage, claim: Claim) -> None:
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
+async def test_the_promise_is_kept(stage: Stage, promise: Promise) -> None:
     run = f"k-{uuid.uuid4().hex[:8]}"
     # A provider says Retry-After 1: nobody needs to be spared in here.
     trial = Trial(stage.subject, stage.replicas, run=run, rounds=ROUNDS[stage.driver], longest_pause=0.05)
-    result = await try_claim(claim, trial)
-    assert result.outcome is Outcome.KEPT, "\n".join(told(result))
+    result = await try_promise(promise, trial)
+    assert result.outcome is Conformity.KEPT, "\n".join(lines_of(result))

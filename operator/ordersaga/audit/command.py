@@ -41,7 +41,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", sett
     parser = commands.add_parser(
         "audit",
         help="check money, stock, shipments and messages of every order",
-        description="Reads the five databases and the OrderSaga resources, and names every order whose money, units, "
+        description="Reads the five databases and the OrderSaga resources, and names every order whose money, units,\n"
         "shipment or messages don't fit its outcome.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,4 +1,4 @@
-"""One request and its answer, kept for the timeline of a claim that is broken."""
+"""One request and its answer, kept for the timeline of a broken promise."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SHOWN = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what came back. `status` 0: nothing came back, and `error` says why."""
+    """A request and its answer. Status 0 means that there was no answer; `error` says why."""
 
     label: str
     """do, undo or look."""
@@ -20,16 +20,16 @@ class Exchange:
     method: str
     path: str
     sent: Mapping[str, str]
-    """Those of the saga's headers that were sent."""
+    """The protocol's headers, as they were sent."""
     body: Any
     at: float
-    """Seconds since the claim's first request."""
+    """Seconds since the trial began."""
     seconds: float
-    """How long the answer took."""
+    """Seconds that the answer took."""
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     answer: Any = None
-    """JSON, or text where it isn't JSON."""
+    """The body: parsed JSON, or text if it isn't JSON."""
     error: str = ""
 
     @property
@@ -44,7 +44,7 @@ class Exchange:
 
     @property
     def effect(self) -> str:
-        """What an undo says it did."""
+        """The `effect` in an undo's answer: `undone` or `none`."""
         return str(self.answer.get("effect", "")) if isinstance(self.answer, dict) else ""
 
     @property
@@ -54,10 +54,10 @@ class Exchange:
 
     @property
     def running(self) -> bool:
-        """Somebody else is at work on it: ask again."""
+        """Whether another call is at work on it, so that this one has to be repeated."""
         return self.status == 409 and self.code == "running"
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """The answer in a few words: `409 compensated`."""
         if not self.status:
             return f"no answer ({self.error})"
@@ -65,7 +65,7 @@ class Exchange:
             return f"{self.status}{f' effect {self.effect}' if self.effect else ''}"
         return f"{self.status} {self.code or 'without a code'}"
 
-    def misshapen(self) -> str:
+    def problem_fault(self) -> str:
         """What is wrong with this answer as a problem+json; empty if nothing is."""
         if self.headers.get("content-type", "").split(";")[0].strip() != "application/problem+json":
             return f"its Content-Type is {self.headers.get('content-type', 'missing')}, not application/problem+json"
@@ -74,7 +74,7 @@ class Exchange:
         if not _SNAKE.fullmatch(self.code):
             return f"its code {self.code!r} is not snake_case"
         if not self.detail.strip():
-            return "it has no detail: a person has to be told what to do"
+            return "it has no detail, which should tell a person what to do"
         if not isinstance(self.answer.get("retryable"), bool):
             return "it has no boolean `retryable`"
         if self.answer.get("status") not in (None, self.status):
@@ -93,7 +93,7 @@ class Exchange:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """For programs."""
         return {
             "label": self.label,
             "order_id": self.order_id,

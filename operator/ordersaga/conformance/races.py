@@ -1,16 +1,15 @@
-"""Claims about calls at the same time: replicas of operator and participant see to it that there are some."""
+"""Calls at the same time, as replicas of the operator and the participant cause them."""
 
 import asyncio
 
-from ordersaga.conformance.claims import UNDOABLE, Claim
 from ordersaga.conformance.trial import BrokenError, Trial, expect, expect_same, expect_success
 
 AT_ONCE = 6
-"""Calls at the same time: enough for every pair of steps of two calls to meet within a few rounds."""
+"""Calls at the same time: within a few rounds, any two database accesses of two calls interleave."""
 
 
 async def concurrent_dos(trial: Trial) -> None:
-    """Many dos at once."""
+    """dos at once"""
     for _ in range(trial.rounds):
         order_id = trial.new_order()
         answers = await asyncio.gather(*(trial.settled("do", order_id) for _ in range(AT_ONCE)))
@@ -22,7 +21,7 @@ async def concurrent_dos(trial: Trial) -> None:
 
 
 async def concurrent_undos(trial: Trial) -> None:
-    """Many undos at once."""
+    """do, undos at once"""
     when = f"do, {AT_ONCE} undos at once"
     for _ in range(trial.rounds):
         order_id = trial.new_order()
@@ -36,7 +35,7 @@ async def concurrent_undos(trial: Trial) -> None:
 
 
 async def race(trial: Trial) -> None:
-    """Dos and undos at once; whoever wins, after the undo nothing is left."""
+    """dos and undos at once: whichever comes first, nothing is left after the undo"""
     when = "dos and undos at once"
     for number in range(2 * trial.rounds):
         order_id = trial.new_order()
@@ -46,33 +45,8 @@ async def race(trial: Trial) -> None:
         for answer in await asyncio.gather(*(call(order_id) for call in calls)):
             conflict = answer.status == 409 and answer.code in ("compensated", "running")
             if not (answer.succeeded or answer.status == 202 or conflict):
-                raise BrokenError(f"{when}: {answer.label} was answered {answer.said()}")
+                raise BrokenError(f"{when}: {answer.label} was answered {answer.summary()}")
         expect_success(await trial.settled("undo", order_id), f"{when}, undo")
         expect(await trial.do(order_id), 409, "compensated", f"{when}, undo, do")
         await trial.expect_live(order_id, False, when)
         await trial.expect_ledger(order_id, when, lengths=(0, 2))
-
-
-CLAIMS = (
-    Claim(
-        "concurrent-dos",
-        "Dos at the same time are one effect, and all are told the same.",
-        "while a Lease changes hands two operators call at once: a participant that looks first and writes then does "
-        "it twice",
-        concurrent_dos,
-    ),
-    Claim(
-        "concurrent-undos",
-        "Undos at the same time take it back once, and all are told the same.",
-        "two operators roll back at once: money would be given back twice",
-        concurrent_undos,
-        (UNDOABLE,),
-    ),
-    Claim(
-        "race",
-        "When do and undo race, nothing is left in the end.",
-        "a do that is still at work while its order is rolled back would leave its effect for ever",
-        race,
-        (UNDOABLE,),
-    ),
-)

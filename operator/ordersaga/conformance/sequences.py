@@ -1,8 +1,7 @@
-"""Claims about one call after the other: repeated, late, reversed."""
+"""Calls one after the other: repeated, late, in reverse. Each function raises BrokenError if its promise is broken."""
 
 from itertools import permutations
 
-from ordersaga.conformance.claims import LASTING, OTHER, REFUSED, SLOW, UNDOABLE, Claim
 from ordersaga.conformance.trial import BrokenError, Trial, expect, expect_same, expect_success
 
 
@@ -72,7 +71,7 @@ async def every_order(trial: Trial) -> None:
 
 
 async def undo_too_late(trial: Trial) -> None:
-    """do, undo, of what can't be taken back"""
+    """do, undo, at a participant whose effects can't be taken back"""
     order_id = trial.new_order()
     first = expect_success(await trial.settled("do", order_id), "do")
     for when in ("do, undo", "do, undo, undo"):
@@ -85,7 +84,7 @@ async def undo_too_late(trial: Trial) -> None:
 
 
 async def another_body(trial: Trial) -> None:
-    """do, do with other content under the same key"""
+    """do, then a do with other content under the same key"""
     order_id = trial.new_order()
     first = expect_success(await trial.settled("do", order_id), "do")
     expect(await trial.do(order_id, body=trial.subject.other), 422, "key_reused", "do, do with another body")
@@ -106,7 +105,7 @@ async def refusal_stored(trial: Trial) -> None:
 
 
 async def accepted(trial: Trial) -> None:
-    """do that is answered 202, its Location until it has ended, and the POST again"""
+    """do that is answered 202, GETs of its Location until it has ended, and the POST again"""
     order_id, body = trial.new_order(), trial.subject.slow
     first = expect(await trial.do(order_id, body=body), 202, "", "do that takes its time")
     location = first.headers.get("location", "")
@@ -115,7 +114,7 @@ async def accepted(trial: Trial) -> None:
     if not first.headers.get("retry-after", "").isdigit():
         raise BrokenError("a 202 needs Retry-After in seconds")
     expect(await trial.look(order_id, location), (200, 202), "", f"GET {location}")
-    final = expect_success(await trial.settled("do", order_id, body=body), "do that takes its time, at last")
+    final = expect_success(await trial.settled("do", order_id, body=body), "do that takes its time, in the end")
     expect_same(await trial.do(order_id, body=body), final, "the POST after the end")
     expect_same(await trial.look(order_id, location), final, f"GET {location} after the end")
     await trial.expect_ledger(order_id, "do that takes its time", lengths=(0, 1))
@@ -129,81 +128,3 @@ async def undo_of_accepted(trial: Trial) -> None:
     expect(await trial.do(order_id, body=body), 409, "compensated", "do, undo, do")
     await trial.expect_live(order_id, False, "undo while the do was in progress")
     await trial.expect_ledger(order_id, "undo while the do was in progress", lengths=(0, 2))
-
-
-CLAIMS = (
-    Claim(
-        "do-twice",
-        "A do happens once, and its answer is repeated.",
-        "the operator calls again whenever an answer was lost: each repetition would happen again",
-        do_twice,
-    ),
-    Claim(
-        "undo-first",
-        "An undo that finds nothing succeeds with effect none.",
-        "a rollback undoes every step, also those whose do never arrived: it would hang for ever",
-        undo_first,
-    ),
-    Claim(
-        "late-do",
-        "A do that comes after the undo is refused: 409 compensated.",
-        "a do that was slow on its way would happen after its order was rolled back, and nobody would undo it",
-        late_do,
-    ),
-    Claim(
-        "undo-twice",
-        "An undo takes the effect back once, and its answer is repeated.",
-        "the operator calls again whenever an answer was lost: money would be given back twice",
-        undo_twice,
-        (UNDOABLE,),
-    ),
-    Claim(
-        "do-after-undone",
-        "A do that was undone stays undone: its key is answered 409 compensated, not with the stored answer.",
-        "a second orchestrator would take the stored success for a step that stands, and confirm the order",
-        do_after_undone,
-        (UNDOABLE,),
-    ),
-    Claim(
-        "every-order",
-        "Whatever order dos and undos come in, after an undo nothing is left.",
-        "calls overtake each other on the network, and processes die between any two of them",
-        every_order,
-        (UNDOABLE,),
-    ),
-    Claim(
-        "undo-too-late",
-        "An undo of what can't be taken back is 409 with a business reason; nothing is stored.",
-        "the books would say that something was taken back which was not",
-        undo_too_late,
-        (LASTING,),
-    ),
-    Claim(
-        "another-body",
-        "The same key with other content is 422 key_reused, and changes nothing.",
-        "an order's content never changes: whoever comes with another one would be told that it was done",
-        another_body,
-        (OTHER,),
-    ),
-    Claim(
-        "refusal-stored",
-        "A business no is 409 with its reason, the same for ever, and there is nothing to undo.",
-        "a repeated call would be told yes after the saga was told no, and the rollback would not undo it",
-        refusal_stored,
-        (REFUSED,),
-    ),
-    Claim(
-        "accepted",
-        "What takes its time is 202 with Location and Retry-After; the Location ends with the POST's answer.",
-        "the operator looks at the Location instead of asking again, and would never learn the outcome",
-        accepted,
-        (SLOW,),
-    ),
-    Claim(
-        "undo-of-accepted",
-        "An undo while the do is in progress takes it back as soon as it is settled.",
-        "what settles after the rollback would be left",
-        undo_of_accepted,
-        (SLOW, UNDOABLE),
-    ),
-)

@@ -1,4 +1,4 @@
-"""What the kit has to be told of a participant before it can try it."""
+"""What the kit has to know of a participant before it can try it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Literal
 from common.wire import Json
 
 Body = Callable[[str], Json]
-"""Makes a request body for an order: always the same one for the same order."""
+"""Makes the request body for an order's id: always the same one for the same order."""
 Direction = Literal["do", "undo"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One POST of the saga."""
 
@@ -25,9 +25,9 @@ class Route:
         return f"{namespace}/{order_id}/{self.step}/{self.direction}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
-    """A participant's do and undo, and what is known of them. What isn't given isn't tried."""
+    """A participant's do and undo, and what is known of them. A promise that needs more is not tried."""
 
     do: Route
     undo: Route
@@ -41,11 +41,11 @@ class Subject:
     slow: Body | None = None
     """A body of the do that is first answered 202."""
     prepare: Callable[[str], Awaitable[None]] | None = None
-    """What has to happen to an order before its do: it may be called repeatedly, and must not fail."""
+    """What has to happen to an order before its do; it is called before each of them, and must not fail."""
     live: Callable[[str], Awaitable[bool]] | None = None
     """Whether an effect of this order stands at this moment."""
     ledger: Callable[[str], Awaitable[Sequence[str]]] | None = None
-    """What really happened out there for this order: kinds such as charge and refund, one entry for each time."""
+    """What really happened at the provider: kinds such as charge and refund, one entry for each time."""
 
     def route(self, direction: Direction) -> Route:
         """The route of that direction."""

@@ -1,18 +1,24 @@
-"""Request bodies from the command line: JSON, or a file with JSON, as a template for any order."""
+"""What the command line says of a participant: request bodies and paths as templates for any order.
+
+`{order_id}` stands for the order's id in both.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from common.wire import Json
 from ordersaga.conformance.subject import Body
+from ordersaga.conformance.trial import BrokenError
 
 PLACEHOLDER = "{order_id}"
 
 
 class BadBodyError(ValueError):
-    """What was given is no JSON object; the message says what to give."""
+    """What was given is not a JSON object; the message says what to give."""
 
 
 def template(text: str) -> Json:
@@ -28,7 +34,7 @@ def template(text: str) -> Json:
     except ValueError as error:
         raise BadBodyError(f"{text!r} is not JSON: {error}") from error
     if not isinstance(parsed, dict):
-        raise BadBodyError(f"{text!r} is JSON, but not an object: give what the POST takes")
+        raise BadBodyError(f"{text!r} is JSON, but not an object: give the body of a POST")
     return parsed
 
 
@@ -43,7 +49,7 @@ def body_of(given: Json) -> Body:
 
 
 def other_than(given: Json) -> Json | None:
-    """The same with another content that should be as valid: one more of its first number. None if it has none."""
+    """Another body that should be as valid: its first number is raised by 1. None if it has no number."""
     for name, value in given.items():
         if name == "order_id":
             continue
@@ -67,3 +73,46 @@ def _filled(value: Any, order_id: str) -> Any:
         case list():
             return [_filled(inner, order_id) for inner in value]
     return value
+
+
+def live_at(client: httpx.AsyncClient, path: str, condition: str | None) -> Callable[[str], Awaitable[bool]]:
+    """A function that says whether an order's effect stands.
+
+    It does if GET `path` is 200 and, given a condition like `status=reserved,dispatched`, the field has one of the
+    values; 404 means that there is no effect.
+    """
+    field, _, values = (condition or "").partition("=")
+
+    async def live(order_id: str) -> bool:
+        answer = await _get(client, path, order_id)
+        if answer.status_code == 404:
+            return False
+        if answer.status_code != 200:
+            raise BrokenError(f"GET {path} of order {order_id} was answered {answer.status_code}: 200 or 404 expected")
+        return not field or str(answer.json().get(field)) in values.split(",")
+
+    return live
+
+
+def ledger_at(client: httpx.AsyncClient, path: str) -> Callable[[str], Awaitable[Sequence[str]]]:
+    """A function that reads the kinds of an order's ledger entries.
+
+    GET `path` has to answer with a JSON list (or `{"items": […]}`) of objects with a `kind`.
+    """
+
+    async def ledger(order_id: str) -> Sequence[str]:
+        answer = await _get(client, path, order_id)
+        if answer.status_code != 200:
+            raise BrokenError(f"GET {path} of order {order_id} was answered {answer.status_code}: a list expected")
+        found = answer.json()
+        entries = found["items"] if isinstance(found, dict) else found
+        return [str(entry["kind"]) for entry in entries]
+
+    return ledger
+
+
+async def _get(client: httpx.AsyncClient, path: str, order_id: str) -> httpx.Response:
+    try:
+        return await client.get(path.replace(PLACEHOLDER, order_id))
+    except httpx.HTTPError as error:
+        raise BrokenError(f"GET {path} of order {order_id}: no answer ({error or type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""A trial: one claim's calls, recorded, with orders of its own."""
+"""A trial: the calls that try one promise, recorded, with orders of its own."""
 
 import asyncio
 import time
@@ -12,22 +12,18 @@ from ordersaga.conformance.exchange import Exchange
 from ordersaga.conformance.subject import Body, Direction, Subject
 
 PATIENCE = 20.0
-"""Seconds to go on asking while an answer is 409 `running` or 202: providers settle in seconds."""
+"""Seconds to repeat a call that is answered 409 `running` or 202: providers settle in seconds."""
 LONGEST_PAUSE = 1.0
-"""Seconds between two such questions, whatever Retry-After says: somebody waits for this report."""
+"""Seconds between two such calls, whatever Retry-After says: a person waits for the report."""
 SHOWN_HEADERS = ("content-type", "location", "retry-after", "x-correlation-id")
 
 
 class BrokenError(Exception):
-    """The claim doesn't hold; the message says what was expected and what came."""
-
-
-class NotTriedError(Exception):
-    """The claim can't be tried with what is known of the participant; the message says what would be needed."""
+    """The promise is broken; the message says what was expected and what came."""
 
 
 class Trial:
-    """The calls of one claim. Replicas of the participant take turns, as behind a load balancer."""
+    """The calls of one promise. Replicas of the participant take turns, as behind a load balancer."""
 
     def __init__(
         self,
@@ -40,7 +36,7 @@ class Trial:
     ) -> None:
         self.subject = subject
         self.rounds = rounds
-        """How often a race is tried: races are a matter of luck."""
+        """How often a race is tried: one attempt may miss it."""
         self.timeline: list[Exchange] = []
         self._longest_pause = longest_pause
         self._replicas = replicas
@@ -50,18 +46,18 @@ class Trial:
         self._started = time.monotonic()
 
     def new_order(self) -> str:
-        """An order id that nobody has used."""
+        """A new order id."""
         self._orders += 1
         return f"{self._run}-{self._orders}"
 
     async def do(self, order_id: str, **options: Any) -> Exchange:
-        """One call of the do, whatever it answers; options as for `call`."""
+        """One call of the do; its answer, whatever it is. Options as for `call`."""
         if self.subject.prepare is not None:
             await self.subject.prepare(order_id)
         return await self.call("do", order_id, **options)
 
     async def undo(self, order_id: str, **options: Any) -> Exchange:
-        """One call of the undo, whatever it answers; options as for `call`."""
+        """One call of the undo; its answer, whatever it is. Options as for `call`."""
         return await self.call("undo", order_id, **options)
 
     async def call(
@@ -85,13 +81,13 @@ class Trial:
         )
 
     async def settled(self, direction: Direction, order_id: str, *, body: Body | None = None) -> Exchange:
-        """The call's final answer, asked for as an engine does: again while it is `running`, at its Location on 202."""
+        """The final answer: the POST is repeated while it is `running`, and a 202 is followed, as the operator does."""
         call = self.do if direction == "do" else self.undo
         until = time.monotonic() + PATIENCE
         answer = await call(order_id, body=body)
         while answer.running or answer.status == 202:
             if time.monotonic() > until:
-                raise BrokenError(f"{direction}: still {answer.said()} after {PATIENCE:.0f} s")
+                raise BrokenError(f"{direction}: still {answer.summary()} after {PATIENCE:.0f} s")
             await asyncio.sleep(self._pause(answer))
             location = answer.headers.get("location", "")
             if answer.status == 202 and location.startswith("/"):
@@ -105,17 +101,17 @@ class Trial:
         return await self._exchange("look", order_id, path, sent={})
 
     async def expect_live(self, order_id: str, expected: bool, when: str) -> None:
-        """Raises BrokenError unless an effect of that order stands, or none does; nothing if nobody can tell."""
+        """Raise BrokenError unless an effect of that order stands, or none does. Nothing without `subject.live`."""
         if self.subject.live is not None and await self.subject.live(order_id) is not expected:
             raise BrokenError(f"{when}: {'there is no effect' if expected else 'an effect is left'} (order {order_id})")
 
     async def expect_ledger(self, order_id: str, when: str, *, lengths: Sequence[int]) -> None:
-        """Raises BrokenError unless so many things happened out there, none of them twice."""
+        """Raise BrokenError unless the ledger has one of these numbers of entries, and none of them twice."""
         if self.subject.ledger is None:
             return
         kinds = list(await self.subject.ledger(order_id))
         if len(kinds) != len(set(kinds)):
-            raise BrokenError(f"{when}: something happened twice out there: {', '.join(kinds)} (order {order_id})")
+            raise BrokenError(f"{when}: the ledger has an entry twice: {', '.join(kinds)} (order {order_id})")
         if len(kinds) not in lengths:
             expected = " or ".join(map(str, lengths))
             happened = ", ".join(kinds) or "nothing"
@@ -162,21 +158,21 @@ class Trial:
 
 
 def new_run() -> str:
-    """The beginning of all order ids of one run, so that a participant may be tried again and again."""
+    """What the order ids of one run begin with; random, so that a participant may be tried repeatedly."""
     return f"k-{uuid.uuid4().hex[:8]}"
 
 
 def expect(answer: Exchange, status: int | Sequence[int], code: str, when: str) -> Exchange:
-    """That answer; raises BrokenError if it is another one. An empty `code` doesn't matter."""
+    """The answer, if it has that status and code; an empty `code` allows any. Raises BrokenError otherwise."""
     statuses = [status] if isinstance(status, int) else list(status)
     if answer.status not in statuses or (code and answer.code != code):
         expected = f"{' or '.join(map(str, statuses))} {code}".strip()
-        raise BrokenError(f"{when}: expected {expected}, got {answer.said()}")
+        raise BrokenError(f"{when}: expected {expected}, got {answer.summary()}")
     return answer
 
 
 def expect_success(answer: Exchange, when: str, *, effect: str = "") -> Exchange:
-    """That answer; raises BrokenError unless it is 200 or 201 with a JSON object (of an undo: with that effect)."""
+    """The answer, if it is 200 or 201 with a JSON object (of an undo: with that effect). Raises BrokenError."""
     expect(answer, (200, 201), "", when)
     if not isinstance(answer.answer, dict):
         raise BrokenError(f"{when}: the answer's body has to be a JSON object")
@@ -186,9 +182,11 @@ def expect_success(answer: Exchange, when: str, *, effect: str = "") -> Exchange
 
 
 def expect_same(answer: Exchange, first: Exchange, when: str) -> None:
-    """Raises BrokenError unless both answers are the same in status and body."""
+    """Raise BrokenError unless both answers have the same status and body."""
     if (answer.status, answer.answer) != (first.status, first.answer):
-        raise BrokenError(f"{when}: the repeated call is answered differently: {answer.said()}, first {first.said()}")
+        raise BrokenError(
+            f"{when}: the repeated call is answered differently: {answer.summary()}, first {first.summary()}"
+        )
 
 
 def _read(response: httpx.Response) -> Any:
