@@ -4,14 +4,13 @@ from common.kube.client import KubeClient
 from common.kube.config import KubeConfigError
 from common.kube.errors import (
     AlreadyExists,
+    ApiUnavailable,
     Conflict,
     Forbidden,
-    Gone,
-    Invalid,
     KubeError,
-    NotFound,
+    ObjectInvalid,
+    ObjectNotFound,
     Terminating,
-    Unavailable,
 )
 from common.kube.resources import (
     API_VERSION,
@@ -23,8 +22,8 @@ from common.kube.resources import (
     VERSION,
     Events,
     Leases,
+    ObjectPage,
     OrderSagas,
-    Page,
 )
 
 __all__ = [
@@ -36,18 +35,17 @@ __all__ = [
     "PLURAL",
     "VERSION",
     "AlreadyExists",
+    "ApiUnavailable",
     "Conflict",
     "Events",
     "Forbidden",
-    "Gone",
-    "Invalid",
     "KubeClient",
     "KubeConfigError",
     "KubeError",
     "Leases",
-    "NotFound",
+    "ObjectInvalid",
+    "ObjectNotFound",
+    "ObjectPage",
     "OrderSagas",
-    "Page",
     "Terminating",
-    "Unavailable",
 ]

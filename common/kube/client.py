@@ -23,7 +23,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from common.kube.config import Access, KubeConfigError, load_access
-from common.kube.errors import Unavailable, error_of
+from common.kube.errors import ApiUnavailable, error_of
 from common.wire import Json
 
 log = logging.getLogger(__name__)
@@ -55,12 +55,12 @@ class KubeClient:
         """A client for the explicit kubeconfig, `$KUBECONFIG` or the pod's service account. Reads files (blocking).
 
         Raises:
-            Unavailable: reason `NotConfigured`; the message says how to configure it.
+            ApiUnavailable: reason `NotConfigured`; the message says how to configure it.
         """
         try:
             return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig)
         except KubeConfigError as error:
-            raise Unavailable(0, "NotConfigured", str(error)) from error
+            raise ApiUnavailable(0, "NotConfigured", str(error)) from error
 
     @property
     def server(self) -> str:
@@ -112,7 +112,7 @@ class KubeClient:
             try:
                 answer: Json = response.json()
             except ValueError as error:
-                raise Unavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
+                raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
             return answer
         raise error_of(response)
 
@@ -146,7 +146,7 @@ class KubeClient:
         # aiohttp's own errors as well: httpx-aiohttp translates most of them, not all.
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
-            raise Unavailable(0, "NoAnswer", f"{method} {path}: no answer from {self.server}: {what}") from error
+            raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: no answer from {self.server}: {what}") from error
 
     async def _read_credentials(self) -> bool:
         """Read the configuration again; True if the credentials are other ones now."""

@@ -1,6 +1,6 @@
 """What the API server says when it doesn't do what was asked, as exceptions that say what to do about it."""
 
-# ruff: noqa: N818 - they read as what happened: `except NotFound`
+# ruff: noqa: N818 - they read as what happened: `except ObjectNotFound`
 from __future__ import annotations
 
 import httpx
@@ -14,7 +14,7 @@ class KubeError(Exception):
         reason: the API server's own word (`NotFound`, `Conflict`, …), or `NoAnswer`, `NotConfigured`.
         message: for a reader.
         retry_after: seconds to wait before asking again, if the server said so.
-        causes: `(field, message)` of every refused field of an `Invalid`.
+        causes: `(field, message)` of every refused field of an `ObjectInvalid`.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class KubeError(Exception):
         self.causes = causes
 
 
-class NotFound(KubeError):
+class ObjectNotFound(KubeError):
     """404: the object is gone, or the CRD is not installed."""
 
 
@@ -45,12 +45,8 @@ class AlreadyExists(KubeError):
     """409 on create: the name is taken."""
 
 
-class Invalid(KubeError):
+class ObjectInvalid(KubeError):
     """422 or 400: the object breaks the schema or one of its rules. Repeating doesn't help."""
-
-
-class Gone(KubeError):
-    """410: the list or watch is too old. Start again from the beginning."""
 
 
 class Forbidden(KubeError):
@@ -61,18 +57,17 @@ class Terminating(Forbidden):
     """403 on create: the namespace is being deleted. What is in it can still be changed, but nothing can be made."""
 
 
-class Unavailable(KubeError):
-    """429, 5xx, no answer or no configuration: it may or may not have happened. Ask again later."""
+class ApiUnavailable(KubeError):
+    """429, 5xx, 410 (a list took too long), no answer or no configuration. It may have happened; ask again later."""
 
 
 _BY_STATUS: dict[int, type[KubeError]] = {
-    400: Invalid,
+    400: ObjectInvalid,
     401: Forbidden,
     403: Forbidden,
-    404: NotFound,
+    404: ObjectNotFound,
     409: Conflict,
-    410: Gone,
-    422: Invalid,
+    422: ObjectInvalid,
 }
 
 
@@ -88,7 +83,7 @@ def error_of(response: httpx.Response) -> KubeError:
     reason = status.get("reason") or response.reason_phrase or "Unknown"
     message = status.get("message") or response.text[:500] or f"HTTP {response.status_code}"
     causes = tuple((cause.get("field", ""), cause.get("message", "")) for cause in details.get("causes") or ())
-    kind = _BY_STATUS.get(response.status_code, Unavailable)
+    kind = _BY_STATUS.get(response.status_code, ApiUnavailable)
     if reason == "AlreadyExists":
         kind = AlreadyExists
     elif any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):

@@ -21,7 +21,7 @@ MESSAGE_LIMIT = 1024  # an Event's message may not be longer
 
 
 @dataclass(frozen=True)
-class Page:
+class ObjectPage:
     """Some objects of a list, and the resourceVersion of the whole list, from which a watch may start."""
 
     items: list[Json]
@@ -37,25 +37,21 @@ class OrderSagas:
         self._path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
 
     async def create(self, body: Json) -> Json:
-        """Create it (apiVersion and kind are filled in). Raises `AlreadyExists`, `Invalid` and every `KubeError`."""
+        """Create it (apiVersion and kind are filled in). Raises `AlreadyExists`, `ObjectInvalid`, any `KubeError`."""
         return await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body})
 
     async def get(self, name: str) -> Json:
-        """Read it. Raises `NotFound`."""
+        """Read it. Raises `ObjectNotFound`."""
         return await self.client.get(self._at(name))
 
-    async def list(
-        self, field_selector: str | None = None, label_selector: str | None = None, limit: int = 500
-    ) -> AsyncIterator[Page]:
-        """Page by page, by name. Raises `Gone` when it took so long that its version is compacted: start again."""
+    async def list(self, field_selector: str | None = None, limit: int = 500) -> AsyncIterator[ObjectPage]:
+        """All of them in pages of `limit`, sorted by name; each page holds the version at which the list began."""
         params = {"limit": str(limit)}
         if field_selector:
             params["fieldSelector"] = field_selector
-        if label_selector:
-            params["labelSelector"] = label_selector
         while True:
             answer = await self.client.get(self._path, params)
-            yield Page(answer["items"], answer["metadata"]["resourceVersion"])
+            yield ObjectPage(answer["items"], answer["metadata"]["resourceVersion"])
             token = answer["metadata"].get("continue")
             if not token:
                 return
@@ -70,7 +66,7 @@ class OrderSagas:
         return await self.client.patch_merge(f"{self._at(name)}/status", body)
 
     async def delete(self, name: str, uid: str, resource_version: str) -> Json:
-        """Delete exactly this version of exactly this object, never by name alone. Raises `Conflict`, `NotFound`."""
+        """Delete this version of this object, never by name alone. Raises `Conflict`, `ObjectNotFound`."""
         return await self.client.delete(self._at(name), uid=uid, resource_version=resource_version)
 
     def _at(self, name: str) -> str:
@@ -124,7 +120,7 @@ class Leases:
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
 
     async def get(self, name: str) -> Json:
-        """Read it. Raises `NotFound`."""
+        """Read it. Raises `ObjectNotFound`."""
         return await self.client.get(f"{self._path}/{quote(name, safe='')}")
 
     async def create(self, name: str, spec: Json, annotations: dict[str, str] | None = None) -> Json:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from common.kube import AlreadyExists, Invalid, KubeError, NotFound, OrderSagas
+from common.kube import AlreadyExists, KubeError, ObjectInvalid, ObjectNotFound, OrderSagas
 from common.wire import Json
 from dev.chaos.network.calls import CallLog
 from dev.chaos.plan.orders import Order, UserAction
@@ -114,7 +114,7 @@ class Customers:
                     break  # an earlier try of ours
                 if not await self._is_leaving(name):
                     return 409, "exists"
-            except Invalid as error:
+            except ObjectInvalid as error:
                 return 422, str(error)
             except KubeError as error:
                 self._log.note(name, f"client: create: {error}")
@@ -135,7 +135,7 @@ class Customers:
         while True:
             try:
                 await self._sagas.patch(name, {"spec": {"state": state}})
-            except (NotFound, Invalid) as error:
+            except (ObjectNotFound, ObjectInvalid) as error:
                 self._log.note(name, f"client: spec.state {state} was refused: {error.message[:80]}")
                 return False
             except KubeError as error:
@@ -152,7 +152,7 @@ class Customers:
                 metadata = resource["metadata"]
                 if not metadata.get("deletionTimestamp"):
                     await self._sagas.delete(name, metadata["uid"], metadata["resourceVersion"])
-            except NotFound:
+            except ObjectNotFound:
                 self._log.note(name, "client: deleted, but it was gone")
                 return True
             except KubeError as error:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
+from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, ObjectNotFound, OrderSagas
 from common.wire import Json
 from ordersaga.phases import FINISHED, Phase
 from ordersaga.settings import Settings
@@ -109,7 +109,7 @@ async def drained(sagas: OrderSagas, seconds: float) -> Sequence[OpenOrder]:
     while True:
         try:
             left = [order async for page in sagas.list() for order in map(OpenOrder.of, page.items) if order]
-        except NotFound:
+        except ObjectNotFound:
             return []  # the definition is gone, and all orders with it
         except Forbidden:
             raise

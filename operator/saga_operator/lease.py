@@ -13,7 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from common.kube import AlreadyExists, Conflict, KubeError, Leases, NotFound, Terminating
+from common.kube import AlreadyExists, Conflict, KubeError, Leases, ObjectNotFound, Terminating
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.settings import Settings
@@ -117,7 +117,7 @@ class LeaseHolder:
             try:
                 self._lease = await self._leases.update(self._mine(self._lease, new_epoch=new_epoch))
                 self._note_renewal(began)
-            except (Conflict, NotFound, Terminating):
+            except (Conflict, ObjectNotFound, Terminating):
                 await self._look_again(new_epoch=new_epoch)
             except KubeError as error:
                 log.warning("lease %s was not renewed: %s", self._name, error)
@@ -149,7 +149,7 @@ class LeaseHolder:
     async def _get_or_create(self) -> Json:
         try:
             return await self._leases.get(self._name)
-        except NotFound:
+        except ObjectNotFound:
             spec = {"holderIdentity": "", "leaseDurationSeconds": int(self._duration), "leaseTransitions": 0}
             return await self._leases.create(self._name, spec, annotations={EPOCH: "0"})
 

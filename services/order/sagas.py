@@ -11,8 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import Invalid, Unavailable
-from common.kube import AlreadyExists, Conflict, Forbidden, KubeClient, KubeError, NotFound, OrderSagas
-from common.kube import Invalid as KubeInvalid
+from common.kube import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    KubeClient,
+    KubeError,
+    ObjectInvalid,
+    ObjectNotFound,
+    OrderSagas,
+)
 from common.wire import Json
 
 log = logging.getLogger(__name__)
@@ -35,7 +43,7 @@ class Sagas:
         with _told(order_id):
             try:
                 return await (await self._connected()).get(order_id)
-            except NotFound as missing:
+            except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
                 return None
 
@@ -51,7 +59,7 @@ class Sagas:
                 return await (await self._connected()).create(resource)
             except AlreadyExists:
                 return None
-            except KubeInvalid as error:
+            except ObjectInvalid as error:
                 refused = "; ".join(f"{field}: {message}" for field, message in error.causes) or error.message
                 raise Invalid(f"order {order_id} is not a valid OrderSaga: {refused}", order_id=order_id) from error
 
@@ -60,9 +68,9 @@ class Sagas:
         with _told(order_id):
             try:
                 await (await self._connected()).patch(order_id, {"spec": {"state": "Cancelled"}})
-            except NotFound:
+            except ObjectNotFound:
                 log.info("order %s is cancelled: its OrderSaga is gone already", order_id)
-            except KubeInvalid as error:
+            except ObjectInvalid as error:
                 log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
 
     async def why_not_ready(self) -> str | None:
@@ -71,7 +79,7 @@ class Sagas:
             sagas = await self._connected()
             async for _ in sagas.list(limit=1):
                 break
-        except NotFound:
+        except ObjectNotFound:
             return (
                 f"the API server doesn't know OrderSagas: kubectl apply -f crds/ordersaga.yaml ({sagas.client.server})"
             )
@@ -119,7 +127,7 @@ def _told(order_id: str) -> Iterator[None]:
         ) from error
 
 
-def _raise_if_the_crd_is_missing(missing: NotFound) -> None:
+def _raise_if_the_crd_is_missing(missing: ObjectNotFound) -> None:
     """A missing order and a missing CRD are both 404."""
     if "could not find the requested resource" in missing.message:
         raise KubeError(

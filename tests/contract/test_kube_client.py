@@ -10,15 +10,15 @@ import pytest
 
 from common.kube import (
     AlreadyExists,
+    ApiUnavailable,
     Conflict,
     Events,
     Forbidden,
-    Invalid,
     KubeClient,
     Leases,
-    NotFound,
+    ObjectInvalid,
+    ObjectNotFound,
     OrderSagas,
-    Unavailable,
 )
 from dev.stack.pytest_plugin import TestControlPlane
 
@@ -63,7 +63,7 @@ async def test_what_is_created_can_be_read_patched_and_deleted(sagas: OrderSagas
     with pytest.raises(Conflict):
         await sagas.delete("kube-1", "00000000-0000-0000-0000-000000000000", last)
     await sagas.delete("kube-1", uid, last)
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await sagas.get("kube-1")
 
 
@@ -80,12 +80,12 @@ async def test_refusals_say_what_and_where(sagas: OrderSagas) -> None:
     await sagas.create(order("kube-3"))
     with pytest.raises(AlreadyExists):
         await sagas.create(order("kube-3"))
-    with pytest.raises(Invalid) as bad:
+    with pytest.raises(ObjectInvalid) as bad:
         await sagas.create(order("kube-4", currency="euro"))
     assert "spec.currency" in [field for field, _ in bad.value.causes]
-    with pytest.raises(Invalid, match="colour"):  # not dropped silently
+    with pytest.raises(ObjectInvalid, match="colour"):  # not dropped silently
         await sagas.create(order("kube-4", colour="red"))
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await sagas.client.get("/apis/ordersaga.io/v1alpha1/namespaces/shop/ordersagas/../../nothing")
 
 
@@ -145,7 +145,7 @@ async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
             await sagas.get("nothing")
         assert refused.value.status == 401
         token.write_text(good)
-        with pytest.raises(NotFound):
+        with pytest.raises(ObjectNotFound):
             await sagas.get("nothing")
 
 
@@ -156,15 +156,15 @@ async def test_a_silent_server_is_unavailable(control_plane: TestControlPlane, t
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(control_plane.kubeconfig.read_text().replace(control_plane.url, nobody))
     async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
-        with pytest.raises(Unavailable, match="no answer") as silence:
+        with pytest.raises(ApiUnavailable, match="no answer") as silence:
             await OrderSagas(client, "shop").get("x")
     assert silence.value.status == 0
 
 
 def test_without_a_configuration_the_error_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    with pytest.raises(Unavailable, match="set KUBECONFIG") as missing:
+    with pytest.raises(ApiUnavailable, match="set KUBECONFIG") as missing:
         KubeClient.from_config(user_agent="ordersaga-test/1")
     assert missing.value.reason == "NotConfigured"
-    with pytest.raises(Unavailable, match="nowhere"):
+    with pytest.raises(ApiUnavailable, match="nowhere"):
         KubeClient.from_config(tmp_path / "nowhere", user_agent="ordersaga-test/1")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
-from common.kube import KubeClient, NotFound, OrderSagas
+from common.kube import KubeClient, ObjectNotFound, OrderSagas
 from common.settings import ServiceSettings
 from common.web.app import Service
 from common.wire import Json
@@ -131,7 +131,7 @@ async def test_what_cannot_be_priced_is_not_placed(shop: Shop, order_id: str) ->
     assert (other.status_code, other.json()["code"]) == (409, "currency_mismatch")
     dear = await shop.place(order_id=order_id, items=[{"product_id": "p-ship", "quantity": 1001}])
     assert (dear.status_code, dear.json()["code"]) == (422, "invalid")
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await shop.sagas.get(order_id)
 
 
@@ -165,7 +165,7 @@ async def test_what_the_owner_refuses_is_refused(shop: Shop, order_id: str) -> N
     for bad in ({"contact": {"email": "nobody@"}}, {"contact": {"email": "a@b c"}}, {"contact": {"email": "a@-"}}):
         refused = await shop.place(order_id=order_id, **bad)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await shop.sagas.get(order_id)
 
 
@@ -179,6 +179,6 @@ async def test_a_silent_neighbour_leaves_nothing_half_done(shop: Shop, order_id:
             answer = await alone.post("/api/orders", json=WISH | {"order_id": order_id} | change)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["Retry-After"]
-    with pytest.raises(NotFound):
+    with pytest.raises(ObjectNotFound):
         await shop.sagas.get(order_id)
     assert (await shop.place(order_id=order_id)).status_code == 202  # the same request, later

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from common.kube import API_VERSION, KIND, Invalid, KubeClient
+from common.kube import API_VERSION, KIND, KubeClient, ObjectInvalid
 from dev.stack.pytest_plugin import TestControlPlane
 from services.order.client_models import PlaceOrder
 from services.order.models import Content
@@ -141,7 +141,7 @@ async def admits(client: KubeClient, order: dict[str, Any]) -> bool:
     path = f"/apis/{API_VERSION}/namespaces/shop/ordersagas"
     try:
         await client.request("POST", path, body=body, params={"dryRun": "All", "fieldValidation": "Strict"})
-    except Invalid:
+    except ObjectInvalid:
         return False
     return True
 

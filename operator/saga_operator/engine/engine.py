@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from common.kube import FINALIZER, Events, KubeError, OrderSagas, Unavailable
+from common.kube import FINALIZER, ApiUnavailable, Events, KubeError, OrderSagas
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.engine.breaker import Downstream
@@ -230,7 +230,7 @@ class Engine:
 
     async def pause(self, attempt: int, error: KubeError) -> None:
         """Wait before the API server is asked again; it decides how long if it says so."""
-        level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
+        level = logging.WARNING if isinstance(error, ApiUnavailable) else logging.ERROR
         log.log(level, "the API server did not do it (attempt %d): %s", attempt, error)
         seconds = random.random() * min(WRITE_BACKOFF_MAX, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
         await asyncio.sleep(max(seconds, error.retry_after or 0.05))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, Literal
 
-from common.kube import FINALIZER, Conflict, KubeError, NotFound, OrderSagas
+from common.kube import FINALIZER, Conflict, KubeError, ObjectNotFound, OrderSagas
 from common.wire import Json
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class FinalizerQueue:
             self._queued.discard(uid)
             try:
                 await self._take_off(name, uid, resource)
-            except NotFound:
+            except ObjectNotFound:
                 continue
             except KubeError as error:
                 log.warning("finalizer of %s stays for now: %s", name, error)

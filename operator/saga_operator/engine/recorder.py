@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from common.kube import FINALIZER, Conflict, Invalid, KubeError, NotFound
+from common.kube import FINALIZER, Conflict, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
 from saga_operator.measure import measure_change
 from saga_operator.process.decide import Wait, decide
@@ -146,7 +146,7 @@ class Record:
                     self.resource = await self._engine.write("finalizer", metadata["name"], patch)
             except Conflict:
                 self.adopt(await self._read())
-            except NotFound as error:
+            except ObjectNotFound as error:
                 raise Gone from error
             except KubeError as error:
                 attempt += 1
@@ -175,9 +175,9 @@ class Record:
     async def _write(self) -> None:
         try:
             await self._write_until_level()
-        except (Conflict, Invalid) as error:
-            # Invalid as well: the rules that freeze a finished saga's status are asked before the version is
-            if isinstance(error, Invalid):
+        except (Conflict, ObjectInvalid) as error:
+            # ObjectInvalid as well: the rules that freeze a finished saga's status are asked before the version is
+            if isinstance(error, ObjectInvalid):
                 self._refused += 1
                 await self._engine.pause(self._refused, error)
             self.adopt(await self._read())
@@ -199,9 +199,9 @@ class Record:
                         self.resource = compact(written) if self._rests() else written
                 self.recorded = saga
                 del self._unrecorded[:count]
-            except (Conflict, Invalid):
+            except (Conflict, ObjectInvalid):
                 raise
-            except NotFound as error:
+            except ObjectNotFound as error:
                 raise Gone from error
             except KubeError as error:
                 attempt += 1
@@ -216,7 +216,7 @@ class Record:
         while True:
             try:
                 return await self._engine.sagas.get(name)
-            except NotFound as error:
+            except ObjectNotFound as error:
                 raise Gone from error
             except KubeError as error:
                 attempt += 1

@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 import httpx
 
-from common.kube import FINALIZER, Conflict, KubeError, NotFound
+from common.kube import FINALIZER, Conflict, KubeError, ObjectNotFound
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.engine.engine import LIVE, Engine
@@ -78,7 +78,7 @@ async def _check(engine: Engine, uid: str, name: str) -> None:
     """A worker whose resource was not listed: finished meanwhile, or gone."""
     try:
         resource = await engine.sagas.get(name)
-    except NotFound:
+    except ObjectNotFound:
         resource = None
     if uid not in engine.running:
         return
@@ -115,6 +115,6 @@ async def _delete(engine: Engine, resource: Json) -> None:
         return
     try:
         await engine.sagas.delete(metadata["name"], metadata["uid"], metadata["resourceVersion"])
-    except (Conflict, NotFound):
+    except (Conflict, ObjectNotFound):
         return  # it changed or went: the next sweep looks again
     log.info("saga %s removed: its time to live is over", metadata["name"], extra={"order": metadata["name"]})

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from common.kube import KubeClient, NotFound, OrderSagas, Page
+from common.kube import KubeClient, ObjectNotFound, ObjectPage, OrderSagas
 from ordersaga.audit.rules.records import Document
 from ordersaga.audit.rules.streams import Keyed
 
@@ -46,9 +46,9 @@ class Resources:
         """One resource, as it is now."""
         try:
             return self._loop.run(self._sagas.get(name))
-        except NotFound:
+        except ObjectNotFound:
             return None
 
 
-async def _next(pages: AsyncIterator[Page]) -> Page | None:
+async def _next(pages: AsyncIterator[ObjectPage]) -> ObjectPage | None:
     return await anext(pages, None)
