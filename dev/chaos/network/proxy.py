@@ -37,10 +37,10 @@ class Proxy:
     """Forwards the calls to all services. Lives in one event loop."""
 
     def __init__(self, seed: int, upstreams: Mapping[str, int], ports: Mapping[str, int], log: CallLog) -> None:
-        """Ports by service; `ports` has one more, CLIENTS."""
+        """Ports by service: `upstreams` of the services, `ports` of the proxy, which has one more, CLIENTS."""
         self._seed = seed
         self._upstreams = {**upstreams, CLIENTS: upstreams["order"]}
-        self._ports = ports
+        self.ports = ports
         self._log = log
         self._servers: list[web.AppRunner] = []
         self._late: set[asyncio.Task[None]] = set()
@@ -55,7 +55,7 @@ class Proxy:
             skip_auto_headers=NOTHING_ADDED,
             auto_decompress=False,
         )
-        for name, port in self._ports.items():
+        for name, port in self.ports.items():
             self._servers.append(await listen(partial(self._answer, name), port))
 
     async def aclose(self) -> None:
