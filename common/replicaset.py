@@ -43,10 +43,13 @@ class ReplicaSetSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
 
-    mongodb_url: str = Field(default="mongodb://127.0.0.1:27017/?directConnection=true")
-    health_host: str = "127.0.0.1"
-    health_port: int = 8080
-    log_format: str = "json"
+    mongodb_url: str = Field(
+        default="mongodb://127.0.0.1:27017/?directConnection=true",
+        description="The mongod that becomes the replica set's one member; it shares the pod, so it is on this host.",
+    )
+    health_host: str = Field(default="127.0.0.1", description="The address to listen on; a container needs 0.0.0.0.")
+    health_port: int = Field(default=8080, description="The port of the health check: 200 while mongod takes writes.")
+    log_format: str = Field(default="json", description="json, or text for a terminal.")
 
 
 def ensure_primary(client: Client) -> bool:

@@ -17,18 +17,21 @@ class ServiceSettings(BaseSettings):
     )
     mongodb_driver: Literal["motor", "pymongo"] = Field(
         default="motor",
-        description="motor, or PyMongo's own AsyncMongoClient, which takes its place (see docs/adr).",
+        description="motor, or PyMongo's own AsyncMongoClient, its successor (docs/adr/0003).",
     )
     mongodb_timeout_ms: int = Field(
         default=2000,
-        description="How long to look for a server before answering 503; well below the caller's time-out of 5 s, "
-        "so that it is this service which says what is wrong.",
+        description="How long to look for a server before answering 503: well below the caller's time-out of 5 s, "
+        "so that the caller is told what is wrong.",
     )
-    database_prefix: str = Field(default="ordersaga_", description="The database is this and the service's name.")
+    database_prefix: str = Field(
+        default="ordersaga_", description="The name of the database is this and the service's name."
+    )
     namespace: str = Field(default="shop", description="The one namespace that this installation serves.")
     log_format: Literal["json", "text"] = Field(default="json", description="json, or text for a terminal.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     max_body_bytes: int = Field(
         default=262_144,
-        description="The largest order has 100 lines of about 150 bytes; this leaves room for ten times that.",
+        description="The largest body of a request. An order has at most 100 lines of about 150 bytes: "
+        "this is more than ten times as much.",
     )

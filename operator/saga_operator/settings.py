@@ -21,38 +21,48 @@ class Settings(BaseSettings):
     """The one namespace of the installation. The API server is found by KUBECONFIG or the pod's service account."""
 
     order_url: str = "http://127.0.0.1:8000"
+    """Base URL of the order service. The defaults of all five are the local stack's."""
     inventory_url: str = "http://127.0.0.1:8001"
+    """Base URL of the inventory service."""
     payment_url: str = "http://127.0.0.1:8002"
+    """Base URL of the payment service."""
     shipping_url: str = "http://127.0.0.1:8003"
+    """Base URL of the shipping service."""
     notification_url: str = "http://127.0.0.1:8004"
+    """Base URL of the notification service."""
 
     call_timeout: float = 5.0
-    """One call; no answer by then means Unknown, and the call is made again with the same key."""
+    """For one call. No answer by then means Unknown, and the call is made again with the same key."""
     max_calls: int = Field(default=64, ge=1)
-    """Calls in flight at once: 64 saturate five services on two cores, more only queues."""
+    """Calls in flight at once: 64 saturate five services on two cores, and more of them only queue."""
     max_calls_per_participant: int = Field(default=32, ge=1)
-    """Of those, for one participant: a slow one can't take all of them."""
+    """Calls in flight at once to one participant, so that a slow one can't take all of `max_calls`."""
     participant_rates: dict[str, float] = Field(default_factory=dict)
-    """Calls a second for some participants, as JSON: `{"payment": 50}`. Absent: no limit."""
+    """A limit for some participants, as JSON: `{"payment": 50}`. The others have none."""
     max_writes: int = Field(default=24, ge=1)
-    """Status writes in flight at once: at about 4 ms of API server CPU each, more only queues there."""
+    """Status writes in flight at once: each takes about 4 ms of API server CPU, so more of them only queue there."""
 
     sweep_interval: float = Field(default=30.0, gt=0)
-    """How often the list is compared with what the engine knows: the bound on a lost wake-up."""
+    """Between two resyncs, which compare the API server's list with the live sagas: the bound on a lost event."""
 
     identity: str = Field(default_factory=_default_identity)
+    """The holder's name in the Lease: the host, outside a cluster with the process, since two may share a host."""
     lease_name: str = "ordersaga-operator"
+    """The Lease that decides which operator works; all replicas of an installation share it."""
     lease_duration: float = 10.0
-    """A follower takes over when nobody renewed for this long: below the 15 s that a take-over may take."""
+    """A follower takes over when the Lease wasn't renewed for so long: below the 15 s that a take-over may take."""
     lease_renew: float = 2.0
     """Three renewals may fail in a row before the holder gives up (lease_duration - lease_renew * 3 > call_timeout)."""
 
     health_host: str = "127.0.0.1"
+    """The address to listen on; a container needs 0.0.0.0."""
     health_port: int = 8080
-    """`/healthz`, `/readyz` and `/metrics`."""
+    """The port of `/healthz`, `/readyz` and `/metrics`."""
 
     log_format: str = "json"
+    """json, or text for a terminal."""
     log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
 
     def url_of(self, participant: str) -> str:
         """The base URL of a participant, for example `payment`."""
