@@ -17,4 +17,4 @@ class Phase(StrEnum):
 
 
 FINISHED: Final = frozenset({Phase.COMPLETED, Phase.COMPENSATED})
-"""The saga has ended, and nobody has to do anything. Failed is not among them: a person has to decide."""
+"""The saga has ended, and nothing has to be done. Failed is not among them: a person has to decide."""

@@ -120,7 +120,7 @@ class Seats:
                 if self.wrong("undo-forgets-the-pending"):
                     return 200, self.keep(record, "undo", body, {"order_id": order_id, "effect": "none"})
                 record["state"] = "none"  # this provider lets go of what isn't settled
-            # What settles or is undone for the second time happened out there for the second time.
+            # An undo that was forgotten frees the seat for the second time.
             undone = record["state"] == "taken" or (record["state"] == "free" and self.wrong("forgets-undos"))
             if undone:
                 await self.happen(order_id, "freed")

@@ -1,4 +1,4 @@
-"""`ordersaga audit` on a whole system: what it says of orders that ended well, and of ones that were tampered with."""
+"""`ordersaga audit` on a whole system: orders that ended as they should, and records that were tampered with."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def databases(running_stack: Stack) -> Iterator[Databases]:
 
 @dataclass(frozen=True)
 class Auditor:
-    """The command, run as the account that it has in a cluster, which may get and list this namespace's resources."""
+    """The command, run as the account that it has in a cluster: it may get and list this namespace's resources."""
 
     environment: dict[str, str]
 
@@ -182,7 +182,7 @@ def test_a_document_that_can_not_be_read_is_no_finding(stack: Stack, auditor: Au
 
 
 def expiring(order_id: str, **spec: Any) -> Json:
-    """An order whose resource goes a second after its end."""
+    """An order whose resource is deleted a second after its end."""
     references = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
     items = [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]
     content = {"orderID": order_id, "customerID": "c-17", "currency": "EUR", "items": items, **references}
@@ -194,14 +194,14 @@ def expiring(order_id: str, **spec: Any) -> Json:
     }
 
 
-def intervene(stack: Stack, order_id: str, moment: str, **wish: str) -> None:
-    """What a person decides at that moment."""
+def intervene(stack: Stack, order_id: str, moment: str, **intervention: str) -> None:
+    """Wait for that moment, and intervene as a person would."""
     stack.kubectl("wait", f"--for=jsonpath={moment}", "--timeout=120s", f"ordersaga/{order_id}")
-    patch = {"spec": {"intervention": {"id": "1", "reason": "done by hand", **wish}}}
+    patch = {"spec": {"intervention": {"id": "1", "reason": "done by hand", **intervention}}}
     stack.kubectl("patch", "ordersaga", order_id, "--type=merge", "-p", json.dumps(patch))
 
 
-def test_who_can_not_look_says_so(auditor: Auditor) -> None:
+def test_a_source_that_can_not_be_read_is_named(auditor: Auditor) -> None:
     nowhere = auditor.run("--mongodb-url", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200")
     assert (nowhere.returncode, nowhere.stdout) == (2, "")
     assert "database of" in nowhere.stderr

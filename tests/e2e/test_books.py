@@ -1,4 +1,4 @@
-"""The auditor itself: books that don't balance are noticed."""
+"""The checks that other tests rely on: `assert_books` notices everything that is missing or left."""
 
 from tests.e2e.system import Stack
 

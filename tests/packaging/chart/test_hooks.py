@@ -1,4 +1,4 @@
-"""What the chart runs besides the services: the end of an installation, and the database's replica set."""
+"""What the chart runs besides the services: the hook before an uninstallation, and the database's replica set."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ async def sagas(control_plane: TestControlPlane) -> AsyncIterator[OrderSagas]:
 
 
 async def place(sagas: OrderSagas, name: str, phase: str | None = None, *, finalizer: bool = True) -> Json:
-    """An order as the operator left it."""
+    """Create an order in that phase, with or without our finalizer."""
     items = [{"productID": "p-mug", "quantity": 1, "unitPriceMinor": 100}]
     references: Json = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
     spec = {"orderID": name, "customerID": "c-17", "currency": "EUR", "items": items, **references}
@@ -49,13 +49,13 @@ async def test_nothing_is_waited_for_where_every_order_has_ended(sagas: OrderSag
     assert await drained(sagas, seconds=30) == []
 
 
-async def test_an_order_that_ends_meanwhile_is_waited_for_until_it_is_free(sagas: OrderSagas) -> None:
+async def test_an_order_that_ends_meanwhile_is_waited_for_until_its_finalizer_is_gone(sagas: OrderSagas) -> None:
     await place(sagas, "o-running", "Running")
     waiting = asyncio.create_task(drained(sagas, seconds=60))
     await asyncio.sleep(0.3)
     await sagas.patch_status("o-running", {"status": {"phase": "Completed"}})
     await asyncio.sleep(1.3)
-    assert not waiting.done(), "its finalizer would hold it for ever"
+    assert not waiting.done(), "its finalizer would keep it from being deleted"
     await sagas.patch("o-running", {"metadata": {"finalizers": []}})
     assert await waiting == []
 
@@ -114,7 +114,7 @@ def test_an_empty_mongod_becomes_a_replica_set_and_again_when_it_lost_everything
 
 
 @pytest.mark.parametrize("driver", ["motor", "pymongo"])
-async def test_who_was_connected_before_there_was_a_replica_set_has_transactions_after_it(
+async def test_a_client_that_connected_before_there_was_a_replica_set_has_transactions_after_it(
     tmp_path: Path, driver: str
 ) -> None:
     port = free_port()
@@ -160,7 +160,7 @@ def _mongod(folder: Path, port: int) -> Process:
 
 
 def _until(status: int, port: int) -> None:
-    """Wait until the keeper answers so; raises AssertionError if it doesn't in a minute."""
+    """Wait until the keeper answers with that status; AssertionError if it doesn't within a minute."""
     deadline = time.monotonic() + 60
     while (answered := httpx.get(f"http://127.0.0.1:{port}/").status_code) != status:
         assert time.monotonic() < deadline, answered

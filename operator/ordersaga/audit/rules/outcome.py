@@ -67,7 +67,7 @@ class Verdict(StrEnum):
 
     BALANCED = "balanced"
     OPEN = "open"
-    """Its saga is still at work: nothing can be said yet, and nobody has to do anything."""
+    """Its saga is still at work: nothing can be said yet, and nothing has to be done."""
     BY_HAND = "by hand"
     """It doesn't balance, and a person has said that the rest was done by hand: no record can prove that."""
     WRONG = "wrong"

@@ -23,7 +23,7 @@ Stored = dict[str, Any]
 BATCH = 1000
 """Documents in each batch of a cursor: about 200 kB, and eight cursors are open at once."""
 TIMEOUT_MS = 5000
-"""Milliseconds to find a server: enough for one that is there, and short for a person who waits."""
+"""Milliseconds to find a server: enough for one that is there, and short while a person waits."""
 
 
 @dataclass(frozen=True, slots=True)

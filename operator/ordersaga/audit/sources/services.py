@@ -1,4 +1,4 @@
-"""The five services' REST lists, for an auditor who can't reach the databases.
+"""The five services' REST lists, for an audit that can't reach the databases.
 
 They show neither ledgers nor tombstones, and they show an order whose document is lost from its resource.
 """
@@ -109,7 +109,7 @@ class Services:
     def _listed(self, kind: RecordKind, *, suffix: str = "") -> Iterator[Keyed]:
         """All items of a list, each with its order's id and the suffix as its key.
 
-        An item that is inserted meanwhile moves others on to the next page; those have been yielded before.
+        An item that is inserted between two pages moves others on to the next page; those have been yielded before.
         """
         service, path, where = LISTS[kind]
         last = ""

@@ -25,7 +25,7 @@ BALANCED: list[tuple[str, Records, list[Change]]] = [
         [put(RecordKind.NOTIFICATION, status="failed", reason="bounced"), lose(RecordKind.MESSAGES)],
     ),
     (
-        "nobody knows the contact",
+        "the contact is unknown",
         COMPLETED,
         [put(RecordKind.NOTIFICATION, status="failed", reason="contact_unknown"), lose(RecordKind.MESSAGES)],
     ),
@@ -51,7 +51,7 @@ BALANCED: list[tuple[str, Records, list[Change]]] = [
         [lambda records: records[RecordKind.NOTIFICATION][0].clear(), lose(RecordKind.MESSAGES)],
     ),
     (
-        "the customer was told of something else, too",
+        "the customer got another message, too",
         COMPLETED,
         [
             add(RecordKind.NOTIFICATION, status="sent", notification_type="order_cancelled"),
@@ -99,11 +99,11 @@ WRONG: list[tuple[str, Records, list[Change], list[str]]] = [
     ("refunded twice", COMPENSATED, [add(RecordKind.CHARGES, kind="refund", amount_minor=2500)],
      ["money: 2 entries 'refund' in the payment ledger",
       "money: Compensated, but the provider's ledger says -2500 instead of 0"]),
-    ("nobody waits for the settlement", COMPENSATED,
+    ("no saga waits for the settlement", COMPENSATED,
      [put(RecordKind.PAYMENT, status="processing", captured_minor=0, refunded_minor=0), lose(RecordKind.CHARGES)],
      ["money: Compensated, but the payment is processing: no saga waits for it"]),
     ("no parcel", COMPLETED, [lose(RecordKind.SHIPMENT)], ["shipment: Completed, but 0 live shipments instead of 1"]),
-    ("a parcel for nobody", COMPENSATED, [put(RecordKind.SHIPMENT, status="scheduled")],
+    ("a parcel that should not exist", COMPENSATED, [put(RecordKind.SHIPMENT, status="scheduled")],
      ["shipment: Compensated, but 1 live shipments instead of 0"]),
     ("booked and never cancelled", COMPENSATED, [lambda records: records[RecordKind.BOOKINGS].pop()],
      ["shipment: Compensated, but the carrier's ledger has 1 live bookings instead of 0"]),
@@ -114,17 +114,17 @@ WRONG: list[tuple[str, Records, list[Change], list[str]]] = [
      ["message: Completed, but 0 messages instead of 1"]),
     ("a message that is stuck", COMPLETED, [put(RecordKind.NOTIFICATION, status="sending"), lose(RecordKind.MESSAGES)],
      ["message: Completed, but 0 messages instead of 1 (it is sending)"]),
-    ("told of a confirmation that wasn't", COMPENSATED,
+    ("a message of a confirmation that did not happen", COMPENSATED,
      [add(RecordKind.NOTIFICATION, status="sent"), add(RecordKind.MESSAGES, kind="message")],
      ["message: Compensated, but 1 messages instead of 0"]),
-    ("told twice", COMPLETED, [add(RecordKind.MESSAGES, kind="message")],
+    ("two messages", COMPLETED, [add(RecordKind.MESSAGES, kind="message")],
      ["message: 2 entries 'message' in the notification ledger",
       "message: the provider's ledger has 2 messages, 1 are recorded as sent"]),
     ("no units", COMPLETED, [put(RecordKind.RESERVATION, status="released")],
      ["units: Completed, but holds {} instead of {'p-mug': 2}"]),
     ("too few units", COMPLETED, [put(RecordKind.RESERVATION, lines=[{"product_id": "p-mug", "quantity": 1}])],
      ["units: Completed, but holds {'p-mug': 1} instead of {'p-mug': 2}"]),
-    ("units that nobody gets", COMPENSATED, [put(RecordKind.RESERVATION, status="reserved")],
+    ("units that were not released", COMPENSATED, [put(RecordKind.RESERVATION, status="reserved")],
      ["units: Compensated, but holds {'p-mug': 2} instead of {}"]),
     ("the order says otherwise", COMPENSATED, [put(RecordKind.ORDER, status="PENDING")],
      ["order: Compensated, but the order is PENDING"]),
@@ -133,9 +133,9 @@ WRONG: list[tuple[str, Records, list[Change], list[str]]] = [
     ("money of no order", {kind: COMPLETED[kind] for kind in (RecordKind.PAYMENT, RecordKind.CHARGES)}, [],
      ["money: there is no such order, but net captured 2500 instead of 0 (the payment is captured)",
       "money: there is no such order, but the provider's ledger says 2500 instead of 0"]),
-    ("nobody works on it", COMPLETED, [lose(RecordKind.SAGA), put(RecordKind.ORDER, status="PENDING")],
+    ("no saga finishes it", COMPLETED, [lose(RecordKind.SAGA), put(RecordKind.ORDER, status="PENDING")],
      ["saga: the order is PENDING, and there is no OrderSaga o-1 in namespace shop"]),
-    ("nobody undoes it", COMPLETED, [lose(RecordKind.SAGA), put(RecordKind.ORDER, status="CANCELLING")],
+    ("no saga undoes it", COMPLETED, [lose(RecordKind.SAGA), put(RecordKind.ORDER, status="CANCELLING")],
      ["saga: the order is CANCELLING, and there is no OrderSaga o-1 in namespace shop"]),
     ("an undo is stuck", COMPLETED, [saga("Failed", steps=[STUCK])],
      ["saga: Failed: undoing it is stuck at payment: RefundFailed (no)"]),
@@ -213,7 +213,7 @@ def test_over_rest_a_tombstone_is_not_missed() -> None:
     assert check(records_of(alone), "shop").verdict is Verdict.WRONG
 
 
-def test_an_abandoned_order_is_told_apart() -> None:
+def test_an_abandoned_order_is_marked_as_such() -> None:
     assert check(
         records_of(COMPLETED, lose(RecordKind.SAGA), put(RecordKind.ORDER, status="PENDING")), "shop"
     ).abandoned
