@@ -3,16 +3,15 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from common.barrier import rules
-from common.barrier.rules import Act, Answer, Call, Decision, Document, Done, Transition, Write
+from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document, Done, Transition, Write, answer_of
 from common.barrier.state import BarrierState
 from common.errors import Refused, Unavailable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
 
-__all__ = ["Act", "Answer", "Barrier", "Call", "Document", "Done", "Effects", "Refused", "Write"]
-
+D = TypeVar("D", bound=Answer | Write | Claimed)
 Effects: TypeAlias = Callable[[Session, Write], Awaitable[None]]
 
 ATTEMPTS = 40
@@ -75,7 +74,7 @@ class Barrier:
     ) -> Answer:
         """Decide and write, again and again until no race is lost. `new` expects that there is no document yet."""
         decision, _ = await self.commit(document_id, transition, new=new, effects=effects)
-        return decision.answer if isinstance(decision, Write) else decision
+        return answer_of(decision)
 
     async def modify(self, document_id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:
         """Set `fields_of(document)` outside the saga; the document as it is now, or None if there is none.
@@ -91,7 +90,7 @@ class Barrier:
             return Write(fields, state.next(namespace="", epoch=None), unchanged) if fields else unchanged
 
         _, document = await self.commit(document_id, transition)
-        return document if document is not None and "status" in document else None
+        return document if "status" in document else None
 
     async def get(self, document_id: str) -> Document | None:
         """The document as it is, also if it is only a tombstone."""
@@ -100,23 +99,23 @@ class Barrier:
     async def commit(
         self,
         document_id: str,
-        transition: Transition,
+        transition: Callable[[Document | None], D],
         *,
         new: bool = False,
         known: Document | None = None,
         effects: Effects | None = None,
-    ) -> tuple[Decision, Document | None]:
-        """`apply` for those who need to know what was decided: the decision, and the document after it.
+    ) -> tuple[D, Document]:
+        """`apply` for callers that need the decision itself and the document after it ({} if there is none).
 
-        `known` is the document as it was a moment ago: it saves a read if nobody has written it since.
+        `known` is the document as it was a moment ago: it saves a read if it hasn't been written since.
         """
         document = known if new or known is not None else await self.get(document_id)
         for attempt in range(ATTEMPTS):
             decision = transition(document)
-            if not isinstance(decision, Write):
-                return decision, document
+            if isinstance(decision, Answer):
+                return decision, document or {}
             try:
-                await self._write(document_id, document, decision, effects if decision.effect else None)
+                await self._write(document_id, document, decision, effects)
             except (_LostRaceError, DuplicateKeyError):
                 # The winner's write may not have reached the majority yet, and until then a read doesn't show it.
                 if attempt:
@@ -132,21 +131,25 @@ class Barrier:
             f"order {document_id}: too many calls at the same time; ask again with the same key", order_id=document_id
         )
 
-    async def _write(self, document_id: str, document: Document | None, write: Write, effects: Effects | None) -> None:
-        if effects is None:
+    async def _write(
+        self, document_id: str, document: Document | None, write: Write | Claimed, effects: Effects | None
+    ) -> None:
+        if effects is None or isinstance(write, Claimed) or not write.effect:
             await self._write_one(document_id, document, write, None)
             return
         if self._mongo is None:
             raise TypeError("effects need a transaction: Barrier(collection, mongo)")
-        run = effects
+        made, run = write, effects
 
         async def body(session: Session) -> None:
-            await self._write_one(document_id, document, write, session)
-            await run(session, write)
+            await self._write_one(document_id, document, made, session)
+            await run(session, made)
 
         await self._mongo.transaction(body)
 
-    async def _write_one(self, document_id: str, document: Document | None, write: Write, session: Session) -> None:
+    async def _write_one(
+        self, document_id: str, document: Document | None, write: Write | Claimed, session: Session
+    ) -> None:
         barrier = write.state.to_document()
         if document is None:
             await self.collection.insert({"_id": document_id, **write.fields, "barrier": barrier}, session=session)

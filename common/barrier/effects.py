@@ -9,19 +9,21 @@ from common.barrier.rules import Document
 Fields: TypeAlias = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Happened:
     """The provider did it; `fields` go into the document."""
 
     fields: Fields = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has taken it and will settle it later: ask again in `retry_after` seconds."""
+    """The provider has accepted it and will settle it later: the caller is told to ask again in `retry_after` seconds
+    (rounded up to whole ones, from 1 to 60).
+    """
 
     fields: Fields = field(default_factory=dict)
-    retry_after: int = 1
+    retry_after: float = 1
 
 
 class Effect(Protocol):

@@ -25,16 +25,16 @@ _NOTHING = Answer(200, {})
 class ClaimHolder:
     """The holder of a claim on `operation`: `token` is the claim's.
 
-    `forget`: nothing else can have happened under this claim, so that a definite "I did nothing" of the provider
+    `forgettable`: nothing else can have happened under this claim, so that a definite "I did nothing" of the provider
     leaves nothing behind. Otherwise (the claim was taken over from one that died) the doubt stays.
     """
 
-    def __init__(self, barrier: Barrier, document_id: str, operation: str, token: str, *, forget: bool) -> None:
+    def __init__(self, barrier: Barrier, document_id: str, operation: str, token: str, *, forgettable: bool) -> None:
         self._barrier = barrier
         self._document_id = document_id
         self._operation = operation
         self._token = token
-        self._forget = forget
+        self._forgettable = forgettable
 
     async def ask(self, call: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
         """What the provider says. A Refused is a result; raises Unavailable, with the claim released."""
@@ -48,7 +48,7 @@ class ClaimHolder:
             raise
         except Exception as error:
             logger.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
-            await self._free(forget=self._forget and self._operation == "undo")
+            await self._free(forget=self._forgettable and self._operation == "undo")
             raise Unavailable(
                 f"order {document['order_id']}: the provider gave no answer; ask again with the same key",
                 order_id=document["order_id"],
@@ -56,7 +56,7 @@ class ClaimHolder:
 
     async def release(self, fields: Fields | None = None) -> None:
         """Give the claim back at once, so that the next call need not wait for the lease."""
-        await self._free(forget=self._forget, fields=fields)
+        await self._free(forget=self._forgettable, fields=fields)
 
     async def _free(self, *, forget: bool, fields: Fields | None = None) -> None:
         def transition(document: Document | None) -> Decision:

@@ -23,7 +23,7 @@ Document: TypeAlias = Mapping[str, Any]
 DO, UNDO = "do", "undo"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a saga: what the headers and the validated body say. `epoch` None means unchecked."""
 
@@ -35,7 +35,7 @@ class Call:
     epoch: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back to the caller."""
 
@@ -52,7 +52,7 @@ class Answer:
         return cls(problem.status, body, problem.headers())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Write:
     """One conditional write: `fields` are set, `state` replaces the barrier. `effect` marks the write that makes or
     takes back the effect itself, as opposed to a refusal, a tombstone or a raised epoch.
@@ -64,11 +64,24 @@ class Write:
     effect: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One conditional write that makes a claim (see `claims`): it has no answer yet, the caller goes on to ask the
+    provider. `forgettable`: nothing can have happened at the provider under an earlier claim, so that this claim may be
+    dropped without a trace when the provider says that it did nothing.
+    """
+
+    fields: Mapping[str, Any]
+    state: BarrierState
+    forgettable: bool
+
+
 Decision: TypeAlias = Answer | Write
+"""What ends a call: an answer alone, or one that goes with a write."""
 Transition: TypeAlias = Callable[[Document | None], Decision]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Done:
     """What an act wants: these `fields` in the document, this resource as the answer's `body`."""
 
@@ -158,6 +171,16 @@ def change(
 ) -> Write:
     """A write in the name of `call` that stores no answer; the epoch is raised with it."""
     return Write(fields or {}, state.next(namespace=call.namespace, epoch=call.epoch), answer, effect)
+
+
+def claimed(call: Call, state: BarrierState, *, fields: Mapping[str, Any] | None = None, forgettable: bool) -> Claimed:
+    """A write in the name of `call` that makes a claim; the epoch is raised with it."""
+    return Claimed(fields or {}, state.next(namespace=call.namespace, epoch=call.epoch), forgettable)
+
+
+def answer_of(decision: Decision) -> Answer:
+    """What the caller is answered."""
+    return decision.answer if isinstance(decision, Write) else decision
 
 
 def with_epoch(call: Call, state: BarrierState, answer: Answer) -> Decision:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 Operations = Mapping[str, "Operation"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What is known of one operation (do, undo, or another name) of one order."""
 
@@ -50,7 +50,7 @@ class Operation:
         return {"fingerprint": self.fingerprint, "state": self.state, "token": self.token, "until": self.until}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BarrierState:
     """The barrier of one document. Immutable: the `with_…` methods return the next one."""
 

@@ -25,9 +25,7 @@ class Notifications:
 
     def __init__(self, database: Database, contacts: Contacts, provider: Provider) -> None:
         self._barrier = Barrier(database["notifications"])
-        self._claims = Claims(
-            self._barrier, _MessageEffect(contacts, provider), location="/api/notifications/operations"
-        )
+        self._claims = Claims(self._barrier, _MessageEffect(contacts, provider))
 
     async def send(self, call: Call, order: SendNotification) -> Answer:
         """Send the message, once."""

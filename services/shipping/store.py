@@ -79,7 +79,7 @@ class Shipments:
         self.collection = database[SHIPMENTS]
         self._addresses = addresses
         self._barrier = Barrier(self.collection)
-        self._claims = Claims(self._barrier, Booking(addresses, carrier), location="/api/shipping/operations")
+        self._claims = Claims(self._barrier, Booking(addresses, carrier))
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
