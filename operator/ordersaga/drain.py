@@ -121,7 +121,7 @@ async def drained(sagas: OrderSagas, seconds: float) -> Sequence[OpenOrder]:
         if not left or all(order.needs_a_person for order in left) or time.monotonic() > deadline:
             return left
         if len(left) != last_count:
-            _print(f"{len(left)} orders are open: waiting")
+            _print(f"{_orders(len(left))} open: waiting")
             last_count = len(left)
         await asyncio.sleep(LOOK_SECONDS)
 
@@ -134,8 +134,8 @@ def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
     one, uninstall = left[0].name, f"helm uninstall {release} -n {namespace}"
     return "\n".join(
         [
-            f"{len(left)} orders of namespace {namespace} are still open, so nothing was uninstalled: without the",
-            "operator they could neither end nor be deleted.",
+            f"{_orders(len(left))} still open in namespace {namespace}, so nothing was uninstalled: without the",
+            "operator no order could end or be deleted.",
             *lines,
             f"Wait and repeat `{uninstall}`; if new orders keep coming in, stop their source first.",
             f"Cancel one:    kubectl -n {namespace} patch ordersaga {one} --type=merge "
@@ -152,6 +152,10 @@ def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
 async def _open_orders(namespace: str, seconds: float) -> Sequence[OpenOrder]:
     async with KubeClient.from_config(user_agent="ordersaga-uninstall") as client:
         return await drained(OrderSagas(client, namespace), seconds)
+
+
+def _orders(number: int) -> str:
+    return "1 order is" if number == 1 else f"{number} orders are"
 
 
 def _print(text: str) -> None:

@@ -6,14 +6,14 @@ order: every call is a replay, and the saga ends as the documents say.
 
 import json
 from pathlib import Path
-from typing import Any
 
 from common.kube import API_VERSION, KIND
 from common.order_spec import spec_of
+from common.wire import Json
 from ordersaga.audit.rules.records import Document
 
 
-def manifest_of(order: Document, namespace: str) -> dict[str, Any]:
+def manifest_of(order: Document, namespace: str) -> Json:
     """The OrderSaga whose content this order document has, ready for `kubectl apply -f`."""
     return {
         "apiVersion": API_VERSION,

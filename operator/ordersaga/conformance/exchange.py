@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.wire import Json
+
 SUCCESS = (200, 201)
 _SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SHOWN = 300
@@ -92,7 +94,7 @@ class Exchange:
             f"{self.seconds * 1000:+7.0f} ms    → {'  '.join([back, *extra])}",
         ]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """For programs."""
         return {
             "label": self.label,

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from common.wire import Json
 from ordersaga.conformance.exchange import Exchange
 from ordersaga.conformance.subject import Body, Direction, Subject
 
@@ -129,7 +130,7 @@ class Trial:
         self._turn += 1
         client = self._replicas[self._turn % len(self._replicas)]
         began = time.monotonic()
-        known: dict[str, Any] = {
+        known: Json = {
             "label": label,
             "order_id": order_id,
             "method": method,
@@ -138,7 +139,7 @@ class Trial:
             "body": body,
             "at": began - self._started,
         }
-        content: dict[str, Any] = {"json": body} if isinstance(body, dict) else {"content": body}
+        content: Json = {"json": body} if isinstance(body, dict) else {"content": body}
         headers = {"Content-Type": "application/json", **sent} if method == "POST" else sent
         try:
             response = await client.request(method, path, headers=headers, **(content if body is not None else {}))

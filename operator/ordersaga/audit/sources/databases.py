@@ -15,10 +15,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from common.wire import Json
 from ordersaga.audit.rules.records import CONFIRMATION, LEDGERS, Document, RecordKind
 from ordersaga.audit.rules.streams import CannotLookError, Keyed
-
-Stored = dict[str, Any]
 
 BATCH = 1000
 """Documents in each batch of a cursor: about 200 kB, and eight cursors are open at once."""
@@ -69,7 +68,7 @@ class Databases:
 
     def __init__(self, urls: Mapping[str, str], prefix: str) -> None:
         self._prefix = prefix
-        self._clients: dict[str, MongoClient[Stored]] = {
+        self._clients: dict[str, MongoClient[Json]] = {
             url: MongoClient(
                 url, serverSelectionTimeoutMS=TIMEOUT_MS, readConcernLevel="majority", appname="ordersaga-audit"
             )
@@ -110,7 +109,7 @@ class Databases:
         wanted = list(order_ids)
         found: dict[str, dict[RecordKind, list[Document]]] = {order_id: {} for order_id in wanted}
         for kind, source in {**SOURCES, RecordKind.ARCHIVED_SAGA: ARCHIVE}.items():
-            where: dict[str, Any] = {source.key: {"$in": wanted}}
+            where: Json = {source.key: {"$in": wanted}}
             if kind is RecordKind.NOTIFICATION:
                 # A message that was cancelled before it was asked for is a tombstone and has no fields.
                 where = {"$or": [where, {"_id": {"$in": [f"{each}-{CONFIRMATION}" for each in wanted]}}]}
@@ -150,10 +149,10 @@ class Databases:
             for document in cursor.sort(source.key, 1).allow_disk_use(True):
                 yield document[source.key], document
 
-    def _collection(self, source: Source) -> Collection[Stored]:
+    def _collection(self, source: Source) -> Collection[Json]:
         return self._database(source)[source.collection]
 
-    def _database(self, source: Source) -> Database[Stored]:
+    def _database(self, source: Source) -> Database[Json]:
         return self._clients[self._urls[source.service]][f"{self._prefix}{source.service}"]
 
 

@@ -6,10 +6,11 @@ They show neither ledgers nor tombstones, and they show an order whose document 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
+from common.wire import Json
 from ordersaga.audit.rules.records import CONFIRMATION, Document, RecordKind, units
 from ordersaga.audit.rules.streams import CannotLookError, Keyed, by_message_id
 
@@ -119,7 +120,7 @@ class Services:
                 yield key, item
                 last = key
 
-    def _pages(self, service: str, path: str, where: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def _pages(self, service: str, path: str, where: Mapping[str, str]) -> Iterator[Json]:
         skip = 0
         while True:
             page = self._get(service, path, {**where, "limit": str(PAGE_SIZE), "skip": str(skip)})
@@ -130,7 +131,7 @@ class Services:
             if skip >= page["total"]:
                 return
 
-    def _get(self, service: str, path: str, params: Mapping[str, str]) -> dict[str, Any] | None:
+    def _get(self, service: str, path: str, params: Mapping[str, str]) -> Json | None:
         """The answer's JSON, or None for 404."""
         url = f"{self._urls[service]}{path}"
         try:
@@ -139,7 +140,7 @@ class Services:
                 return None
             if not answer.is_success:
                 raise ServiceError(f"{url} answered {answer.status_code}: {answer.text[:300]}")
-            body: dict[str, Any] = answer.json()
+            body: Json = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise ServiceError(f"{url}: no answer that could be read ({error or type(error).__name__})") from error
         return body
