@@ -21,21 +21,7 @@ from common.kube import (
     OrderSagas,
 )
 from dev.stack.pytest_plugin import TestControlPlane
-
-
-def order(name: str, **spec: object) -> dict[str, object]:
-    return {
-        "metadata": {"name": name},
-        "spec": {
-            "orderID": name,
-            "customerID": "c-17",
-            "currency": "EUR",
-            "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-            "payment": {"methodRef": "test-ok"},
-            "shipTo": {"addressRef": "a-17"},
-            **spec,
-        },
-    }
+from tests.support.samples import order
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The API server as these tests see it: plain HTTP, one namespace of their own, one connection for all rows."""
 
-import copy
 import itertools
 import uuid
 from collections.abc import Iterator
@@ -11,16 +10,10 @@ import pytest
 
 from common.kube.config import load_access
 from common.wire import Json
+from tests.support import samples
 
 MERGE = "application/merge-patch+json"
 TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1"
-GOOD_SPEC = {
-    "customerID": "c-17",
-    "currency": "EUR",
-    "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-    "payment": {"methodRef": "test-ok"},
-    "shipTo": {"addressRef": "a-17"},
-}
 
 
 class Api:
@@ -35,13 +28,7 @@ class Api:
     def order(self, change: Json | None = None) -> Json:
         """A good order under a new id, with a merge patch applied to it (None removes a field)."""
         name = f"o-{next(self._numbers)}"
-        body = {
-            "apiVersion": "ordersaga.io/v1alpha1",
-            "kind": "OrderSaga",
-            "metadata": {"name": name},
-            "spec": {"orderID": name, **copy.deepcopy(GOOD_SPEC)},
-        }
-        changed: Json = merged(body, change or {})
+        changed: Json = merged(samples.order(name), change or {})
         return changed
 
     def create(self, body: Json) -> httpx.Response:

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
+from tests.support.samples import order
 
 Databases = Callable[[str], Database[Json]]
 
@@ -183,15 +184,7 @@ def test_a_document_that_can_not_be_read_is_no_finding(stack: Stack, auditor: Au
 
 def expiring(order_id: str, **spec: Any) -> Json:
     """An order whose resource is deleted a second after its end."""
-    references = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
-    items = [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]
-    content = {"orderID": order_id, "customerID": "c-17", "currency": "EUR", "items": items, **references}
-    return {
-        "apiVersion": "ordersaga.io/v1alpha1",
-        "kind": "OrderSaga",
-        "metadata": {"name": order_id},
-        "spec": {**content, "ttlSecondsAfterFinished": 1, **spec},
-    }
+    return order(order_id, ttlSecondsAfterFinished=1, **spec)
 
 
 def intervene(stack: Stack, order_id: str, moment: str, **intervention: str) -> None:

@@ -31,6 +31,7 @@ from saga_operator.resource.status import saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.model import participants as wire
 from tests.model.participants import STEPS, UNDO
+from tests.support.samples import spec
 
 NOW: Final = 1_800_000_000.0
 DEADLINE: Final = 3600.0
@@ -40,15 +41,7 @@ WAITING: Final = NOW + 1_000_000.0
 """When a call that has to wait is made again: after the deadline, so that the two are independent choices."""
 LATER: Final = NOW + 2_000_000.0
 
-SPEC: Final = {
-    "orderID": "o-1",
-    "customerID": "c-17",
-    "currency": "EUR",
-    "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-    "payment": {"methodRef": "test-ok"},
-    "shipTo": {"addressRef": "a-17"},
-    "activeDeadlineSeconds": int(DEADLINE),
-}
+SPEC: Final = spec("o-1", activeDeadlineSeconds=int(DEADLINE))
 
 WAIT, FINISH = -1, -2
 """What `decide` may answer besides a call."""

@@ -16,6 +16,7 @@ from kubernetes.client.exceptions import ApiException
 from common.wire import Json
 from dev.stack.processes import free_port
 from tests.operator.scripted import ScriptedParticipants
+from tests.support.samples import order
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,24 +32,9 @@ class Sagas:
         self.core = client.CoreV1Api(self.api.api_client)
 
     def create(self, name: str, *, finalizer: bool = True, **spec: Any) -> Json:
-        metadata: Json = {"name": name}
-        if finalizer:
-            metadata["finalizers"] = ["ordersaga.io/compensation"]
-        body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "OrderSaga",
-            "metadata": metadata,
-            "spec": {
-                "orderID": name,
-                "customerID": "c-17",
-                "currency": "EUR",
-                "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-                "payment": {"methodRef": "test-ok"},
-                "shipTo": {"addressRef": "a-17"},
-                "retry": {"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1},
-                **spec,
-            },
-        }
+        finalizers = ("ordersaga.io/compensation",) if finalizer else ()
+        retry = {"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
+        body = order(name, finalizers=finalizers, **{"retry": retry, **spec})
         return self.api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)  # type: ignore[no-any-return]
 
     def get(self, name: str) -> Json:

@@ -15,6 +15,7 @@ from dev.stack.processes import free_port
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import OperatorProcess, wait_until
 from tests.operator.scripted import ScriptedParticipants
+from tests.support.samples import order
 
 NAMESPACE = "sagas-without-rights"
 LONGER_THAN_PATIENCE = 15.0
@@ -77,18 +78,5 @@ def test_an_operator_outlives_an_api_server_that_refuses_its_watch(
     assert operator.process is not None
     assert operator.process.poll() is None, operator.log.read_text()[-3000:]
     control_plane.administrator.install_roles(NAMESPACE)
-    order = {
-        "apiVersion": "ordersaga.io/v1alpha1",
-        "kind": "OrderSaga",
-        "metadata": {"name": "o-after"},
-        "spec": {
-            "orderID": "o-after",
-            "customerID": "c-17",
-            "currency": "EUR",
-            "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-            "payment": {"methodRef": "test-ok"},
-            "shipTo": {"addressRef": "a-17"},
-        },
-    }
-    kubectl("--namespace", NAMESPACE, "create", "-f", "-", input=json.dumps(order))
+    kubectl("--namespace", NAMESPACE, "create", "-f", "-", input=json.dumps(order("o-after")))
     kubectl("--namespace", NAMESPACE, "wait", "--for=condition=Ready", "--timeout=60s", "ordersaga/o-after")

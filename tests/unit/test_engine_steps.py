@@ -18,6 +18,7 @@ from saga_operator.process.steps import (
     idempotency_key,
     request_body,
 )
+from tests.support.samples import spec
 
 ORDER = Order(
     namespace="shop",
@@ -127,14 +128,7 @@ def test_the_key_is_the_orders_and_the_steps(step: object) -> None:
     assert idempotency_key(step, undo=True, order=ORDER) == f"shop/o-1001/{step.name}/undo"
 
 
-SPEC = {
-    "orderID": "o-1001",
-    "customerID": "c-17",
-    "currency": "EUR",
-    "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-    "payment": {"methodRef": "test-ok"},
-    "shipTo": {"addressRef": "a-17"},
-}
+SPEC = spec("o-1001")
 
 
 @given(

@@ -17,6 +17,7 @@ from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import patch_between, saga_of, status_of
 from saga_operator.resource.times import to_wire
+from tests.support.samples import spec
 from tests.unit.histories import (
     CREATED,
     NOW,
@@ -33,14 +34,7 @@ from tests.unit.histories import (
     undone,
 )
 
-SPEC = {
-    "orderID": "o-1001",
-    "customerID": "c-17",
-    "currency": "EUR",
-    "items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}],
-    "payment": {"methodRef": "test-ok"},
-    "shipTo": {"addressRef": "a-17"},
-}
+SPEC = spec("o-1001")
 SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"][0][
     "schema"
 ]["openAPIV3Schema"]["properties"]["status"]

@@ -20,6 +20,7 @@ from dev.setup.binaries import find
 from dev.stack.processes import Process, accepts, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from ordersaga.drain import OpenOrder, advice, drained
+from tests.support.samples import order
 
 
 @pytest.fixture
@@ -34,11 +35,7 @@ async def sagas(control_plane: TestControlPlane) -> AsyncIterator[OrderSagas]:
 
 async def place(sagas: OrderSagas, name: str, phase: str | None = None, *, finalizer: bool = True) -> Json:
     """Create an order in that phase, with or without our finalizer."""
-    items = [{"productID": "p-mug", "quantity": 1, "unitPriceMinor": 100}]
-    references: Json = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
-    spec = {"orderID": name, "customerID": "c-17", "currency": "EUR", "items": items, **references}
-    metadata = {"name": name, "finalizers": [FINALIZER] if finalizer else []}
-    saga = await sagas.create({"metadata": metadata, "spec": spec})
+    saga = await sagas.create(order(name, finalizers=(FINALIZER,) if finalizer else ()))
     if phase:
         saga = await sagas.patch_status(name, {"status": {"phase": phase, "currentStep": "payment"}})
     return saga

@@ -16,6 +16,7 @@ from common.kube import FINALIZER, Events, Forbidden, KubeClient, KubeError, Lea
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.packaging.chart.charts import rendered
+from tests.support.samples import order
 
 NAMESPACE = "rights"
 OPERATOR, ORDER_SERVICE, AUDIT = "ordersaga-operator", "order-service", "ordersaga-audit"
@@ -73,7 +74,7 @@ async def _lease_update(client: KubeClient, saga: Json) -> None:
 
 
 async def _create(client: KubeClient, saga: Json) -> None:
-    await OrderSagas(client, NAMESPACE).create(_order(f"o-{uuid.uuid4().hex[:8]}"))
+    await OrderSagas(client, NAMESPACE).create(order(f"o-{uuid.uuid4().hex[:8]}"))
 
 
 async def _cancel(client: KubeClient, saga: Json) -> None:
@@ -101,13 +102,6 @@ NEEDED: dict[tuple[str, str, str], Call] = {
 }
 # Granted by design, and no call needs it today.
 SPARE = {(ORDER_SERVICE, "ordersagas", "watch")}
-
-
-def _order(name: str) -> Json:
-    items = [{"productID": "p-mug", "quantity": 1, "unitPriceMinor": 100}]
-    references: Json = {"payment": {"methodRef": "test-ok"}, "shipTo": {"addressRef": "a-17"}}
-    spec = {"orderID": name, "customerID": "c-17", "currency": "EUR", "items": items, **references}
-    return {"apiVersion": "ordersaga.io/v1alpha1", "kind": "OrderSaga", "metadata": {"name": name}, "spec": spec}
 
 
 def _rights(role: Json) -> set[tuple[str, str]]:
@@ -163,7 +157,7 @@ async def test_every_call_works_with_the_role_and_fails_with_one_right_less(
 ) -> None:
     async with KubeClient.from_config(control_plane.kubeconfig, user_agent="test") as admin:
         for (account, resource, verb), call in NEEDED.items():
-            saga = await OrderSagas(admin, NAMESPACE).create(_order(f"o-{uuid.uuid4().hex[:8]}"))
+            saga = await OrderSagas(admin, NAMESPACE).create(order(f"o-{uuid.uuid4().hex[:8]}"))
             try:
                 await _replace(admin, _without(roles[account], resource, verb))
                 await _soon(identities[account], call, saga, allowed=False, what=f"{account} without {verb} {resource}")
