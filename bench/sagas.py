@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import json
 import statistics
 import time
@@ -21,6 +22,8 @@ from saga_operator.process.steps import ORDER_SAGA, idempotency_key, request_bod
 from saga_operator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
+NUMBERS = itertools.count()
+"""Of the orders, over all rounds: a name can be used once, and a repeated call would be answered from the store."""
 PRODUCTS = 200
 """Orders are spread over this many products: with a single one, the bench would measure the queue for it."""
 
@@ -50,12 +53,11 @@ async def measure(work: Callable[[int], Awaitable[None]], *, in_flight: int, sec
     """Work in a closed loop: `in_flight` orders at a time, for this many seconds."""
     taken: list[float] = []
     until = time.monotonic() + seconds
-    numbers = iter(range(1_000_000_000))
 
     async def client() -> None:
         while time.monotonic() < until:
             started = time.monotonic()
-            await work(next(numbers))
+            await work(next(NUMBERS))
             taken.append(time.monotonic() - started)
 
     started = time.monotonic()
