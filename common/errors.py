@@ -160,5 +160,5 @@ _TEXTS: dict[int, str] = {
     503: "`unavailable`: ask again with the same key.",
 }
 
-SAGA_STATUSES = (400, 412, 413, 422, 503)
-"""What every POST of the saga may answer besides its own refusals."""
+SAGA_STATUSES = (400, 412)
+"""What every call of a saga may answer besides its refusals and what every route of an app may answer."""

@@ -5,7 +5,7 @@ nothing else. Money is an integer in the currency's minor unit (cents), below 2^
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -75,6 +75,15 @@ class OrderLine(Body):
     product_id: ProductId
     quantity: Quantity
     unit_price_minor: UnitPriceMinor
+
+
+class NothingUndone(BaseModel):
+    """The answer of an undo that found nothing of this order. A do that arrives later is refused (`compensated`)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1002", "effect": "none"}]})
+
+    order_id: str
+    effect: Literal["none"]
 
 
 class Page(BaseModel, Generic[T]):

@@ -4,7 +4,7 @@
 
     @asynccontextmanager
     async def lifespan(app: Service) -> AsyncIterator[None]:
-        app.state.payments = Payments(app.database, app.mongo)     # connecting is lazy: no database is needed here
+        provide(app, Payments(app.database, app.mongo))     # common.web.dependencies; connecting is lazy
         yield
 
     def build(settings: ServiceSettings | None = None) -> Service:

@@ -1,7 +1,7 @@
 """The headers of a saga's call: Idempotency-Key `{namespace}/{orderID}/{step}/{do|undo}` and Saga-Epoch.
 
     @router.post("/process")
-    async def process(body: ProcessPayment, key: Annotated[SagaKey, Depends(saga_key("payment", "do"))]) -> Response:
+    async def process(body: ProcessRequest, key: Annotated[SagaKey, Depends(saga_key("payment", "do"))]) -> Response:
         call = key.call(body)                       # checks that key and body name the same order
 
 The key is stable over retries, restarts and re-creation of the resource: it names the operation, never an attempt.

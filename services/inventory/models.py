@@ -6,18 +6,25 @@ Quantities are whole units; prices are integers in the currency's minor unit (ce
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from common.wire import Body, Currency, OrderBody, OrderLine, ProductId, Quantity, UnitPriceMinor
 
-# A shelf holds a thousand of the largest lines: far below 2^53, which is what readers of JSON can count to.
+# A thousand of the largest lines, and far below 2^53, the largest integer that every reader of JSON can represent.
 Stock = Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Units in the warehouse.", examples=[100])]
 
-ProductStatus = Literal["in_stock", "out_of_stock"]
+Status = Literal["in_stock", "out_of_stock"]
 ReservationStatus = Literal["reserved", "dispatched", "released"]
 
+_RESERVATION: JsonDict = {
+    "order_id": "o-1001",
+    "status": "reserved",
+    "lines": [{"product_id": "p-mug", "quantity": 2}],
+}
 
-class PutProduct(Body):
-    """What a product is and how many units the warehouse holds; `stock` becomes `stocked`."""
+
+class ProductRequest(Body):
+    """A product and its stock: `stock` units are in the warehouse, those included that orders have reserved."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": "Mug", "stock": 100, "price_minor": 1250, "currency": "EUR"}]}
@@ -56,18 +63,18 @@ class Product(BaseModel):
     available: int = Field(description="units that can still be promised")
     price_minor: int
     currency: str
-    status: ProductStatus = Field(description="`out_of_stock` when nothing is available")
+    status: Status = Field(description="`out_of_stock` when nothing is available")
 
 
 class Line(Body):
-    """Units of one product."""
+    """Some units of one product."""
 
     product_id: ProductId
     quantity: Quantity
 
 
 class ReserveRequest(OrderBody):
-    """The units that an order wants: all lines or none."""
+    """The lines of an order, at the prices that it was placed with. All of them are reserved, or none."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -92,50 +99,31 @@ class ReserveRequest(OrderBody):
         return self
 
 
-class OrderOnly(OrderBody):
-    """Release and dispatch need the order alone: what was reserved is on record here."""
+class ReleaseRequest(OrderBody):
+    """The order whose reservation is to be released."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001"}]})
+    model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001"}})
+
+
+class DispatchRequest(OrderBody):
+    """The order whose reserved units leave the warehouse."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001"}})
 
 
 class Reservation(BaseModel):
-    """What an order holds. Reservations never expire: they end dispatched or released."""
+    """What an order holds or held. A reservation never expires: it ends dispatched or released."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "order_id": "o-1001",
-                    "status": "reserved",
-                    "lines": [{"product_id": "p-mug", "quantity": 2}],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _RESERVATION})
 
     order_id: str
     status: ReservationStatus
     lines: list[Line]
 
 
-class Released(BaseModel):
-    """Answer to a release: the reservation, if there ever was one, and whether this undid anything."""
+class Undone(Reservation):
+    """The answer of a release: the reservation, and whether there was something to release."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "order_id": "o-1001",
-                    "status": "released",
-                    "lines": [{"product_id": "p-mug", "quantity": 2}],
-                    "effect": "undone",
-                },
-                {"order_id": "o-1002", "effect": "none"},
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {**_RESERVATION, "status": "released", "effect": "undone"}})
 
-    order_id: str
-    status: ReservationStatus | None = None
-    lines: list[Line] | None = None
     effect: Literal["undone", "none"]

@@ -1,8 +1,8 @@
 """The rules of stock, without a database: what a reservation needs, and what each act moves.
 
 A product document has the fields of the wire: `stocked` (units in the warehouse), `reserved` (units promised to
-orders), `available` = stocked − reserved ≥ 0 always. Whole units everywhere. Source of the rules: orders are all lines
-or none, a price is the catalogue's or it is refused, reservations never expire.
+orders), and `available` = stocked − reserved, which is never negative. An order gets all of its lines or none, at the
+catalogue's prices or not at all, and its reservation never expires.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,23 +25,23 @@ class Move:
 
     @property
     def available(self) -> int:
-        """How `available` changes; negative means that many units must be there."""
+        """The change of `available`; a negative one needs that many available units."""
         return self.stocked - self.reserved
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A business no: the reason code of the wire and a sentence that says what to do."""
+    """A refusal for a business reason: its code on the wire, and what to do about it."""
 
     code: str
     detail: str
 
 
 def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusal | None:
-    """The reason why these products can't be reserved as asked, or None.
+    """The reason why the lines of this request can't be reserved, or None.
 
-    Unknown products are reported before wrong prices, and prices before stock: what can't be helped by waiting comes
-    first, so that the same catalogue always gives the same answer.
+    Unknown products are reported before wrong prices, and prices before stock, so that the same catalogue always gives
+    the same answer, and the reasons that don't pass by waiting come first.
     """
     lines = sorted(request.items, key=lambda line: line.product_id)
     for line in lines:
@@ -72,22 +72,22 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
 
 
 def reserving(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
-    """Promise the units: reserved grows."""
+    """Promise the units: `reserved` grows."""
     return _moves(lines, stocked=0, reserved=+1)
 
 
 def releasing(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
-    """Take the promise back: reserved shrinks."""
+    """Take the promise back: `reserved` shrinks."""
     return _moves(lines, stocked=0, reserved=-1)
 
 
 def dispatching(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:
-    """The promised units leave the warehouse: both shrink, available stays."""
+    """The promised units leave the warehouse: `stocked` and `reserved` shrink, `available` stays."""
     return _moves(lines, stocked=-1, reserved=-1)
 
 
 def _moves(lines: Iterable[Line | OrderLine], *, stocked: int, reserved: int) -> tuple[Move, ...]:
-    # Always in the order of the ids: two transactions that want the same products meet at the first one.
+    # Always in the order of the ids: two transactions for the same products then conflict at the first one.
     return tuple(
         Move(line.product_id, stocked * line.quantity, reserved * line.quantity)
         for line in sorted(lines, key=lambda line: line.product_id)

@@ -1,7 +1,11 @@
-"""Inventory's products and the moves of their stock.
+"""The products with their stock, and the reservations of the orders.
 
-A product's numbers change only by conditional updates that leave `available` = `stocked` − `reserved` ≥ 0; the
-database computes `available` and `status` in the same write, so that no reader ever sees them disagree.
+A product's numbers change only by conditional updates that leave `available` = `stocked` − `reserved` ≥ 0. The
+database computes `available` and `status` in the same write, so no reader ever sees them disagree.
+
+A reservation is one document per order (`_id` = order_id), all of the order's lines or none. Each operation on it is
+one write, in one transaction with the moves of the stock: there is no reservation without its units, and there are no
+reserved units without their reservation.
 """
 
 import asyncio
@@ -10,13 +14,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from common.errors import Refused, Unavailable
-from common.mongo import Collection, Database, Document, DuplicateKeyError, Index, Session
-from services.inventory.models import PutProduct
-from services.inventory.rules import Move
+from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Decision, Done, Refused, Write, answered, gate
+from common.errors import NotFound, Unavailable
+from common.mongo import Collection, Database, Document, DuplicateKeyError, Index, Mongo, Session
+from common.web.pagination import Paging, page
+from common.wire import Page
+from services.inventory.models import Line, Product, ProductRequest, Reservation, ReserveRequest, Status
+from services.inventory.rules import Move, dispatching, releasing, reserving, why_not
 
-PRODUCTS = "products"
-INDEXES = (Index.on(PRODUCTS, "status"),)
+INDEXES = (
+    Index.on("products", "status"),
+    # It also creates the collection: the first two transactions would conflict if they both had to.
+    Index.on("reservations", "status"),
+)
 
 _DERIVED: tuple[Mapping[str, Any], ...] = (
     {"$set": {"available": {"$subtract": ["$stocked", "$reserved"]}}},
@@ -25,15 +35,15 @@ _DERIVED: tuple[Mapping[str, Any], ...] = (
 
 
 class Products:
-    """The catalogue and its stock."""
+    """The collection `products` (`_id` = product_id): the catalogue and its stock."""
 
     def __init__(self, database: Database) -> None:
-        self.collection: Collection = database[PRODUCTS]
+        self._products: Collection = database["products"]
 
-    async def put(self, product_id: str, product: PutProduct) -> Document:
-        """Create the product or set what it is and how many units are stocked; reservations stay as they are.
+    async def put(self, product_id: str, product: ProductRequest) -> Product:
+        """Create the product, or set its name, stock and price; what orders have reserved stays reserved.
 
-        Raises Refused `below_reserved` if orders hold more units than the new stock.
+        Raises Refused (`below_reserved`) if orders hold more units than the new stock.
         """
         change = [
             {
@@ -51,35 +61,41 @@ class Products:
         ]
         while True:
             try:
-                # One that holds more reservations doesn't match, and the insert then fails on its id.
-                stored = await self.collection.find_and_update(
+                # A product with more reserved units doesn't match, and the insert then fails on its id.
+                stored = await self._products.find_and_update(
                     {"_id": product_id, "reserved": {"$lte": product.stock}}, change, upsert=True
                 )
             except DuplicateKeyError:
-                current = await self.get(product_id)
+                current = await self._products.find_one({"_id": product_id})
                 if current is None or current["reserved"] <= product.stock:
-                    continue  # it was created, or units were released, at this very moment
+                    continue  # the product was created, or units were released, at this very moment
                 raise Refused(
                     "below_reserved",
                     f"{product_id}: {current['reserved']} units are reserved, so the stock can't be {product.stock}; "
                     "dispatch or release orders first, or stock at least what is reserved",
                 ) from None
             assert stored is not None, "an upsert returns its document"  # noqa: S101
-            return stored
+            return Product.model_validate(stored)
 
-    async def get(self, product_id: str) -> Document | None:
-        """One product, or None."""
-        return await self.collection.find_one({"_id": product_id})
+    async def get(self, product_id: str) -> Product:
+        """One product; raises NotFound."""
+        if (found := await self._products.find_one({"_id": product_id})) is None:
+            raise NotFound(f"there is no product {product_id}: GET /api/inventory lists them")
+        return Product.model_validate(found)
+
+    async def list(self, paging: Paging, *, status: Status | None) -> Page[Product]:
+        """All products that match the filter, sorted by product_id."""
+        return await page(self._products, {"status": status}, paging, Product.model_validate)
 
     async def named(self, product_ids: Iterable[str], *, session: Session = None) -> dict[str, Document]:
-        """The products with these ids; those that don't exist are left out."""
-        found = await self.collection.find({"_id": {"$in": sorted(product_ids)}}, session=session)
+        """The documents of these products by their ids; products that don't exist are left out."""
+        found = await self._products.find({"_id": {"$in": sorted(product_ids)}}, session=session)
         return {product["_id"]: product for product in found}
 
     async def apply(self, moves: Sequence[Move], *, session: Session) -> None:
-        """Make the moves, in the order of the ids. Belongs into a transaction that has read the same products."""
+        """Make the moves. Call it in a transaction that has read the same products."""
         for move in moves:
-            moved = await self.collection.update(
+            moved = await self._products.update(
                 {
                     "_id": move.product_id,
                     "stocked": {"$gte": -move.stocked},
@@ -98,17 +114,102 @@ class Products:
                 session=session,
             )
             if not moved:
-                # Rules have looked at the same snapshot: only books that were changed by hand can end here.
+                # The rules have seen the same snapshot, so this happens only to numbers that were changed by hand.
                 raise Unavailable(
-                    f"{move.product_id}: its numbers don't allow stocked {move.stocked:+d}, reserved "
-                    f"{move.reserved:+d}; compare the product with its reservations and put it right"
+                    f"product {move.product_id}: its numbers don't allow stocked {move.stocked:+d}, reserved "
+                    f"{move.reserved:+d}; correct it so that it agrees with its reservations, then repeat the call"
                 )
 
 
-class Turns:
+class Reservations:
+    """The collection `reservations`, one document for each order (`_id` = order_id)."""
+
+    def __init__(self, database: Database, mongo: Mongo, products: Products) -> None:
+        self._barrier = Barrier(database["reservations"], mongo)
+        self._products = products
+        self._turns = _Turns()
+
+    async def reserve(self, call: Call, request: ReserveRequest) -> Answer:
+        """Reserve all lines for the order, or refuse: `product_unknown`, `price_changed`, `out_of_stock`."""
+
+        def act(_: Mapping[str, Any] | None) -> Done:
+            lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in request.items]
+            fields = {"order_id": request.order_id, "status": "reserved", "lines": lines}
+            return Done(fields, fields)
+
+        async def move(session: Session, _: Write) -> None:
+            products = await self._products.named((line.product_id for line in request.items), session=session)
+            if refusal := why_not(request, products):
+                raise Refused(refusal.code, refusal.detail)
+            await self._products.apply(reserving(request.items), session=session)
+
+        async with self._turns.of(line.product_id for line in request.items):
+            return await self._barrier.do(call, act, effects=move)
+
+    async def release(self, call: Call) -> Answer:
+        """Release the reservation, if there is one. Refused (`already_dispatched`) once the units have left."""
+
+        def act(document: Mapping[str, Any] | None) -> Done:
+            assert document is not None, "a do that happened has left a document"  # noqa: S101
+            if document["status"] == "dispatched":
+                raise Refused(
+                    "already_dispatched",
+                    f"order {call.order_id}: its units have left the warehouse; take them back as a return "
+                    "and raise the stock with PUT /api/inventory/{product_id}",
+                )
+            return Done({"status": "released"}, _shown({**document, "status": "released"}))
+
+        async def move(session: Session, write: Write) -> None:
+            await self._products.apply(releasing(_lines(write.answer.body)), session=session)
+
+        async with self._turns.of(await self._products_of(call.order_id)):
+            return await self._barrier.undo(call, act, effects=move)
+
+    async def dispatch(self, call: Call) -> Answer:
+        """The reserved units leave the warehouse, once.
+
+        An order without a reservation is answered with 404, which isn't stored: the same call succeeds later.
+        """
+
+        def transition(document: Mapping[str, Any] | None) -> Decision:
+            state = BarrierState.of(document)
+            if (decision := gate(call, state, forward=True)) is not None:
+                return decision
+            if document is None or document.get("status") != "reserved":
+                problem = NotFound(f"order {call.order_id} has no reservation: there is nothing to dispatch")
+                return Answer.of(problem, call.order_id)
+            body = _shown({**document, "status": "dispatched"})
+            return answered(call, state, Answer(200, body), fields={"status": "dispatched"}, effect=True)
+
+        async def move(session: Session, write: Write) -> None:
+            await self._products.apply(dispatching(_lines(write.answer.body)), session=session)
+
+        async with self._turns.of(await self._products_of(call.order_id)):
+            return await self._barrier.apply(call.order_id, transition, effects=move)
+
+    async def get(self, order_id: str) -> Reservation:
+        """The reservation of an order; raises NotFound, also if there is only a tombstone or a refusal."""
+        document = await self._barrier.get(order_id)
+        if document is None or "status" not in document:
+            raise NotFound(
+                f"order {order_id} has no reservation: GET /api/inventory/reservations lists them", order_id=order_id
+            )
+        return Reservation.model_validate(document)
+
+    async def _products_of(self, order_id: str) -> list[str]:
+        """The products to queue for. Only a hint: the barrier reads the reservation again."""
+        document = await self._barrier.get(order_id)
+        return [line["product_id"] for line in (document or {}).get("lines", [])]
+
+    async def list(self, paging: Paging, *, order_id: str | None) -> Page[Reservation]:
+        """All reservations that match the filter, sorted by order id."""
+        return await page(self._barrier.collection, {"_id": order_id, **LISTED}, paging, Reservation.model_validate)
+
+
+class _Turns:
     """One transaction at a time for each product, within this process.
 
-    MongoDB ends a transaction at once that meets another one's uncommitted write: a hundred orders for one product
+    MongoDB aborts a transaction at once that meets another one's uncommitted write: a hundred orders for one product
     took 4.7 s and 1100 repetitions to get through, and 0.7 s when they queued here. Other replicas still compete; the
     repetition with jitter in `common.mongo` is for them.
     """
@@ -118,8 +219,17 @@ class Turns:
 
     @asynccontextmanager
     async def of(self, product_ids: Iterable[str]) -> AsyncIterator[None]:
-        """Wait for the turn of all these products. Always in the order of the ids, so that nobody waits in a ring."""
+        """Wait for the turn of all these products, always in the order of the ids, so that there is no deadlock."""
         async with AsyncExitStack() as held:
             for product_id in sorted(set(product_ids)):
                 await held.enter_async_context(self._locks.setdefault(product_id, asyncio.Lock()))
             yield
+
+
+def _shown(document: Mapping[str, Any]) -> Document:
+    """The reservation on the wire."""
+    return {"order_id": document["order_id"], "status": document["status"], "lines": document["lines"]}
+
+
+def _lines(body: Mapping[str, Any]) -> list[Line]:
+    return [Line.model_validate(line) for line in body["lines"]]

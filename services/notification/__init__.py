@@ -1,1 +1,1 @@
-"""Notification: tells the customer, once, that the order is confirmed."""
+"""Messages to the customer, each of them once for an order, and the contacts that they go to."""

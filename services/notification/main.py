@@ -1,53 +1,40 @@
-"""The notification service: every route it has.
+"""The notification service: every route it has, port 8004.
 
 cd services/notification && python -m uvicorn main:app --port 8004
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
+from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
-from common.wire import CustomerId, OrderId, Page, Reference
-from services.notification import contacts, store
-from services.notification.contacts import Contacts
+from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
 from services.notification.models import (
-    Cancelled,
-    CancelNotification,
+    CancelRequest,
     Contact,
-    ContactBody,
-    NothingCancelled,
+    ContactRequest,
     Notification,
     NotificationType,
-    SendNotification,
+    SendRequest,
     Status,
+    Undone,
 )
-from services.notification.provider import LogProvider
-from services.notification.store import Notifications
+from services.notification.store import INDEXES, Contacts, Notifications
+from services.notification.testprovider import TestProvider
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
-
-def _notifications(request: Request) -> Notifications:
-    of_app: Notifications = request.app.state.notifications
-    return of_app
-
-
-def _contacts(request: Request) -> Contacts:
-    of_app: Contacts = request.app.state.contacts
-    return of_app
-
-
-NotificationsOfApp = Annotated[Notifications, Depends(_notifications)]
-ContactsOfApp = Annotated[Contacts, Depends(_contacts)]
-SendKey = Annotated[SagaKey, Depends(saga_key("notification", "do"))]
-CancelKey = Annotated[SagaKey, Depends(saga_key("notification", "undo"))]
+NotificationsDep = Annotated[Notifications, Depends(store_of(Notifications))]
+ContactsDep = Annotated[Contacts, Depends(store_of(Contacts))]
+DoKey = Annotated[SagaKey, Depends(saga_key("notification", "do"))]
+UndoKey = Annotated[SagaKey, Depends(saga_key("notification", "undo"))]
 ContactRef = Annotated[Reference, Path(examples=["c-17"])]
 
 
@@ -56,91 +43,100 @@ ContactRef = Annotated[Reference, Path(examples=["c-17"])]
     response_model=Notification,
     responses=documented(
         *SAGA_STATUSES,
-        refused="Refused: `bounced`, `contact_unknown`, `compensated`, `order_id_used`; or `running`: ask again.",
+        refused="Not sent, and the same key gets the same answer from now on: `bounced` (the e-mail address doesn't "
+        "exist), `contact_unknown`, `compensated` (the message was cancelled), `order_id_used` (the order belongs to "
+        "another namespace). `running`: another call is at work; repeat this one after Retry-After seconds.",
     ),
 )
-async def send(request: Request, body: SendNotification, key: SendKey, messages: NotificationsOfApp) -> Response:
-    """Send a message about an order, once; the same key gives the same answer."""
-    return respond(request, await messages.send(key.call(body), body))
+async def send(request: Request, body: SendRequest, key: DoKey, notifications: NotificationsDep) -> Response:
+    """Send a message about an order, once. A repeated call with the same key gets the same answer and sends nothing."""
+    return respond(request, await notifications.send(key.call(body), body))
 
 
 @router.post(
     "/cancel",
-    response_model=Cancelled | NothingCancelled,
-    responses=documented(*SAGA_STATUSES, refused="`already_sent`; or `running`: ask again."),
+    response_model=Undone | NothingUndone,
+    responses=documented(
+        *SAGA_STATUSES,
+        refused="`already_sent`: send the customer a correction. `running`: another call is at work; repeat this one "
+        "after Retry-After seconds.",
+    ),
 )
-async def cancel(request: Request, body: CancelNotification, key: CancelKey, messages: NotificationsOfApp) -> Response:
-    """For people: see to it that a message isn't sent, now or later. The saga never calls it."""
-    return respond(request, await messages.cancel(key.call(body), body.notification_type))
+async def cancel(request: Request, body: CancelRequest, key: UndoKey, notifications: NotificationsDep) -> Response:
+    """Make sure that a message isn't sent, now or later. This is for people: the saga never cancels a message."""
+    return respond(request, await notifications.cancel(key.call(body), body.notification_type))
 
 
-@router.get("", responses=documented(422, 503))
+@router.get("")
 async def list_notifications(
     *,
-    messages: NotificationsOfApp,
+    notifications: NotificationsDep,
     paging: PagingQuery,
     customer_id: Annotated[CustomerId | None, Query()] = None,
     order_id: Annotated[OrderId | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     notification_type: Annotated[NotificationType | None, Query()] = None,
 ) -> Page[Notification]:
-    """All notifications, sorted by notification_id."""
-    return await messages.list(
+    """All notifications, sorted by notification_id; failed ones too."""
+    return await notifications.list(
         paging, customer_id=customer_id, order_id=order_id, status=status, notification_type=notification_type
     )
 
 
-@router.get("/contacts/{contact_ref}", responses=documented(404, 422, 503))
-async def contact(contact_ref: ContactRef, of_app: ContactsOfApp) -> Contact:
-    """One contact."""
-    return await of_app.get(contact_ref)
+@router.get("/contacts/{contact_ref}", responses=documented(404))
+async def get_contact(contact_ref: ContactRef, contacts: ContactsDep) -> Contact:
+    """One contact. It is personal data: show it only to people who need it."""
+    return await contacts.get(contact_ref)
 
 
 @router.put(
     "/contacts/{contact_ref}",
-    responses={201: {"model": Contact, "description": "It is new."}, **documented(412, 413, 422, 503)},
+    responses={
+        201: {"model": Contact, "description": "The contact is new."},
+        412: {
+            **documented(412)[412],
+            "description": "`exists`: with If-None-Match, and the contact exists with other content.",
+        },
+    },
 )
 async def put_contact(
     response: Response,
     contact_ref: ContactRef,
-    body: ContactBody,
-    of_app: ContactsOfApp,
-    if_none_match: Annotated[
-        Literal["*"] | None,
-        Header(description="`*`: create, never overwrite; unless an order uses it, it expires after 30 days."),
-    ] = None,
+    body: ContactRequest,
+    contacts: ContactsDep,
+    if_none_match: OnlyCreate = None,
 ) -> Contact:
-    """Create or replace a contact; with `If-None-Match: *` only create (the same content again is fine)."""
-    put = of_app.create if if_none_match else of_app.put
-    stored, new = await put(contact_ref, body)
+    """Store a contact under a reference that orders can use."""
+    keep = contacts.put if if_none_match is None else contacts.create
+    stored, new = await keep(contact_ref, body)
     response.status_code = 201 if new else 200
     return stored
 
 
-@router.get("/{notification_id}", responses=documented(404, 422, 503))
-async def notification(
-    notification_id: Annotated[str, Path(max_length=100)], messages: NotificationsOfApp
+@router.get("/{notification_id}", responses=documented(404))
+async def get_notification(
+    notification_id: Annotated[str, Path(max_length=100)], notifications: NotificationsDep
 ) -> Notification:
-    """One notification."""
-    return await messages.get(notification_id)
+    """One notification, by its own id."""
+    return await notifications.get(notification_id)
 
 
 @asynccontextmanager
-async def _lifespan(app: Service) -> AsyncIterator[None]:
-    app.state.contacts = Contacts(app.database)
-    provider = LogProvider(app.mongo, app.database)
-    app.state.notifications = Notifications(app.database, app.state.contacts, provider)
+async def lifespan(app: Service) -> AsyncIterator[None]:
+    """Make the stores, which connect when they are first used."""
+    contacts = Contacts(app.database)
+    provide(app, contacts, Notifications(app.database, contacts, TestProvider(app.mongo, app.database)))
     yield
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
-    """The app; settings default to the environment."""
+    """The app; `settings` default to the environment's."""
     return create_app(
         "notification",
-        "Tells the customer about an order, each thing once, and keeps the contacts.",
+        "Sends each message about an order once, and keeps the contacts.",
         routers=[router],
-        indexes=(*store.INDEXES, *contacts.INDEXES),
-        lifespan=_lifespan,
+        indexes=INDEXES,
+        lifespan=lifespan,
         settings=settings,
     )
 

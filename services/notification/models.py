@@ -1,4 +1,4 @@
-"""Wire types of the notification service; a notification's fields in JSON and in MongoDB agree."""
+"""What travels on notification's wire, and what its database keeps: the fields are the same."""
 
 from typing import Annotated, Literal
 
@@ -22,14 +22,14 @@ _NOTIFICATION: JsonDict = {
 
 
 class Line(Body):
-    """A line of the order, as the message names it."""
+    """A line of the order, for the message's text."""
 
     product_id: ProductId
     quantity: Quantity
 
 
-class SendNotification(OrderBody):
-    """Send one message about an order; an order has at most one of each type."""
+class SendRequest(OrderBody):
+    """One message about an order, and all that it says. An order has at most one message of each type."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -53,8 +53,8 @@ class SendNotification(OrderBody):
     items: Annotated[list[Line], Field(min_length=1, max_length=100)]
 
 
-class CancelNotification(OrderBody):
-    """Don't send a message that hasn't been sent."""
+class CancelRequest(OrderBody):
+    """The message that is not to be sent."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"order_id": "o-1001", "notification_type": "order_confirmed"}}
@@ -64,7 +64,7 @@ class CancelNotification(OrderBody):
 
 
 class Notification(BaseModel):
-    """A message about an order."""
+    """A message about an order, and whether it was sent."""
 
     model_config = ConfigDict(json_schema_extra={"example": _NOTIFICATION})
 
@@ -77,30 +77,25 @@ class Notification(BaseModel):
     reason: str | None = Field(description="Why it failed: `bounced`, `contact_unknown`.")
 
 
-class Cancelled(Notification):
-    """A cancel's answer when there is such a message: it is not sent, now or later."""
+class Undone(Notification):
+    """The answer of a cancel: the message, which wasn't sent and won't be. So there was nothing to undo."""
 
     model_config = ConfigDict(json_schema_extra={"example": {**_NOTIFICATION, "status": "cancelled", "effect": "none"}})
 
     effect: Literal["none"]
 
 
-class NothingCancelled(BaseModel):
-    """A cancel's answer when there is no such message; a send that comes later is refused (`compensated`)."""
-
-    order_id: str
-    effect: Literal["none"]
-
-
-class ContactBody(Body):
-    """How to reach somebody. Personal data: it stays in this service and is never logged."""
+class ContactRequest(Body):
+    """How to reach a customer. Personal data: it stays in this service and is never logged."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"email": "c17@example.com"}})
 
     email: Annotated[
         str,
         Field(
-            max_length=254, pattern=r"^[^@\s]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$", description="RFC 5321."
+            max_length=254,
+            pattern=r"^[^@\s]{1,64}@[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$",
+            description="RFC 5321.",
         ),
     ]
 

@@ -1,23 +1,33 @@
-"""The messages about all orders: the barrier around the provider. An order has at most one message of each type."""
+"""The messages about all orders, the barrier around their provider, and the contacts that they go to."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from common.barrier import LISTED, Accepted, Answer, Barrier, Call, Claims, Document, Happened, Refused
 from common.errors import NotFound
+from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
+from common.references import References, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
-from services.notification.contacts import Contacts
-from services.notification.models import Notification, NotificationType, SendNotification, Status
-from services.notification.provider import Provider, render
+from services.notification import rules
+from services.notification.models import Contact, Notification, NotificationType, SendRequest, Status
+from services.notification.provider import Provider
 
 INDEXES = (
     Index.on("notifications", "customer_id", "_id"),
     Index.on("notifications", "order_id", "_id"),
     Index.on("notifications", "status", "_id"),
-    Index.on("ledger", "order_id"),  # for auditors; not unique: a second message must be able to show
+    expiry_index("contacts"),
+    LEDGER_INDEX,
 )
+
+
+class Contacts(References[Contact]):
+    """The collection `contacts` (`_id` = contact_ref)."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "contacts", Contact, noun="contact", key="contact_ref", exists="exists")
 
 
 class Notifications:
@@ -27,26 +37,20 @@ class Notifications:
         self._barrier = Barrier(database["notifications"])
         self._claims = Claims(self._barrier, _MessageEffect(contacts, provider))
 
-    async def send(self, call: Call, order: SendNotification) -> Answer:
+    async def send(self, call: Call, request: SendRequest) -> Answer:
         """Send the message, once."""
-        begun = {
-            "notification_id": f"ntf-{_id(order.order_id, order.notification_type)}",
-            **order.model_dump(),
-            "channel": "email",
-            "status": "sending",
-            "reason": None,
-        }
-        return await self._claims.do(call, begun, document_id=_id(order.order_id, order.notification_type))
+        document_id = rules.document_id_of(request.order_id, request.notification_type)
+        return await self._claims.do(call, rules.begun(request), document_id=document_id)
 
     async def cancel(self, call: Call, notification_type: NotificationType) -> Answer:
-        """See to it that the message isn't sent; raises Refused (`already_sent`)."""
-        return await self._claims.undo(call, document_id=_id(call.order_id, notification_type))
+        """Make sure that the message isn't sent. Raises Refused (`already_sent`)."""
+        return await self._claims.undo(call, document_id=rules.document_id_of(call.order_id, notification_type))
 
     async def get(self, notification_id: str) -> Notification:
-        """One notification; raises NotFound, also if there is only a tombstone."""
+        """The notification of that id; raises NotFound, also if there is only a tombstone."""
         found = await self._barrier.get(notification_id.removeprefix("ntf-"))
         if found is None or found.get("notification_id") != notification_id:
-            raise NotFound(f"there is no notification {notification_id}")
+            raise NotFound(f"there is no notification {notification_id}: GET /api/notifications lists them")
         return _notification(found)
 
     async def list(
@@ -70,7 +74,7 @@ class Notifications:
 
 
 class _MessageEffect:
-    """A message at the provider, under its notification_id. What was sent can't be taken back."""
+    """A message at the provider, under its notification_id. A message that was sent can't be taken back."""
 
     def __init__(self, contacts: Contacts, provider: Provider) -> None:
         self._contacts = contacts
@@ -81,19 +85,19 @@ class _MessageEffect:
         if contact is None:
             order_id = document["order_id"]
             detail = (
-                f"order {order_id}: there is no contact {document['contact_ref']}; tell the customer by hand, and PUT "
-                "the contact for the next order"
+                f"order {order_id}: there is no contact {document['contact_ref']}; inform the customer by other means, "
+                f"and store the contact with PUT /api/notifications/contacts/{document['contact_ref']} for later orders"
             )
-            raise Refused("contact_unknown", detail, fields=_failed("contact_unknown"), order_id=order_id)
+            raise Refused("contact_unknown", detail, fields=rules.failed("contact_unknown"), order_id=order_id)
         try:
-            await self._provider.send(render(document, email=contact.email))
+            await self._provider.send(rules.render(document, email=contact.email))
         except Refused as refusal:
-            refusal.fields = _failed(refusal.code)
+            refusal.fields = rules.failed(refusal.code)
             raise
         return Happened({"status": "sent"})
 
     async def resolve(self, document: Document) -> Happened | Accepted:
-        """Looks instead of asking again: a cancel must not send."""
+        """Only looks at the provider: asking again would send the message that is to be cancelled."""
         if await self._provider.was_sent(document["notification_id"]):
             return Happened({"status": "sent"})
         detail = f"order {document['order_id']}: the message was cancelled before it was sent"
@@ -109,23 +113,14 @@ class _MessageEffect:
         return {"status": "cancelled"}
 
     def resource(self, document: Document) -> Mapping[str, Any]:
-        return {name: document[name] for name in Notification.model_fields}
-
-
-def _id(order_id: str, notification_type: NotificationType) -> str:
-    # Types have an underscore and order ids have none: no two pairs make the same id.
-    return f"{order_id}-{notification_type}"
-
-
-def _failed(reason: str) -> dict[str, Any]:
-    return {"status": "failed", "reason": reason}
+        return rules.shown(document)
 
 
 def _already_sent(document: Document) -> Refused:
     order_id = document["order_id"]
-    detail = f"order {order_id}: the message has been sent and can't be taken back; send a correction by hand"
+    detail = f"order {order_id}: the message was sent and can't be taken back; send the customer a correction"
     return Refused("already_sent", detail, order_id=order_id)
 
 
 def _notification(document: Mapping[str, Any]) -> Notification:
-    return Notification.model_validate({name: document[name] for name in Notification.model_fields})
+    return Notification.model_validate(rules.shown(document))

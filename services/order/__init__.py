@@ -1,1 +1,1 @@
-"""The order service: the saga's arbiter, and the door through which clients place, see and cancel orders."""
+"""Orders: clients place, see and cancel them, and their documents decide between confirmation and rollback."""

@@ -1,1 +1,1 @@
-"""Payment: charges an order once, refunds it once, through a payment provider."""
+"""Payments: an order is charged once and refunded once, through a payment provider."""

@@ -1,4 +1,4 @@
-"""The payment service: every route it has.
+"""The payment service: every route it has, port 8002.
 
 cd services/payment && python -m uvicorn main:app --port 8002
 """
@@ -9,53 +9,33 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from common.errors import SAGA_STATUSES, NotFound, documented
+from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import NoAnswer, Service, create_app, respond
 from common.web.background import in_background
+from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
-from common.wire import CustomerId, OrderId, Page
-from services.payment.models import (
-    NothingUndone,
-    Payment,
-    ProcessPayment,
-    RefundPayment,
-    Repair,
-    Repaired,
-    Status,
-    Undone,
-)
+from common.wire import CustomerId, NothingUndone, OrderId, Page
+from services.payment.models import Payment, ProcessRequest, RefundRequest, Repaired, RepairRequest, Status, Undone
 from services.payment.store import INDEXES, Payments
 from services.payment.testprovider import TestProvider
 
 router = APIRouter(prefix="/api/payments", tags=["payments"])
 
+PaymentsDep = Annotated[Payments, Depends(store_of(Payments))]
+TestProviderDep = Annotated[TestProvider, Depends(store_of(TestProvider))]
+DoKey = Annotated[SagaKey, Depends(saga_key("payment", "do"))]
+UndoKey = Annotated[SagaKey, Depends(saga_key("payment", "undo"))]
+
 _ACCEPTED = {
-    "description": "In progress: GET the Location after Retry-After seconds.",
+    "description": "The provider has accepted it and settles it later: GET the Location after Retry-After seconds.",
     "model": Payment,
     "headers": {
         "Location": {"schema": {"type": "string"}, "description": "`/api/payments/operations/{order_id}/{do|undo}`"},
-        "Retry-After": {"schema": {"type": "integer"}},
+        "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait before the next GET."},
     },
 }
-
-
-def _payments(request: Request) -> Payments:
-    payments: Payments = request.app.state.payments
-    return payments
-
-
-def _test_provider(request: Request) -> TestProvider:
-    provider: TestProvider = request.app.state.test_provider
-    return provider
-
-
-PaymentsOfApp = Annotated[Payments, Depends(_payments)]
-TestProviderOfApp = Annotated[TestProvider, Depends(_test_provider)]
-ProcessKey = Annotated[SagaKey, Depends(saga_key("payment", "do"))]
-RefundKey = Annotated[SagaKey, Depends(saga_key("payment", "undo"))]
-OrderIdPath = Annotated[OrderId, Path()]
 
 
 @router.post(
@@ -65,15 +45,17 @@ OrderIdPath = Annotated[OrderId, Path()]
         202: _ACCEPTED,
         **documented(
             *SAGA_STATUSES,
-            refused="Refused: `card_declined`, `insufficient_funds`, `method_unknown`, `compensated`, `order_id_used`; "
-            "or `running`: ask again.",
+            refused="Not charged, and the same key gets the same answer from now on: `card_declined`, "
+            "`insufficient_funds`, `method_unknown`, `compensated` (the order was rolled back), `order_id_used` "
+            "(the order belongs to another namespace). `running`: another call is at work; repeat this one after "
+            "Retry-After seconds.",
         ),
     },
 )
 async def process(
-    request: Request, body: ProcessPayment, key: ProcessKey, payments: PaymentsOfApp, provider: TestProviderOfApp
+    request: Request, body: ProcessRequest, key: DoKey, payments: PaymentsDep, provider: TestProviderDep
 ) -> Response:
-    """Charge an order, once; the same key gives the same answer."""
+    """Charge an order, once. A repeated call with the same key gets the same answer and charges nothing."""
     answer = await payments.process(key.call(body), body)
     if answer.status == 200 and await provider.loses_answer(body.order_id, body.method_ref):
         return NoAnswer()
@@ -85,76 +67,84 @@ async def process(
     response_model=Undone | NothingUndone,
     responses={
         202: _ACCEPTED,
-        **documented(*SAGA_STATUSES, refused="`refund_failed`: try again later; or `running`: ask again."),
+        **documented(
+            *SAGA_STATUSES,
+            refused="`refund_failed`: the provider doesn't refund it now; repeat the call later. `running`: another "
+            "call is at work; repeat this one after Retry-After seconds.",
+        ),
     },
 )
-async def refund(request: Request, body: RefundPayment, key: RefundKey, payments: PaymentsOfApp) -> Response:
-    """Give back what was charged, once. A charge that arrives later is refused with `compensated`."""
+async def refund(request: Request, body: RefundRequest, key: UndoKey, payments: PaymentsDep) -> Response:
+    """Refund what an order was charged, once. An order that was never charged is answered with effect `none`.
+
+    A charge that arrives after the refund is refused with `compensated`.
+    """
     return respond(request, await payments.refund(key.call(body)))
 
 
 @router.get(
     "/operations/{order_id}/{direction}",
     response_model=Payment | Undone | NothingUndone,
-    responses={202: _ACCEPTED, **documented(404, 422, 503, refused="What the POST would answer.")},
+    responses={202: _ACCEPTED, **documented(404, refused="What the POST would answer now.")},
 )
 async def operation(
-    request: Request, order_id: OrderIdPath, direction: Literal["do", "undo"], payments: PaymentsOfApp
+    request: Request, order_id: OrderId, direction: Literal["do", "undo"], payments: PaymentsDep
 ) -> Response:
-    """How a charge (do) or a refund (undo) stands: 202 in progress, afterwards exactly what its POST would answer."""
+    """The progress of a charge (`do`) or a refund (`undo`): 202 while the provider settles it, then what its POST
+    would answer.
+    """
     return respond(request, await payments.operation(order_id, direction))
 
 
-@router.get("", responses=documented(422, 503))
+@router.get("")
 async def list_payments(
-    payments: PaymentsOfApp,
+    payments: PaymentsDep,
     paging: PagingQuery,
     customer_id: Annotated[CustomerId | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
 ) -> Page[Payment]:
-    """All payments, sorted by payment_id."""
+    """All payments, sorted by payment_id; declined ones too."""
     return await payments.list(paging, customer_id=customer_id, status=status)
 
 
-@router.get("/order/{order_id}", responses=documented(404, 422, 503))
-async def payment_of_order(order_id: OrderIdPath, payments: PaymentsOfApp) -> Payment:
+@router.get("/order/{order_id}", responses=documented(404))
+async def get_payment_of_order(order_id: OrderId, payments: PaymentsDep) -> Payment:
     """The payment of an order."""
     return await payments.of_order(order_id)
 
 
-@router.get("/{payment_id}", responses=documented(404, 422, 503))
-async def payment(payment_id: Annotated[str, Path(max_length=100)], payments: PaymentsOfApp) -> Payment:
-    """One payment."""
-    if not payment_id.startswith("pay-"):
-        raise NotFound(f"there is no payment {payment_id}")
-    return await payments.of_order(payment_id.removeprefix("pay-"))
+@router.get("/{payment_id}", responses=documented(404))
+async def get_payment(payment_id: Annotated[str, Path(max_length=100)], payments: PaymentsDep) -> Payment:
+    """One payment, by its own id."""
+    return await payments.get(payment_id)
 
 
-@router.post("/test/repair", responses=documented(404, 422, 503))
-async def repair(body: Repair, payments: PaymentsOfApp, provider: TestProviderOfApp) -> Repaired:
-    """Test provider only: let the refunds of an order that was paid by `test-refund-stuck` succeed from now on."""
+@router.post("/test/repair", responses=documented(404))
+async def repair(body: RepairRequest, payments: PaymentsDep, provider: TestProviderDep) -> Repaired:
+    """Test provider only: let the refunds of an order through that was paid with `test-refund-stuck`."""
     await payments.of_order(body.order_id)
     await provider.repair(body.order_id)
     return Repaired(order_id=body.order_id, repaired=True)
 
 
 @asynccontextmanager
-async def _lifespan(app: Service) -> AsyncIterator[None]:
+async def lifespan(app: Service) -> AsyncIterator[None]:
+    """Make the stores, which connect when they are first used, and settle what waits for the provider."""
     provider = TestProvider(app.mongo, app.database)
-    app.state.test_provider = provider
-    app.state.payments = Payments(app.database, provider)
-    async with in_background(app.state.payments.settle_for_ever(), name="settling"):
+    payments = Payments(app.database, provider)
+    provide(app, provider, payments)
+    async with in_background(payments.keep_settling(), name="settling"):
         yield
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
-    """The app; settings default to the environment."""
+    """The app; `settings` default to the environment's."""
     return create_app(
         "payment",
         "Charges an order once and refunds it once, through a payment provider.",
         routers=[router],
         indexes=INDEXES,
-        lifespan=_lifespan,
+        lifespan=lifespan,
         settings=settings,
     )
 

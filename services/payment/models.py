@@ -1,4 +1,7 @@
-"""Wire types of the payment service. Money is integer minor units; a payment's fields in JSON and in MongoDB agree."""
+"""What travels on payment's wire, and what its database keeps: the fields are the same.
+
+Money is an integer in the currency's minor unit (cents).
+"""
 
 from typing import Annotated, Literal
 
@@ -23,8 +26,8 @@ _PAYMENT: JsonDict = {
 }
 
 
-class ProcessPayment(OrderBody):
-    """Charge an order: the same body for every repetition."""
+class ProcessRequest(OrderBody):
+    """What to charge for an order, and with which payment method. A repeated call has the same body."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -44,14 +47,14 @@ class ProcessPayment(OrderBody):
     method_ref: Annotated[Reference, Field(examples=["test-ok", "test-declined"])]
 
 
-class RefundPayment(OrderBody):
-    """Take the charge of an order back, whatever it was."""
+class RefundRequest(OrderBody):
+    """The order whose charge is to be refunded. The amount is the one that was captured."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001"}})
 
 
-class Repair(Body):
-    """Let the refunds of an order with `test-refund-stuck` succeed from now on (test provider only)."""
+class RepairRequest(Body):
+    """The order whose refunds the test provider is to let through from now on."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001"}})
 
@@ -59,24 +62,24 @@ class Repair(Body):
 
 
 class Payment(BaseModel):
-    """The payment of an order. `captured_minor` never sinks: what came back is in `refunded_minor`."""
+    """The payment of an order: what was asked for, what was captured, and what was refunded."""
 
     model_config = ConfigDict(json_schema_extra={"example": _PAYMENT})
 
     payment_id: str
     order_id: str
     customer_id: str
-    amount_minor: int
-    captured_minor: int
-    refunded_minor: int
+    amount_minor: int = Field(description="What was to be charged, in minor units.")
+    captured_minor: int = Field(description="What was charged. A refund doesn't lower it.")
+    refunded_minor: int = Field(description="What was given back of it.")
     currency: str
     method_ref: str
     status: Status
-    reason: str | None = Field(description="Why it was declined, failed or can't be refunded yet.")
+    reason: str | None = Field(description="Why it was declined, why it failed, or why the refund isn't done yet.")
 
 
 class Undone(Payment):
-    """A refund's answer when the order has a payment; `none` means that there was nothing to give back."""
+    """The answer of a refund: the payment, and whether there was a charge to give back."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -87,15 +90,10 @@ class Undone(Payment):
     effect: Literal["undone", "none"]
 
 
-class NothingUndone(BaseModel):
-    """A refund's answer when the order was never charged. A charge that comes late is refused (`compensated`)."""
-
-    order_id: str
-    effect: Literal["none"]
-
-
 class Repaired(BaseModel):
-    """The refunds of this order succeed from now on."""
+    """The test provider lets the refunds of this order through from now on."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001", "repaired": True}})
 
     order_id: str
     repaired: Literal[True]

@@ -1,4 +1,4 @@
-"""What the payment service asks of a payment provider: three calls, each under a key that the provider honours."""
+"""What the payment service asks of a payment provider: three calls, two of them under an idempotency key."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -6,7 +6,7 @@ from typing import Protocol, TypeAlias
 
 @dataclass(frozen=True)
 class Charge:
-    """What is to be charged. `key` is the provider's idempotency key: `{order_id}/charge`, for ever."""
+    """What is to be charged. `key` is the provider's idempotency key; it follows from the order and never changes."""
 
     key: str
     order_id: str
@@ -22,7 +22,7 @@ class Captured:
 
 @dataclass(frozen=True)
 class Declined:
-    """The provider said no for good; `code` is the business reason, `text` a sentence about it."""
+    """The provider has refused for good: `code` is the business reason, `text` says it to a person."""
 
     code: str
     text: str
@@ -30,7 +30,7 @@ class Declined:
 
 @dataclass(frozen=True)
 class Processing:
-    """The provider has accepted it and will settle it in about `seconds`."""
+    """The provider has accepted the charge and settles it in about `seconds`."""
 
     seconds: int
 
@@ -41,15 +41,15 @@ Outcome: TypeAlias = Captured | Declined | Processing
 class Provider(Protocol):
     """A payment provider.
 
-    The same key asks for the same thing: a second call answers what became of the first. Raises Unavailable only if
-    this call did nothing and never will; anything else that it raises means that nobody knows.
+    A second call with the same key answers what became of the first. A method raises Unavailable only if this call had
+    no effect and never will have one; any other exception means that the outcome is unknown.
     """
 
     async def charge(self, charge: Charge) -> Outcome:
         """Take the money, once for each key."""
 
     async def lookup(self, key: str) -> Outcome | None:
-        """What became of a charge, or None if the provider has never seen its key."""
+        """What became of a charge; None if the provider has never seen its key."""
 
     async def refund(self, key: str, charge: Charge) -> None:
-        """Give the whole charge back, once for each key; raises Refused if it doesn't do that now."""
+        """Give the whole charge back, once for each key. Raises Refused if the provider doesn't do it now."""

@@ -2,14 +2,14 @@
 
 processing ──▶ captured ──▶ refunding ──▶ refunded
     │  │                        ▲  │
-    │  └────────────────────────┘  └────▶ declined | failed    (the provider settles while a refund is wanted)
+    │  └────────────────────────┘  └────▶ declined | failed    (the charge is settled while a refund is wanted)
     └──▶ declined | failed
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from services.payment.models import Payment, ProcessPayment, Status
+from services.payment.models import Payment, ProcessRequest, Status
 
 LEGAL: Mapping[Status, frozenset[Status]] = {
     "processing": frozenset({"captured", "declined", "refunding", "failed"}),
@@ -23,11 +23,21 @@ LEGAL: Mapping[Status, frozenset[Status]] = {
 Fields = dict[str, Any]
 
 
-def begun(order: ProcessPayment) -> Fields:
-    """A payment that the provider is being asked for."""
+def payment_id_of(order_id: str) -> str:
+    """An order has one payment, so its id follows from the order's: a repeated call can't make a second one."""
+    return f"pay-{order_id}"
+
+
+def order_id_of(payment_id: str) -> str | None:
+    """The order of a payment's id, or None if it isn't the id of a payment."""
+    return payment_id.removeprefix("pay-") if payment_id.startswith("pay-") else None
+
+
+def begun(request: ProcessRequest) -> Fields:
+    """The new payment, before the provider is asked."""
     return {
-        "payment_id": f"pay-{order.order_id}",  # an order has one payment, for ever
-        **order.model_dump(),
+        "payment_id": payment_id_of(request.order_id),
+        **request.model_dump(),
         "captured_minor": 0,
         "refunded_minor": 0,
         "status": "processing",
@@ -36,23 +46,23 @@ def begun(order: ProcessPayment) -> Fields:
 
 
 def captured(payment: Mapping[str, Any]) -> Fields:
-    """The provider has charged; if a refund is wanted already, that goes on."""
+    """The provider has charged. A payment whose refund is already wanted stays `refunding`."""
     status: Status = "refunding" if payment["status"] == "refunding" else "captured"
     return {**_to(payment, status), "captured_minor": payment["amount_minor"]}
 
 
 def declined(payment: Mapping[str, Any], reason: str) -> Fields:
-    """The provider has said no: nothing was charged, and never will be."""
+    """The provider has refused the charge for good."""
     return _to(payment, "declined", reason)
 
 
 def refunding(payment: Mapping[str, Any], reason: str | None = None) -> Fields:
-    """A refund is wanted; `reason` says why it isn't done yet, if an attempt has failed."""
+    """A refund is wanted. `reason` is the code of the last failed attempt."""
     return _to(payment, "refunding", reason)
 
 
 def refunded(payment: Mapping[str, Any]) -> Fields:
-    """All that was captured has been given back."""
+    """Everything that was captured has been refunded."""
     return {**_to(payment, "refunded"), "refunded_minor": payment["captured_minor"]}
 
 
@@ -62,7 +72,7 @@ def given_up(payment: Mapping[str, Any]) -> Fields:
 
 
 def shown(payment: Mapping[str, Any]) -> dict[str, Any]:
-    """The payment as it travels."""
+    """The payment on the wire."""
     return {name: payment[name] for name in Payment.model_fields}
 
 

@@ -1,4 +1,4 @@
-"""The payments of all orders: the barrier around the provider, and what settles without a caller."""
+"""The payments of all orders: the barrier around the provider, and the settlements that no caller waits for."""
 
 import asyncio
 import logging
@@ -21,28 +21,29 @@ from common.barrier import (
     waiting_index,
 )
 from common.errors import NotFound, Problem
+from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index, PyMongoError
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.payment import rules
-from services.payment.models import Payment, ProcessPayment, Status
+from services.payment.models import Payment, ProcessRequest, Status
 from services.payment.provider import Captured, Charge, Declined, Processing, Provider
 
-logger = logging.getLogger("ordersaga.payments")
+logger = logging.getLogger("ordersaga.payment")
 
 OPERATIONS = "/api/payments/operations"
 INDEXES = (
     Index.on("payments", "customer_id", "_id"),
     Index.on("payments", "status", "_id"),
     waiting_index("payments"),
-    Index.on("ledger", "order_id"),  # for auditors; not unique: a second charge must be able to show
+    LEDGER_INDEX,
 )
 
 POLL_SECONDS = 0.5
-"""How often the provider is asked while something waits: it settles in seconds."""
+"""Pause between two looks at the provider while a payment waits: it settles in seconds."""
 
 SWEEP_SECONDS = 15.0
-"""How often to look for what another process of this service left waiting when it ended."""
+"""Pause between two looks for payments that another process of this service left waiting when it ended."""
 
 
 class Payments:
@@ -53,23 +54,29 @@ class Payments:
         self._claims = Claims(self._barrier, _PaymentEffect(provider), location=OPERATIONS)
         self._wake = asyncio.Event()
 
-    async def process(self, call: Call, order: ProcessPayment) -> Answer:
+    async def process(self, call: Call, request: ProcessRequest) -> Answer:
         """Charge the order, once."""
-        return self._woken(await self._claims.do(call, rules.begun(order)))
+        return self._woken(await self._claims.do(call, rules.begun(request)))
 
     async def refund(self, call: Call) -> Answer:
-        """Give back what was charged, once; a charge that comes later is refused."""
+        """Refund what was charged, once. A charge that arrives later is refused."""
         return self._woken(await self._claims.undo(call))
 
     async def operation(self, order_id: str, direction: Literal["do", "undo"]) -> Answer:
-        """What the POST would answer."""
+        """What the POST of this operation would answer now; raises NotFound."""
         return await self._claims.look(order_id, direction)
+
+    async def get(self, payment_id: str) -> Payment:
+        """The payment of that id; raises NotFound."""
+        if (order_id := rules.order_id_of(payment_id)) is None:
+            raise NotFound(f"there is no payment {payment_id}: GET /api/payments lists them")
+        return await self.of_order(order_id)
 
     async def of_order(self, order_id: str) -> Payment:
         """The payment of an order; raises NotFound, also if there is only a tombstone."""
         found = await self._barrier.get(order_id)
         if found is None or "status" not in found:
-            raise NotFound(f"order {order_id} has no payment", order_id=order_id)
+            raise NotFound(f"order {order_id} has no payment: GET /api/payments lists them", order_id=order_id)
         return _payment(found)
 
     async def list(self, paging: Paging, *, customer_id: str | None, status: Status | None) -> Page[Payment]:
@@ -77,8 +84,8 @@ class Payments:
         where = {**LISTED, "customer_id": customer_id, **({"status": status} if status else {})}
         return await page(self._barrier.collection, where, paging, _payment)
 
-    async def settle_for_ever(self) -> None:
-        """Settle what the provider has accepted, for ever, starting with what a former process left waiting."""
+    async def keep_settling(self) -> None:
+        """Settle what the provider has accepted until cancelled; begins with what a former process left waiting."""
         while True:
             try:
                 waiting = await self._claims.waiting()
@@ -86,7 +93,7 @@ class Payments:
                     await self._settle(order_id)
                 pause = POLL_SECONDS if waiting else SWEEP_SECONDS
             except PyMongoError as error:
-                logger.warning("can't look for payments to settle: %s", type(error).__name__)
+                logger.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
                 pause = POLL_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -99,7 +106,7 @@ class Payments:
         except Problem as problem:
             logger.warning("not settled: %s", problem.detail, extra={"order": order_id, "code": problem.code})
         except Exception:
-            logger.exception("not settled: tried again with the next sweep", extra={"order": order_id})
+            logger.exception("not settled: the next sweep tries again", extra={"order": order_id})
 
     def _woken(self, answer: Answer) -> Answer:
         if answer.status == 202:
@@ -108,7 +115,7 @@ class Payments:
 
 
 class _PaymentEffect:
-    """A charge at the provider. Its keys name the order and nothing else, so they never change."""
+    """A charge at the provider. The provider's keys follow from the order alone, so they never change."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider

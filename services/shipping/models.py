@@ -1,36 +1,42 @@
 """What travels on shipping's wire, and what its database keeps: the fields are the same.
 
-Addresses are personal data: they live in this service's database only, travel only in the two address routes, and are
-never logged. A shipment carries the reference.
+Addresses are personal data: this service's database alone has them, and the address routes alone show them. A shipment
+carries the reference.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from common.wire import Body, CustomerId, OrderBody, Reference
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
-ShipmentStatus = Literal["scheduled", "handed_over", "in_transit", "delivered", "cancelled"]
+Status = Literal["scheduled", "handed_over", "in_transit", "delivered", "cancelled"]
 
 
-class Address(Body):
-    """Where parcels go: personal data."""
+_ADDRESS: JsonDict = {
+    "name": "Ada Example",
+    "street": "Example Street 17",
+    "city": "Berlin",
+    "postal_code": "10115",
+    "country": "DE",
+}
+_SHIPMENT: JsonDict = {
+    "shipping_id": "s-o-1001",
+    "order_id": "o-1001",
+    "customer_id": "c-17",
+    "address_ref": "a-17",
+    "status": "scheduled",
+    "tracking_number": "TC4507184412",
+}
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Ada Example",
-                    "street": "Example Street 17",
-                    "city": "Berlin",
-                    "postal_code": "10115",
-                    "country": "DE",
-                }
-            ]
-        }
-    )
+
+class AddressRequest(Body):
+    """Where parcels go. Personal data: it stays in this service and is never logged."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _ADDRESS})
 
     name: Text
     street: Text
@@ -39,33 +45,19 @@ class Address(Body):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2 code")]
 
 
-class StoredAddress(Address):
-    """An address and the reference it is kept under."""
+class Address(AddressRequest):
+    """An address, under the reference that orders carry."""
 
-    model_config = ConfigDict(
-        extra="ignore",
-        json_schema_extra={
-            "examples": [
-                {
-                    "address_ref": "a-17",
-                    "name": "Ada Example",
-                    "street": "Example Street 17",
-                    "city": "Berlin",
-                    "postal_code": "10115",
-                    "country": "DE",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"example": {"address_ref": "a-17", **_ADDRESS}})
 
     address_ref: str
 
 
 class ScheduleRequest(OrderBody):
-    """Book the transport of an order to one of our addresses."""
+    """The order to be transported, and the address that it goes to."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"order_id": "o-1001", "customer_id": "c-17", "address_ref": "a-17"}]}
+        json_schema_extra={"example": {"order_id": "o-1001", "customer_id": "c-17", "address_ref": "a-17"}}
     )
 
     customer_id: CustomerId
@@ -73,69 +65,35 @@ class ScheduleRequest(OrderBody):
 
 
 class CancelRequest(OrderBody):
-    """Take the booking back: what was booked is on record here."""
+    """The order whose booking is to be cancelled."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001"}]})
+    model_config = ConfigDict(json_schema_extra={"example": {"order_id": "o-1001"}})
 
 
-class StatusUpdate(Body):
-    """The carrier's progress, told by people or by a carrier's webhook."""
+class StatusRequest(Body):
+    """The status that the parcel has now, as a person or the carrier's webhook reports it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "handed_over"}]})
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "handed_over"}})
 
-    status: ShipmentStatus
+    status: Status
 
 
 class Shipment(BaseModel):
     """One order's shipment: scheduled → handed_over → in_transit → delivered, or cancelled before the hand-over."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "shipping_id": "s-o-1001",
-                    "order_id": "o-1001",
-                    "customer_id": "c-17",
-                    "address_ref": "a-17",
-                    "status": "scheduled",
-                    "tracking_number": "TC4507184412",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _SHIPMENT})
 
     shipping_id: str
     order_id: str
     customer_id: str
     address_ref: str
-    status: ShipmentStatus
+    status: Status
     tracking_number: str
 
 
-class Cancelled(BaseModel):
-    """Answer to a cancel: the shipment, if there ever was one, and whether this undid anything."""
+class Undone(Shipment):
+    """The answer of a cancel: the shipment, and whether there was a booking to cancel."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "shipping_id": "s-o-1001",
-                    "order_id": "o-1001",
-                    "customer_id": "c-17",
-                    "address_ref": "a-17",
-                    "status": "cancelled",
-                    "tracking_number": "TC4507184412",
-                    "effect": "undone",
-                },
-                {"order_id": "o-1002", "effect": "none"},
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": {**_SHIPMENT, "status": "cancelled", "effect": "undone"}})
 
-    shipping_id: str | None = None
-    order_id: str
-    customer_id: str | None = None
-    address_ref: str | None = None
-    status: ShipmentStatus | None = None
-    tracking_number: str | None = None
     effect: Literal["undone", "none"]

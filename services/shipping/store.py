@@ -1,17 +1,20 @@
-"""Shipments: one document per order, booked with a carrier.
+"""The shipments of all orders, and the addresses that they go to.
 
-A carrier is outside the database, as a payment provider is: so a booking is claimed on the document, asked for under
-the carrier's own key, and settled (`common.barrier`), not written in one transaction with the test carrier's
-ledger, which no real carrier would take part in. A call that dies in between is taken over, and asks again under the
-same key: at most one booking and one cancellation per order. An undo leaves its tombstone, and the status `cancelled`,
-before the carrier is asked: from then on nobody can hand the parcel over.
+A carrier is outside the database, so a booking is claimed on the order's document, made under the carrier's own key,
+and settled (`common.barrier`). A call that dies in between is taken over by the next one, which asks again under the
+same key: at most one booking and one cancellation per order. An undo writes its tombstone and the status `cancelled`
+before the carrier is asked: from then on the parcel can't be handed over.
 """
 
-from common.barrier import Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
+from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
+from common.errors import NotFound
+from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
-from services.shipping.addresses import Addresses
-from services.shipping.models import ScheduleRequest, Shipment, ShipmentStatus
-from services.shipping.provider import Carrier
+from common.references import References, expiry_index
+from common.web.pagination import Paging, page
+from common.wire import Page
+from services.shipping.models import Address, ScheduleRequest, Shipment, Status
+from services.shipping.provider import Provider
 from services.shipping.rules import (
     may_cancel,
     may_follow,
@@ -21,65 +24,28 @@ from services.shipping.rules import (
     why_not,
 )
 
-SHIPMENTS = "shipments"
-INDEXES = (Index.on(SHIPMENTS, "customer_id"), Index.on(SHIPMENTS, "status"))
+INDEXES = (
+    Index.on("shipments", "customer_id"),
+    Index.on("shipments", "status"),
+    expiry_index("addresses"),
+    LEDGER_INDEX,
+)
 
 
-class Booking:
-    """The effect of a shipment: the carrier's booking (common.barrier.claims.Effect)."""
+class Addresses(References[Address]):
+    """The collection `addresses` (`_id` = address_ref)."""
 
-    def __init__(self, addresses: Addresses, carrier: Carrier) -> None:
-        self._addresses = addresses
-        self._carrier = carrier
-
-    async def ask(self, document: Document) -> Happened:
-        """Book the transport. Raises Refused `address_unknown`, `not_serviceable`: as was found at the claim."""
-        if not document["refused"] and not await self._addresses.use(document["address_ref"]):
-            raise _refusal(document, "address_unknown")
-        return await self.resolve(document)
-
-    async def resolve(self, document: Document) -> Happened:
-        """Book it, also for the undo of a call that died: booking and cancelling uses the carrier's key up, so that the
-        call can't book after all if it turns out to have been slow only.
-        """
-        if document["refused"]:
-            raise _refusal(document, document["refused"])
-        return Happened({"status": "scheduled", "tracking_number": await self._carrier.book(document["order_id"])})
-
-    async def take_back(self, document: Document) -> Happened:
-        """Cancel the booking."""
-        await self._carrier.cancel(document["order_id"])
-        return Happened({"status": "cancelled"})
-
-    def taking_back(self, document: Document) -> Fields:
-        """Cancelled from the first moment on. Raises Refused `handed_over`: the parcel is on its way."""
-        order_id, status = document["order_id"], document["status"]
-        if status != "cancelled" and not may_cancel(status):
-            raise Refused(
-                "handed_over",
-                f"order {order_id}: its parcel is {status.replace('_', ' ')} and can't be cancelled any more; "
-                "have it returned, then mark this step as compensated by hand",
-                order_id=order_id,
-            )
-        return {"status": "cancelled"}
-
-    def nothing_happened(self, document: Document) -> Fields:
-        """What was refused never becomes a shipment."""
-        return {}
-
-    def resource(self, document: Document) -> Fields:
-        """The shipment on the wire."""
-        return {name: document[name] for name in Shipment.model_fields}
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "addresses", Address, noun="address", key="address_ref", exists="address_exists")
 
 
 class Shipments:
-    """The shipments of all orders."""
+    """The collection `shipments`, one document for each order (`_id` = order_id)."""
 
-    def __init__(self, database: Database, addresses: Addresses, carrier: Carrier) -> None:
-        self.collection = database[SHIPMENTS]
+    def __init__(self, database: Database, addresses: Addresses, provider: Provider) -> None:
         self._addresses = addresses
-        self._barrier = Barrier(self.collection)
-        self._claims = Claims(self._barrier, Booking(addresses, carrier))
+        self._barrier = Barrier(database["shipments"])
+        self._claims = Claims(self._barrier, _BookingEffect(addresses, provider))
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
@@ -88,33 +54,44 @@ class Shipments:
             "order_id": request.order_id,
             "customer_id": request.customer_id,
             "address_ref": request.address_ref,
-            # Kept with the claim: whoever takes over decides the same, also if the address was changed meanwhile.
-            "refused": why_not(await self._addresses.get(request.address_ref)),
+            # Kept with the claim, so that a call that takes it over decides the same, whatever the address is by then.
+            "refused": why_not(await self._addresses.find(request.address_ref)),
         }
         return await self._claims.do(call, fields)
 
     async def cancel(self, call: Call) -> Answer:
-        """Take the booking back if there is one. Raises Refused `handed_over`, Unavailable."""
+        """Cancel the booking, if there is one. Raises Refused (`handed_over`), Unavailable."""
         return await self._claims.undo(call)
 
-    async def of_order(self, order_id: str) -> Document | None:
-        """An order's shipment, or None; a tombstone or a refusal is none."""
-        document = await self._barrier.get(order_id)
-        return document if document is not None and "status" in document else None
-
-    async def get(self, shipping_id: str) -> Document | None:
-        """The shipment of that id, or None."""
+    async def get(self, shipping_id: str) -> Shipment:
+        """The shipment of that id; raises NotFound, also if there is only a tombstone or a refusal."""
         order_id = order_id_of(shipping_id)
-        return None if order_id is None else await self.of_order(order_id)
+        document = None if order_id is None else await self._barrier.get(order_id)
+        if document is None or "status" not in document:
+            raise _no_shipment(shipping_id)
+        return _shipment(document)
 
-    async def progress(self, shipping_id: str, wanted: ShipmentStatus) -> Document | None:
-        """Take the shipment one step further; None if there is no such shipment.
+    async def of_order(self, order_id: str) -> Shipment:
+        """The shipment of an order; raises NotFound, also if there is only a tombstone or a refusal."""
+        document = await self._barrier.get(order_id)
+        if document is None or "status" not in document:
+            raise NotFound(f"order {order_id} has no shipment: GET /api/shipping lists them", order_id=order_id)
+        return _shipment(document)
 
-        Repeating the last step changes nothing. Raises Refused `illegal_transition` for any other.
+    async def list(self, paging: Paging, *, customer_id: str | None, status: Status | None) -> Page[Shipment]:
+        """All shipments that match the filters, sorted by order id."""
+        where = {**LISTED, "customer_id": customer_id, **({"status": status} if status else {})}
+        return await page(self._barrier.collection, where, paging, _shipment)
+
+    async def progress(self, shipping_id: str, wanted: Status) -> Shipment:
+        """Take the shipment one step further. Setting the status that it has already changes nothing.
+
+        Raises:
+            NotFound, Refused (`illegal_transition`).
         """
 
         def step(document: Document) -> Fields:
-            current: ShipmentStatus = document["status"]
+            current: Status = document["status"]
             if current == wanted:
                 return {}
             if BarrierState.of(document).tombstone and current != "cancelled":
@@ -128,14 +105,64 @@ class Shipments:
                 raise Refused(
                     "illegal_transition",
                     f"shipment {shipping_id} is {current} and can't become {wanted}: "
-                    + (f"the next status is {after}" if after else "that is its end")
+                    + (f"the next status is {after}" if after else "no status follows")
                     + ("; to cancel it use POST /api/shipping/cancel" if wanted == "cancelled" else ""),
                     order_id=document["order_id"],
                 )
             return {"status": wanted}
 
         order_id = order_id_of(shipping_id)
-        return None if order_id is None else await self._barrier.modify(order_id, step)
+        document = None if order_id is None else await self._barrier.modify(order_id, step)
+        if document is None:
+            raise _no_shipment(shipping_id)
+        return _shipment(document)
+
+
+class _BookingEffect:
+    """A booking at the carrier (see `common.barrier.Effect`)."""
+
+    def __init__(self, addresses: Addresses, provider: Provider) -> None:
+        self._addresses = addresses
+        self._provider = provider
+
+    async def ask(self, document: Document) -> Happened:
+        """Book the transport. Raises Refused (`address_unknown`, `not_serviceable`), as it was decided at the claim."""
+        if not document["refused"] and not await self._addresses.use(document["address_ref"]):
+            raise _refusal(document, "address_unknown")
+        return await self.resolve(document)
+
+    async def resolve(self, document: Document) -> Happened:
+        """Book it, even when a call that died is to be undone: that call may only be slow, and once its key was used
+        for this booking, which is cancelled next, it can't book any more.
+        """
+        if document["refused"]:
+            raise _refusal(document, document["refused"])
+        return Happened({"status": "scheduled", "tracking_number": await self._provider.book(document["order_id"])})
+
+    async def take_back(self, document: Document) -> Happened:
+        """Cancel the booking."""
+        await self._provider.cancel(document["order_id"])
+        return Happened({"status": "cancelled"})
+
+    def taking_back(self, document: Document) -> Fields:
+        """The shipment is cancelled before the carrier is asked. Raises Refused (`handed_over`)."""
+        order_id, status = document["order_id"], document["status"]
+        if status != "cancelled" and not may_cancel(status):
+            raise Refused(
+                "handed_over",
+                f"order {order_id}: its parcel is {status.replace('_', ' ')} and can't be cancelled any more; "
+                "have it returned, then mark this step as compensated by hand",
+                order_id=order_id,
+            )
+        return {"status": "cancelled"}
+
+    def nothing_happened(self, document: Document) -> Fields:
+        """Nothing: what was refused never became a shipment."""
+        return {}
+
+    def resource(self, document: Document) -> Fields:
+        """The shipment on the wire."""
+        return {name: document[name] for name in Shipment.model_fields}
 
 
 def _refusal(document: Document, code: str) -> Refused:
@@ -143,7 +170,15 @@ def _refusal(document: Document, code: str) -> Refused:
     details = {
         "address_unknown": f"there is no address {address_ref}; "
         f"store it with PUT /api/shipping/addresses/{address_ref} and place a new order",
-        "not_serviceable": f"nothing is delivered to the country of address {address_ref}; "
+        "not_serviceable": f"we don't deliver to the country of address {address_ref}; "
         "place a new order with another address",
     }
     return Refused(code, f"order {order_id}: {details[code]}", order_id=order_id)
+
+
+def _no_shipment(shipping_id: str) -> NotFound:
+    return NotFound(f"there is no shipment {shipping_id}: GET /api/shipping lists them")
+
+
+def _shipment(document: Document) -> Shipment:
+    return Shipment.model_validate(document)

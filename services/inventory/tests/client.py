@@ -1,28 +1,19 @@
-"""What the tests say to the inventory service, in their own words."""
+"""A caller of the inventory service: what the operator says to it, and what an auditor looks at."""
 
-import itertools
-import uuid
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
+from tests.support.service_client import ServiceClient
+
 PRICE = 1250
 
 
-def fresh(prefix: str) -> str:
-    """An id that no other test uses."""
-    return f"{prefix}-{uuid.uuid4().hex[:10]}"
+class InventoryClient(ServiceClient):
+    """The inventory service, called in this process."""
 
-
-class Shop:
-    """A client of one replica or of several in turn."""
-
-    def __init__(self, replicas: Sequence[httpx.AsyncClient]) -> None:
-        self._next = itertools.cycle(replicas)
-
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return await next(self._next).request(method, f"/api/inventory{path}", **options)
+    prefix = "/api/inventory"
+    step = "inventory"
 
     async def stock(self, product_id: str, units: int, *, price_minor: int = PRICE) -> httpx.Response:
         body = {"name": "A thing", "stock": units, "price_minor": price_minor, "currency": "EUR"}
@@ -37,25 +28,15 @@ class Shop:
         self, order_id: str, lines: dict[str, int], *, price_minor: int = PRICE, currency: str = "EUR"
     ) -> httpx.Response:
         items = [{"product_id": p, "quantity": q, "unit_price_minor": price_minor} for p, q in lines.items()]
-        return await self._post("reserve", "inventory/do", order_id, currency=currency, items=items)
+        return await self.saga_call("/reserve", order_id, "do", currency=currency, items=items)
 
     async def release(self, order_id: str) -> httpx.Response:
-        return await self._post("release", "inventory/undo", order_id)
+        return await self.saga_call("/release", order_id, "undo")
 
     async def dispatch(self, order_id: str) -> httpx.Response:
-        return await self._post("dispatch", "dispatch/do", order_id)
+        return await self.saga_call("/dispatch", order_id, "do", step="dispatch")
 
     async def reservation(self, order_id: str) -> dict[str, Any] | None:
         found = (await self.call("GET", "/reservations", params={"order_id": order_id})).json()
         assert found["total"] == len(found["items"]) <= 1
         return found["items"][0] if found["items"] else None
-
-    async def _post(self, path: str, key: str, order_id: str, **body: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": f"shop/{order_id}/{key}"}
-        return await self.call("POST", f"/{path}", json={"order_id": order_id, **body}, headers=headers)
-
-
-def code(answer: httpx.Response) -> tuple[int, str]:
-    """Status and problem code of an answer."""
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    return answer.status_code, answer.json()["code"]

@@ -6,7 +6,8 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.inventory.tests.client import Shop, fresh
+from services.inventory.tests.client import InventoryClient
+from tests.support.service_client import fresh
 
 PRODUCTS = ("mug", "shirt", "poster")
 ORDERS = range(4)
@@ -23,32 +24,32 @@ _act = st.one_of(
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=st.lists(st.lists(_act, min_size=1, max_size=5), min_size=1, max_size=6))
 async def test_the_books_agree_after_every_history(
-    replicated_shop: Shop, rounds: list[list[tuple[str, object, object]]]
+    replicated_inventory: InventoryClient, rounds: list[list[tuple[str, object, object]]]
 ) -> None:
-    shop = replicated_shop
+    inventory = replicated_inventory
     products = {name: fresh(f"p-{name}") for name in PRODUCTS}
     orders = [fresh("o") for _ in ORDERS]
-    await asyncio.gather(*(shop.stock(product, 5) for product in products.values()))
+    await asyncio.gather(*(inventory.stock(product, 5) for product in products.values()))
 
     async def run(act: str, what: object, how: object) -> int:
         if act == "stock":
-            return (await shop.stock(products[str(what)], int(str(how)))).status_code
+            return (await inventory.stock(products[str(what)], int(str(how)))).status_code
         order = orders[int(str(what))]
         if act == "reserve":
             assert isinstance(how, dict)
-            return (await shop.reserve(order, {products[name]: units for name, units in how.items()})).status_code
-        return (await (shop.release(order) if act == "release" else shop.dispatch(order))).status_code
+            return (await inventory.reserve(order, {products[name]: units for name, units in how.items()})).status_code
+        return (await (inventory.release(order) if act == "release" else inventory.dispatch(order))).status_code
 
     for acts in rounds:
         answers = await asyncio.gather(*(run(*act) for act in acts))
         assert set(answers) <= {200, 404, 409, 422}
         held: Counter[str] = Counter()
         for order in orders:
-            reservation = await shop.reservation(order)
+            reservation = await inventory.reservation(order)
             if reservation and reservation["status"] == "reserved":
                 held.update({line["product_id"]: line["quantity"] for line in reservation["lines"]})
         for product_id in products.values():
-            product = await shop.product(product_id)
+            product = await inventory.product(product_id)
             assert product["reserved"] == held[product_id]
             assert product["available"] == product["stocked"] - product["reserved"] >= 0
             assert product["status"] == ("in_stock" if product["available"] else "out_of_stock")

@@ -7,18 +7,19 @@ import pytest
 
 from common.errors import Unavailable
 from common.mongo import Database
-from services.inventory.models import PutProduct
+from services.inventory.models import ProductRequest
 from services.inventory.rules import Move
 from services.inventory.store import Products
-from services.inventory.tests.client import Shop, code, fresh
+from services.inventory.tests.client import InventoryClient
+from tests.support.service_client import code, fresh
 
 
-async def test_stock_below_what_is_reserved_is_refused(shop: Shop) -> None:
+async def test_stock_below_what_is_reserved_is_refused(inventory: InventoryClient) -> None:
     mug = fresh("p")
-    await shop.stock(mug, 5)
-    await shop.reserve(fresh("o"), {mug: 3})
-    assert code(await shop.stock(mug, 2)) == (409, "below_reserved")
-    product = (await shop.stock(mug, 3)).json()
+    await inventory.stock(mug, 5)
+    await inventory.reserve(fresh("o"), {mug: 3})
+    assert code(await inventory.stock(mug, 2)) == (409, "below_reserved")
+    product = (await inventory.stock(mug, 3)).json()
     assert (product["stocked"], product["reserved"], product["available"], product["status"]) == (
         3,
         3,
@@ -27,36 +28,36 @@ async def test_stock_below_what_is_reserved_is_refused(shop: Shop) -> None:
     )
 
 
-async def test_a_product_put_many_times_at_once_is_one_product(shop: Shop) -> None:
+async def test_a_product_put_many_times_at_once_is_one_product(inventory: InventoryClient) -> None:
     mug = fresh("p")
-    answers = await asyncio.gather(*(shop.stock(mug, units) for units in range(10)))
+    answers = await asyncio.gather(*(inventory.stock(mug, units) for units in range(10)))
     assert {answer.status_code for answer in answers} == {200}
-    assert (await shop.product(mug))["stocked"] in range(10)
+    assert (await inventory.product(mug))["stocked"] in range(10)
 
 
-async def test_a_name_is_text_also_if_it_looks_like_an_expression(shop: Shop) -> None:
+async def test_a_name_is_text_also_if_it_looks_like_an_expression(inventory: InventoryClient) -> None:
     mug = fresh("p")
     body = {"name": "$stocked", "stock": 1, "price_minor": 0, "currency": "EUR"}
-    assert (await shop.call("PUT", f"/{mug}", json=body)).json()["name"] == "$stocked"
+    assert (await inventory.call("PUT", f"/{mug}", json=body)).json()["name"] == "$stocked"
 
 
-async def test_products_are_listed_by_status_and_page(shop: Shop) -> None:
+async def test_products_are_listed_by_status_and_page(inventory: InventoryClient) -> None:
     mug, shirt = fresh("p"), fresh("p")
-    await shop.stock(mug, 5)
-    await shop.stock(shirt, 0)
-    listed = (await shop.call("GET", "", params={"status": "out_of_stock", "limit": 1000})).json()
+    await inventory.stock(mug, 5)
+    await inventory.stock(shirt, 0)
+    listed = (await inventory.call("GET", "", params={"status": "out_of_stock", "limit": 1000})).json()
     ids = [product["product_id"] for product in listed["items"]]
     assert shirt in ids
     assert mug not in ids
     assert ids == sorted(ids)
     assert (listed["total"], listed["limit"], listed["skip"]) == (len(ids), 1000, 0)
-    first = (await shop.call("GET", "", params={"limit": 1, "skip": 1})).json()
+    first = (await inventory.call("GET", "", params={"limit": 1, "skip": 1})).json()
     assert len(first["items"]) == 1
     assert first["total"] > 1
 
 
-async def test_an_unknown_product_is_not_found(shop: Shop) -> None:
-    assert code(await shop.call("GET", f"/{fresh('p')}")) == (404, "not_found")
+async def test_an_unknown_product_is_not_found(inventory: InventoryClient) -> None:
+    assert code(await inventory.call("GET", f"/{fresh('p')}")) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -70,21 +71,21 @@ async def test_an_unknown_product_is_not_found(shop: Shop) -> None:
         {},
     ],
 )
-async def test_a_product_that_cant_be_right_is_invalid(shop: Shop, body: dict[str, object]) -> None:
-    assert code(await shop.call("PUT", "/p-bad", json=body)) == (422, "invalid")
+async def test_a_product_that_cant_be_right_is_invalid(inventory: InventoryClient, body: dict[str, object]) -> None:
+    assert code(await inventory.call("PUT", "/p-bad", json=body)) == (422, "invalid")
 
 
-async def test_a_product_cant_hide_behind_a_path_of_the_service(shop: Shop) -> None:
-    assert code(await shop.stock("reservations", 1)) == (422, "invalid")
+async def test_a_product_cant_hide_behind_a_path_of_the_service(inventory: InventoryClient) -> None:
+    assert code(await inventory.stock("reservations", 1)) == (422, "invalid")
 
 
-async def test_lists_are_bounded(shop: Shop) -> None:
+async def test_lists_are_bounded(inventory: InventoryClient) -> None:
     for params in ({"limit": 1001}, {"limit": 0}, {"skip": -1}, {"status": "sold"}):
-        assert code(await shop.call("GET", "", params=params)) == (422, "invalid")
+        assert code(await inventory.call("GET", "", params=params)) == (422, "invalid")
 
 
-async def test_a_post_without_its_key_is_told_one_that_works(shop: Shop) -> None:
-    answer = await shop.call("POST", "/release", json={"order_id": "o-1"})
+async def test_a_post_without_its_key_is_told_one_that_works(inventory: InventoryClient) -> None:
+    answer = await inventory.call("POST", "/release", json={"order_id": "o-1"})
     assert code(answer) == (400, "idempotency_key_required")
     assert "shop/o-1/inventory/undo" in answer.json()["detail"]
 
@@ -92,7 +93,7 @@ async def test_a_post_without_its_key_is_told_one_that_works(shop: Shop) -> None
 @pytest.mark.parametrize("move", [Move("", 0, 6), Move("", 0, -1), Move("", -6, 0), Move("", -6, -6)])
 async def test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow(database: Database, move: Move) -> None:
     products, mug = Products(database), fresh("p")
-    before = await products.put(mug, PutProduct(name="Mug", stock=5, price_minor=1, currency="EUR"))
+    before = await products.put(mug, ProductRequest(name="Mug", stock=5, price_minor=1, currency="EUR"))
     with pytest.raises(Unavailable, match=mug):
         await products.apply([replace(move, product_id=mug)], session=None)
     assert await products.get(mug) == before

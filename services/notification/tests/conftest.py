@@ -1,37 +1,18 @@
-"""The notification service in this process, on a real MongoDB and a database of its own."""
+"""The notification service in this process, with a contact."""
 
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-import pytest_asyncio
-from pymongo import MongoClient
 
 from common.settings import ServiceSettings
 from services.notification.main import build
-from services.notification.tests.client import Desk
+from services.notification.tests.client import NotificationClient
+from tests.support.service_client import replicas_of
 
 
 @pytest.fixture(scope="session")
-def settings(mongodb_url: str) -> Iterator[ServiceSettings]:
-    settings = ServiceSettings(mongodb_url=mongodb_url, database_prefix=f"test_{uuid.uuid4().hex[:8]}_")
-    yield settings
-    with MongoClient[dict[str, object]](mongodb_url) as client:
-        client.drop_database(f"{settings.database_prefix}notification")
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def desk(settings: ServiceSettings) -> AsyncIterator[Desk]:
-    app = build(settings)
-    async with app.router.lifespan_context(app):
-        await app.ensure_indexes()
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://notification") as client:
-            desk = Desk(client, app.database)
-            await desk.put_contact("c-17", "c17@example.com")
-            yield desk
-
-
-@pytest.fixture
-def order_id() -> str:
-    return f"o-{uuid.uuid4().hex[:10]}"
+async def notifications(settings: ServiceSettings) -> AsyncIterator[NotificationClient]:
+    async with replicas_of(build, settings) as (clients, app):
+        client = NotificationClient(clients, app.database)
+        await client.put_contact("c-17", "c17@example.com")
+        yield client

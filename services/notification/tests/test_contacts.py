@@ -4,57 +4,61 @@ from datetime import timedelta
 
 import pytest
 
+from common.references import UNUSED_FOR
 from common.wire import utcnow
-from services.notification.contacts import KEPT_UNUSED
-from services.notification.tests.client import Desk
+from services.notification.tests.client import NotificationClient
 
 
-async def test_a_contact_is_created_and_changed(desk: Desk, order_id: str) -> None:
+async def test_a_contact_is_created_and_changed(notifications: NotificationClient, order_id: str) -> None:
     ref = f"c-{order_id}"
-    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).status_code == 404
-    created = await desk.put_contact(ref, "a@example.com")
+    assert (await notifications.contact(ref)).status_code == 404
+    created = await notifications.put_contact(ref, "a@example.com")
     assert (created.status_code, created.json()) == (201, {"contact_ref": ref, "email": "a@example.com"})
-    changed = await desk.put_contact(ref, "b@example.com")
+    changed = await notifications.put_contact(ref, "b@example.com")
     assert (changed.status_code, changed.json()["email"]) == (200, "b@example.com")
-    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).json() == changed.json()
+    assert (await notifications.contact(ref)).json() == changed.json()
 
 
-async def test_a_contact_that_comes_with_an_order_is_never_overwritten(desk: Desk, order_id: str) -> None:
+async def test_a_contact_that_comes_with_an_order_is_never_overwritten(
+    notifications: NotificationClient, order_id: str
+) -> None:
     ref = f"{order_id}-0123456789ab"
-    assert (await desk.put_contact(ref, "a@example.com", create=True)).status_code == 201
-    assert (await desk.put_contact(ref, "a@example.com", create=True)).status_code == 200
-    other = await desk.put_contact(ref, "b@example.com", create=True)
+    assert (await notifications.put_contact(ref, "a@example.com", create=True)).status_code == 201
+    assert (await notifications.put_contact(ref, "a@example.com", create=True)).status_code == 200
+    other = await notifications.put_contact(ref, "b@example.com", create=True)
     assert (other.status_code, other.json()["code"]) == (412, "exists")
-    assert (await desk.client.get(f"/api/notifications/contacts/{ref}")).json()["email"] == "a@example.com"
+    assert (await notifications.contact(ref)).json()["email"] == "a@example.com"
 
 
-async def test_it_expires_after_thirty_days_unless_an_order_uses_it(desk: Desk, order_id: str) -> None:
+async def test_it_expires_after_thirty_days_unless_an_order_uses_it(
+    notifications: NotificationClient, order_id: str
+) -> None:
     ref = f"{order_id}-0123456789ab"
-    await desk.put_contact(ref, "a@example.com", create=True)
-    kept = await desk.database["contacts"].find_one({"_id": ref})
+    await notifications.put_contact(ref, "a@example.com", create=True)
+    kept = await notifications.database["contacts"].find_one({"_id": ref})
     assert kept is not None
-    assert abs(kept["expires_at"] - utcnow() - KEPT_UNUSED) < timedelta(minutes=1)
+    assert abs(kept["expires_at"] - utcnow() - UNUSED_FOR) < timedelta(minutes=1)
 
-    assert (await desk.send(order_id, ref)).status_code == 200
-    used = await desk.database["contacts"].find_one({"_id": ref})
+    assert (await notifications.send(order_id, ref)).status_code == 200
+    used = await notifications.database["contacts"].find_one({"_id": ref})
     assert used is not None
     assert "expires_at" not in used
-    await desk.put_contact(ref, "a@example.com", create=True)
-    assert "expires_at" not in (await desk.database["contacts"].find_one({"_id": ref}) or {})
+    await notifications.put_contact(ref, "a@example.com", create=True)
+    assert "expires_at" not in (await notifications.database["contacts"].find_one({"_id": ref}) or {})
 
 
-async def test_what_a_person_puts_does_not_expire(desk: Desk, order_id: str) -> None:
-    await desk.put_contact(f"c-{order_id}", "a@example.com")
-    assert "expires_at" not in (await desk.database["contacts"].find_one({"_id": f"c-{order_id}"}) or {})
+async def test_what_a_person_puts_does_not_expire(notifications: NotificationClient, order_id: str) -> None:
+    await notifications.put_contact(f"c-{order_id}", "a@example.com")
+    assert "expires_at" not in (await notifications.database["contacts"].find_one({"_id": f"c-{order_id}"}) or {})
 
 
-async def test_the_database_removes_what_has_expired(desk: Desk) -> None:
-    indexes = await desk.database["contacts"].aggregate([{"$indexStats": {}}])
+async def test_the_database_removes_what_has_expired(notifications: NotificationClient) -> None:
+    indexes = await notifications.database["contacts"].aggregate([{"$indexStats": {}}])
     assert "expires_at_1" in [index["name"] for index in indexes]
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b c", "@example.com", "a@", f"{'x' * 250}@example.com", 5, None])
-async def test_what_is_no_address_is_invalid(desk: Desk, email: str) -> None:
-    answer = await desk.put_contact("c-bad", email)
+async def test_what_is_no_address_is_invalid(notifications: NotificationClient, email: str) -> None:
+    answer = await notifications.put_contact("c-bad", email)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
     assert str(email) not in answer.json()["detail"] or not email, "what was given isn't repeated: it is personal"

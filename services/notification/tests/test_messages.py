@@ -1,6 +1,6 @@
 """What messages say."""
 
-from services.notification.provider import render
+from services.notification.rules import render
 
 NOTIFICATION = {
     "notification_id": "ntf-o-1001-order_confirmed",
@@ -21,4 +21,4 @@ def test_a_confirmation_names_the_order_its_lines_and_the_total() -> None:
 
 def test_a_cancellation_says_that_the_money_went_back() -> None:
     message = render({**NOTIFICATION, "notification_type": "order_cancelled"}, email="c17@example.com")
-    assert "34.00 EUR, has been given back" in message.text
+    assert "Your payment of 34.00 EUR has been refunded." in message.text

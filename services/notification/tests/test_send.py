@@ -4,11 +4,11 @@ import logging
 
 import pytest
 
-from services.notification.tests.client import Desk
+from services.notification.tests.client import NotificationClient
 
 
-async def test_a_notification_has_the_shape_of_the_design(desk: Desk, order_id: str) -> None:
-    answer = await desk.send(order_id)
+async def test_a_notification_has_the_shape_of_the_design(notifications: NotificationClient, order_id: str) -> None:
+    answer = await notifications.send(order_id)
     assert answer.status_code == 200
     assert answer.json() == {
         "notification_id": f"ntf-{order_id}-order_confirmed",
@@ -19,61 +19,63 @@ async def test_a_notification_has_the_shape_of_the_design(desk: Desk, order_id: 
         "status": "sent",
         "reason": None,
     }
-    assert (await desk.notification(order_id)).json() == answer.json()
-    assert (await desk.send(order_id)).json() == answer.json()
-    assert await desk.messages(order_id) == 1
+    assert (await notifications.notification(order_id)).json() == answer.json()
+    assert (await notifications.send(order_id)).json() == answer.json()
+    assert await notifications.messages(order_id) == 1
 
 
-async def test_a_contact_that_bounces_is_refused_for_good(desk: Desk, order_id: str) -> None:
-    await desk.put_contact("c-gone", "gone@bounce.example")
-    answer = await desk.send(order_id, "c-gone")
+async def test_a_contact_that_bounces_is_refused_for_good(notifications: NotificationClient, order_id: str) -> None:
+    await notifications.put_contact("c-gone", "gone@bounce.example")
+    answer = await notifications.send(order_id, "c-gone")
     assert (answer.status_code, answer.json()["code"]) == (409, "bounced")
-    shown = (await desk.notification(order_id)).json()
+    shown = (await notifications.notification(order_id)).json()
     assert (shown["status"], shown["reason"]) == ("failed", "bounced")
-    await desk.put_contact("c-gone", "here@example.com")
-    assert (await desk.send(order_id, "c-gone")).json() == answer.json()
-    assert await desk.messages(order_id) == 0
+    await notifications.put_contact("c-gone", "here@example.com")
+    assert (await notifications.send(order_id, "c-gone")).json() == answer.json()
+    assert await notifications.messages(order_id) == 0
 
 
-async def test_an_unknown_contact_is_a_refusal_and_not_a_404(desk: Desk, order_id: str) -> None:
-    answer = await desk.send(order_id, "c-nobody")
+async def test_an_unknown_contact_is_a_refusal_and_not_a_404(notifications: NotificationClient, order_id: str) -> None:
+    answer = await notifications.send(order_id, "c-nobody")
     assert (answer.status_code, answer.json()["code"]) == (409, "contact_unknown")
-    assert (await desk.notification(order_id)).json()["reason"] == "contact_unknown"
-    assert await desk.messages(order_id) == 0
+    assert (await notifications.notification(order_id)).json()["reason"] == "contact_unknown"
+    assert await notifications.messages(order_id) == 0
 
 
-async def test_each_type_is_a_message_of_its_own(desk: Desk, order_id: str) -> None:
-    await desk.send(order_id)
-    assert (await desk.send(order_id, notification_type="order_cancelled")).status_code == 200
-    assert await desk.messages(order_id) == 2
+async def test_each_type_is_a_message_of_its_own(notifications: NotificationClient, order_id: str) -> None:
+    await notifications.send(order_id)
+    assert (await notifications.send(order_id, notification_type="order_cancelled")).status_code == 200
+    assert await notifications.messages(order_id) == 2
 
 
-async def test_nothing_personal_is_logged(desk: Desk, order_id: str, caplog: pytest.LogCaptureFixture) -> None:
-    await desk.put_contact("c-shy", "very.shy@example.com")
+async def test_nothing_personal_is_logged(
+    notifications: NotificationClient, order_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await notifications.put_contact("c-shy", "very.shy@example.com")
     with caplog.at_level(logging.DEBUG):
-        await desk.send(order_id, "c-shy")
+        await notifications.send(order_id, "c-shy")
     assert order_id in caplog.text
     assert "very.shy" not in caplog.text + "".join(str(vars(record)) for record in caplog.records)
 
 
-async def test_a_message_that_was_sent_cannot_be_cancelled(desk: Desk, order_id: str) -> None:
-    sent = await desk.send(order_id)
-    answer = await desk.cancel(order_id)
+async def test_a_message_that_was_sent_cannot_be_cancelled(notifications: NotificationClient, order_id: str) -> None:
+    sent = await notifications.send(order_id)
+    answer = await notifications.cancel(order_id)
     assert (answer.status_code, answer.json()["code"]) == (409, "already_sent")
-    assert (await desk.send(order_id)).json() == sent.json(), "the attempt left nothing behind"
+    assert (await notifications.send(order_id)).json() == sent.json(), "the attempt left nothing behind"
 
 
-async def test_a_message_cancelled_in_time_is_never_sent(desk: Desk, order_id: str) -> None:
-    answer = await desk.cancel(order_id)
+async def test_a_message_cancelled_in_time_is_never_sent(notifications: NotificationClient, order_id: str) -> None:
+    answer = await notifications.cancel(order_id)
     assert (answer.status_code, answer.json()) == (200, {"order_id": order_id, "effect": "none"})
-    assert (await desk.send(order_id)).json()["code"] == "compensated"
-    assert (await desk.notification(order_id)).status_code == 404
-    assert await desk.messages(order_id) == 0
+    assert (await notifications.send(order_id)).json()["code"] == "compensated"
+    assert (await notifications.notification(order_id)).status_code == 404
+    assert await notifications.messages(order_id) == 0
 
 
-async def test_a_failed_message_can_be_cancelled(desk: Desk, order_id: str) -> None:
-    await desk.send(order_id, "c-nobody")
-    answer = await desk.cancel(order_id)
+async def test_a_failed_message_can_be_cancelled(notifications: NotificationClient, order_id: str) -> None:
+    await notifications.send(order_id, "c-nobody")
+    answer = await notifications.cancel(order_id)
     assert (answer.status_code, answer.json()["effect"], answer.json()["status"]) == (200, "none", "failed")
 
 
@@ -89,18 +91,20 @@ async def test_a_failed_message_can_be_cancelled(desk: Desk, order_id: str) -> N
     ],
     ids=str,
 )
-async def test_what_cannot_be_right_is_invalid(desk: Desk, order_id: str, change: dict[str, object]) -> None:
-    answer = await desk.send(order_id, **change)
+async def test_what_cannot_be_right_is_invalid(
+    notifications: NotificationClient, order_id: str, change: dict[str, object]
+) -> None:
+    answer = await notifications.send(order_id, **change)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.text
 
 
-async def test_a_list_is_filtered_and_sorted(desk: Desk, order_id: str) -> None:
+async def test_a_list_is_filtered_and_sorted(notifications: NotificationClient, order_id: str) -> None:
     for n in range(3):
-        await desk.send(f"{order_id}-{n}", "c-17" if n else "c-nobody", customer_id=order_id)
-    await desk.cancel(f"{order_id}-3")  # a tombstone
+        await notifications.send(f"{order_id}-{n}", "c-17" if n else "c-nobody", customer_id=order_id)
+    await notifications.cancel(f"{order_id}-3")  # a tombstone
 
     async def listed(**query: object) -> list[str]:
-        page = (await desk.client.get("/api/notifications", params={"customer_id": order_id, **query})).json()
+        page = (await notifications.call("GET", "", params={"customer_id": order_id, **query})).json()
         assert page["total"] == len(page["items"])
         return [item["order_id"] for item in page["items"]]
 

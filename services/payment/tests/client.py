@@ -1,53 +1,43 @@
-"""A caller of the payment service: what the engine says to it, and what an auditor looks at."""
+"""A caller of the payment service: what the operator says to it, and what an auditor looks at."""
 
 import asyncio
 from typing import Any
 
 import httpx
 
-from common.mongo import Database
 from common.wire import Json
+from tests.support.service_client import ServiceClient
 
 
-def order(order_id: str, method_ref: str = "test-ok", **more: Any) -> Json:
-    return {
-        "order_id": order_id,
-        "customer_id": "c-17",
-        "amount_minor": 2500,
-        "currency": "EUR",
-        "method_ref": method_ref,
-        **more,
-    }
+def payment_of(order_id: str, method_ref: str = "test-ok", **more: Any) -> Json:
+    """The body of a charge."""
+    known = {"customer_id": "c-17", "amount_minor": 2500, "currency": "EUR", "method_ref": method_ref}
+    return {"order_id": order_id, **known, **more}
 
 
-class Till:
-    """The service behind a client, and its database."""
+class PaymentClient(ServiceClient):
+    """The payment service, called in this process."""
 
-    def __init__(self, client: httpx.AsyncClient, database: Database) -> None:
-        self.client = client
-        self.database = database
+    prefix = "/api/payments"
+    step = "payment"
 
     async def process(self, order_id: str, method_ref: str = "test-ok", **more: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": f"shop/{order_id}/payment/do"}
-        return await self.client.post(
-            "/api/payments/process", json=order(order_id, method_ref, **more), headers=headers
-        )
+        return await self.saga_call("/process", direction="do", **payment_of(order_id, method_ref, **more))
 
     async def refund(self, order_id: str) -> httpx.Response:
-        headers = {"Idempotency-Key": f"shop/{order_id}/payment/undo"}
-        return await self.client.post("/api/payments/refund", json={"order_id": order_id}, headers=headers)
+        return await self.saga_call("/refund", order_id, "undo")
 
     async def repair(self, order_id: str) -> httpx.Response:
-        return await self.client.post("/api/payments/test/repair", json={"order_id": order_id})
+        return await self.call("POST", "/test/repair", json={"order_id": order_id})
 
     async def payment(self, order_id: str) -> Json:
-        found: Json = (await self.client.get(f"/api/payments/order/{order_id}")).json()
+        found: Json = (await self.call("GET", f"/order/{order_id}")).json()
         return found
 
     async def settled(self, location: str) -> httpx.Response:
-        """Poll a 202's Location, as the engine does, for at most five seconds."""
+        """Poll a 202's Location, as the operator does, for at most five seconds."""
         for _ in range(50):
-            answer = await self.client.get(location)
+            answer = await self.call("GET", location.removeprefix(self.prefix))
             if answer.status_code != 202:
                 return answer
             await asyncio.sleep(0.1)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from services.payment.tests.client import order
+from services.payment.tests.client import payment_of
 
 HERE = Path(__file__).parents[1]
 
@@ -54,7 +54,7 @@ def test_it_becomes_ready(alone: httpx.Client) -> None:
 
 
 def test_a_silent_charge_really_drops_the_connection(alone: httpx.Client) -> None:
-    body, headers = order("o-silent", "test-silent"), {"Idempotency-Key": "shop/o-silent/payment/do"}
+    body, headers = payment_of("o-silent", "test-silent"), {"Idempotency-Key": "shop/o-silent/payment/do"}
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
         alone.post("/api/payments/process", json=body, headers=headers)
     answer = alone.post("/api/payments/process", json=body, headers=headers)

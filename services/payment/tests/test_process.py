@@ -2,11 +2,11 @@
 
 import pytest
 
-from services.payment.tests.client import Till
+from services.payment.tests.client import PaymentClient
 
 
-async def test_a_payment_has_the_shape_of_the_design(till: Till, order_id: str) -> None:
-    answer = await till.process(order_id)
+async def test_a_payment_has_the_shape_of_the_design(payments: PaymentClient, order_id: str) -> None:
+    answer = await payments.process(order_id)
     assert answer.status_code == 200
     assert answer.json() == {
         "payment_id": f"pay-{order_id}",
@@ -20,9 +20,9 @@ async def test_a_payment_has_the_shape_of_the_design(till: Till, order_id: str) 
         "status": "captured",
         "reason": None,
     }
-    assert await till.payment(order_id) == answer.json()
-    assert (await till.client.get(f"/api/payments/pay-{order_id}")).json() == answer.json()
-    assert await till.ledger(order_id) == [("charge", 2500)]
+    assert await payments.payment(order_id) == answer.json()
+    assert (await payments.call("GET", f"/pay-{order_id}")).json() == answer.json()
+    assert await payments.ledger(order_id) == [("charge", 2500)]
 
 
 @pytest.mark.parametrize(
@@ -34,48 +34,50 @@ async def test_a_payment_has_the_shape_of_the_design(till: Till, order_id: str) 
         ("pm_1234", "method_unknown"),
     ],
 )
-async def test_a_refusal_is_a_payment_too_and_is_repeated(till: Till, order_id: str, method: str, code: str) -> None:
-    first = await till.process(order_id, method)
+async def test_a_refusal_is_a_payment_too_and_is_repeated(
+    payments: PaymentClient, order_id: str, method: str, code: str
+) -> None:
+    first = await payments.process(order_id, method)
     assert (first.status_code, first.json()["code"], first.json()["retryable"]) == (409, code, False)
     assert order_id in first.json()["detail"]
-    assert (await till.process(order_id, method)).json() == first.json()
-    payment = await till.payment(order_id)
+    assert (await payments.process(order_id, method)).json() == first.json()
+    payment = await payments.payment(order_id)
     assert (payment["status"], payment["reason"], payment["captured_minor"]) == ("declined", code, 0)
-    assert await till.ledger(order_id) == []
+    assert await payments.ledger(order_id) == []
 
 
-async def test_the_refund_of_a_refused_payment_finds_nothing(till: Till, order_id: str) -> None:
-    await till.process(order_id, "test-declined")
-    answer = await till.refund(order_id)
+async def test_the_refund_of_a_refused_payment_finds_nothing(payments: PaymentClient, order_id: str) -> None:
+    await payments.process(order_id, "test-declined")
+    answer = await payments.refund(order_id)
     assert (answer.status_code, answer.json()["effect"], answer.json()["status"]) == (200, "none", "declined")
-    assert await till.ledger(order_id) == []
+    assert await payments.ledger(order_id) == []
 
 
-async def test_unavailable_n_times_then_captured(till: Till, order_id: str) -> None:
+async def test_unavailable_n_times_then_captured(payments: PaymentClient, order_id: str) -> None:
     for _ in range(2):
-        answer = await till.process(order_id, "test-unavailable-2")
+        answer = await payments.process(order_id, "test-unavailable-2")
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert int(answer.headers["Retry-After"]) >= 1
-    assert (await till.process(order_id, "test-unavailable-2")).json()["status"] == "captured"
-    assert await till.ledger(order_id) == [("charge", 2500)]
+    assert (await payments.process(order_id, "test-unavailable-2")).json()["status"] == "captured"
+    assert await payments.ledger(order_id) == [("charge", 2500)]
 
 
-async def test_giving_up_on_an_unavailable_provider_needs_no_refund(till: Till, order_id: str) -> None:
+async def test_giving_up_on_an_unavailable_provider_needs_no_refund(payments: PaymentClient, order_id: str) -> None:
     """It said that it did nothing, so there is nothing to ask about: the rollback isn't held up by its outage."""
-    await till.process(order_id, "test-unavailable-999")
-    answer = await till.refund(order_id)
+    await payments.process(order_id, "test-unavailable-999")
+    answer = await payments.refund(order_id)
     assert (answer.status_code, answer.json()["effect"]) == (200, "none")
-    assert (await till.payment(order_id))["status"] == "failed"
-    assert await till.ledger(order_id) == []
+    assert (await payments.payment(order_id))["status"] == "failed"
+    assert await payments.ledger(order_id) == []
 
 
-async def test_silent_charges_and_drops_the_connection_the_first_time(till: Till, order_id: str) -> None:
+async def test_silent_charges_and_drops_the_connection_the_first_time(payments: PaymentClient, order_id: str) -> None:
     with pytest.raises(ConnectionResetError):
-        await till.process(order_id, "test-silent")
-    assert await till.ledger(order_id) == [("charge", 2500)]
-    answer = await till.process(order_id, "test-silent")
+        await payments.process(order_id, "test-silent")
+    assert await payments.ledger(order_id) == [("charge", 2500)]
+    answer = await payments.process(order_id, "test-silent")
     assert (answer.status_code, answer.json()["status"]) == (200, "captured")
-    assert await till.ledger(order_id) == [("charge", 2500)]
+    assert await payments.ledger(order_id) == [("charge", 2500)]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,9 @@ async def test_silent_charges_and_drops_the_connection_the_first_time(till: Till
     ],
     ids=str,
 )
-async def test_what_cannot_be_right_is_invalid(till: Till, order_id: str, change: dict[str, object]) -> None:
+async def test_what_cannot_be_right_is_invalid(
+    payments: PaymentClient, order_id: str, change: dict[str, object]
+) -> None:
     body = {
         "order_id": order_id,
         "customer_id": "c-17",
@@ -105,7 +109,7 @@ async def test_what_cannot_be_right_is_invalid(till: Till, order_id: str, change
         "method_ref": "test-ok",
     }
     headers = {"Idempotency-Key": f"shop/{order_id}/payment/do"}
-    answer = await till.client.post("/api/payments/process", json={**body, **change}, headers=headers)
+    answer = await payments.call("POST", "/process", json={**body, **change}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert next(iter(change)) in answer.json()["detail"]

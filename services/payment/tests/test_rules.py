@@ -6,9 +6,9 @@ from typing import Any, get_args
 import pytest
 
 from services.payment import rules
-from services.payment.models import ProcessPayment, Status
+from services.payment.models import ProcessRequest, Status
 
-ORDER = ProcessPayment(order_id="o-1", customer_id="c-17", amount_minor=2500, currency="EUR", method_ref="test-ok")
+ORDER = ProcessRequest(order_id="o-1", customer_id="c-17", amount_minor=2500, currency="EUR", method_ref="test-ok")
 STATUSES = get_args(Status)
 
 

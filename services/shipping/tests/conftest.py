@@ -1,26 +1,24 @@
-"""The shipping service in this process, on a real MongoDB and a database of its own."""
+"""The shipping service in this process, and the same with a carrier whose answers get lost."""
 
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-from pymongo import MongoClient
 
-from common.mongo import Database
+from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
+from common.web.dependencies import provide, provided
 from services.shipping.main import build
-from services.shipping.provider import Carrier, TestCarrier
-from services.shipping.store import Shipments
-from services.shipping.tests.client import Parcels
+from services.shipping.store import Addresses, Shipments
+from services.shipping.testprovider import TestProvider
+from services.shipping.tests.client import ShippingClient
+from tests.support.service_client import replicas_of
 
 
-class ForgetfulCarrier(TestCarrier):
+class ForgetfulProvider(TestProvider):
     """Does what it is asked, and loses the first answer of each kind for every order."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    def __init__(self, mongo: Mongo, database: Database) -> None:
+        super().__init__(mongo, database)
         self._lost: set[tuple[str, str]] = set()
 
     async def book(self, order_id: str) -> str:
@@ -38,32 +36,16 @@ class ForgetfulCarrier(TestCarrier):
             raise TimeoutError("the carrier's answer got lost")
 
 
-@asynccontextmanager
-async def running(settings: ServiceSettings, carrier: type[Carrier] | None = None) -> AsyncIterator[Parcels]:
-    app = build(settings)
-    async with app.router.lifespan_context(app):
-        await app.ensure_indexes()
-        if carrier is not None:
-            app.state.shipments = Shipments(app.database, app.state.addresses, carrier(app.database))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shipping") as client:
-            yield Parcels(client, app.database)
+@pytest.fixture(scope="session")
+async def shipping(settings: ServiceSettings) -> AsyncIterator[ShippingClient]:
+    async with replicas_of(build, settings) as (clients, app):
+        yield ShippingClient(clients, app.database)
 
 
 @pytest.fixture(scope="session")
-def settings(mongodb_url: str) -> Iterator[ServiceSettings]:
-    settings = ServiceSettings(mongodb_url=mongodb_url, database_prefix=f"test_{uuid.uuid4().hex[:8]}_")
-    yield settings
-    with MongoClient[dict[str, object]](mongodb_url) as client:
-        client.drop_database(f"{settings.database_prefix}shipping")
-
-
-@pytest.fixture(scope="session")
-async def parcels(settings: ServiceSettings) -> AsyncIterator[Parcels]:
-    async with running(settings) as parcels:
-        yield parcels
-
-
-@pytest.fixture(scope="session")
-async def forgetful(settings: ServiceSettings) -> AsyncIterator[Parcels]:
-    async with running(settings, ForgetfulCarrier) as parcels:
-        yield parcels
+async def forgetful(settings: ServiceSettings) -> AsyncIterator[ShippingClient]:
+    """The service with a carrier whose first answers get lost."""
+    async with replicas_of(build, settings) as (clients, app):
+        carrier = ForgetfulProvider(app.mongo, app.database)
+        provide(app, Shipments(app.database, provided(app, Addresses), carrier))
+        yield ShippingClient(clients, app.database)

@@ -1,0 +1,46 @@
+"""What the routes of a service depend on: the stores of its app, and headers that several services know.
+
+provide(app, Payments(app.database, provider))              # in the lifespan
+PaymentsDep = Annotated[Payments, Depends(store_of(Payments))]
+
+async def payment(payments: PaymentsDep) -> Payment: ...    # in a route
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeVar
+
+from fastapi import FastAPI, Header, Request
+
+T = TypeVar("T")
+
+OnlyCreate = Annotated[
+    Literal["*"] | None,
+    Header(
+        alias="If-None-Match",
+        description="`*` only creates: equal content that exists already is a success, other content is 412. What was "
+        "created this way is deleted after 30 days unless an order has used it by then.",
+    ),
+]
+"""The header of a PUT that keeps what came along with one order."""
+
+
+def provide(app: FastAPI, *stores: object) -> None:
+    """Make these the app's stores, one for each class. A second one of the same class replaces the first."""
+    if not hasattr(app.state, "stores"):
+        app.state.stores = {}
+    app.state.stores.update({type(store): store for store in stores})
+
+
+def provided(app: FastAPI, kind: type[T]) -> T:
+    """The app's store of this class; raises KeyError before the app's lifespan has begun."""
+    store: T = app.state.stores[kind]
+    return store
+
+
+def store_of(kind: type[T]) -> Callable[[Request], T]:
+    """A dependency: the store of this class of the app that answers the request."""
+
+    def find(request: Request) -> T:
+        return provided(request.app, kind)
+
+    return find

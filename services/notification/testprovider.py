@@ -1,0 +1,35 @@
+"""The test provider: it logs that a message was sent (never to whom), and what it sends is in `common.ledger`."""
+
+import logging
+
+from common.errors import Refused
+from common.ledger import Ledger
+from common.mongo import Database, Mongo
+from services.notification.provider import Message
+
+logger = logging.getLogger("ordersaga.notification")
+
+
+class TestProvider:
+    """A provider for demonstrations and tests. Addresses at bounce.example don't exist."""
+
+    __test__ = False  # pytest: a class named Test…, but no tests
+
+    def __init__(self, mongo: Mongo, database: Database) -> None:
+        self._ledger = Ledger(mongo, database)
+
+    async def send(self, message: Message) -> None:
+        """Send the message, once for each message_id. Raises Refused (`bounced`)."""
+        if message.to.lower().endswith("@bounce.example"):
+            raise Refused(
+                "bounced",
+                f"order {message.order_id}: the e-mail address of its contact doesn't exist; correct the contact and "
+                "inform the customer by other means",
+                order_id=message.order_id,
+            )
+        if await self._ledger.once(message.message_id, message.order_id, "message"):
+            logger.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
+
+    async def was_sent(self, message_id: str) -> bool:
+        """Whether a message with this id was sent."""
+        return await self._ledger.request(message_id) is not None
