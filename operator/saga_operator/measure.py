@@ -2,22 +2,22 @@
 
 from saga_operator import metrics
 from saga_operator.process.decide import Do, Undo
-from saga_operator.process.events import Answer, InProgress, Refused, Unavailable, Undone
+from saga_operator.process.events import CallOutcome, DoRefused, InProgress, NoUsableAnswer, Undone
 from saga_operator.process.saga import FINISHED, Saga, is_stuck
 
 
-def measure_call(action: Do | Undo, event: Answer) -> None:
+def measure_call(action: Do | Undo, event: CallOutcome) -> None:
     """One answered (or unanswered) call."""
     step, operation = action.step.name, "undo" if isinstance(action, Undo) else "do"
-    outcome = type(event).__name__
+    outcome = event.shown_as
     metrics.STEP_DURATION.labels(step, operation, outcome).observe(max(0.0, event.at - event.started))
-    if isinstance(event, Unavailable):
+    if isinstance(event, NoUsableAnswer):
         metrics.RETRIES.labels(step, operation, _bounded(event.reason)).inc()
     elif isinstance(event, InProgress):
         metrics.RETRIES.labels(step, operation, "InProgress").inc()
     elif isinstance(event, Undone):
         metrics.COMPENSATIONS.labels(step, "none" if event.effect == "none" else "undone").inc()
-    elif isinstance(event, Refused):
+    elif isinstance(event, DoRefused):
         pass  # counted as a rollback, with its reason
 
 

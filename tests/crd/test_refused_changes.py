@@ -194,7 +194,7 @@ STATUS_ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("failed is left, compensated", FAILED, {"phase": "Compensated"}),
     (
-        "a rollback that turns round",
+        "a rollback that resumes forward",
         {"phase": "Compensating", "failure": {"reason": "X"}},
         {"phase": "Running", "failure": None},
     ),

@@ -5,7 +5,7 @@ from saga_operator.process.saga import FINISHED, Phase, Saga, is_stuck, settled_
 from saga_operator.process.steps import BACKWARD, ORDER_SAGA
 from tests.model.participants import CALLS, CANCEL, REJECT, UNDO, Document
 
-OPEN_DOOR = frozenset({"missing", "refused", "pending", "confirmed"})
+NOT_REJECTED = frozenset({"missing", "refused", "pending", "confirmed"})
 """The order as long as `reject` has not answered."""
 UNSETTLED = frozenset({"missing", "done", "processing", "refunding", "undoing"})
 """A participant whose undo has not answered, and that has not refused."""
@@ -64,13 +64,13 @@ def judge_write(before: Saga, verdict: str, after: Saga) -> None:
 
 
 def judge_undo(call: int, documents: tuple[Document, ...], *, decided: bool) -> None:
-    """An undo is called only behind a recorded decision and a shut door; the order is closed last of all."""
+    """An undo is called only once the decision is recorded and the order rejected; the order is closed last of all."""
     if not decided:
         raise Broken(f"{CALLS[call]} before the decision to roll back was recorded")
     if call == REJECT:
         return
     order, *reversible, _ = documents
-    if order.kind in OPEN_DOOR:
+    if order.kind in NOT_REJECTED:
         raise Broken(f"{CALLS[call]} while the order is {order.kind}")
     if call == CANCEL and any(document.kind in UNSETTLED for document in reversible):
         raise Broken(f"the order is closed before everything else was undone: {documents}")

@@ -31,7 +31,7 @@ class Budget(NamedTuple):
     """Between any two actions, and in the middle of a call."""
     refusals: int = 0
     """Services that say no for business."""
-    wishes: int = 0
+    requests: int = 0
     """A cancel (by spec or over REST), a deletion, a deadline that passes."""
     pauses: int = 0
     """Times that the saga is suspended."""
@@ -40,7 +40,7 @@ class Budget(NamedTuple):
     stuck: int = 0
     """Undos that fail as often as they may."""
     interventions: int = 0
-    """Wishes of a person at any moment. Those that a stuck saga needs are free."""
+    """Interventions at any moment. Those that a stuck saga needs are free."""
     rebirths: int = 0
     """Times that the finished resource is removed and applied again."""
 
@@ -128,8 +128,8 @@ class Moves:
             yield from self._writes(operator, there, budget)
         if crash := self._less(budget, "crashes"):
             yield Move(("crashes",), me=0, budget=crash)
-        if not operator.late and "deadline" in self._bounds.wishes and (wish := self._less(budget, "wishes")):
-            yield Move(("sees the deadline pass",), me=self._n(operator._replace(late=True)), budget=wish)
+        if not operator.late and "deadline" in self._bounds.requests and (request := self._less(budget, "requests")):
+            yield Move(("sees the deadline pass",), me=self._n(operator._replace(late=True)), budget=request)
 
     def _writes(self, me: Operator, there: Resource, budget: int) -> Iterator[Move]:
         recorded = self._core.record(me.writing)

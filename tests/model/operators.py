@@ -7,7 +7,7 @@ just as well before the decision (each operator's knowledge of the resource and 
 from typing import Final, NamedTuple
 
 from tests.model.claims import judge_sequence
-from tests.model.sagas import AFTER_DEADLINE, FINISH, FIRST_WISH, LATER, NOW, WAIT, Core, Wish
+from tests.model.sagas import AFTER_DEADLINE, FINISH, LATER, NO_REQUEST, NOW, WAIT, Core, UserRequest
 
 IDLE: Final = -1
 """No status write is in flight."""
@@ -19,7 +19,7 @@ class Operator(NamedTuple):
     """A process that works on the saga. Everything in here is lost in a crash."""
 
     uid: int
-    wish: Wish
+    request: UserRequest
     recorded: int
     """The status that it knows to be recorded."""
     fresh: bool
@@ -40,7 +40,7 @@ class Resource(NamedTuple):
     """The OrderSaga in etcd."""
 
     uid: int
-    wish: Wish
+    request: UserRequest
     recorded: int
     decided: bool = False
     """Whether a decision to roll back was ever recorded in it."""
@@ -57,20 +57,20 @@ class Step(NamedTuple):
 
 def started(resource: Resource) -> Operator:
     """A process that has just read the resource."""
-    return Operator(resource.uid, resource.wish, resource.recorded, fresh=True, saga=resource.recorded)
+    return Operator(resource.uid, resource.request, resource.recorded, fresh=True, saga=resource.recorded)
 
 
 def next_steps(core: Core, me: Operator) -> list[Step]:
     """Look at the resource, decide, start a write beside the call: `SagaRun.run` from one decision to the next."""
     clock = AFTER_DEADLINE if me.late else NOW
-    seen = me._replace(saga=core.observe(me.saga, me.wish, clock))
+    seen = me._replace(saga=core.observe(me.saga, me.request, clock))
     found: list[Step] = []
     for now in (clock, LATER):  # the second: what had to wait has become due
         action = core.action(seen.saga, now)
         if any(step.call == action for step in found):
             continue
         if action == FINISH and seen.writing == IDLE and core.record(seen.saga) == seen.recorded:
-            found.append(Step(FINISH, Operator(me.uid, FIRST_WISH, core.new, True, core.new, ended=True)))
+            found.append(Step(FINISH, Operator(me.uid, NO_REQUEST, core.new, True, core.new, ended=True)))
         elif action in (WAIT, FINISH) or core.waits_for_record(action, seen.saga, seen.recorded):
             found.append(Step(WAIT, _write_beside(core, seen)))
         else:
@@ -87,11 +87,11 @@ def _write_beside(core: Core, me: Operator) -> Operator:
 
 def answered(core: Core, me: Operator, answer: str, call: int) -> Operator:
     """The answer is folded into memory; it is not recorded yet."""
-    uid, wish, recorded, fresh, saga, writing, written, unrecorded, late, ended = me
+    uid, request, recorded, fresh, saga, writing, written, unrecorded, late, ended = me
     saga = core.fold(saga, answer, call)
     level = writing == IDLE and core.record(saga) == recorded  # nothing of it would be lost
     known = () if level else (*unrecorded, (answer, call))
-    return Operator(uid, wish, recorded, fresh, saga, writing, written, known, late, ended)
+    return Operator(uid, request, recorded, fresh, saga, writing, written, known, late, ended)
 
 
 def waits(core: Core, me: Operator, answer: str, call: int) -> Operator:
@@ -111,7 +111,7 @@ def adopts(core: Core, me: Operator, resource: Resource) -> Operator | None:
     """Go on from the newest version (after a conflict, or because the watch shows it); None: another resource."""
     if resource.uid != me.uid:
         return None
-    me = me._replace(wish=resource.wish, fresh=True, writing=IDLE, written=0)
+    me = me._replace(request=resource.request, fresh=True, writing=IDLE, written=0)
     if resource.recorded == me.recorded:
         return me
     saga = resource.recorded

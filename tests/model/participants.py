@@ -58,11 +58,11 @@ class Participants:
     """An undo that finds nothing leaves a mark that a late do meets."""
     undone_stays_undone: bool = True
     """A do that was undone is not done again."""
-    door_bars_confirm: bool = True
+    reject_bars_confirm: bool = True
     """`confirm` moves PENDING only."""
-    door_creates: bool = True
+    reject_creates: bool = True
     """`reject` of an order that is not there yet leaves a document that a late `create` meets."""
-    door_spares_confirmed: bool = True
+    reject_spares_confirmed: bool = True
     """`reject` of a confirmed order is refused."""
     replays: bool = True
     """A do that was done is answered from the document."""
@@ -125,13 +125,13 @@ class Participants:
         if call == CONFIRM:
             if kind == "confirmed":
                 return [(SUCCEEDED, document)]
-            if kind == "pending" or (not absent and not self.door_bars_confirm):
+            if kind == "pending" or (not absent and not self.reject_bars_confirm):
                 return [(SUCCEEDED, document.done("confirmed"))]
             return [(ERROR if absent else COMPENSATED, document)]
         if call == REJECT:
-            if kind == "confirmed" and self.door_spares_confirmed:
+            if kind == "confirmed" and self.reject_spares_confirmed:
                 return [(CONFIRMED_BEFORE, document)]
-            if absent and not self.door_creates:
+            if absent and not self.reject_creates:
                 return [(UNDONE, document)]
             if kind in ("cancelling", "cancelled", "closed"):
                 return [(CLOSED if kind == "closed" else UNDONE, document)]

@@ -12,14 +12,14 @@ from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.process.events import (
     AlreadyConfirmed,
+    DoRefused,
     Event,
     InProgress,
+    NoUsableAnswer,
     Observed,
     OrderIDUsed,
     Paused,
-    Refused,
     Succeeded,
-    Unavailable,
     Undone,
 )
 from saga_operator.process.evolve import evolve
@@ -46,9 +46,9 @@ SPEC: Final = spec("o-1", activeDeadlineSeconds=int(DEADLINE))
 WAIT, FINISH = -1, -2
 """What `decide` may answer besides a call."""
 
-Wish = tuple[Desired, bool, str]
+UserRequest = tuple[Desired, bool, str]
 """What people want: spec.state, whether the resource is being deleted, and `id action step` of an intervention."""
-FIRST_WISH: Final[Wish] = (Desired.ACTIVE, False, "")
+NO_REQUEST: Final[UserRequest] = (Desired.ACTIVE, False, "")
 
 
 def new_saga(max_attempts: int) -> Saga:
@@ -69,9 +69,9 @@ def outcome(answer: str, call: int) -> Event:
         case wire.SUCCEEDED:
             return Succeeded(**what)
         case wire.REFUSED:
-            return Refused(**what, reason="OutOfStock")
+            return DoRefused(**what, reason="OutOfStock")
         case wire.COMPENSATED if not undo:
-            return Refused(**what, reason=reasons.COMPENSATED)
+            return DoRefused(**what, reason=reasons.COMPENSATED)
         case wire.UNDONE:
             return Undone(**what, effect="undone")
         case wire.NOTHING:
@@ -85,10 +85,10 @@ def outcome(answer: str, call: int) -> Event:
         case wire.ACCEPTED:
             return InProgress(**what, undo=undo, retry_after=WAITING - NOW)
         case wire.ERROR:
-            return Unavailable(**what, undo=undo, reason=reasons.PARTICIPANT_ERROR, retry_after=None)
+            return NoUsableAnswer(**what, undo=undo, reason=reasons.PARTICIPANT_ERROR, retry_after=None)
         case "paused":
             return Paused(**what, undo=undo, until=WAITING, message="down")
-    return Unavailable(**what, undo=undo, reason=reasons.NO_ANSWER)
+    return NoUsableAnswer(**what, undo=undo, reason=reasons.NO_ANSWER)
 
 
 def canonical(saga: Saga) -> Saga:
@@ -169,13 +169,13 @@ class Core:
             found = self._folded[key] = self.number(self.evolve(before, outcome(answer, call)))
         return found
 
-    def observe(self, saga: int, wish: Wish, clock: float) -> int:
+    def observe(self, saga: int, request: UserRequest, clock: float) -> int:
         """The saga after a look at the resource and at the clock."""
-        key = (saga, (wish, clock))
+        key = (saga, (request, clock))
         found = self._folded.get(key)
         if found is None:
-            intervention = Intervention(*wish[2].split(), reason="because") if wish[2] else None
-            event = Observed(at=clock, desired=wish[0], deleting=wish[1], intervention=intervention)
+            intervention = Intervention(*request[2].split(), reason="because") if request[2] else None
+            event = Observed(at=clock, desired=request[0], deleting=request[1], intervention=intervention)
             found = self._folded[key] = self.number(self.evolve(self.sagas[saga], event))
         return found
 

@@ -4,7 +4,7 @@ In each state that can be reached (DESIGN §2 and §3):
 
 - nothing happened twice, nothing was undone twice or without having happened;
 - Completed means that all of it stands, Compensated that none of it is left, whatever arrives later;
-- an undo is called only behind a recorded decision and a shut door, the order is closed last, and in reverse order;
+- undos are called only once the decision is recorded and the order rejected, in reverse, and the order closed last;
 - a finished saga is never written again;
 - an end can still be reached, by progress alone.
 
@@ -25,30 +25,30 @@ from tests.model.sagas import Core
 from tests.model.world import Bounds, World
 
 DEEP = bool(os.environ.get("ORDERSAGA_EXPLORE_DEEP"))
-REST, DELETION, DEADLINE = (frozenset({wish}) for wish in ("cancel over REST", "deletion", "deadline"))
+REST, DELETION, DEADLINE = (frozenset({request}) for request in ("cancel over REST", "deletion", "deadline"))
 SLOW_PAYMENTS = Participants(slow=frozenset({PAYMENT}))
 
 ALONE = {
-    "late calls, a cancel": Bounds(budget=Budget(late=2, wishes=1), wishes=REST),
-    "a lost answer, a crash, a deadline": Bounds(budget=Budget(faults=1, crashes=1, wishes=1), wishes=DEADLINE),
-    "a lost answer, a late call, a deletion": Bounds(budget=Budget(faults=1, late=1, wishes=1), wishes=DELETION),
-    "crashes, a cancel, a refusal": Bounds(budget=Budget(crashes=2, wishes=1, refusals=1), wishes=REST),
-    "suspended, then cancelled or too late": Bounds(budget=Budget(pauses=1, wishes=1, crashes=1, faults=1), lag=1),
-    "a service that is down": Bounds(budget=Budget(outages=2, refusals=1, wishes=1), wishes=REST),
+    "late calls, a cancel": Bounds(budget=Budget(late=2, requests=1), requests=REST),
+    "a lost answer, a crash, a deadline": Bounds(budget=Budget(faults=1, crashes=1, requests=1), requests=DEADLINE),
+    "a lost answer, a late call, a deletion": Bounds(budget=Budget(faults=1, late=1, requests=1), requests=DELETION),
+    "crashes, a cancel, a refusal": Bounds(budget=Budget(crashes=2, requests=1, refusals=1), requests=REST),
+    "suspended, then cancelled or too late": Bounds(budget=Budget(pauses=1, requests=1, crashes=1, faults=1), lag=1),
+    "a service that is down": Bounds(budget=Budget(outages=2, refusals=1, requests=1), requests=REST),
     "an undo that is stuck": Bounds(budget=Budget(stuck=2, refusals=1, late=1)),
     "a person intervenes": Bounds(budget=Budget(interventions=1, refusals=1, stuck=1), lag=2),
-    "applied again": Bounds(budget=Budget(rebirths=1, late=2, wishes=1), wishes=REST),
+    "applied again": Bounds(budget=Budget(rebirths=1, late=2, requests=1), requests=REST),
     "another order under the same id": Bounds(
         budget=Budget(rebirths=1, faults=1, late=1, refusals=1, crashes=1), other_content=True
     ),
-    "an id that is taken": Bounds(budget=Budget(faults=1, late=1, wishes=1), order_document=Document("foreign")),
+    "an id that is taken": Bounds(budget=Budget(faults=1, late=1, requests=1), order_document=Document("foreign")),
 }
 TOGETHER = {
     "two operators, a lost answer": Bounds(budget=Budget(faults=1), operators=2, lag=1),
     "two operators, a late call": Bounds(budget=Budget(late=1), operators=2, lag=1),
     "two operators, a refusal": Bounds(budget=Budget(refusals=1), operators=2, lag=2),
-    "two operators, a cancel": Bounds(budget=Budget(wishes=1), operators=2, lag=1, wishes=REST),
-    "two operators, a deadline": Bounds(budget=Budget(wishes=1), operators=2, lag=1, wishes=DEADLINE),
+    "two operators, a cancel": Bounds(budget=Budget(requests=1), operators=2, lag=1, requests=REST),
+    "two operators, a deadline": Bounds(budget=Budget(requests=1), operators=2, lag=1, requests=DEADLINE),
     "two operators, applied again": Bounds(budget=Budget(rebirths=1), operators=2, lag=1),
 }
 
@@ -68,7 +68,7 @@ def test_all_or_nothing_in_every_history(bounds: Bounds) -> None:
 
 
 def test_all_or_nothing_when_payments_settle_later() -> None:
-    bounds = Bounds(budget=Budget(late=1, refusals=1, wishes=1), wishes=REST, lag=2)
+    bounds = Bounds(budget=Budget(late=1, refusals=1, requests=1), requests=REST, lag=2)
     check(bounds, participants=SLOW_PAYMENTS)
 
 
@@ -101,14 +101,14 @@ CONDITIONS = {
 
 
 FURTHER_OUT = [
-    Bounds(budget=Budget(faults=1, late=2, wishes=1)),
-    Bounds(budget=Budget(faults=1, late=1, crashes=1, wishes=1, refusals=1), wishes=REST),
-    Bounds(budget=Budget(rebirths=2, late=2, wishes=1, faults=1), lag=2, wishes=REST),
+    Bounds(budget=Budget(faults=1, late=2, requests=1)),
+    Bounds(budget=Budget(faults=1, late=1, crashes=1, requests=1, refusals=1), requests=REST),
+    Bounds(budget=Budget(rebirths=2, late=2, requests=1, faults=1), lag=2, requests=REST),
     Bounds(budget=Budget(faults=1, stuck=1, crashes=1, refusals=1, interventions=1)),
     Bounds(budget=Budget(late=2), operators=2, lag=1),
     Bounds(budget=Budget(late=1, refusals=1), operators=2, lag=1),
-    Bounds(budget=Budget(wishes=1, refusals=1), operators=2, lag=1, wishes=REST),
-    Bounds(budget=Budget(wishes=1, faults=1), operators=2, lag=1, wishes=REST),
+    Bounds(budget=Budget(requests=1, refusals=1), operators=2, lag=1, requests=REST),
+    Bounds(budget=Budget(requests=1, faults=1), operators=2, lag=1, requests=REST),
 ]
 
 

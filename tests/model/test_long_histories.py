@@ -19,7 +19,7 @@ from tests.model.participants import PAYMENT, Participants
 from tests.model.world import Bounds, Next, State, World, in_words
 
 PLENTY = Budget(
-    faults=40, late=6, crashes=6, refusals=2, wishes=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
+    faults=40, late=6, crashes=6, refusals=2, requests=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
 )
 ANY = st.integers(0, 2**16)
 """One of the transitions, by its number modulo their count: a wide range draws them evenly."""

@@ -9,7 +9,7 @@ import pytest
 
 from saga_operator.process import evolve as real
 from saga_operator.process.decide import Action, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.process.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Undone
+from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, OrderIDUsed, Undone
 from saga_operator.process.saga import Phase, Saga, StepState, is_stuck, settled_backward
 from saga_operator.process.steps import BACKWARD, FIRST, PIVOT
 from tests.model.exploring import Explored, explore
@@ -19,9 +19,9 @@ from tests.model.sagas import Core
 from tests.model.world import Bounds, World
 
 ONE_LATE_CALL = Bounds(budget=Budget(late=1, refusals=1), lag=2)
-A_LATE_CALL_AND_A_DEADLINE = Bounds(budget=Budget(late=1, wishes=1), lag=1, wishes=frozenset({"deadline"}))
+A_LATE_CALL_AND_A_DEADLINE = Bounds(budget=Budget(late=1, requests=1), lag=1, requests=frozenset({"deadline"}))
 ONE_LOST_ANSWER = Bounds(budget=Budget(faults=1, refusals=1), lag=2)
-A_CANCEL = Bounds(budget=Budget(wishes=1, crashes=1), lag=2)
+A_CANCEL = Bounds(budget=Budget(requests=1, crashes=1), lag=2)
 TWO_OPERATORS = Bounds(budget=Budget(faults=1, refusals=1), operators=2, lag=1)
 
 
@@ -52,26 +52,26 @@ def test_a_do_that_is_not_replayed() -> None:
     assert "happened twice" in found.broken
 
 
-def test_a_confirm_that_does_not_heed_the_door() -> None:
-    found = found_without(A_LATE_CALL_AND_A_DEADLINE, participants=Participants(door_bars_confirm=False))
+def test_a_confirm_that_ignores_a_reject() -> None:
+    found = found_without(A_LATE_CALL_AND_A_DEADLINE, participants=Participants(reject_bars_confirm=False))
     assert found.broken
 
 
-def test_a_door_that_shuts_on_a_confirmed_order() -> None:
-    found = found_without(ONE_LOST_ANSWER, participants=Participants(door_spares_confirmed=False))
+def test_a_reject_of_a_confirmed_order() -> None:
+    found = found_without(ONE_LOST_ANSWER, participants=Participants(reject_spares_confirmed=False))
     assert found.broken
 
 
-def test_a_door_that_leaves_nothing_where_no_order_is_yet() -> None:
-    found = found_without(ONE_LATE_CALL, participants=Participants(door_creates=False))
+def test_a_reject_that_leaves_nothing_where_no_order_is_yet() -> None:
+    found = found_without(ONE_LATE_CALL, participants=Participants(reject_creates=False))
     assert found.broken
 
 
 # decide
 
 
-def without_the_door(saga: Saga, now: float) -> Action:
-    if saga.failure is None or saga.door_closed:
+def without_reject(saga: Saga, now: float) -> Action:
+    if saga.failure is None or saga.rejected:
         return decide(saga, now)
     for step in (*BACKWARD, FIRST):
         if not settled_backward(saga, step) and not is_stuck(saga[step.name]):
@@ -98,7 +98,7 @@ def in_the_order_of_doing(saga: Saga, now: float) -> Action:
 
 def order_closed_first(saga: Saga, now: float) -> Action:
     action = decide(saga, now)
-    closable = saga.door_closed and not settled_backward(saga, FIRST) and not is_stuck(saga[FIRST.name])
+    closable = saga.rejected and not settled_backward(saga, FIRST) and not is_stuck(saga[FIRST.name])
     return Undo(FIRST) if isinstance(action, Undo) and closable else action
 
 
@@ -117,7 +117,7 @@ def waits_for_ever(saga: Saga, now: float) -> Action:
 @pytest.mark.parametrize(
     ("rule", "bounds", "told"),
     [
-        (without_the_door, ONE_LOST_ANSWER, "while the order is"),
+        (without_reject, ONE_LOST_ANSWER, "while the order is"),
         (only_what_is_recorded, A_CANCEL, "before everything else was undone"),
         (in_the_order_of_doing, ONE_LOST_ANSWER, "is undone while"),
         (order_closed_first, ONE_LOST_ANSWER, "before everything else was undone"),
@@ -159,12 +159,12 @@ def answers_overwrite(saga: Saga, event: Event) -> Saga:
     return real.evolve(saga, event)
 
 
-def never_turns_round(saga: Saga, event: Event) -> Saga:
+def never_resumes_forward(saga: Saga, event: Event) -> Saga:
     return saga if isinstance(event, AlreadyConfirmed) else real.evolve(saga, event)
 
 
 def rolls_back_a_confirmed_order(saga: Saga, event: Event) -> Saga:
-    """Takes "already confirmed" for a door that has answered."""
+    """Takes "already confirmed" for an answer that the order is rejected."""
     if isinstance(event, AlreadyConfirmed):
         return real.evolve(saga, Undone(step=event.step, started=event.started, at=event.at))
     return real.evolve(saga, event)
@@ -172,7 +172,7 @@ def rolls_back_a_confirmed_order(saga: Saga, event: Event) -> Saga:
 
 def trusts_compensated(saga: Saga, event: Event) -> Saga:
     """Takes `compensated` for a refusal that holds nothing: but it may hide an effect that is not undone yet."""
-    if isinstance(event, Refused):
+    if isinstance(event, DoRefused):
         event = replace(event, reason="OutOfStock")
     return real.evolve(saga, event)
 
@@ -188,7 +188,7 @@ def test_a_tombstone_taken_for_a_refusal_that_holds_nothing() -> None:
 def undoes_for_another_order(saga: Saga, event: Event) -> Saga:
     """Rolls back although the id is another order's."""
     if isinstance(event, OrderIDUsed):
-        event = Refused(step=event.step, started=event.started, at=event.at, reason="OrderIDUsed")
+        event = DoRefused(step=event.step, started=event.started, at=event.at, reason="OrderIDUsed")
     return real.evolve(saga, event)
 
 
@@ -196,7 +196,7 @@ def undoes_for_another_order(saga: Saga, event: Event) -> Saga:
     ("rule", "bounds"),
     [
         (answers_overwrite, TWO_OPERATORS),
-        (never_turns_round, ONE_LOST_ANSWER),
+        (never_resumes_forward, ONE_LOST_ANSWER),
         (rolls_back_a_confirmed_order, ONE_LOST_ANSWER),
         (undoes_for_another_order, Bounds(budget=Budget(rebirths=1), other_content=True)),
     ],

@@ -11,8 +11,8 @@ from tests.model import claims
 from tests.model.moves import REST_CANCEL, Budget, Move, Moves, Parts
 from tests.model.operators import Resource
 from tests.model.participants import CALLS, MISSING, Document, Participants, service_of
-from tests.model.sagas import FIRST_WISH, Core
-from tests.model.wishes import ALL_WISHES, WishMoves
+from tests.model.sagas import NO_REQUEST, Core
+from tests.model.user_requests import ALL_USER_REQUESTS, UserRequestMoves
 
 State = tuple[int, int, int, int, int, int]
 """First and second operator (0: no process), documents, resource, network, budget."""
@@ -32,8 +32,8 @@ class Bounds:
     operators: int = 1
     lag: int = 99
     """How many answers may be unrecorded while calls go on."""
-    wishes: frozenset[str] = ALL_WISHES
-    """What the budget's wishes may be spent on."""
+    requests: frozenset[str] = ALL_USER_REQUESTS
+    """What the budget's requests may be spent on."""
     other_content: bool = False
     """The resource that is applied again is another order under the same id."""
     order_document: Document = MISSING
@@ -49,7 +49,7 @@ class World:
         self._parts = Parts()
         self._participants = participants or Participants()
         self._moves = Moves(self._parts, self.core, self._participants, bounds)
-        self._wishes = WishMoves(self._parts, self.core, self._participants, bounds)
+        self._requests = UserRequestMoves(self._parts, self.core, self._participants, bounds)
         self._networks: dict[tuple[int, int], int] = {}
         self._processes: dict[tuple[int, ...], list[Move]] = {}
         self._calls: dict[tuple[int, ...], list[Move]] = {}
@@ -58,7 +58,7 @@ class World:
         self._judged: set[tuple[int, int]] = set()
         number = self._parts.number
         documents = (bounds.order_document, MISSING, MISSING, MISSING, MISSING)
-        resource = Resource(0, FIRST_WISH, self.core.new)
+        resource = Resource(0, NO_REQUEST, self.core.new)
         self._quiet = number(())
         self.start: State = (0, 0, number(documents), number(resource), self._quiet, number(bounds.budget))
 
@@ -101,7 +101,7 @@ class World:
         moves = self._around.get(around)
         if moves is None:
             moves = list(self._moves.of_network(documents, network, budget))
-            moves += self._wishes.of_people(*around)
+            moves += self._requests.of_people(*around)
             self._around[around] = moves
         if moves:
             self._moved(state, NOBODY, moves, found)

@@ -49,7 +49,7 @@ def test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect(
     sagas.wait("o-kubectl", "Completed")
 
 
-def test_a_refusal_rolls_back_through_the_door_and_in_reverse(sagas: Sagas, participants: ScriptedParticipants) -> None:
+def test_a_refusal_rejects_the_order_and_undoes_in_reverse(sagas: Sagas, participants: ScriptedParticipants) -> None:
     participants.say("o-declined", "/api/payments/process", refused("card_declined", "the bank said no"))
     sagas.create("o-declined")
     status = sagas.wait("o-declined", "Compensated")["status"]
@@ -122,7 +122,9 @@ def test_a_participants_mistake_is_visible_and_retried(sagas: Sagas, participant
     wait_until(lambda: ("Warning", "ParticipantError") in sagas.events("o-mistake"), "an Event")
 
 
-def test_the_saga_turns_round_when_the_door_says_confirmed(sagas: Sagas, participants: ScriptedParticipants) -> None:
+def test_the_saga_resumes_forward_when_reject_finds_the_order_confirmed(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
     participants.say("o-round", "/api/orders/confirm", always=Reply(503))
     participants.say("o-round", "/api/orders/reject", refused("already_confirmed"))
     sagas.create("o-round")

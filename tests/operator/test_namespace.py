@@ -10,7 +10,7 @@ from kubernetes.client.exceptions import ApiException
 
 from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import ScriptedParticipants, refused
-from tests.operator.wishes import DO, DOOR, PATIENCE, assert_nothing_undone, assert_undone_through_the_door
+from tests.operator.user_requests import DO, PATIENCE, REJECT, assert_nothing_undone, assert_rejected_before_undone
 
 LEASE = "ordersaga-operator"
 
@@ -81,12 +81,12 @@ def let_go(doomed: Doomed, participants: ScriptedParticipants, held: dict[str, s
     for name in held:
         paths = participants.paths(name)
         if name.endswith("-notification"):
-            assert DOOR not in paths  # finished first
+            assert REJECT not in paths  # finished first
             assert_nothing_undone(paths)
         elif name.endswith("-back"):
             assert paths[-1] == "/api/orders/cancel"
         else:
-            assert_undone_through_the_door(paths)
+            assert_rejected_before_undone(paths)
 
 
 @pytest.mark.parametrize("elsewhere", ["doomed-live"], indirect=True)

@@ -3,7 +3,16 @@
 from typing import Any, Final
 
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide
-from saga_operator.process.events import Event, InProgress, Observed, Paused, Refused, Succeeded, Unavailable, Undone
+from saga_operator.process.events import (
+    DoRefused,
+    Event,
+    InProgress,
+    NoUsableAnswer,
+    Observed,
+    Paused,
+    Succeeded,
+    Undone,
+)
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import Item, Order, RetryPolicy
 from saga_operator.process.saga import Desired, Intervention, Saga
@@ -13,7 +22,6 @@ NOW: Final = CREATED + 10.0
 STEPS: Final = ("order", "inventory", "payment", "shipping", "confirmation", "notification")
 BEFORE_PIVOT: Final = STEPS[:4]
 UP_TO_PIVOT: Final = STEPS[:5]
-DOOR: Final = "confirmation"
 
 
 def new_saga(**limits: Any) -> Saga:
@@ -51,16 +59,16 @@ def done(*steps: str, at: float = NOW) -> list[Event]:
     return [Succeeded(step=step, started=at, at=at, external_id=f"{step}-1") for step in steps]
 
 
-def refused(step: str, reason: str = "OutOfStock") -> Refused:
+def refused(step: str, reason: str = "OutOfStock") -> DoRefused:
     """The service says no."""
-    return Refused(step=step, started=NOW, at=NOW, reason=reason, message="no")
+    return DoRefused(step=step, started=NOW, at=NOW, reason=reason, message="no")
 
 
 def lost(
     step: str, *, undo: bool = False, at: float = NOW, jitter: float = 0.0, wait: float | None = None
-) -> Unavailable:
+) -> NoUsableAnswer:
     """No usable answer."""
-    return Unavailable(
+    return NoUsableAnswer(
         step=step, started=at, at=at, undo=undo, reason="NoAnswer", message="lost", retry_after=wait, jitter=jitter
     )
 
@@ -88,7 +96,7 @@ def before(step: str) -> Saga:
 
 
 def closed() -> Saga:
-    """All done up to the pivot, then cancelled, and the door has answered."""
+    """All done up to the pivot, then cancelled, and the order rejected."""
     return after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation"))
 
 

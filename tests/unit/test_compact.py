@@ -30,6 +30,6 @@ def test_who_wrote_which_field_is_dropped_unless_somebody_intervened() -> None:
     assert "managedFields" not in compact(resource)["metadata"]
     assert "managedFields" in resource["metadata"]
     resource["spec"]["intervention"] = {"id": "1", "action": "RetryNow", "step": "payment", "reason": "repaired"}
-    wish = intervention_of(compact(resource))
-    assert wish is not None
-    assert wish.by == "kubectl"
+    intervention = intervention_of(compact(resource))
+    assert intervention is not None
+    assert intervention.by == "kubectl"

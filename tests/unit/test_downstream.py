@@ -6,7 +6,7 @@ from itertools import count
 
 from saga_operator.engine.breaker import SAGAS_TO_OPEN, Downstream
 from saga_operator.process import reasons
-from saga_operator.process.events import Outcome, Succeeded, Unavailable
+from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded
 
 
 class Network:
@@ -88,7 +88,7 @@ async def test_who_has_something_to_undo_comes_first_when_a_participant_returns(
 def _outcome(answered: bool) -> Outcome:
     if answered:
         return Succeeded(step="payment", started=0, at=0)
-    return Unavailable(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
+    return NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
 
 
 async def test_a_participant_that_is_back_gets_what_has_waited_in_turn() -> None:

@@ -156,10 +156,10 @@ def test_no_answer_changes_a_finished_saga(end: str, step: str) -> None:
 
 
 @pytest.mark.parametrize("end", FINISHED_ORDERS)
-def test_no_wish_changes_what_a_finished_saga_records(end: str) -> None:
+def test_no_user_request_changes_what_a_finished_saga_records(end: str) -> None:
     saga = after(new_saga(), *FINISHED_ORDERS[end])
-    for wish in (seen("Cancelled"), seen("Suspended"), seen(deleting=True), asked("RetryNow", "payment")):
-        changed = after(saga, wish)
+    for user_request in (seen("Cancelled"), seen("Suspended"), seen(deleting=True), asked("RetryNow", "payment")):
+        changed = after(saga, user_request)
         assert (changed.steps, changed.failure, changed.phase) == (saga.steps, saga.failure, saga.phase)
         assert (changed.suspended_at, changed.intervention) == (None, None)
 

@@ -1,4 +1,4 @@
-"""Back: the decision, the door, everything else in reverse order, the order itself last (DESIGN §2)."""
+"""Rollback: the decision, reject, the undos in reverse order, and the order itself last."""
 
 from dataclasses import replace
 
@@ -125,10 +125,10 @@ def test_an_intervention_is_recorded_before_it_is_acted_upon() -> None:
     assert not must_be_recorded_before(Do(BY_NAME["payment"]), asked_to, asked_to)
 
 
-# the door
+# reject
 
 
-def test_the_door_is_asked_without_limit() -> None:
+def test_reject_is_retried_without_limit() -> None:
     saga = after(before("payment"), seen("Cancelled"))
     for _ in range(COMPENSATION_ATTEMPTS * 3):
         saga = after(saga, lost("confirmation", undo=True))
@@ -136,14 +136,14 @@ def test_the_door_is_asked_without_limit() -> None:
     assert saga.phase is Phase.COMPENSATING
 
 
-def test_a_door_that_is_busy_for_hours_is_asked_again() -> None:
+def test_a_reject_in_progress_for_hours_is_called_again() -> None:
     saga = after(before("payment"), seen("Cancelled"), in_progress("confirmation", undo=True, started=NOW))
     saga = after(saga, in_progress("confirmation", undo=True, started=NOW, at=NOW + 9_999))
     assert saga["confirmation"].state is StepState.PENDING
     assert next_call(saga, NOW + 20_000) == "undo confirmation"
 
 
-def test_a_door_that_was_closed_before_ends_it_at_once() -> None:
+def test_a_rollback_that_was_done_before_ends_the_saga_at_once() -> None:
     saga = after(before("payment"), refused("payment", "Compensated"))
     saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
     assert next_call(saga) == "finish Compensated"
@@ -151,7 +151,7 @@ def test_a_door_that_was_closed_before_ends_it_at_once() -> None:
     assert saga.failure.reason == "OrderAlreadyCancelled"
 
 
-def test_a_door_that_was_closed_before_keeps_the_recorded_reason() -> None:
+def test_a_rollback_that_was_done_before_keeps_the_recorded_reason() -> None:
     saga = after(before("payment"), refused("payment", "CardDeclined"))
     saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
     assert saga.failure is not None
@@ -174,7 +174,7 @@ def test_an_id_that_is_taken_ends_the_saga_without_an_undo() -> None:
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-def test_an_id_that_is_taken_is_found_out_at_the_door_too(trigger: str) -> None:
+def test_reject_too_finds_that_an_id_is_taken(trigger: str) -> None:
     saga = after(new_saga(), TRIGGERS[trigger][0], OrderIDUsed(step="confirmation", started=NOW, at=NOW))
     assert next_call(saga) == "finish Compensated"
     assert saga.failure is not None
@@ -277,6 +277,6 @@ def test_no_deadline_or_cancel_cuts_a_rollback() -> None:
     assert next_call(saga, TOO_LATE + 9_999) == "undo shipping"
 
 
-def test_the_pivot_is_the_door() -> None:
+def test_the_pivots_undo_is_reject() -> None:
     assert PIVOT.undo is not None
     assert PIVOT.undo.endswith("/reject")

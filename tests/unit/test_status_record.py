@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator.process.decide import decide
-from saga_operator.process.events import AlreadyConfirmed, Event, OrderIDUsed, Refused, Unavailable, Undone
+from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
 from saga_operator.process.saga import FINISHED, Phase, Saga, StepState
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.conditions import conditions_of
@@ -73,13 +73,13 @@ steps = st.sampled_from(STEPS)
 answers = st.one_of(
     steps.map(lambda step: done(step)[0]),
     st.builds(
-        lambda step, reason, text: Refused(step=step, started=NOW, at=NOW, reason=reason, message=text),
+        lambda step, reason, text: DoRefused(step=step, started=NOW, at=NOW, reason=reason, message=text),
         steps,
         st.sampled_from(["OutOfStock", "Compensated", "CardDeclined"]),
         texts,
     ),
     st.builds(
-        lambda step, undo, reason, text: Unavailable(
+        lambda step, undo, reason, text: NoUsableAnswer(
             step=step, started=NOW, at=NOW, undo=undo, reason=reason, message=text
         ),
         steps,
@@ -136,10 +136,10 @@ def test_an_event_that_is_folded_twice_does_no_harm(events: list[Event]) -> None
 
 
 def is_failed_attempt(saga: Saga, event: Event) -> bool:
-    if isinstance(event, Refused | OrderIDUsed):  # where such an answer makes no sense, it is taken for none
+    if isinstance(event, DoRefused | OrderIDUsed):  # where such an answer makes no sense, it is taken for none
         record = saga[event.step]
         return "ParticipantError" in (record.reason, record.compensation.reason)
-    return isinstance(event, Unavailable)
+    return isinstance(event, NoUsableAnswer)
 
 
 @given(events=events)

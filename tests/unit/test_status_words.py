@@ -11,7 +11,7 @@ from saga_operator.process.events import AlreadyConfirmed, Event
 from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
-from saga_operator.resource.kube_events import announcements
+from saga_operator.resource.kube_events import events_between
 from tests.unit.histories import (
     BEFORE_PIVOT,
     NOW,
@@ -165,10 +165,10 @@ def test_what_is_worth_a_persons_look_is_announced(
     before: Saga, event: Event | None, said: list[tuple[str, str]]
 ) -> None:
     now = after(before, *([lost("payment", undo=True)] * COMPENSATION_ATTEMPTS if event is None else [event]))
-    assert [(announcement.type, announcement.reason) for announcement in announcements(before, now)] == said
+    assert [(announcement.type, announcement.reason) for announcement in events_between(before, now)] == said
 
 
 def test_nothing_is_announced_twice() -> None:
     saga = stuck()
-    assert list(announcements(saga, saga)) == []
-    assert list(announcements(saga, after(saga, seen("Cancelled")))) == []
+    assert list(events_between(saga, saga)) == []
+    assert list(events_between(saga, after(saga, seen("Cancelled")))) == []

@@ -18,7 +18,7 @@ from typing import Final
 
 from saga_operator import metrics
 from saga_operator.process import reasons
-from saga_operator.process.events import Outcome, Paused, Unavailable
+from saga_operator.process.events import NoUsableAnswer, Outcome, Paused
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +89,12 @@ class Downstream:
 
     def judge(self, saga: str, outcome: Outcome) -> Outcome | Paused:
         """Take note of an outcome. While the participant counts as down, no answer costs a saga nothing."""
-        down = isinstance(outcome, Unavailable) and outcome.reason in (reasons.NO_ANSWER, reasons.UNAVAILABLE)
+        down = isinstance(outcome, NoUsableAnswer) and outcome.reason in (reasons.NO_ANSWER, reasons.UNAVAILABLE)
         if down:
             self._failed(saga)
         else:
             self._answered()
-        if not down or not self.is_open or not isinstance(outcome, Unavailable):
+        if not down or not self.is_open or not isinstance(outcome, NoUsableAnswer):
             return outcome
         return self.pause(outcome.step, undo=outcome.undo, started=outcome.started, cause=outcome.message)
 

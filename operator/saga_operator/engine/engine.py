@@ -26,7 +26,7 @@ from saga_operator.engine.worker import SagaRun
 from saga_operator.measure import measure_end, measure_start
 from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.process.steps import ORDER_SAGA
-from saga_operator.resource.kube_events import Announcement
+from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.times import Clock
 from saga_operator.settings import Settings
 
@@ -93,7 +93,7 @@ class Engine:
         self._runs: dict[str, tuple[SagaRun, asyncio.Task[None]]] = {}
         self._closed = False
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
-        self._announcements: asyncio.Queue[tuple[Json, Announcement]] = asyncio.Queue(EVENT_QUEUE)
+        self._announcements: asyncio.Queue[tuple[Json, KubernetesEvent]] = asyncio.Queue(EVENT_QUEUE)
         self._helpers = [
             asyncio.create_task(self.finalizers.work(), name="finalizers"),
             asyncio.create_task(self._send_announcements(), name="announcements"),
@@ -235,7 +235,7 @@ class Engine:
         seconds = random.random() * min(WRITE_BACKOFF_MAX, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
         await asyncio.sleep(max(seconds, error.retry_after or 0.05))
 
-    def announce(self, resource: Json, announcement: Announcement) -> None:
+    def announce(self, resource: Json, announcement: KubernetesEvent) -> None:
         """Queue a Kubernetes Event. Never blocks a saga."""
         try:
             self._announcements.put_nowait((resource, announcement))

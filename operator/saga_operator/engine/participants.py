@@ -20,12 +20,12 @@ from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.events import (
     AlreadyConfirmed,
+    DoRefused,
     InProgress,
+    NoUsableAnswer,
     OrderIDUsed,
     Outcome,
-    Refused,
     Succeeded,
-    Unavailable,
     Undone,
 )
 from saga_operator.process.saga import Saga
@@ -171,10 +171,10 @@ class Participants:
             return AlreadyConfirmed(step=step.name, started=started, at=at)
         if undo:
             return self._unavailable(call, reasons.pascal(code), detail, retry_after)
-        return Refused(step=step.name, started=started, at=at, reason=reasons.pascal(code), message=detail)
+        return DoRefused(step=step.name, started=started, at=at, reason=reasons.pascal(code), message=detail)
 
-    def _unavailable(self, call: _Call, reason: str, message: str, retry_after: float | None = None) -> Unavailable:
-        return Unavailable(
+    def _unavailable(self, call: _Call, reason: str, message: str, retry_after: float | None = None) -> NoUsableAnswer:
+        return NoUsableAnswer(
             step=call.step.name,
             started=call.started,
             at=self._now(),

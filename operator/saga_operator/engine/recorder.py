@@ -22,7 +22,7 @@ from saga_operator.process.evolve import evolve
 from saga_operator.process.order import Order
 from saga_operator.resource.attempts import history_of, noted
 from saga_operator.resource.compact import compact
-from saga_operator.resource.kube_events import announcements
+from saga_operator.resource.kube_events import events_between
 from saga_operator.resource.status import patch_between, saga_of, status_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Record:
         before, self.saga = self.saga, evolve(self.saga, event)
         if before != self.saga:
             measure_change(before, self.saga)
-            for announcement in announcements(before, self.saga):
+            for announcement in events_between(before, self.saga):
                 self._engine.announce(self.resource, announcement)
 
     def keep(self, event: Event) -> None:

@@ -133,10 +133,10 @@ class SagaRun:
         }
         if reason := getattr(outcome, "reason", ""):
             fields["reason"] = reason
-        log.info("%s %s: %s", "undo" if undo else "do", action.step.name, type(outcome).__name__, extra=fields)
+        log.info("%s %s: %s", "undo" if undo else "do", action.step.name, outcome.shown_as, extra=fields)
 
     def _observe(self) -> None:
-        """Fold in what the resource says now: people's wishes, another writer's record, the time."""
+        """Fold in what the resource says now: people's requests, another writer's record, the time."""
         record = self._record
         record.check()
         if self._newer is not None and not record.is_writing:

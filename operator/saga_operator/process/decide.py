@@ -59,7 +59,7 @@ def _forward(saga: Saga, now: float) -> Action:
 
 
 def _backward(saga: Saga, now: float) -> Action:
-    if not saga.door_closed:
+    if not saga.rejected:
         return _undo_first_due(saga, [PIVOT], now)
     if open_steps := [step for step in BACKWARD if not settled_backward(saga, step)]:
         return _undo_first_due(saga, open_steps, now)

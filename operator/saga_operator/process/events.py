@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from saga_operator.process.saga import Desired, Intervention
 
@@ -20,41 +21,46 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The outcome of one call for one step."""
+class CallOutcome:
+    """The outcome of one call for one step. `shown_as` is its name in the status, in metrics and in the log."""
 
+    shown_as: ClassVar[str]
     step: str
     started: float
     at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded(Answer):
+class Succeeded(CallOutcome):
     """A do has happened."""
 
+    shown_as: ClassVar[str] = "Succeeded"
     external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused(Answer):
+class DoRefused(CallOutcome):
     """A do was refused for a business reason, or met a tombstone (`reason` Compensated)."""
 
+    shown_as: ClassVar[str] = "Refused"
     reason: str
     message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undone(Answer):
+class Undone(CallOutcome):
     """An undo has answered: `effect` is `undone` or `none`; `closed` only from the door: all was undone before."""
 
+    shown_as: ClassVar[str] = "Undone"
     effect: str = "undone"
     closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unavailable(Answer):
+class NoUsableAnswer(CallOutcome):
     """No usable answer: the call may or may not have happened."""
 
+    shown_as: ClassVar[str] = "Unavailable"
     undo: bool
     reason: str
     message: str = ""
@@ -63,9 +69,10 @@ class Unavailable(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InProgress(Answer):
+class InProgress(CallOutcome):
     """Accepted, not finished (202), or another call is at it (409 running): ask again; costs no budget."""
 
+    shown_as: ClassVar[str] = "InProgress"
     undo: bool
     retry_after: float
     location: str = ""
@@ -73,25 +80,29 @@ class InProgress(Answer):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(Answer):
+class Paused(CallOutcome):
     """The participant counts as down: the call waits, at the most until then, and costs no budget."""
 
+    shown_as: ClassVar[str] = "Paused"
     undo: bool
     until: float
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyConfirmed(Answer):
+class AlreadyConfirmed(CallOutcome):
     """The door found the order confirmed: the saga turns round."""
+
+    shown_as: ClassVar[str] = "AlreadyConfirmed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderIDUsed(Answer):
+class OrderIDUsed(CallOutcome):
     """The order id belongs to another order: nothing of it is ours to undo."""
 
+    shown_as: ClassVar[str] = "OrderIDUsed"
     message: str = ""
 
 
-Outcome = Succeeded | Refused | Undone | Unavailable | InProgress | AlreadyConfirmed | OrderIDUsed
+Outcome = Succeeded | DoRefused | Undone | NoUsableAnswer | InProgress | AlreadyConfirmed | OrderIDUsed
 Event = Observed | Paused | Outcome

@@ -9,19 +9,26 @@ from dataclasses import replace
 from saga_operator.process import reasons
 from saga_operator.process.events import (
     AlreadyConfirmed,
+    DoRefused,
     Event,
     InProgress,
+    NoUsableAnswer,
     Observed,
     OrderIDUsed,
     Paused,
-    Refused,
     Succeeded,
-    Unavailable,
     Undone,
 )
-from saga_operator.process.forward import FINAL, called, do_in_progress, do_unavailable, refused, succeeded
+from saga_operator.process.forward import FINAL, called, do_in_progress, do_unanswered, refused, succeeded
 from saga_operator.process.interventions import intervened
-from saga_operator.process.rollback import fail, nothing_left, turned_round, undo_in_progress, undo_unavailable, undone
+from saga_operator.process.rollback import (
+    fail,
+    nothing_left,
+    resumed_forward,
+    undo_in_progress,
+    undo_unanswered,
+    undone,
+)
 from saga_operator.process.saga import FINISHED, MESSAGE_LENGTH, Desired, Failure, Saga, StepState
 from saga_operator.process.steps import FIRST
 
@@ -39,18 +46,18 @@ def evolve(saga: Saga, event: Event) -> Saga:
             return _observed(saga, event)
         case Succeeded():
             return succeeded(saga, event)
-        case Refused():
+        case DoRefused():
             return refused(saga, event)
         case Undone():
             return undone(saga, event)
-        case Unavailable():
-            return undo_unavailable(saga, event) if event.undo else do_unavailable(saga, event)
+        case NoUsableAnswer():
+            return undo_unanswered(saga, event) if event.undo else do_unanswered(saga, event)
         case InProgress():
             return undo_in_progress(saga, event) if event.undo else do_in_progress(saga, event)
         case Paused():
             return _paused(saga, event)
         case AlreadyConfirmed():
-            return turned_round(saga, event)
+            return resumed_forward(saga, event)
         case OrderIDUsed():
             return _order_id_used(saga, event)
 
@@ -94,7 +101,7 @@ def _order_id_used(saga: Saga, event: OrderIDUsed) -> Saga:
     """
     if saga[FIRST.name].state is StepState.SUCCEEDED:
         undo = saga.failure is not None
-        failed = Unavailable(
+        failed = NoUsableAnswer(
             step=event.step,
             started=event.started,
             at=event.at,
@@ -102,7 +109,7 @@ def _order_id_used(saga: Saga, event: OrderIDUsed) -> Saga:
             reason=reasons.PARTICIPANT_ERROR,
             message=event.message,
         )
-        return undo_unavailable(saga, failed) if undo else do_unavailable(saga, failed)
+        return undo_unanswered(saga, failed) if undo else do_unanswered(saga, failed)
     record = saga[event.step]
     if event.step == FIRST.name and saga.failure is None:
         record = replace(

@@ -5,7 +5,7 @@ from typing import Final
 
 from saga_operator.process import reasons
 from saga_operator.process.backoff import backoff
-from saga_operator.process.events import InProgress, Refused, Succeeded, Unavailable
+from saga_operator.process.events import DoRefused, InProgress, NoUsableAnswer, Succeeded
 from saga_operator.process.rollback import fail
 from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
 from saga_operator.process.steps import BY_NAME, Kind
@@ -35,16 +35,16 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
     )
 
 
-def refused(saga: Saga, event: Refused) -> Saga:
+def refused(saga: Saga, event: DoRefused) -> Saga:
     """The service said no: before the pivot that starts a rollback, after it the saga goes on without the step."""
     record, step = saga[event.step], BY_NAME[event.step]
     if record.state in FINAL or record.compensation.completion:
         return saga
     if saga.confirmed and step.kind is not Kind.RETRIABLE:
         # replayed after the saga turned round: only forward from here, so ask again and let a person see it
-        return do_unavailable(
+        return do_unanswered(
             saga,
-            Unavailable(
+            NoUsableAnswer(
                 step=event.step,
                 started=event.started,
                 at=event.at,
@@ -70,7 +70,7 @@ def refused(saga: Saga, event: Refused) -> Saga:
     return fail(saga, event.step, event.reason, event.message)
 
 
-def do_unavailable(saga: Saga, event: Unavailable) -> Saga:
+def do_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     """No usable answer: tried again until the budget is spent, past the pivot without limit; then Unknown, and back."""
     record, step = saga[event.step], BY_NAME[event.step]
     if record.state in FINAL:

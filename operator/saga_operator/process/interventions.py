@@ -21,24 +21,26 @@ REMEMBERED: Final = 32
 
 def intervened(saga: Saga, at: float) -> Saga:
     """Each id acts once; the record and the resulting step state are one write."""
-    wish = saga.requested
-    if wish is None or (saga.intervention is not None and saga.intervention.id == wish.id):
+    request = saga.requested
+    if request is None or (saga.intervention is not None and saga.intervention.id == request.id):
         return saga
     last = saga.intervention
     # each id once, in the order of its latest mention, so that one that keeps coming is not forgotten
     ids = () if last is None else (*(id_ for id_ in last.earlier if id_ != last.id), last.id)
-    record = next((record for record in saga.steps if record.name == wish.step), None)
-    changed = None if record is None or wish.id in ids else _intervention_result(saga, record, wish, at)
+    record = next((record for record in saga.steps if record.name == request.step), None)
+    changed = None if record is None or request.id in ids else _intervention_result(saga, record, request, at)
     outcome = reasons.INTERVENED if changed is not None else reasons.INTERVENTION_REFUSED
-    noted = replace(wish, time=at, reason=wish.reason[:MESSAGE_LENGTH], outcome=outcome, earlier=ids[-REMEMBERED:])
+    noted = replace(
+        request, time=at, reason=request.reason[:MESSAGE_LENGTH], outcome=outcome, earlier=ids[-REMEMBERED:]
+    )
     saga = replace(saga, intervention=noted)
     return saga if changed is None else saga.put(changed)
 
 
-def _intervention_result(saga: Saga, record: StepRecord, wish: Intervention, at: float) -> StepRecord | None:
+def _intervention_result(saga: Saga, record: StepRecord, request: Intervention, at: float) -> StepRecord | None:
     """The step's record after the intervention, or None where it does not apply."""
-    note = wish.reason[:MESSAGE_LENGTH]
-    match wish.action:
+    note = request.reason[:MESSAGE_LENGTH]
+    match request.action:
         case "RetryNow":
             return _retried(saga, record, note)
         case "MarkCompensated" if is_stuck(record) and BY_NAME[record.name] in BACKWARD:

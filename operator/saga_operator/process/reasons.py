@@ -33,7 +33,7 @@ ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
-# a person's wish, and what became of it
+# a person's request, and what became of it
 ALREADY_CONFIRMED: Final = "AlreadyConfirmed"
 RETRY_REQUESTED: Final = "RetryRequested"
 MARKED_COMPENSATED: Final = "MarkedCompensated"

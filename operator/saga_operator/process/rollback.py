@@ -5,7 +5,7 @@ from typing import Final
 
 from saga_operator.process import reasons
 from saga_operator.process.backoff import backoff
-from saga_operator.process.events import AlreadyConfirmed, InProgress, Unavailable, Undone
+from saga_operator.process.events import AlreadyConfirmed, InProgress, NoUsableAnswer, Undone
 from saga_operator.process.saga import (
     MESSAGE_LENGTH,
     Compensation,
@@ -66,7 +66,7 @@ def nothing_left(saga: Saga, at: float) -> Saga:
     return saga
 
 
-def undo_unavailable(saga: Saga, event: Unavailable) -> Saga:
+def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     """The undo failed: tried again, and after its own budget a person is told; the door without limit."""
     record = saga[event.step]
     if saga.failure is None or record.compensation.completion is not None:
@@ -85,9 +85,9 @@ def undo_called(record: StepRecord, started: float) -> Compensation:
     return undo if undo.start is not None else replace(undo, start=started)
 
 
-def turned_round(saga: Saga, event: AlreadyConfirmed) -> Saga:
+def resumed_forward(saga: Saga, event: AlreadyConfirmed) -> Saga:
     """The order is confirmed: phase Running again, every other step that hasn't succeeded is called (replays)."""
-    if saga.failure is None or saga.door_closed:
+    if saga.failure is None or saga.rejected:
         return saga
     steps = []
     for step in ORDER_SAGA:

@@ -136,7 +136,7 @@ class Saga:
         return self.created + self.order.deadline_seconds + self.suspended_seconds
 
     @property
-    def door_closed(self) -> bool:
+    def rejected(self) -> bool:
         """The order service has answered `reject`: from here on steps may be undone."""
         return self[PIVOT.name].compensation.completion is not None
 
@@ -150,9 +150,9 @@ class Saga:
                 return Phase.SUSPENDED
             started = any(record.attempts or record.start is not None for record in self.steps)
             return Phase.RUNNING if started else Phase.PENDING
-        if self.door_closed and settled_backward(self, FIRST):
+        if self.rejected and settled_backward(self, FIRST):
             return Phase.COMPENSATED
-        if self.door_closed and self._stuck:
+        if self.rejected and self._stuck:
             return Phase.FAILED
         return Phase.COMPENSATING
 
@@ -167,7 +167,7 @@ class Saga:
         """The step that is being done or undone, or empty when nothing is left."""
         if self.failure is None:
             return next((record.name for record in self.steps if not settled_forward(record)), "")
-        if not self.door_closed:
+        if not self.rejected:
             return PIVOT.name
         return next((step.name for step in (*BACKWARD, FIRST) if not settled_backward(self, step)), "")
 

@@ -18,7 +18,7 @@ Body = Mapping[str, Any]
 class Kind(StrEnum):
     """What a step means for the saga as a whole."""
 
-    COMPENSABLE = "compensable"
+    COMPENSATABLE = "compensable"  # an older spelling: it is a part of `definitionHash`, which stands in the resources
     PIVOT = "pivot"
     RETRIABLE = "retriable"
 
@@ -90,10 +90,10 @@ def _message(order: Order) -> Body:
 # ruff: noqa: E501 - a table is read across
 ORDER_SAGA: Final = (
     #    name            participant     do                          undo                       kind              body
-    Step("order",        "order",        "/api/orders/create",       "/api/orders/cancel",      Kind.COMPENSABLE, _content),
-    Step("inventory",    "inventory",    "/api/inventory/reserve",   "/api/inventory/release",  Kind.COMPENSABLE, _reservation),
-    Step("payment",      "payment",      "/api/payments/process",    "/api/payments/refund",    Kind.COMPENSABLE, _payment,  "payment_id"),
-    Step("shipping",     "shipping",     "/api/shipping/schedule",   "/api/shipping/cancel",    Kind.COMPENSABLE, _shipment, "shipping_id"),
+    Step("order",        "order",        "/api/orders/create",       "/api/orders/cancel",      Kind.COMPENSATABLE, _content),
+    Step("inventory",    "inventory",    "/api/inventory/reserve",   "/api/inventory/release",  Kind.COMPENSATABLE, _reservation),
+    Step("payment",      "payment",      "/api/payments/process",    "/api/payments/refund",    Kind.COMPENSATABLE, _payment,  "payment_id"),
+    Step("shipping",     "shipping",     "/api/shipping/schedule",   "/api/shipping/cancel",    Kind.COMPENSATABLE, _shipment, "shipping_id"),
     Step("confirmation", "order",        "/api/orders/confirm",      "/api/orders/reject",      Kind.PIVOT,       _content),
     Step("notification", "notification", "/api/notifications/send",  None,                      Kind.RETRIABLE,   _message,  "notification_id"),
 )
@@ -110,10 +110,11 @@ def check(table: tuple[Step, ...]) -> None:
     if len(pivots) != 1 or pivots[0] == 0:
         raise ValueError("the process needs exactly one pivot, after at least one step that can be undone")
     for index, step in enumerate(table):
-        expected = Kind.COMPENSABLE if index < pivots[0] else Kind.PIVOT if index == pivots[0] else Kind.RETRIABLE
+        expected = Kind.COMPENSATABLE if index < pivots[0] else Kind.PIVOT if index == pivots[0] else Kind.RETRIABLE
         if step.kind is not expected:
-            raise ValueError(f"step {step.name} is {step.kind} but stands where only a {expected} step may")
-        if step.retired and step.kind is not Kind.COMPENSABLE:
+            wrong = f"step {step.name} is {step.kind.name.lower()}"
+            raise ValueError(f"{wrong}, but stands where only a {expected.name.lower()} step may")
+        if step.retired and step.kind is not Kind.COMPENSATABLE:
             raise ValueError(f"step {step.name}: only a step before the pivot can be retired")
         if (step.undo is None) != (step.kind is Kind.RETRIABLE):
             raise ValueError(f"step {step.name}: every step up to the pivot has an undo, and no step after it")
@@ -126,7 +127,7 @@ def pivot_of(table: tuple[Step, ...]) -> Step:
 
 def backward_of(table: tuple[Step, ...]) -> tuple[Step, ...]:
     """What a rollback undoes between the door and the closing, in this order."""
-    return tuple(step for step in reversed(table) if step.kind is Kind.COMPENSABLE and step is not table[0])
+    return tuple(step for step in reversed(table) if step.kind is Kind.COMPENSATABLE and step is not table[0])
 
 
 def hash_of(table: tuple[Step, ...]) -> str:

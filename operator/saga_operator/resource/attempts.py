@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from common.wire import Json
-from saga_operator.process.events import Answer
+from saga_operator.process.events import CallOutcome
 from saga_operator.resource.times import from_wire, to_wire
 
 KEPT: Final = 6
@@ -13,7 +13,7 @@ KEPT: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class CallAttempt:
     """One call of a step; `time` in seconds since the epoch."""
 
     time: float
@@ -23,15 +23,15 @@ class Attempt:
     reason: str = ""
 
 
-History = Mapping[str, tuple[Attempt, ...]]
+History = Mapping[str, tuple[CallAttempt, ...]]
 
 
-def noted(history: History, answer: Answer, *, undo: bool) -> History:
+def noted(history: History, answer: CallOutcome, *, undo: bool) -> History:
     """With one more attempt; polls of an operation in progress count as one."""
-    attempt = Attempt(
+    attempt = CallAttempt(
         time=answer.started,
         operation="undo" if undo else "do",
-        outcome=type(answer).__name__,
+        outcome=answer.shown_as,
         milliseconds=max(1, round((answer.at - answer.started) * 1000)),
         reason=getattr(answer, "reason", ""),
     )
@@ -48,7 +48,7 @@ def history_of(status: Mapping[str, Any]) -> History:
     """What the recorded status says."""
     return {
         step["name"]: tuple(
-            Attempt(
+            CallAttempt(
                 from_wire(entry["time"]),
                 entry["operation"],
                 entry["outcome"],
@@ -61,7 +61,7 @@ def history_of(status: Mapping[str, Any]) -> History:
     }
 
 
-def entries(attempts: tuple[Attempt, ...]) -> list[Json]:
+def entries(attempts: tuple[CallAttempt, ...]) -> list[Json]:
     """As the status shows them."""
     return [
         {

@@ -10,7 +10,7 @@ from saga_operator.resource.conditions import conditions_of, participant_error
 
 
 @dataclass(frozen=True, slots=True)
-class Announcement:
+class KubernetesEvent:
     """One Kubernetes Event to write."""
 
     type: Literal["Normal", "Warning"]
@@ -18,51 +18,51 @@ class Announcement:
     message: str
 
 
-def announcements(old: Saga, new: Saga) -> Iterator[Announcement]:
+def events_between(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     """What happened between the two, in the order in which a person wants to read it."""
     if old == new:
         return
     yield from _rollback(old, new)
     yield from _trouble(old, new)
-    yield from _wishes(old, new)
+    yield from _requests(old, new)
     if old.phase is not Phase.COMPENSATED and new.phase is Phase.COMPENSATED:
-        yield Announcement("Normal", reasons.COMPENSATED, "nothing of the order is left")
+        yield KubernetesEvent("Normal", reasons.COMPENSATED, "nothing of the order is left")
 
 
-def _rollback(old: Saga, new: Saga) -> Iterator[Announcement]:
+def _rollback(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if old.failure is None and new.failure is not None:
         failure = new.failure
         text = f"rolling back from step {failure.step or 'none'}: {failure.message}"
-        yield Announcement("Warning", failure.reason, text)
+        yield KubernetesEvent("Warning", failure.reason, text)
     if old.failure is not None and new.failure is None:
         text = "the order had been confirmed already: the saga turns round and goes on to Completed"
-        yield Announcement("Normal", reasons.ALREADY_CONFIRMED, text)
+        yield KubernetesEvent("Normal", reasons.ALREADY_CONFIRMED, text)
 
 
-def _trouble(old: Saga, new: Saga) -> Iterator[Announcement]:
+def _trouble(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     for before, record in zip(old.steps, new.steps, strict=True):
         if is_stuck(record) and not is_stuck(before):
             text = (
                 f"{record.name} can't be undone: {record.compensation.message}. A person must look: spec.intervention"
             )
-            yield Announcement("Warning", reasons.COMPENSATION_FAILED, text)
+            yield KubernetesEvent("Warning", reasons.COMPENSATION_FAILED, text)
     trouble = participant_error(new)
     if trouble is not None and trouble != participant_error(old):
-        yield Announcement("Warning", reasons.PARTICIPANT_ERROR, trouble)
+        yield KubernetesEvent("Warning", reasons.PARTICIPANT_ERROR, trouble)
     if old.phase is not Phase.COMPLETED and new.phase is Phase.COMPLETED:
         for condition in conditions_of(new):
             if condition.type == "CompletedWithWarning":
-                yield Announcement("Warning", reasons.COMPLETED_WITH_WARNING, condition.message)
+                yield KubernetesEvent("Warning", reasons.COMPLETED_WITH_WARNING, condition.message)
 
 
-def _wishes(old: Saga, new: Saga) -> Iterator[Announcement]:
+def _requests(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if new.confirmed and new.desired is Desired.CANCELLED and not (old.confirmed and old.desired is Desired.CANCELLED):
-        yield Announcement("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
+        yield KubernetesEvent("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
     if old.suspended_at is None and new.suspended_at is not None:
-        yield Announcement("Normal", reasons.SUSPENDED, "paused on request before the next step")
+        yield KubernetesEvent("Normal", reasons.SUSPENDED, "paused on request before the next step")
     if old.suspended_at is not None and new.suspended_at is None:
-        yield Announcement("Normal", reasons.RESUMED, "going on")
+        yield KubernetesEvent("Normal", reasons.RESUMED, "going on")
     done = new.intervention
     if done is not None and (old.intervention is None or old.intervention.id != done.id):
         text = f"{done.action} {done.step} (id {done.id}) by {done.by or 'unknown'}: {done.reason}"
-        yield Announcement("Normal" if done.outcome == reasons.INTERVENED else "Warning", done.outcome, text)
+        yield KubernetesEvent("Normal" if done.outcome == reasons.INTERVENED else "Warning", done.outcome, text)

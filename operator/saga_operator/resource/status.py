@@ -18,7 +18,7 @@ from saga_operator.process.saga import (
     StepState,
 )
 from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
-from saga_operator.resource.attempts import Attempt, History, entries
+from saga_operator.resource.attempts import CallAttempt, History, entries
 from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
 from saga_operator.resource.times import from_wire, to_wire
 
@@ -41,7 +41,7 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
         created=from_wire(metadata["creationTimestamp"]),
         steps=tuple(recorded.get(step.name) or _unknown_to(recorded, step) for step in ORDER_SAGA),
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
-        desired=_noted_wish(resource),
+        desired=_recorded_desire(resource),
         deleting=bool(metadata.get("deletionTimestamp")),
         suspended_at=_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
@@ -61,13 +61,13 @@ def saga_of(resource: Mapping[str, Any]) -> Saga:
 def _unknown_to(recorded: Mapping[str, StepRecord], step: Step) -> StepRecord:
     """A step that the saga has no record of: not begun, or added by a release after it was confirmed."""
     pivot = recorded.get(PIVOT.name)
-    if step.kind is Kind.COMPENSABLE and pivot is not None and pivot.state is StepState.SUCCEEDED:
+    if step.kind is Kind.COMPENSATABLE and pivot is not None and pivot.state is StepState.SUCCEEDED:
         text = "this step came with a release after the order was confirmed"
         return StepRecord(step.name, StepState.SKIPPED, reason=reasons.ADDED_LATER, message=text)
     return StepRecord(step.name)
 
 
-def _noted_wish(resource: Mapping[str, Any]) -> Desired:
+def _recorded_desire(resource: Mapping[str, Any]) -> Desired:
     """`spec.state` as far as the status shows that it was noted: a cancel that came while nobody worked is news."""
     status = resource.get("status") or {}
     refused = any(condition["type"] == CANCEL_REFUSED for condition in status.get("conditions") or ())
@@ -82,10 +82,10 @@ def desired_of(resource: Mapping[str, Any]) -> Desired:
 
 def intervention_of(resource: Mapping[str, Any]) -> Intervention | None:
     """`spec.intervention`, with who asked for it as far as the API server recorded it (managedFields)."""
-    wish = resource["spec"].get("intervention")
-    if not wish:
+    request = resource["spec"].get("intervention")
+    if not request:
         return None
-    return Intervention(wish["id"], wish["action"], wish["step"], wish["reason"], by=_asked_by(resource))
+    return Intervention(request["id"], request["action"], request["step"], request["reason"], by=_asked_by(resource))
 
 
 def _asked_by(resource: Mapping[str, Any]) -> str:
@@ -187,7 +187,7 @@ def _record(entry: Mapping[str, Any]) -> StepRecord:
     )
 
 
-def _entry(record: StepRecord, phase: Phase, attempts: tuple[Attempt, ...]) -> Json:
+def _entry(record: StepRecord, phase: Phase, attempts: tuple[CallAttempt, ...]) -> Json:
     state = record.state
     if phase is Phase.COMPENSATED and state is StepState.PENDING:
         state = StepState.SKIPPED  # never called, and never will be

@@ -8,7 +8,7 @@ ENGINE = (
         4,
         f"{OPERATOR}/engine/participants.py",
         'return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")',
-        'return Refused(step=step.name, started=call.started, at=self._now(), reason="Lost", message=what)',
+        'return DoRefused(step=step.name, started=call.started, at=self._now(), reason="Lost", message=what)',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
     ),
     Mutant(
@@ -100,12 +100,12 @@ ENGINE = (
         "tests/operator/test_answers.py::test_another_orders_id_ends_without_any_undo",
     ),
     Mutant(
-        "who comes to the door too late turns round",
+        "a reject that finds the order confirmed makes the saga resume forward",
         6,
         f"{OPERATOR}/engine/participants.py",
         'if undo and step is PIVOT and code == "already_confirmed":',
         "if False:",
-        "tests/operator/test_answers.py::test_the_saga_turns_round_when_the_door_says_confirmed",
+        "tests/operator/test_answers.py::test_the_saga_resumes_forward_when_reject_finds_the_order_confirmed",
     ),
     Mutant(
         "nothing is called unless the Lease is surely held",
@@ -177,7 +177,7 @@ ENGINE = (
         f"{OPERATOR}/engine/resync.py",
         "await engine.participants.archive(resource)",
         "await asyncio.sleep(0)",
-        "tests/operator/test_wishes.py::test_time_to_live_removes_finished_sagas_only",
+        "tests/operator/test_user_requests.py::test_time_to_live_removes_finished_sagas_only",
     ),
     Mutant(
         "a deletion names the object and the version",

@@ -9,12 +9,12 @@ from saga_operator.process.saga import Desired, Phase, is_stuck
 from tests.model.moves import REST_CANCEL, Move, Moves
 from tests.model.operators import Resource
 from tests.model.participants import CONFIRMED_BEFORE, ID_USED, ORDER, REJECT, STEPS
-from tests.model.sagas import FIRST_WISH
+from tests.model.sagas import NO_REQUEST
 
-ALL_WISHES: Final = frozenset({"cancel", "cancel over REST", "deletion", "deadline"})
+ALL_USER_REQUESTS: Final = frozenset({"cancel", "cancel over REST", "deletion", "deadline"})
 
 
-class WishMoves(Moves):
+class UserRequestMoves(Moves):
     """What people can do. The API server refuses changes to the spec of a finished saga."""
 
     def of_people(self, documents: int, resource: int, network: int, budget: int) -> Iterator[Move]:
@@ -22,45 +22,45 @@ class WishMoves(Moves):
         there: Resource = self._parts[resource]
         if self._core.finished(there.recorded):
             if again := self._less(budget, "rebirths"):
-                reborn = Resource(there.uid + 1, FIRST_WISH, self._core.new, verdict=there.verdict)
+                reborn = Resource(there.uid + 1, NO_REQUEST, self._core.new, verdict=there.verdict)
                 yield Move(("the resource is applied again",), resource=self._n(reborn), budget=again)
             return
-        desired, deleting, intervention = there.wish
-        if wish := self._less(budget, "wishes"):
-            if desired is not Desired.CANCELLED and "cancel" in self._bounds.wishes:
-                yield self._wished("cancel", there, desired=Desired.CANCELLED, budget=wish)
-            if not deleting and "deletion" in self._bounds.wishes:
-                wanted = self._n(there._replace(wish=(desired, True, intervention)))
-                yield Move(("deletion",), resource=wanted, budget=wish)
-            if "cancel over REST" in self._bounds.wishes:
-                yield from self._over_rest(there, documents, network, wish)
+        desired, deleting, intervention = there.request
+        if request := self._less(budget, "requests"):
+            if desired is not Desired.CANCELLED and "cancel" in self._bounds.requests:
+                yield self._requested("cancel", there, desired=Desired.CANCELLED, budget=request)
+            if not deleting and "deletion" in self._bounds.requests:
+                wanted = self._n(there._replace(request=(desired, True, intervention)))
+                yield Move(("deletion",), resource=wanted, budget=request)
+            if "cancel over REST" in self._bounds.requests:
+                yield from self._over_rest(there, documents, network, request)
         if (REST_CANCEL, False) in self._parts[network] and desired is not Desired.CANCELLED:
             under_way = list(self._parts[network])
             under_way.remove((REST_CANCEL, False))
             rest = self._n(tuple(under_way))
-            yield self._wished("cancel over REST, spec.state", there, desired=Desired.CANCELLED, network=rest)
+            yield self._requested("cancel over REST, spec.state", there, desired=Desired.CANCELLED, network=rest)
         if desired is Desired.ACTIVE and (pause := self._less(budget, "pauses")):
-            yield self._wished("suspend", there, desired=Desired.SUSPENDED, budget=pause)
+            yield self._requested("suspend", there, desired=Desired.SUSPENDED, budget=pause)
         if desired is Desired.SUSPENDED:
-            yield self._wished("resume", there, desired=Desired.ACTIVE, good=True)
+            yield self._requested("resume", there, desired=Desired.ACTIVE, good=True)
         yield from self._interventions(there, documents, network, budget)
 
-    def _wished(self, label: str, there: Resource, *, desired: Desired, good: bool = False, **spent: int) -> Move:
-        resource = self._n(there._replace(wish=(desired, *there.wish[1:])))
+    def _requested(self, label: str, there: Resource, *, desired: Desired, good: bool = False, **spent: int) -> Move:
+        resource = self._n(there._replace(request=(desired, *there.request[1:])))
         return Move((label,), resource=resource, good=good, **spent)
 
     def _over_rest(self, there: Resource, documents: int, network: int, budget: int) -> Iterator[Move]:
-        """The order service decides at the door; `spec.state` follows at any later moment, or never."""
+        """The order service decides when it is asked to reject; `spec.state` follows at any later moment, or never."""
         before = self._parts[documents][ORDER]
         for answer, document in self._participants.answers(before, REJECT, foreign=self._foreign(there.uid)):
             if answer not in (CONFIRMED_BEFORE, ID_USED):
                 follows = self._n(tuple(sorted((*self._parts[network], (REST_CANCEL, False)))))
                 left = self.put(documents, ORDER, document)
-                yield Move(("cancel over REST, the door",), documents=left, network=follows, budget=budget)
+                yield Move(("cancel over REST, reject",), documents=left, network=follows, budget=budget)
 
     def _interventions(self, there: Resource, documents: int, network: int, budget: int) -> Iterator[Move]:
         saga = self._core.sagas[there.recorded]
-        last = there.wish[2].split(" ")[0]
+        last = there.request[2].split(" ")[0]
         if last and (saga.intervention is None or saga.intervention.id != last):
             return  # the one before has not been acted upon
         name = "b" if last == "a" else "a"
@@ -75,7 +75,7 @@ class WishMoves(Moves):
             yield self._intervention(there, f"{name} Skip notification", budget=left)
 
     def _intervention(self, there: Resource, text: str, *, good: bool = False, **changes: int) -> Move:
-        resource = self._n(there._replace(wish=(*there.wish[:2], text)))
+        resource = self._n(there._replace(request=(*there.request[:2], text)))
         return Move((f"intervention {text}",), resource=resource, good=good, **changes)
 
     def _seen_to(self, there: Resource, text: str, documents: int, network: int) -> Iterator[Move]:

@@ -4,9 +4,9 @@ import pytest
 
 from tests.operator.conftest import OperatorProcess, Sagas
 from tests.operator.scripted import ScriptedParticipants, refused
-from tests.operator.wishes import DO, MODES, UNDO, Batch, Cell, assert_undone_through_the_door
+from tests.operator.user_requests import DO, MODES, UNDO, Batch, Cell, assert_rejected_before_undone
 
-WISHES = ("cancel", "suspend", "delete", "deadline")
+USER_REQUESTS = ("cancel", "suspend", "delete", "deadline")
 
 Batches = dict[str, dict[str, Cell]]
 
@@ -18,7 +18,11 @@ def ended(operator: OperatorProcess, sagas: Sagas, participants: ScriptedPartici
     no = {DO["confirmation"]: refused("customer_blocked")}
     return {
         mode: batch.run(
-            [Cell(f"o-{mode}-{wish}-undo-{undo}", UNDO[undo], wish, script=no) for wish in WISHES for undo in UNDO],
+            [
+                Cell(f"o-{mode}-{user_request}-undo-{undo}", UNDO[undo], user_request, script=no)
+                for user_request in USER_REQUESTS
+                for undo in UNDO
+            ],
             mode,
         )
         for mode in MODES
@@ -27,11 +31,11 @@ def ended(operator: OperatorProcess, sagas: Sagas, participants: ScriptedPartici
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("undo", list(UNDO))
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_during_a_rollback_neither_cuts_nor_changes_it(
-    *, ended: Batches, sagas: Sagas, participants: ScriptedParticipants, wish: str, undo: str, mode: str
+@pytest.mark.parametrize("user_request", USER_REQUESTS)
+def test_a_user_request_during_a_rollback_neither_cuts_nor_changes_it(
+    *, ended: Batches, sagas: Sagas, participants: ScriptedParticipants, user_request: str, undo: str, mode: str
 ) -> None:
-    cell = ended[mode][f"o-{mode}-{wish}-undo-{undo}"]
+    cell = ended[mode][f"o-{mode}-{user_request}-undo-{undo}"]
     meanwhile = cell.seen["status"]  # noted, and the undo still held: also a deleted one isn't let go
     assert meanwhile["phase"] == "Compensating"
     assert "suspendedAt" not in meanwhile
@@ -39,7 +43,7 @@ def test_a_wish_during_a_rollback_neither_cuts_nor_changes_it(
         assert status["failure"]["reason"] == "CustomerBlocked"
         assert {c["reason"] for c in status["conditions"]} == {"CustomerBlocked"}
     assert cell.status["phase"] == "Compensated"
-    assert_undone_through_the_door(participants.paths(cell.name))
+    assert_rejected_before_undone(participants.paths(cell.name))
     said = {reason for _, reason in sagas.events(cell.name)}
     assert said <= {"CustomerBlocked", "Compensated"}
-    assert sagas.exists(cell.name) == (wish != "delete")
+    assert sagas.exists(cell.name) == (user_request != "delete")

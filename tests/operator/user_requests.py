@@ -1,4 +1,4 @@
-"""Many sagas at once, each held at one call, each wished something: with the operator running, or killed before.
+"""Many sagas at once: each is held at one call and gets one request of a user, with the operator running or killed.
 
 One batch shares one kill and one start; its tests look at what became of each saga.
 """
@@ -22,34 +22,34 @@ DO = {
     "confirmation": "/api/orders/confirm",
     "notification": "/api/notifications/send",
 }
-DOOR = "/api/orders/reject"
+REJECT = "/api/orders/reject"
 UNDO = {
-    "door": DOOR,
+    "reject": REJECT,
     "shipping": "/api/shipping/cancel",
     "payment": "/api/payments/refund",
     "inventory": "/api/inventory/release",
     "order": "/api/orders/cancel",
 }
-AFTER_THE_DOOR = [path for path in UNDO.values() if path != DOOR]
+AFTER_REJECT = [path for path in UNDO.values() if path != REJECT]
 MODES = ("running", "down")
-"""The operator sees the wish at once, or is killed (SIGKILL) before it and started afterwards."""
+"""The operator sees the request at once, or is killed (SIGKILL) before it and started afterwards."""
 PATIENCE = 90.0
 """Seconds: dozens of sagas share the machine with whatever else runs on it."""
 
 
 @dataclass
 class Cell:
-    """One saga that is held at `path` when it is wished something, and what became of it."""
+    """One saga that is held at `path` when its request arrives, and what became of it."""
 
     name: str
     path: str
-    wish: str
+    user_request: str
     step: str = ""
-    """Recorded as current before the wish; empty: it doesn't matter."""
+    """Recorded as current before the request; empty: it doesn't matter."""
     script: dict[str, Reply] = field(default_factory=dict)
     """What else its participants answer, by path; every time."""
     seen: Json = field(default_factory=dict)
-    """The resource after the wish was taken note of, while its call was still held; empty if it was gone by then."""
+    """The resource once the request was noted, while its call was still held; empty if it was gone by then."""
     last: Json = field(default_factory=dict)
     """The resource in the end; of a deleted one the last version there was."""
     calls_at_rest: tuple[int, int] = (0, 0)
@@ -72,7 +72,7 @@ class Batch:
     participants: ScriptedParticipants
 
     def run(self, cells: list[Cell], mode: str) -> dict[str, Cell]:
-        """Hold every saga at its call, wish, let go, and wait for every end. By name."""
+        """Hold every saga at its call, user_request, let go, and wait for every end. By name."""
         for cell in cells:
             self.participants.say(cell.name, cell.path, always=refused("running", "wait"))
             for path, reply in cell.script.items():
@@ -84,7 +84,7 @@ class Batch:
         if mode == "down":
             self.operator.kill()
         for cell in cells:
-            self._wish(cell)
+            self._request(cell)
         if mode == "down":
             self.operator.start()
         self._until_noted(cells)
@@ -105,8 +105,8 @@ class Batch:
         called = cell.path in self.participants.paths(cell.name)
         return called and cell.step in ("", self.sagas.status(cell.name).get("currentStep"))
 
-    def _wish(self, cell: Cell) -> None:
-        match cell.wish:
+    def _request(self, cell: Cell) -> None:
+        match cell.user_request:
             case "cancel":
                 self.sagas.patch(cell.name, state="Cancelled")
             case "suspend":
@@ -123,7 +123,7 @@ class Batch:
             return found is None or found["status"]["observedGeneration"] == found["metadata"]["generation"]
 
         for cell in cells:
-            self._wait(partial(noted, cell), f"the wish for {cell.name} to be noted")
+            self._wait(partial(noted, cell), f"the request for {cell.name} to be noted")
 
     def _until_ended(self, cells: list[Cell]) -> None:
         def open_cells() -> list[str]:
@@ -132,7 +132,10 @@ class Batch:
                 cell.name
                 for cell in cells
                 if cell.name in listed
-                and (cell.wish == "delete" or listed[cell.name]["status"]["phase"] not in ("Completed", "Compensated"))
+                and (
+                    cell.user_request == "delete"
+                    or listed[cell.name]["status"]["phase"] not in ("Completed", "Compensated")
+                )
             ]
 
         self._wait(lambda: not open_cells(), f"{[cell.name for cell in cells]} to end")
@@ -161,14 +164,14 @@ class Batch:
         wait_until(look, what, seconds=PATIENCE)
 
 
-def assert_undone_through_the_door(paths: list[str]) -> None:
-    """The door first, then every undo in its order, and nothing is done any more."""
-    door = paths.index(DOOR)
-    undone = [path for path in dict.fromkeys(paths) if path in AFTER_THE_DOOR]
-    assert undone == AFTER_THE_DOOR
-    assert all(paths.index(path) > door for path in undone)
-    assert not set(paths[door:]) & set(DO.values())
+def assert_rejected_before_undone(paths: list[str]) -> None:
+    """Reject comes first, then every undo in its order, and no step is done after it."""
+    reject = paths.index(REJECT)
+    undone = [path for path in dict.fromkeys(paths) if path in AFTER_REJECT]
+    assert undone == AFTER_REJECT
+    assert all(paths.index(path) > reject for path in undone)
+    assert not set(paths[reject:]) & set(DO.values())
 
 
 def assert_nothing_undone(paths: list[str]) -> None:
-    assert not set(paths) & set(AFTER_THE_DOOR)
+    assert not set(paths) & set(AFTER_REJECT)

@@ -15,7 +15,7 @@ DO = {
     "payment": "/api/payments/process",
     "shipping": "/api/shipping/schedule",
 }
-AFTER_THE_DOOR = ["/api/shipping/cancel", "/api/payments/refund", "/api/inventory/release", "/api/orders/cancel"]
+AFTER_REJECT = ["/api/shipping/cancel", "/api/payments/refund", "/api/inventory/release", "/api/orders/cancel"]
 
 
 def held_at(participants: ScriptedParticipants, sagas: Sagas, name: str, step: str) -> None:
@@ -34,7 +34,7 @@ def test_a_cancel_at_any_step_undoes_everything(sagas: Sagas, participants: Scri
     assert status["failure"]["reason"] == "Cancelled"
     assert status["failure"]["step"] == step
     paths = participants.paths(name)
-    assert [p for p in paths if p in AFTER_THE_DOOR] == AFTER_THE_DOOR
+    assert [p for p in paths if p in AFTER_REJECT] == AFTER_REJECT
     assert paths.index("/api/orders/reject") < paths.index("/api/shipping/cancel")
 
 
@@ -46,7 +46,7 @@ def test_a_deletion_at_any_step_compensates_before_it_goes(
     held_at(participants, sagas, name, step)
     sagas.delete(name)
     wait_until(lambda: not sagas.exists(name), "the resource to go")
-    assert [p for p in participants.paths(name) if p in AFTER_THE_DOOR] == AFTER_THE_DOOR
+    assert [p for p in participants.paths(name) if p in AFTER_REJECT] == AFTER_REJECT
 
 
 def test_a_deletion_after_the_pivot_finishes_the_saga_first(sagas: Sagas, participants: ScriptedParticipants) -> None:
@@ -112,8 +112,8 @@ def test_a_stuck_refund_fails_the_saga_until_a_person_intervenes(
     assert sagas.get(name)["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
 
     participants.say(name, "/api/payments/refund")
-    wish = {"id": "r-1", "action": "RetryNow", "step": "payment", "reason": "the bank is open again"}
-    sagas.patch(name, intervention=wish)
+    user_request = {"id": "r-1", "action": "RetryNow", "step": "payment", "reason": "the bank is open again"}
+    sagas.patch(name, intervention=user_request)
     status = sagas.wait(name, "Compensated")["status"]
     assert status["intervention"]["id"] == "r-1"
     assert status["intervention"]["by"]
@@ -126,8 +126,13 @@ def test_a_refund_made_by_hand_is_marked(sagas: Sagas, participants: ScriptedPar
     participants.say(name, "/api/shipping/schedule", refused("not_serviceable"))
     sagas.create(name, retry={"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
     sagas.wait(name, "Failed", seconds=60)
-    wish = {"id": "m-1", "action": "MarkCompensated", "step": "payment", "reason": "refunded in the bank's console"}
-    sagas.patch(name, intervention=wish)
+    user_request = {
+        "id": "m-1",
+        "action": "MarkCompensated",
+        "step": "payment",
+        "reason": "refunded in the bank's console",
+    }
+    sagas.patch(name, intervention=user_request)
     status = sagas.wait(name, "Compensated")["status"]
     assert sagas.step(name, "payment")["state"] == "Compensated"
     assert sagas.step(name, "payment")["compensation"]["reason"] == "MarkedCompensated"
@@ -138,8 +143,8 @@ def test_a_notification_can_be_skipped_by_a_person(sagas: Sagas, participants: S
     participants.say("o-skip", "/api/notifications/send", always=Reply(503))
     sagas.create("o-skip")
     wait_until(lambda: "/api/notifications/send" in participants.paths("o-skip"), "the notification")
-    wish = {"id": "s-1", "action": "Skip", "step": "notification", "reason": "called the customer"}
-    sagas.patch("o-skip", intervention=wish)
+    user_request = {"id": "s-1", "action": "Skip", "step": "notification", "reason": "called the customer"}
+    sagas.patch("o-skip", intervention=user_request)
     sagas.wait("o-skip", "Completed")
     assert sagas.step("o-skip", "notification")["state"] == "Skipped"
 

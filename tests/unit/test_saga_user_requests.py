@@ -72,9 +72,9 @@ def test_a_rollback_is_not_suspended() -> None:
     assert next_call(saga) == "undo confirmation"
 
 
-@pytest.mark.parametrize("wish", [seen("Cancelled"), seen("Suspended", deleting=True)])
-def test_a_cancel_or_a_deletion_overrides_a_pause(wish: object) -> None:
-    saga = after(new_saga(), *done("order"), seen("Suspended"), wish)
+@pytest.mark.parametrize("user_request", [seen("Cancelled"), seen("Suspended", deleting=True)])
+def test_a_cancel_or_a_deletion_overrides_a_pause(user_request: object) -> None:
+    saga = after(new_saga(), *done("order"), seen("Suspended"), user_request)
     assert saga.suspended_at is None
     assert saga.failure is not None
     assert next_call(saga) == "undo confirmation"
@@ -152,7 +152,7 @@ def test_nothing_but_a_stuck_undo_can_be_marked_and_no_step_before_the_pivot_ski
 
 
 @pytest.mark.parametrize("step", ["order", "confirmation"])
-def test_the_door_and_the_order_are_never_marked_by_hand(step: str) -> None:
+def test_the_pivot_and_the_order_step_are_never_marked_by_hand(step: str) -> None:
     saga = after(new_saga(), *done(*STEPS[:4]), seen("Cancelled"))
     if step == "order":
         saga = after(saga, *undone("confirmation", "shipping", "payment", "inventory"))
