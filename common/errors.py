@@ -1,14 +1,14 @@
-"""Errors for the reader: what happened, to which order, and what to do.
+"""Errors that tell their reader what happened, to which order, and what to do.
 
-Every answer that isn't a success is problem+json (RFC 9457) with three things a program can rely on: `code`
-(snake_case, stable), `detail` (for a person: what to do) and `retryable`. A route raises one of these; the handlers of
-`common.web.app` write the answer.
+Every answer that isn't a success is problem+json (RFC 9457) with `code` (snake_case, stable: programs decide by it),
+`detail` (for a person: what happened and what to do) and `retryable`. A route raises one of these; the handlers of
+`common.web.problems` write the answer.
 
     Problem
-    ├── Refused          409, a business no: stored under the key, answered the same for ever
+    ├── Refused          409, a business refusal: stored under the key; every repetition gets the same answer
     ├── Unavailable      503, nothing stored: ask again with the same key
     ├── NotFound         404
-    └── Invalid          422, the request can't be right: repeating it changes nothing
+    └── Invalid          422, the request is wrong: repeating it unchanged gets the same answer
 """
 
 from collections.abc import Mapping
@@ -39,18 +39,18 @@ class ProblemBody(BaseModel):
 
     type: str = Field(default="about:blank", description="Always about:blank: `code` tells problems apart.")
     title: str = Field(description="The phrase of the HTTP status.")
-    status: int = Field(description="The HTTP status again.")
+    status: int = Field(description="The HTTP status code, repeated.")
     detail: str = Field(description="What happened, and what to do.")
     code: str = Field(description="The kind of problem in snake_case; programs decide by it.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
-    order_id: str | None = Field(default=None, description="The order that it is about, where it is known.")
+    order_id: str | None = Field(default=None, description="The order concerned, where it is known.")
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """An answer that isn't a success.
 
-    `detail` says what happened and what to do, `code` is stable, `retry_after` is in seconds, `order_id` is filled in
-    by the barrier where the route didn't say it.
+    `detail` says what happened and what to do, `code` is stable, `retry_after` is in seconds. Where `order_id` is None
+    the barrier fills in the order of the call.
     """
 
     status: int = 500
@@ -95,10 +95,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
 
 
 class Refused(Problem):
-    """A business no with its reason as `code` (card_declined, out_of_stock, …): 409.
+    """A business refusal whose reason is its `code` (card_declined, out_of_stock, …): 409.
 
-    The barrier stores it as the answer of a do, together with `fields` of the document (a declined payment is a
-    payment too). Raised by an undo it is answered, and nothing is stored.
+    Raised by a do, the barrier stores it as the do's answer and sets `fields` in the document (a declined payment is
+    still a payment). Raised by an undo it is answered, and nothing is stored.
     """
 
     status = 409
@@ -111,7 +111,7 @@ class Refused(Problem):
 
 
 class Unavailable(Problem):
-    """Something this service needs didn't answer: 503 with Retry-After; nothing was stored."""
+    """A database or provider that this service needs didn't answer: 503 with Retry-After; nothing was stored."""
 
     status = 503
     code = "unavailable"
@@ -122,14 +122,14 @@ class Unavailable(Problem):
 
 
 class NotFound(Problem):
-    """The thing that the path names doesn't exist: 404."""
+    """The resource that the path names doesn't exist: 404."""
 
     status = 404
     code = "not_found"
 
 
 class Invalid(Problem):
-    """The request can't be right: 422."""
+    """The request is wrong in itself: 422."""
 
     status = 422
     code = "invalid"
@@ -152,7 +152,7 @@ def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
 
 _TEXTS: dict[int, str] = {
     400: "The Idempotency-Key is missing or malformed; the detail shows one that works.",
-    404: "There is no such thing.",
+    404: "`not_found`: there is no such resource.",
     409: "Refused; `code` is the reason.",
     412: "`stale_epoch`: a newer operator works on this order.",
     413: "The body is too large.",
@@ -161,4 +161,4 @@ _TEXTS: dict[int, str] = {
 }
 
 SAGA_STATUSES = (400, 412)
-"""What every call of a saga may answer besides its refusals and what every route of an app may answer."""
+"""What every POST of the saga may answer besides its own refusals and the 413, 422 and 503 of every route."""

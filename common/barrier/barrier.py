@@ -1,4 +1,4 @@
-"""The barrier of one collection: a decision becomes one conditional write, again and again until no race is lost."""
+"""The barrier of one collection: a decision becomes one conditional write; after a lost race it is made again."""
 
 import asyncio
 import random
@@ -12,34 +12,37 @@ from common.errors import Refused, Unavailable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
 
 D = TypeVar("D", bound=Answer | Write | Claimed)
-Effects: TypeAlias = Callable[[Session, Write], Awaitable[None]]
+InTransaction: TypeAlias = Callable[[Session, Write], Awaitable[None]]
+"""Work on other documents in the transaction of a write that makes or takes back an effect."""
 
 ATTEMPTS = 40
-"""Lost races before giving up with 503: each of them is a success of somebody else's; with back-off about 2 s."""
+"""Lost races after which a call is answered 503. In each of them another call succeeded; with back-off about 2 s."""
 
 LISTED: Mapping[str, Any] = {"status": {"$exists": True}}
 """A filter for everything but tombstones and bare refusals."""
 
 
 class _LostRaceError(Exception):
-    """Somebody else wrote the document first."""
+    """Another call wrote the document first."""
 
 
 class Barrier:
-    """The barrier of one collection; `mongo` is needed only where `effects` are used."""
+    """The barrier of one collection; `mongo` is needed only where `in_transaction` is used."""
 
     def __init__(self, collection: Collection, mongo: Mongo | None = None) -> None:
         self.collection = collection
         self._mongo = mongo
 
     async def do(
-        self, call: Call, act: Act, *, document_id: str | None = None, effects: Effects | None = None
+        self, call: Call, act: Act, *, document_id: str | None = None, in_transaction: InTransaction | None = None
     ) -> Answer:
-        """Make the effect, or answer what was answered before, or refuse."""
+        """Make the effect, or answer as before, or refuse. Raises Unavailable after too many lost races."""
         document_id = document_id or call.order_id
         try:
-            return await self.apply(document_id, lambda found: rules.do(call, found, act), new=True, effects=effects)
-        except Refused as refusal:  # by the effects: their transaction is aborted, the refusal is a fact now
+            return await self.apply(
+                document_id, lambda found: rules.do(call, found, act), new=True, in_transaction=in_transaction
+            )
+        except Refused as refusal:  # by the transaction, which is aborted; the refusal itself is stored
             refused = refusal
 
         def refuse(_: Document | None) -> Done:
@@ -54,12 +57,14 @@ class Barrier:
         none: Act = rules.nothing,
         *,
         document_id: str | None = None,
-        effects: Effects | None = None,
+        in_transaction: InTransaction | None = None,
     ) -> Answer:
         """Take the effect back if there is one, and leave the tombstone that a late do will meet."""
         try:
             return await self.apply(
-                document_id or call.order_id, lambda found: rules.undo(call, found, act, none), effects=effects
+                document_id or call.order_id,
+                lambda found: rules.undo(call, found, act, none),
+                in_transaction=in_transaction,
             )
         except Refused as refusal:
             return Answer.of(refusal, call.order_id)
@@ -70,17 +75,17 @@ class Barrier:
         transition: Transition,
         *,
         new: bool = False,
-        effects: Effects | None = None,
+        in_transaction: InTransaction | None = None,
     ) -> Answer:
-        """Decide and write, again and again until no race is lost. `new` expects that there is no document yet."""
-        decision, _ = await self.commit(document_id, transition, new=new, effects=effects)
+        """Decide and write; after a lost race read and decide again. `new` saves a read if there is no document yet."""
+        decision, _ = await self.commit(document_id, transition, new=new, in_transaction=in_transaction)
         return answer_of(decision)
 
     async def modify(self, document_id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:
-        """Set `fields_of(document)` outside the saga; the document as it is now, or None if there is none.
+        """Set `fields_of(document)` in a change that is no call of the saga; the document afterwards, None without one.
 
-        `fields_of` is pure and called again after a lost race; what it raises (Refused: an illegal transition) is
-        raised, and nothing is written. Empty fields: nothing is written.
+        `fields_of` is pure and called again after a lost race. If it returns no fields, nothing is written; nor if it
+        raises (Refused for an illegal transition), which is passed on.
         """
 
         def transition(found: Document | None) -> Decision:
@@ -93,7 +98,7 @@ class Barrier:
         return document if "status" in document else None
 
     async def get(self, document_id: str) -> Document | None:
-        """The document as it is, also if it is only a tombstone."""
+        """The document as it is, also a bare tombstone; None if there is none."""
         return await self.collection.find_one({"_id": document_id})
 
     async def commit(
@@ -103,7 +108,7 @@ class Barrier:
         *,
         new: bool = False,
         known: Document | None = None,
-        effects: Effects | None = None,
+        in_transaction: InTransaction | None = None,
     ) -> tuple[D, Document]:
         """`apply` for callers that need the decision itself and the document after it ({} if there is none).
 
@@ -115,9 +120,9 @@ class Barrier:
             if isinstance(decision, Answer):
                 return decision, document or {}
             try:
-                await self._write(document_id, document, decision, effects)
+                await self._write(document_id, document, decision, in_transaction)
             except (_LostRaceError, DuplicateKeyError):
-                # The winner's write may not have reached the majority yet, and until then a read doesn't show it.
+                # The winner's write may not have reached the majority yet; until then a read doesn't show it.
                 if attempt:
                     await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, 0.1)))  # noqa: S311
                 document = await self.get(document_id)
@@ -127,19 +132,18 @@ class Barrier:
                 **decision.fields,
                 "barrier": decision.state.to_document(),
             }
-        raise Unavailable(
-            f"order {document_id}: too many calls at the same time; ask again with the same key", order_id=document_id
-        )
+        detail = f"order {document_id}: too many other calls changed it at the same time; ask again with the same key"
+        raise Unavailable(detail, order_id=document_id)
 
     async def _write(
-        self, document_id: str, document: Document | None, write: Write | Claimed, effects: Effects | None
+        self, document_id: str, document: Document | None, write: Write | Claimed, in_transaction: InTransaction | None
     ) -> None:
-        if effects is None or isinstance(write, Claimed) or not write.effect:
+        if in_transaction is None or isinstance(write, Claimed) or not write.effect:
             await self._write_one(document_id, document, write, None)
             return
         if self._mongo is None:
-            raise TypeError("effects need a transaction: Barrier(collection, mongo)")
-        made, run = write, effects
+            raise TypeError("in_transaction needs transactions: Barrier(collection, mongo)")
+        made, run = write, in_transaction
 
         async def body(session: Session) -> None:
             await self._write_one(document_id, document, made, session)

@@ -1,4 +1,4 @@
-"""What a participant with an effect outside the database tells the barrier about it (see common.barrier.claims)."""
+"""How a participant describes an effect outside the database: what it asks of a provider, and what can come of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Fields: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """The provider did it; `fields` go into the document."""
+    """The provider did it; `fields` are set in the document."""
 
     fields: Fields = field(default_factory=dict)
 
@@ -27,35 +27,37 @@ class Accepted:
 
 
 class Effect(Protocol):
-    """One participant's effect at its provider. All it needs to know is in the document.
+    """One participant's effect at its provider. Its methods get everything they need from the document.
 
-    What `ask` and `take_back` say, and what becomes of it:
+    How `ask`, `resolve` and `take_back` may end, and what the barrier makes of it:
 
-        returns Happened      it happened                                stored
-        raises Refused        a business no, for good                    stored (do) / answered, not stored (undo)
-        returns Accepted      it will be settled later: 202 (only ask)   `pending`, until `Claims.resume` finds out
-        raises Unavailable    this attempt did nothing and never will    the claim is released, 503, nothing stored
-        raises anything else  nobody knows (time-out, broken line)       503, and it counts as possibly done
+        returns Happened      the provider did it                            200, stored
+        raises Refused        the provider refuses for good                  409, stored (do) or not stored (undo)
+        returns Accepted      the provider will settle it (not take_back)    202, `pending` until `Claims.resume`
+        raises Unavailable    this attempt did nothing and never will        503, the claim is released
+        raises anything else  the outcome is unknown (time-out, lost answer) 503, counts as possibly done
 
-    The `fields` of a Refused go into the document in every case.
+    The `fields` of a Refused are set in the document in either case.
     """
 
     async def ask(self, document: Document) -> Happened | Accepted:
-        """Make the effect happen, or learn what became of it: under the same provider key every time."""
+        """Make the effect happen or, if an earlier call did, learn its outcome: always under the same provider key."""
 
     async def resolve(self, document: Document) -> Happened | Accepted:
-        """Learn what became of a do that died, because it is to be undone. Where a call may still be on its way to
-        the provider, the sure answer is `ask`: what comes second under the same key changes nothing.
+        """Learn the outcome of a do whose process died, so that it can be undone.
+
+        If that process's request may still be on its way to the provider, do what `ask` does: the provider honours its
+        key, so that the later of the two requests changes nothing.
         """
 
     async def take_back(self, document: Document) -> Happened:
-        """Take back what happened, under a provider key of its own."""
+        """Take the effect back, under a second provider key."""
 
     def taking_back(self, document: Document) -> Fields:
-        """Fields of a document that is being taken back; raises Refused, before anything is written, if it can't be."""
+        """Fields to set when an undo begins. Raises Refused, before anything is written, if it can't be undone."""
 
     def nothing_happened(self, document: Document) -> Fields:
-        """Fields of a document whose do was asked for and never happened, once it is undone."""
+        """Fields to set when the undo of a do that never happened ends."""
 
     def resource(self, document: Document) -> Mapping[str, Any]:
-        """The body of an answer: the resource that this document is. Not called for tombstones and bare refusals."""
+        """The resource in this document, as the body of an answer. Never called for tombstones and bare refusals."""

@@ -1,4 +1,4 @@
-"""One attempt at a provider, under a claim: how it may end, and what is left of the claim when it fails."""
+"""The holder of a claim asks the provider; if that fails, it gives the claim back."""
 
 import asyncio
 import logging
@@ -17,16 +17,17 @@ logger = logging.getLogger("ordersaga.claims")
 T = TypeVar("T")
 
 PROVIDER_SECONDS = 8
-"""A provider call ends before its lease of 10 s does."""
+"""Time-out of a provider call: it ends before the claim's lease of 10 s does."""
 
 _NOTHING = Answer(200, {})
 
 
 class ClaimHolder:
-    """The holder of a claim on `operation`: `token` is the claim's.
+    """The holder of the claim on `operation` that has this `token`.
 
-    `forgettable`: nothing else can have happened under this claim, so that a definite "I did nothing" of the provider
-    leaves nothing behind. Otherwise (the claim was taken over from one that died) the doubt stays.
+    `forgettable`: no earlier claim can have had an effect at the provider. Then, if the provider says that it did
+    nothing, the operation is removed as if it had never been called. Otherwise (the claim was taken over from a process
+    that died) the operation stays, since the outcome of the earlier claim is still unknown.
     """
 
     def __init__(self, barrier: Barrier, document_id: str, operation: str, token: str, *, forgettable: bool) -> None:
@@ -37,7 +38,7 @@ class ClaimHolder:
         self._forgettable = forgettable
 
     async def ask(self, call: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
-        """What the provider says. A Refused is a result; raises Unavailable, with the claim released."""
+        """Call the provider and return its result, also a Refused. Raises Unavailable, with the claim released."""
         try:
             async with asyncio.timeout(PROVIDER_SECONDS):
                 return await call(document)
@@ -49,13 +50,12 @@ class ClaimHolder:
         except Exception as error:
             logger.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
             await self._free(forget=self._forgettable and self._operation == "undo")
-            raise Unavailable(
-                f"order {document['order_id']}: the provider gave no answer; ask again with the same key",
-                order_id=document["order_id"],
-            ) from error
+            order_id = document["order_id"]
+            detail = f"order {order_id}: the provider gave no answer; ask again with the same key to learn the outcome"
+            raise Unavailable(detail, order_id=order_id) from error
 
     async def release(self, fields: Fields | None = None) -> None:
-        """Give the claim back at once, so that the next call need not wait for the lease."""
+        """Give the claim back, so that the next call needn't wait until its lease ends. `fields` are set with it."""
         await self._free(forget=self._forgettable, fields=fields)
 
     async def _free(self, *, forget: bool, fields: Fields | None = None) -> None:
@@ -75,4 +75,4 @@ class ClaimHolder:
         try:
             await self._barrier.apply(self._document_id, transition)
         except (PyMongoError, Unavailable):
-            logger.warning("a claim could not be released: it ends with its lease")
+            logger.warning("a claim could not be released: it ends when its lease does")

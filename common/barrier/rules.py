@@ -1,15 +1,15 @@
-"""What a call does to a document: pure functions `document, call -> Answer | Write`, no I/O, no clock.
+"""What a call does to a document: pure functions `call, document -> Answer | Write`, without I/O and clock.
 
 `gate` holds the rules that are the same for every operation of every participant, in this order:
 
-    a lower epoch than seen                    412 stale_epoch, nothing stored
+    an epoch lower than one seen before        412 stale_epoch, nothing stored
     another namespace's key for this order     409 order_id_used: an effect belongs to its order, never a second one
     this key with another body                 422 key_reused
-    a do, and there is a tombstone             409 compensated (a tombstone outranks a stored answer)
-    an answer is stored                        that answer, for ever
+    a do after the tombstone was written       409 compensated (a tombstone outranks a stored answer)
+    a call that was answered before            the stored answer
 
-and then `do` and `undo` are the two operations of a participant whose effect is in its own document. A service with
-other operations (the order service has four) writes its own transition between `gate` and `answered`.
+After the gate, `do` and `undo` are the two operations of a participant whose effect is in its own document. A service
+with other operations (the order service has four) writes its own transition between `gate` and `answered`.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,10 @@ DO, UNDO = "do", "undo"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a saga: what the headers and the validated body say. `epoch` None means unchecked."""
+    """One call of a saga, from its headers and its validated body. Without an `epoch` none is checked.
+
+    `key` is the Idempotency-Key, `operation` the name that the barrier keeps the answer under.
+    """
 
     key: str
     namespace: str
@@ -37,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the caller."""
+    """The HTTP answer for the caller."""
 
     status: int
     body: Mapping[str, Any]
@@ -45,7 +48,7 @@ class Answer:
 
     @classmethod
     def of(cls, problem: Problem, order_id: str | None = None) -> "Answer":
-        """The answer that a problem is."""
+        """A problem as an answer; `order_id` is added unless the problem has one."""
         body = problem.body()
         if order_id is not None:
             body.setdefault("order_id", order_id)
@@ -83,14 +86,14 @@ Transition: TypeAlias = Callable[[Document | None], Decision]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an act wants: these `fields` in the document, this resource as the answer's `body`."""
+    """The result of an act: `fields` to set in the document, and the resource for the answer's `body`."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
 Act: TypeAlias = Callable[[Document | None], Done]
-"""The business part of an operation: pure, called again after a lost race. Raises Refused for a business no."""
+"""The business part of an operation: pure, called again after a lost race. Raises Refused to refuse."""
 
 
 def nothing(document: Document | None) -> Done:
@@ -99,14 +102,14 @@ def nothing(document: Document | None) -> Done:
 
 
 def gate(call: Call, state: BarrierState, *, forward: bool) -> Decision | None:
-    """The rules that come before any business; None if the call is new. `forward` is True for a do."""
+    """The rules that come before any business rule; None if the call is new. `forward` is True for a do."""
     if call.epoch is not None and call.epoch < state.epoch:
         return _problem(
             call,
             412,
             "stale_epoch",
-            f"order {call.order_id}: epoch {state.epoch} has been seen, this call has {call.epoch}; another operator "
-            "has taken over: stop, or read the Lease and ask again with its epoch",
+            f"order {call.order_id}: this call has epoch {call.epoch}, but an operator with epoch {state.epoch} has "
+            "taken over: stop, or read the Lease and call again with its epoch",
         )
     if state.namespace and state.namespace != call.namespace:
         return _problem(
@@ -131,7 +134,7 @@ def gate(call: Call, state: BarrierState, *, forward: bool) -> Decision | None:
 
 
 def do(call: Call, document: Document | None, act: Act) -> Decision:
-    """The do of a participant whose effect is in this document. A business no is stored like a success."""
+    """The do of a participant whose effect is in this document. A refusal is stored like a success."""
     state = BarrierState.of(document)
     if (decision := gate(call, state, forward=True)) is not None:
         return decision
@@ -143,9 +146,9 @@ def do(call: Call, document: Document | None, act: Act) -> Decision:
 
 
 def undo(call: Call, document: Document | None, act: Act, none: Act = nothing, *, of: str = DO) -> Decision:
-    """The undo of operation `of`: takes its effect back if there is one, and leaves a tombstone in any case.
+    """The undo of operation `of`: takes its effect back if there is one, and leaves a tombstone in either case.
 
-    `act` may raise Refused (a parcel that is on its way): answered, and nothing is stored.
+    If `act` raises Refused (the parcel is on its way), that is the answer, and nothing is stored.
     """
     state = BarrierState.of(document)
     if (decision := gate(call, state, forward=False)) is not None:
@@ -161,7 +164,7 @@ def undo(call: Call, document: Document | None, act: Act, none: Act = nothing, *
 def answered(
     call: Call, state: BarrierState, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
 ) -> Write:
-    """The write that stores `answer` as the call's answer for ever."""
+    """The write that stores `answer` as the answer to every call under this key."""
     kept = Operation(call.fingerprint, "answered", status=answer.status, body=answer.body)
     return change(call, state.with_operation(call.operation, kept), answer, fields=fields, effect=effect)
 
@@ -184,32 +187,32 @@ def answer_of(decision: Decision) -> Answer:
 
 
 def with_epoch(call: Call, state: BarrierState, answer: Answer) -> Decision:
-    """`answer`, with a write only if the call's epoch is the highest so far."""
+    """`answer`, together with a write of the call's epoch if that is the highest so far."""
     return change(call, state, answer) if (call.epoch or 0) > state.epoch else answer
 
 
 def undone(call: Call, done: Done, happened: bool) -> Answer:
-    """An undo's answer: the resource, if there is one, and whether there was something to take back."""
+    """An undo's answer: the resource, if there is one, and whether there was an effect to take back."""
     return Answer(200, {"order_id": call.order_id, **done.body, "effect": "undone" if happened else "none"})
 
 
 def compensated(call: Call) -> Answer:
-    """A do that meets a tombstone."""
+    """The answer to a do that meets a tombstone."""
     return _problem(
         call,
         409,
         "compensated",
-        f"order {call.order_id} was rolled back: {call.key} can't happen any more; place a new order under a new id",
+        f"order {call.order_id} was rolled back, so {call.key} is refused for good; place a new order under a new id",
     )
 
 
 def running(call: Call, seconds: int) -> Answer:
-    """Another call for the same order talks to a provider at this moment."""
+    """The answer while another call for the same order asks a provider; `seconds` until the caller should ask again."""
     return _problem(
         call,
         409,
         "running",
-        f"order {call.order_id}: another call is at work on it; ask again in {seconds} s with the same key",
+        f"order {call.order_id}: another call for it is in progress; ask again in {seconds} s with the same key",
         retry_after=seconds,
     )
 

@@ -1,13 +1,13 @@
-"""The `barrier` part of a document: what was asked, what was answered, what is running. Plain data, no I/O.
+"""The `barrier` part of a document: which operations were called, which are running, what was answered. No I/O.
 
     barrier: {version, namespace, epoch, tombstone, waiting, operations: {do: {…}, undo: {…}}}
 
 `version` counts the document's writes: every change is matched on the version it was decided on (compare-and-set).
-An operation is in one of three states; one that isn't there never ran, or it is known for certain that it did nothing:
+An operation is in one of three states. One that isn't listed was never called, or has certainly done nothing:
 
-    running    a call talks to a provider. Until `until` it is alone; after that whoever comes takes over
-    pending    the provider has accepted it and will settle it later (202); `until` as above while somebody asks
-    answered   `status` and `body` are the answer, the same for ever
+    running    a call holds a claim on it and asks a provider; after `until` the next call may take the claim over
+    pending    the provider has accepted it and will settle it later (202)
+    answered   `status` and `body` are the answer to every further call under its key
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Operation:
     until: datetime | None = None
 
     def held(self, now: datetime) -> bool:
-        """Whether somebody holds the lease at this moment."""
+        """Whether a call holds the claim at this moment."""
         return self.state != "answered" and self.until is not None and self.until > now
 
     @property
@@ -62,7 +62,7 @@ class BarrierState:
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> "BarrierState":
-        """The state of a document; an empty one if there is no document."""
+        """The barrier of a document; an empty one if there is no document."""
         if document is None:
             return cls()
         barrier = document["barrier"]
@@ -75,7 +75,7 @@ class BarrierState:
         )
 
     def to_document(self) -> dict[str, Any]:
-        """As MongoDB keeps it. `waiting` is there for the one sparse index that finds what waits for a settlement."""
+        """As MongoDB keeps it. `waiting` exists for the sparse index that finds what waits for a settlement."""
         kept = {
             "version": self.version,
             "namespace": self.namespace,
@@ -88,7 +88,7 @@ class BarrierState:
         return kept
 
     def get(self, name: str) -> Operation | None:
-        """The operation of that name, if anything is known of it."""
+        """The operation of that name; None if it was never called or has certainly done nothing."""
         return self.operations.get(name)
 
     def happened(self, name: str) -> bool:
@@ -101,7 +101,7 @@ class BarrierState:
         return replace(self, operations={**self.operations, name: operation})
 
     def without_operation(self, name: str) -> "BarrierState":
-        """Without that operation: it is known that it did nothing."""
+        """Without that operation, since it has certainly done nothing."""
         return replace(self, operations={n: o for n, o in self.operations.items() if n != name})
 
     def with_tombstone(self) -> "BarrierState":

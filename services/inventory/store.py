@@ -144,7 +144,7 @@ class Reservations:
             await self._products.apply(reserving(request.items), session=session)
 
         async with self._turns.of(line.product_id for line in request.items):
-            return await self._barrier.do(call, act, effects=move)
+            return await self._barrier.do(call, act, in_transaction=move)
 
     async def release(self, call: Call) -> Answer:
         """Release the reservation, if there is one. Refused (`already_dispatched`) once the units have left."""
@@ -163,7 +163,7 @@ class Reservations:
             await self._products.apply(releasing(_lines(write.answer.body)), session=session)
 
         async with self._turns.of(await self._products_of(call.order_id)):
-            return await self._barrier.undo(call, act, effects=move)
+            return await self._barrier.undo(call, act, in_transaction=move)
 
     async def dispatch(self, call: Call) -> Answer:
         """The reserved units leave the warehouse, once.
@@ -185,7 +185,7 @@ class Reservations:
             await self._products.apply(dispatching(_lines(write.answer.body)), session=session)
 
         async with self._turns.of(await self._products_of(call.order_id)):
-            return await self._barrier.apply(call.order_id, transition, effects=move)
+            return await self._barrier.apply(call.order_id, transition, in_transaction=move)
 
     async def get(self, order_id: str) -> Reservation:
         """The reservation of an order; raises NotFound, also if there is only a tombstone or a refusal."""
