@@ -26,7 +26,7 @@ health: venv ## Is every part of the running system well?
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
-test-unit: venv ## Pure rules only: seconds, nothing is started
+test-unit: venv ## Pure rules only: seconds, and nothing is started (tests/unit/conftest.py sees to it)
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 test-services: ready ## Each service's own tests, on a real MongoDB
 	$(BIN)/python -m pytest services/*/tests/ $(ARGS)
