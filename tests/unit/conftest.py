@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 STARTS = {"socket.bind", "subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
-"""Python's audit events of what a unit test has no use for. (A connection to a port where nothing listens is harmless.)"""
+"""Python's audit events of what a unit test has no use for. Connecting to a closed port is harmless."""
 
 
 @dataclass(slots=True)
