@@ -163,10 +163,11 @@ class Core:
         key = (saga, (answer, call))
         found = self._folded.get(key)
         if found is None:
-            before = self.sagas[saga]
-            if answer == "stuck":
-                before = _all_but_spent(before, STEPS[call % UNDO])
-            found = self._folded[key] = self.number(self.evolve(before, outcome(answer, call)))
+            before, event = self.sagas[saga], outcome(answer, call)
+            after = self.evolve(before, event)
+            if answer == "stuck" and after != before:  # a failure that comes too late to count has no budget to spend
+                after = self.evolve(_all_but_spent(before, STEPS[call % UNDO]), event)
+            found = self._folded[key] = self.number(after)
         return found
 
     def observe(self, saga: int, request: UserRequest, clock: float) -> int:

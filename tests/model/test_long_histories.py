@@ -7,15 +7,28 @@ counted up to their real limits, and misbehaviour goes on for as long as Hypothe
 from dataclasses import replace
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from saga_operator.process.saga import Saga
+from saga_operator.process.saga import Desired, Saga
 from tests.model import sagas
 from tests.model.claims import Broken
-from tests.model.moves import Budget
-from tests.model.participants import PAYMENT, Participants
+from tests.model.moves import LOST, PAUSED, STUCK, Budget
+from tests.model.participants import (
+    ACCEPTED,
+    CONFIRMED_BEFORE,
+    ID_USED,
+    PAYMENT,
+    REFUSED,
+    REJECT,
+    SUCCEEDED,
+    UNDO,
+    UNDONE,
+    Participants,
+)  # fmt: skip
+from tests.model.sagas import NOW
 from tests.model.world import Bounds, Next, State, World, in_words
 
 PLENTY = Budget(
@@ -92,6 +105,23 @@ class OneSaga(RuleBasedStateMachine):
             self._judge()
             steps += 1
             assert steps < STEPS_TO_THE_END, ["it does not end", *self.told]
+
+
+@pytest.mark.parametrize(
+    "answer", [LOST, PAUSED, STUCK, SUCCEEDED, REFUSED, UNDONE, CONFIRMED_BEFORE, ID_USED, ACCEPTED]
+)
+@pytest.mark.parametrize("call", range(REJECT + 1))
+def test_no_answer_that_comes_late_changes_a_finished_saga(call: int, answer: str) -> None:
+    """Of two operators, one finishes the saga; the other adopts that record and folds in what it has not recorded."""
+    core = TimedCore(max_attempts=3)
+    completed, compensated = core.new, core.observe(core.new, (Desired.CANCELLED, False, ""), NOW)
+    for do in range(UNDO):
+        completed = core.fold(completed, SUCCEEDED, do)
+    for undo in range(REJECT, UNDO - 1, -1):
+        compensated = core.fold(compensated, UNDONE, undo)
+    for end in (core.record(completed), core.record(compensated)):
+        assert core.finished(end)
+        assert core.fold(end, answer, call) == end
 
 
 TestLongHistories = OneSaga.TestCase
