@@ -1,4 +1,4 @@
-"""Money for people: integer minor units and a currency become "25.00 EUR"."""
+"""Money for people: an integer in minor units and a currency become "25.00 EUR"."""
 
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"

@@ -1,10 +1,10 @@
-"""MongoDB behind a thin typed door, the only module that imports motor.
+"""A thin typed client of MongoDB; the only module that imports motor.
 
-motor has reached its end of life; PyMongo's AsyncMongoClient takes its place with one setting
-(`ORDERSAGA_MONGODB_DRIVER=pymongo`). The few places where the two differ (cursors, sessions) are in this file.
+motor has reached its end of life; with ORDERSAGA_MONGODB_DRIVER=pymongo PyMongo's AsyncMongoClient takes its place.
+The few places where the two differ (cursors, sessions) are in this file.
 
-Every write is acknowledged by the majority and journaled, every read sees only what the majority has: an answer that
-the barrier gives can't be rolled back by an election. Times are aware datetimes in UTC.
+Every write is acknowledged by the majority and journaled, and every read sees only what the majority has: an election
+can't roll back an answer that the barrier has given. Times are aware datetimes in UTC.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ Filter: TypeAlias = Mapping[str, Any]
 Change: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """An update document, or an aggregation pipeline whose stages may compute fields from others."""
 Session: TypeAlias = Any
-"""A transaction's session: handed to `Mongo.transaction`'s body, and by it to every call that belongs to it."""
+"""A transaction's session: `Mongo.transaction` gives it to its body, which passes it on with every call."""
 
 TRANSACTION_ATTEMPTS = 30
-"""Under contention for one product each attempt loses to one that won; 30 with back-off is about 3 s."""
+"""How often a transaction is run when others that want the same product win; with back-off that takes about 3 s."""
 
 _MAJORITY = WriteConcern(w="majority", j=True, wtimeout=4000)  # below the caller's time-out of 5 s
 _STANDALONE_HELP = (
@@ -74,19 +74,19 @@ class Index:
 
     @property
     def name(self) -> str:
-        """MongoDB's own name for it."""
+        """The name that MongoDB would give it."""
         return "_".join(f"{key}_{direction}" for key, direction in self.keys)
 
 
 class Collection:
-    """One collection. Every method raises PyMongoError when the database doesn't answer (the app makes it a 503)."""
+    """One collection. Every method raises PyMongoError if the database doesn't answer; the app answers 503 then."""
 
     def __init__(self, find: Callable[[], Any]) -> None:
         self._find = find
 
     @property
     def _native(self) -> Any:
-        """The driver's, of the client that there is now."""
+        """The driver's collection, of the current client."""
         return self._find()
 
     async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
@@ -103,7 +103,7 @@ class Collection:
         limit: int = 0,
         session: Session = None,
     ) -> list[Document]:
-        """All matching documents in ascending order of `sort`; limit 0 means all of them."""
+        """All matching documents in ascending order of `sort`; with limit 0 there is no limit."""
         cursor = self._native.find(where, session=session).sort(sort, 1).skip(skip).limit(limit)
         found: list[Document] = await cursor.to_list(None)
         return found
@@ -118,21 +118,21 @@ class Collection:
         await self._native.insert_one(document, session=session)
 
     async def update(self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None) -> bool:
-        """Change the first document that matches; whether there was one (or it was inserted)."""
+        """Change the first document that matches. True if there was one, or if it was inserted."""
         result = await self._native.update_one(where, change, upsert=upsert, session=session)
         return bool(result.matched_count or result.upserted_id is not None)
 
     async def find_and_update(
         self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None
     ) -> Document | None:
-        """Change the first document that matches and return what it is now, or None if there was none."""
+        """Change the first document that matches and return it as it is afterwards; None if there is none."""
         found: Document | None = await self._native.find_one_and_update(
             where, change, upsert=upsert, return_document=ReturnDocument.AFTER, session=session
         )
         return found
 
     async def delete(self, where: Filter, *, session: Session = None) -> bool:
-        """Delete the first document that matches; whether there was one."""
+        """Delete the first document that matches. True if there was one."""
         result = await self._native.delete_one(where, session=session)
         return bool(result.deleted_count)
 
@@ -174,7 +174,7 @@ class Mongo:
             self._url,
             serverSelectionTimeoutMS=self._timeout_ms,
             connectTimeoutMS=self._timeout_ms,
-            socketTimeoutMS=10_000,  # longer than wtimeout: the server says what it waits for before we hang up
+            socketTimeoutMS=10_000,  # longer than wtimeout: the server reports its time-out before this one
             w="majority",
             journal=True,
             readConcernLevel="majority",
@@ -187,8 +187,8 @@ class Mongo:
         return Database(lambda: self._client[name])
 
     async def drop(self, name: str) -> None:
-        """Drop a whole database: for tests, which make their own. Repeated, since the driver repeats no command: its
-        connections are reset when one heartbeat is late.
+        """Drop a whole database; only tests do. It is repeated, since a late heartbeat resets the driver's connections
+        and the driver doesn't repeat this command.
         """
         for _ in range(2):
             with contextlib.suppress(ConnectionFailure):
@@ -205,11 +205,11 @@ class Mongo:
                 await client.close()
 
     async def why_not_ready(self) -> str | None:
-        """None if the database is fit for work, else one sentence: unreachable, or a standalone server."""
+        """None if the database can be used, else one sentence that says why not and what to do."""
         try:
             hello = await self._client.admin.command("hello")
         except PyMongoError as error:
-            return f"MongoDB doesn't answer ({type(error).__name__}): check ORDERSAGA_MONGODB_URL and that mongod runs"
+            return f"MongoDB doesn't answer ({type(error).__name__}): check ORDERSAGA_MONGODB_URL, and that mongod runs"
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             return _STANDALONE_HELP.format(address=hello.get("me") or "ORDERSAGA_MONGODB_URL")
         if not hello.get("isWritablePrimary"):
@@ -220,15 +220,15 @@ class Mongo:
         """Run `body(session)` in a transaction and commit it; all of it happens, or nothing.
 
         `body` is run again when the server says that the transaction may be repeated (a write conflict, an election),
-        so it must do nothing but database work. Whatever it raises aborts the transaction and is raised.
+        so it must do nothing but database work. An exception that it raises aborts the transaction and is passed on.
         """
         client = self._client
         try:
             return await self._transaction(body)
         except (ConfigurationError, InvalidOperation) as error:
-            # A connection that was made while mongod was no replica set says for as long as it lives that it has no
-            # sessions. Where that is over, the remedy is new connections, that is a new client; and for a transaction
-            # that was begun with the old one, the same again.
+            # A connection that was opened while mongod wasn't a replica set never has sessions, even when mongod is one
+            # by now. A new client opens new connections; a transaction that another call began on the old client is run
+            # again on the new one.
             if self._client is client and (isinstance(error, InvalidOperation) or await self.why_not_ready()):
                 raise
             if self._client is client:
@@ -247,7 +247,7 @@ class Mongo:
                 except (OperationFailure, ConnectionFailure) as error:
                     if not error.has_error_label("TransientTransactionError") or attempt == TRANSACTION_ATTEMPTS - 1:
                         raise
-                # Full jitter: those who lost the same race don't meet again at the same time.
+                # Full jitter: calls that lost the same race don't try again at the same moment.
                 await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, 0.2)))  # noqa: S311
         raise AssertionError("unreachable")
 

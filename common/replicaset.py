@@ -1,13 +1,13 @@
-"""Keeps a mongod of its own a replica set of one member: transactions need one.
+"""Makes the mongod beside it a replica set of one member, since transactions need one, and keeps it so.
 
-    python -m common.replicaset       beside mongod, for as long as it lives; ORDERSAGA_MONGODB_URL names it
+    python -m common.replicaset       runs for as long as mongod does; ORDERSAGA_MONGODB_URL names that mongod
 
-A database that starts empty (a new volume, or none) is formed anew without anybody's help. The member is called
-localhost, so that it is valid under every name that mongod is ever reached by: clients have to connect directly
-(`?directConnection=true`), as they do to the only member there is.
+A mongod that starts empty (with a new volume, or without one) is made a replica set without help. Its member is called
+localhost, which is right under every name that clients reach mongod by; so clients have to connect directly
+(`?directConnection=true`).
 
-GET / is answered 200 while mongod takes writes, else 503. Nobody should connect before: a driver remembers for as long
-as it keeps a connection that the server had no sessions when it was made.
+GET / is answered 200 while mongod takes writes, else 503. Services should wait for the 200: on a connection that was
+opened before, a driver never has sessions.
 """
 
 import logging
@@ -31,9 +31,9 @@ HOST = "localhost"
 DEFAULT_PORT = 27017
 NOT_YET_INITIALIZED = 94
 WATCH_SECONDS = 2.0
-"""A mongod that started again is a replica set again at most so much later."""
+"""Pause between two looks at a working replica set: a mongod that lost its data is repaired within this time."""
 FORM_SECONDS = 0.2
-"""While there is none yet, everybody waits for it."""
+"""Pause between two looks while there is no primary, which every service is waiting for."""
 
 Client = MongoClient[dict[str, Any]]
 
@@ -53,10 +53,10 @@ class ReplicaSetSettings(BaseSettings):
 
 
 def ensure_primary(client: Client) -> bool:
-    """Form the replica set if there is none; whether mongod takes writes now.
+    """Form the replica set if there is none. True if mongod takes writes now.
 
     Raises:
-        PyMongoError: mongod doesn't answer, or wasn't started with --replSet.
+        PyMongoError: mongod doesn't answer, or was started without --replSet.
     """
     hello = client.admin.command("hello")
     if hello.get("isWritablePrimary") and hello.get("setName"):
@@ -92,36 +92,36 @@ class _Answer(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Probes come every few seconds."""
+        """Logs nothing: probes come every few seconds."""
 
 
 def keep(settings: ReplicaSetSettings, stopped: threading.Event) -> None:
-    """Look after it until `stopped`; whatever goes wrong is logged when it is new, and tried again.
+    """Keep the replica set until `stopped`. An error is logged when it is a new one, and everything is tried again.
 
     Raises:
-        OSError: the port to answer at is taken.
+        OSError: the port of the health check is taken.
     """
     with Health((settings.health_host, settings.health_port)) as health:
         threading.Thread(target=health.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:
-            _look_after(settings.mongodb_url, health.primary, stopped)
+            _watch(settings.mongodb_url, health.primary, stopped)
         finally:
             health.shutdown()
 
 
-def _look_after(url: str, healthy: threading.Event, stopped: threading.Event) -> None:
-    told = ""
+def _watch(url: str, healthy: threading.Event, stopped: threading.Event) -> None:
+    logged = ""
     with Client(url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset") as client:
         while not stopped.is_set():
             try:
                 primary = ensure_primary(client)
                 now = "mongod is primary" if primary else "waiting for mongod to become primary"
             except PyMongoError as error:
-                primary, now = False, f"mongod doesn't do it yet: {str(error)[:200]}"
+                primary, now = False, f"mongod isn't ready: {str(error)[:200]}"
             (healthy.set if primary else healthy.clear)()
-            if now != told:
+            if now != logged:
                 logger.info(now)
-                told = now
+                logged = now
             stopped.wait(WATCH_SECONDS if primary else FORM_SECONDS)
 
 

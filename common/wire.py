@@ -1,7 +1,7 @@
-"""Types of the wire that every service shares: ids, references, money.
+"""Types that all services share on the wire: ids, references, money.
 
-They are the bounds of crds/ordersaga.yaml in Python, so that whatever the resource admits the services accept, and
-nothing else. Money is an integer in the currency's minor unit (cents), below 2^53 even when summed up.
+They have the bounds of crds/ordersaga.yaml, so that the services accept exactly what the resource admits. Money is an
+integer in the currency's minor unit (cents); even a sum of amounts stays below 2^53.
 """
 
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ AmountMinor = Annotated[
 
 
 def _rfc3339(moment: datetime) -> str:
-    """UTC with milliseconds and a Z: what MongoDB keeps of a time."""
+    """UTC with milliseconds and a Z; MongoDB keeps a time in milliseconds."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -64,7 +64,7 @@ class Body(BaseModel):
 
 
 class OrderBody(Body):
-    """The body of a call of the saga: it always names its order."""
+    """The body of a saga's call, which always names its order."""
 
     order_id: OrderId
 
@@ -87,7 +87,7 @@ class NothingUndone(BaseModel):
 
 
 class Page(BaseModel, Generic[T]):
-    """A page of a list, sorted by id. `total` counts everything that the filters match."""
+    """A page of a list, sorted by id. `total` is the number of all items that the filters match."""
 
     items: list[T]
     total: int
@@ -96,6 +96,6 @@ class Page(BaseModel, Generic[T]):
 
 
 def utcnow() -> datetime:
-    """Now, in UTC, cut to the millisecond that MongoDB keeps: what is written is what is read again."""
+    """Now, in UTC, cut to the millisecond as MongoDB keeps it, so that a time is read back as it was written."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -2,8 +2,8 @@
 
     python -IS /app/probe.py UVICORN_PORT /ready
 
-The first argument is the environment variable that has the port. Started every few seconds beside a service, it
-imports nothing but sockets: with `-IS` that is a hundredth of a second.
+The first argument is the environment variable that holds the port. Since it is started every few seconds beside a
+service, it imports little more than sockets; with `-IS` it starts in a hundredth of a second.
 """
 
 import os
@@ -11,11 +11,11 @@ import socket
 import sys
 
 SECONDS = 2.5
-"""Below the three seconds after which the engine gives up, so that it is this program that says why."""
+"""Below the three seconds after which the container engine gives up, so that this program can still say why."""
 
 
 def probe(port: int, path: str) -> str:
-    """The status line of the answer. Raises OSError when there is none."""
+    """The answer's status line, with the body unless the status is 200. Raises OSError if there is no answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b""
@@ -27,7 +27,7 @@ def probe(port: int, path: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """0 and nothing said, or 1 and what was answered."""
+    """Return 0 and print nothing, or return 1 and print the answer."""
     variable, path = arguments
     try:
         answer = probe(int(os.environ[variable]), path)

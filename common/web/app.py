@@ -1,4 +1,4 @@
-"""The app factory: what every service has in common, so that its main.py is nothing but its routes.
+"""The app factory: what all services have in common, so that a service's main.py has only its routes.
 
     router = APIRouter(prefix="/api/payments", tags=["payments"])
 
@@ -50,7 +50,7 @@ INDEX_RETRY_SECONDS = 1.0
 
 
 class Service(FastAPI):
-    """A FastAPI app with its database. `mongo` and `database` exist from the start of the lifespan on."""
+    """A FastAPI app with its database. `mongo` and `database` exist once the lifespan has begun."""
 
     mongo: Mongo
     database: Database
@@ -98,7 +98,7 @@ class Service(FastAPI):
         return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
     async def ensure_indexes(self) -> None:
-        """Create what doesn't exist yet; raises PyMongoError if the database doesn't answer."""
+        """Create the indexes that don't exist yet; raises PyMongoError if the database doesn't answer."""
         by_collection = sorted(self.indexes, key=lambda index: index.collection)
         for collection, indexes in groupby(by_collection, key=lambda index: index.collection):
             await self.database[collection].ensure(list(indexes))
@@ -113,7 +113,7 @@ class Service(FastAPI):
         if reason := await self.mongo.why_not_ready():
             return reason
         if not self.indexes_exist:
-            return "the database's indexes are being created: wait; if this stays, the log has the reason"
+            return "the indexes of the database are being created: wait; if this doesn't end, the log says why"
         return None
 
     def openapi(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def create_app(
 
 
 class NoAnswer(Response):
-    """Drops the connection without an answer, as a crash would: for the test providers' `test-silent`."""
+    """Drops the connection without an answer, as a crash would; for the test provider's method `test-silent`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -197,7 +197,7 @@ async def _keep_indexing(app: Service) -> None:
         try:
             await app.ensure_indexes()
         except PyMongoError as error:
-            logger.warning("no indexes yet: %s", str(error)[:200])
+            logger.warning("the indexes can't be created yet: %s", str(error)[:200])
             await asyncio.sleep(INDEX_RETRY_SECONDS)
     logger.info("the indexes exist")
 
@@ -207,18 +207,18 @@ def _common_routes(app: Service) -> APIRouter:
 
     @router.get("/")
     async def about() -> dict[str, Any]:
-        """Which service this is, and where to look further."""
+        """The service's name and version, and links to its other pages."""
         links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/ready"}
         return {"name": f"{app.name}-service", "version": app.version, "links": {**links, "metrics": "/metrics"}}
 
     @router.get("/health")
     async def health() -> dict[str, str]:
-        """The process lives."""
+        """Whether the process is alive."""
         return {"status": "ok"}
 
     @router.get("/ready", responses=documented(503))
     async def ready() -> dict[str, str]:
-        """The database answers, has transactions and has its indexes, and so does whatever else this service needs."""
+        """Whether it can work: its database answers and has transactions and indexes. A 503 says what it lacks."""
         if reason := await app.why_not_ready():
             raise Unavailable(reason, retry_after=2)
         return {"status": "ready"}

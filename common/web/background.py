@@ -1,4 +1,4 @@
-"""Work beside the requests, for as long as the app lives."""
+"""Work that runs beside the requests, for as long as the app does."""
 
 import asyncio
 import logging
@@ -9,12 +9,12 @@ from typing import Any
 logger = logging.getLogger("ordersaga.background")
 
 PATIENCE_SECONDS = 0.5
-"""How long to wait before cancelling again: a driver that waits for a server has been seen to lose a cancellation."""
+"""Pause before a task is cancelled again: a driver that waits for a server has been seen to swallow a cancellation."""
 
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
-    """Run `work` until the block ends; what it raises is logged at once."""
+    """Run `work` until the block ends. If it raises, that is logged at once, and it isn't started again."""
     task = asyncio.create_task(_logged(work, name), name=name)
     try:
         yield

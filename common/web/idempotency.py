@@ -4,7 +4,7 @@
     async def process(body: ProcessRequest, key: Annotated[SagaKey, Depends(saga_key("payment", "do"))]) -> Response:
         call = key.call(body)                       # checks that key and body name the same order
 
-The key is stable over retries, restarts and re-creation of the resource: it names the operation, never an attempt.
+The key stays the same over retries, restarts and re-creation of the resource: it names the operation, not an attempt.
 """
 
 import hashlib
@@ -69,14 +69,14 @@ class SagaKey:
 
 
 def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaKey]:
-    """A dependency that reads and checks the headers of the route for that step and direction."""
+    """A dependency that reads and checks the headers of a route, which belongs to that step and direction."""
 
     def read(
         idempotency_key: Annotated[
             str,
             Header(
                 alias=HEADER,
-                description="`{namespace}/{order_id}/{step}/{do|undo}`: the same for every repetition of this call.",
+                description="`{namespace}/{order_id}/{step}/{do|undo}`, the same for every repetition of this call.",
                 examples=[example_key(step, direction)],
             ),
         ],
@@ -86,7 +86,7 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
                 alias="Saga-Epoch",
                 ge=0,
                 le=MAX_EPOCH,
-                description="The epoch of the operator's Lease: lower than one seen for this order is 412.",
+                description="The epoch of the operator's Lease; if it is lower than before for this order: 412.",
             ),
         ] = None,
     ) -> SagaKey:
@@ -94,7 +94,7 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
         if match is None or (match[3], match[4]) != (step, direction):
             example = example_key(step, direction, match[2] if match else "o-1001")
             raise BadKey(
-                f"the Idempotency-Key {idempotency_key[:200]!r} doesn't fit here, "
+                f"the Idempotency-Key {idempotency_key[:200]!r} is wrong for this route: "
                 f"use {{namespace}}/{{order_id}}/{step}/{direction}, for example {example}"
             )
         return SagaKey(idempotency_key, match[1], match[2], step, direction, saga_epoch)
@@ -113,15 +113,15 @@ def declared_example(route: APIRoute, order_id: str | None) -> str | None:
 
 
 def example_key(step: str, direction: str, order_id: str = "o-1001", namespace: str = "shop") -> str:
-    """A key that works."""
+    """A key of the right shape."""
     return f"{namespace}/{order_id}/{step}/{direction}"
 
 
 def fingerprint(body: BaseModel, *, outside: Set[str] = frozenset()) -> str:
     """The sha256 of a validated body without the fields that have their default value.
 
-    A release that adds an optional field must not meet 422 in mid-saga, whether the caller leaves it out or spells the
-    default out; so it is defaults that are left out, not just what was unset.
+    A saga that is under way while a release adds an optional field must not be answered 422 `key_reused`, whether its
+    caller leaves the field out or sends the default: so a field with its default counts as left out.
     """
     kept = body.model_dump(mode="json", exclude_defaults=True, exclude=set(outside))
     return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

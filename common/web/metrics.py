@@ -15,7 +15,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class ServiceMetrics:
-    """The metrics of one app. `registry` is open for a service's own."""
+    """The metrics of one app. A service adds its own to `registry`."""
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
@@ -30,7 +30,7 @@ class ServiceMetrics:
         )
         self._seconds = Histogram(
             "ordersaga_http_request_duration_seconds",
-            "Time from the request's head to the end of its answer.",
+            "Time from the head of a request to the end of its answer.",
             ["service", "method", "route"],
             buckets=_SECONDS,
             registry=self.registry,

@@ -15,12 +15,16 @@ DEFAULT_LIMIT = 100
 
 
 class Paging:
-    """Which part of a list: `limit` items after the first `skip`."""
+    """Which part of a list is wanted: `limit` items after the first `skip`."""
 
     def __init__(
         self,
-        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many items at most.")] = DEFAULT_LIMIT,
-        skip: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many items to leave out.")] = 0,
+        limit: Annotated[
+            int, Query(ge=1, le=MAX_LIMIT, description="The largest number of items in the answer.")
+        ] = DEFAULT_LIMIT,
+        skip: Annotated[
+            int, Query(ge=0, le=2**31 - 1, description="The number of items to leave out at the beginning.")
+        ] = 0,
     ) -> None:
         self.limit = limit
         self.skip = skip
@@ -37,7 +41,7 @@ async def page(
     *,
     sort: str = "_id",
 ) -> Page[T]:
-    """One page of what matches `where` (values that are None don't filter), each made an item by `make`."""
+    """One page of the documents that match `where`, each turned into an item by `make`. None doesn't filter."""
     matching = {name: value for name, value in where.items() if value is not None}
     documents, total = await asyncio.gather(
         collection.find(matching, sort=sort, skip=paging.skip, limit=paging.limit), collection.count(matching)
