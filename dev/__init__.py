@@ -1,1 +1,1 @@
-"""The local stack: a real control plane, a real MongoDB, the five services and the operator, without containers."""
+"""The tools, which are no part of the product: the product never imports them."""

@@ -1,1 +1,1 @@
-"""The bundle for the Operator Lifecycle Manager: made, and judged by the Operator SDK."""
+"""The programs of others that judge what is shipped: kubeconform, kube-linter, promtool, the Operator SDK."""
