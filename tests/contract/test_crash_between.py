@@ -1,6 +1,6 @@
-"""A process dies between its claim and the provider, or between the provider and the answer.
+"""A process dies between its claim and its call of the provider, or between the provider's answer and its own.
 
-What it leaves behind is put into the database as it would be: a claim whose lease has passed.
+The test writes into the database what such a process leaves behind: a claim whose lease has passed.
 """
 
 from datetime import timedelta
@@ -15,7 +15,7 @@ PAST, FUTURE = timedelta(seconds=-1), timedelta(seconds=10)
 
 @pytest.fixture
 def outside(stage: Stage) -> Stage:
-    """Participants that make claims; the others have no between: their effect and its record are one write."""
+    """Participants that make claims. The others have no such moment: their effect is one write."""
     if stage.participant.begun is None:
         pytest.skip(f"{stage.participant.name} claims nothing")
     return stage
@@ -27,7 +27,7 @@ def outside_returning(outside: Stage, returning: Stage) -> Stage:
 
 
 async def die(stage: Stage, order_id: str, *, charged: bool, lease: timedelta = PAST) -> None:
-    """Leave what a do leaves whose process was killed: before the provider was asked, or after (`charged`)."""
+    """Leave what a do leaves whose process was killed before the provider was asked or, if `charged`, afterwards."""
     answer = await stage.do(order_id)
     assert answer.status_code == 200
     id = stage.participant.document_id(order_id)  # noqa: A001
@@ -37,7 +37,7 @@ async def die(stage: Stage, order_id: str, *, charged: bool, lease: timedelta = 
     claim = {
         "fingerprint": document["barrier"]["operations"]["do"]["fingerprint"],
         "state": "running",
-        "token": "of-the-dead",
+        "token": "of-the-killed-process",
         "until": utcnow() + lease,
     }
     fields = {**(stage.participant.begun or {}), "barrier.operations.do": claim}

@@ -1,4 +1,4 @@
-"""The database's one door: the same through motor and through its successor."""
+"""common.mongo does the same through motor and through its successor."""
 
 import asyncio
 import contextlib

@@ -78,7 +78,7 @@ async def test_a_service_without_its_database_lives_and_says_what_is_missing(cli
     assert int(ready.headers["Retry-After"]) >= 1
 
 
-async def test_the_front_page_names_the_service_and_its_doors(client: httpx.AsyncClient) -> None:
+async def test_the_front_page_names_the_service_and_links_to_its_pages(client: httpx.AsyncClient) -> None:
     page = (await client.get("/")).json()
     assert page["name"] == "thing-service"
     for link in page["links"].values():

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from common.barrier import Accepted, Barrier, Call, Claims, Happened
-from tests.unit.worlds import Documents, Till, World
+from tests.unit.simulation import Documents, SimulatedProvider, Simulation
 
 
-class Slow(Till):
+class Slow(SimulatedProvider):
     """A provider that accepts everything and settles nothing; `seconds` is its estimate."""
 
-    def __init__(self, world: World, seconds: float) -> None:
-        super().__init__(world, "pending-captured")
+    def __init__(self, simulation: Simulation, seconds: float) -> None:
+        super().__init__(simulation, "pending-captured")
         self._seconds = seconds
 
     async def ask(self, document: Any) -> Happened | Accepted:
@@ -21,8 +21,8 @@ class Slow(Till):
     resolve = ask
 
 
-def calm() -> World:
-    return World([], calm=True)
+def calm() -> Simulation:
+    return Simulation([], calm=True)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def calm() -> World:
 async def test_a_202_passes_on_the_providers_estimate_in_whole_seconds_and_within_bounds(
     estimate: float, told: str
 ) -> None:
-    world = calm()
-    claims = Claims(Barrier(Documents(world)), Slow(world, estimate), location="/operations")  # type: ignore[arg-type]
+    simulation = calm()
+    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, estimate), location="/operations")  # type: ignore[arg-type]
     answer = await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})
     assert (answer.status, answer.headers["Retry-After"], answer.headers["Location"]) == (
         202,
@@ -42,7 +42,7 @@ async def test_a_202_passes_on_the_providers_estimate_in_whole_seconds_and_withi
 
 
 async def test_a_provider_that_settles_later_needs_an_operations_endpoint() -> None:
-    world = calm()
-    claims = Claims(Barrier(Documents(world)), Slow(world, 1))  # type: ignore[arg-type]
+    simulation = calm()
+    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, 1))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="location"):
         await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})

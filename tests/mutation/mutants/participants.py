@@ -94,7 +94,7 @@ PARTICIPANTS = (
         "tests/unit/test_idempotency.py::test_a_release_that_adds_an_optional_field_changes_no_fingerprint",
     ),
     Mutant(
-        "the provider's own key is the same for whoever takes over",
+        "the provider's own key stays the same when a claim is taken over",
         1,
         "services/payment/store.py",
         "key=f\"{document['order_id']}/charge\",",
@@ -150,7 +150,7 @@ PARTICIPANTS = (
         "tests/contract/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
     ),
     Mutant(
-        "the door doesn't open a confirmed order",
+        "a confirmed order is never rejected",
         6,
         "services/order/matrix.py",
         '"PENDING": Become("CANCELLING"),\n        "CONFIRMED": _ALREADY_CONFIRMED,',
@@ -166,7 +166,7 @@ PARTICIPANTS = (
         "tests/unit/test_barrier_rules.py::test_a_higher_epoch_is_raised_with_whatever_is_answered",
     ),
     Mutant(
-        "who wants more than there is gets a no",
+        "an order for more than is in stock is refused",
         11,
         "services/inventory/rules.py",
         "if line.quantity > available:",
@@ -182,7 +182,7 @@ PARTICIPANTS = (
         "services/payment/tests/test_settlement.py::test_a_restarted_service_settles_by_itself",
     ),
     Mutant(
-        "a closed door does not let a confirmation in",
+        "a rejected order is never confirmed",
         6,
         "services/order/matrix.py",
         'Become("CONFIRMED"),\n        "CONFIRMED": _SAME,\n        "CANCELLING": _COMPENSATED,',

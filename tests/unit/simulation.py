@@ -1,7 +1,7 @@
-"""A small world in which hypothesis decides who moves next: processes, one document, one provider, a clock.
+"""A simulation of processes that share one document, one provider and a clock; hypothesis decides which moves next.
 
-Every await of a database or provider call is a turn. Between turns a process may be killed (it never moves again, but
-a request that it has sent may still arrive), an answer may get lost, the clock may pass a lease.
+Every await of a database or provider call is a turn. Between two turns a process may be killed (it never moves again,
+but a request that it has sent may still arrive), an answer may get lost, and the clock may pass the end of a lease.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from common.mongo import DuplicateKeyError
 
 @dataclass
 class Turn:
-    """Somebody who waits to move; `request` is what arrives at the provider even if he dies now."""
+    """A process that waits for its turn; `request` may reach the provider even if the process is killed now."""
 
     process: int
     go: asyncio.Future[None]
@@ -26,22 +26,22 @@ class Turn:
 
 
 @dataclass
-class World:
-    """Who waits, what the clock says, and what hypothesis draws."""
+class Simulation:
+    """The processes that wait, the clock, and the numbers that hypothesis has drawn."""
 
-    fate: list[int]
-    """Numbers that decide, one after the other; when they are used up, everybody moves in order."""
+    choices: list[int]
+    """Each decision uses the next of these numbers; when they are used up, the last process that waits moves."""
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     turns: list[Turn] = field(default_factory=list)
-    orphans: list[Callable[[], Any]] = field(default_factory=list)
+    late_requests: list[Callable[[], Any]] = field(default_factory=list)
     processes: dict[int, asyncio.Task[Answer | None]] = field(default_factory=dict)
     killed: set[int] = field(default_factory=set)
     calm: bool = False
-    """From now on everybody moves in order, and nothing gets lost."""
+    """From now on calls don't wait for a turn, and nothing gets lost."""
 
     def draw(self, below: int) -> int:
-        """The next of fate's numbers, below the argument."""
-        return self.fate.pop(0) % below if self.fate else below - 1
+        """The next choice, a number from 0 to below the argument."""
+        return self.choices.pop(0) % below if self.choices else below - 1
 
     async def turn(self, request: Callable[[], Any] | None = None) -> None:
         """Wait until it is this process's turn."""
@@ -54,17 +54,17 @@ class World:
         await turn.go
 
     async def run(self, calls: list[Callable[[], Awaitable[Answer | None]]]) -> list[Answer]:
-        """Start a process for each call and let them move until all are done or dead; the answers that were given."""
+        """Start a process for each call and run until all have ended or been killed. Returns their answers."""
         for number, call in enumerate(calls):
             self.processes[number] = asyncio.create_task(_answer_of(call))
         kills = 2
         while True:
-            await self._everybody_waits()
-            if not self.turns and not self.orphans:
+            await self._until_all_wait()
+            if not self.turns and not self.late_requests:
                 break
-            choice = self.draw(len(self.turns) + len(self.orphans))
+            choice = self.draw(len(self.turns) + len(self.late_requests))
             if choice >= len(self.turns):
-                self.orphans.pop(choice - len(self.turns))()
+                self.late_requests.pop(choice - len(self.turns))()
                 continue
             turn = self.turns.pop(choice)
             match self.draw(6):
@@ -72,7 +72,7 @@ class World:
                     kills -= 1
                     self.killed.add(turn.process)
                     if turn.request is not None and self.draw(2):
-                        self.orphans.append(turn.request)
+                        self.late_requests.append(turn.request)
                     continue
                 case 1:
                     self.now += timedelta(seconds=11)
@@ -85,7 +85,7 @@ class World:
         self.now += timedelta(seconds=11)
         return [answer for answer in answers if answer is not None]
 
-    async def _everybody_waits(self) -> None:
+    async def _until_all_wait(self) -> None:
         while True:
             alive = [n for n, task in self.processes.items() if not task.done() and n not in self.killed]
             if len(self.turns) == len(alive):
@@ -103,22 +103,22 @@ async def _answer_of(call: Callable[[], Awaitable[Answer | None]]) -> Answer | N
 class Documents:
     """A collection with one unique index, `_id`; each call is one turn, and atomic."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
         self.kept: dict[str, dict[str, Any]] = {}
 
     async def find_one(self, where: dict[str, Any], *, session: Any = None) -> dict[str, Any] | None:
-        await self._world.turn()
+        await self._simulation.turn()
         return deepcopy(self.kept.get(where["_id"]))
 
     async def insert(self, document: dict[str, Any], *, session: Any = None) -> None:
-        await self._world.turn()
+        await self._simulation.turn()
         if document["_id"] in self.kept:
             raise DuplicateKeyError("_id")
         self.kept[document["_id"]] = deepcopy(document)
 
     async def update(self, where: dict[str, Any], change: dict[str, Any], *, session: Any = None) -> bool:
-        await self._world.turn()
+        await self._simulation.turn()
         found = self.kept.get(where["_id"])
         if found is None or found["barrier"]["version"] != where["barrier.version"]:
             return False
@@ -126,11 +126,11 @@ class Documents:
         return True
 
 
-class Till:
-    """A provider that honours its keys, and an effect on it. `kind` is what it makes of a charge."""
+class SimulatedProvider:
+    """A provider that honours its keys, and the effect on it. `kind` says how it answers a charge."""
 
-    def __init__(self, world: World, kind: str) -> None:
-        self._world = world
+    def __init__(self, simulation: Simulation, kind: str) -> None:
+        self._simulation = simulation
         self.kind = kind
         self.ledger: list[str] = []
         self._refusals = 1 if kind == "unavailable" else 0
@@ -159,10 +159,10 @@ class Till:
         return {"status": document["status"]}
 
     async def _call(self, request: Callable[[], Any]) -> Any:
-        await self._world.turn(request)
+        await self._simulation.turn(request)
         outcome = request()
-        await self._world.turn()
-        if not self._world.calm and self._world.draw(6) == 0:
+        await self._simulation.turn()
+        if not self._simulation.calm and self._simulation.draw(6) == 0:
             raise TimeoutError("the answer got lost")
         return outcome
 
@@ -171,7 +171,7 @@ class Till:
             self._refusals -= 1
             return Unavailable("not now")
         if self.kind.startswith("pending") and not self.settled:
-            self.settled = self._world.calm or self._world.draw(3) == 0
+            self.settled = self._simulation.calm or self._simulation.draw(3) == 0
             return Accepted()
         if self.kind.endswith("declined"):
             return Refused("card_declined", "no", fields={"status": "declined"})
@@ -186,14 +186,14 @@ class Till:
             self.ledger.append("refund")
 
 
-class Order:
-    """One order in that world: its document, its provider, and the calls for it."""
+class SimulatedOrder:
+    """One order in the simulation: its document, its provider, and the calls for it."""
 
-    def __init__(self, world: World, kind: str) -> None:
-        self.documents = Documents(world)
-        self.till = Till(world, kind)
-        barrier = Barrier(self.documents)  # type: ignore[arg-type] - it has what the barrier uses
-        self.claims = Claims(barrier, self.till, location="/operations", clock=lambda: world.now)
+    def __init__(self, simulation: Simulation, kind: str) -> None:
+        self.documents = Documents(simulation)
+        self.provider = SimulatedProvider(simulation, kind)
+        barrier = Barrier(self.documents)  # type: ignore[arg-type]  # it has what the barrier uses
+        self.claims = Claims(barrier, self.provider, location="/operations", clock=lambda: simulation.now)
 
     async def do(self) -> Answer:
         call = Call("shop/o-1/payment/do", "shop", "o-1", "do", "do-body")
@@ -206,7 +206,7 @@ class Order:
         await self.claims.resume("o-1")
 
     async def until_answered(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Repeat as the engine does, and let what waits be settled."""
+        """Repeat the call as the engine does; what waits for a settlement is settled in between."""
         for _ in range(10):
             answer = await _answer_of(call)
             assert answer is not None
