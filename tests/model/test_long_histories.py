@@ -29,6 +29,7 @@ from tests.model.participants import (
     Participants,
 )  # fmt: skip
 from tests.model.sagas import NOW
+from tests.model.user_requests import new_id
 from tests.model.world import Bounds, Next, State, World, in_words
 
 PLENTY = Budget(
@@ -122,6 +123,17 @@ def test_no_answer_that_comes_late_changes_a_finished_saga(call: int, answer: st
     for end in (core.record(completed), core.record(compensated)):
         assert core.finished(end)
         assert core.fold(end, answer, call) == end
+
+
+def test_each_intervention_has_an_id_of_its_own() -> None:
+    """An id that comes again is refused, and a stuck saga that gets only such ids never ends."""
+    core, saga, last = TimedCore(), 0, ""
+    for _ in range(5):
+        last = new_id(core.sagas[saga], last)
+        saga = core.observe(saga, (Desired.ACTIVE, False, f"{last} RetryNow order"), NOW)
+        acted = core.sagas[saga].intervention
+        assert acted is not None
+        assert acted.outcome == "Intervened"
 
 
 TestLongHistories = OneSaga.TestCase

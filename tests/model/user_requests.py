@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Final
 
-from saga_operator.process.saga import Desired, Phase, is_stuck
+from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
 from tests.model.moves import REST_CANCEL, Move, Moves
 from tests.model.operators import Resource
 from tests.model.participants import CONFIRMED_BEFORE, ID_USED, ORDER, REJECT, STEPS
@@ -63,7 +64,7 @@ class UserRequestMoves(Moves):
         last = there.request[2].split(" ")[0]
         if last and (saga.intervention is None or saga.intervention.id != last):
             return  # the one before has not been acted upon
-        name = "b" if last == "a" else "a"
+        name = new_id(saga, last)
         if saga.phase is Phase.FAILED:
             for record in saga.steps:
                 if is_stuck(record):
@@ -90,3 +91,10 @@ class UserRequestMoves(Moves):
         elif document.kind == "missing":
             document = document._replace(kind="seen to")
         yield self._intervention(there, text, documents=self.put(documents, service, document))
+
+
+def new_id(saga: Saga, last: str) -> str:
+    """The first id that the operator doesn't remember: it refuses any other. Few ids keep an exploration small."""
+    done = saga.intervention
+    used = {last} if done is None else {last, done.id, *done.earlier}
+    return next(id_ for number in count(1) if (id_ := f"i{number}") not in used)

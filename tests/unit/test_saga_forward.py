@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator.process.backoff import backoff
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import AlreadyConfirmed
 from saga_operator.process.order import RetryPolicy
@@ -175,7 +174,7 @@ def test_backoff_stays_within_its_bounds(
     initial: int, longer: int, attempts: int, jitter: float, wait: float | None
 ) -> None:
     policy = RetryPolicy(initial_backoff=initial, max_backoff=initial + longer)
-    seconds = backoff(new_saga(retry=policy), attempts, lost("order", jitter=jitter, wait=wait))
+    seconds = policy.delay(attempts, jitter=jitter, retry_after=wait)
     assert 0 <= seconds <= policy.max_backoff
     assert seconds >= min(wait or 0, policy.max_backoff)  # never sooner than the participant asked
     if wait is None:
@@ -183,8 +182,9 @@ def test_backoff_stays_within_its_bounds(
 
 
 def test_backoff_doubles_up_to_its_limit() -> None:
-    saga = new_saga(retry=RetryPolicy(initial_backoff=1, max_backoff=30))
-    assert [backoff(saga, attempts, lost("order", jitter=1.0)) for attempts in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+    policy = RetryPolicy(initial_backoff=1, max_backoff=30)
+    delays = [policy.delay(attempts, jitter=1.0, retry_after=None) for attempts in range(1, 8)]
+    assert delays == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_waiting_ends_with_the_deadline_at_the_latest() -> None:

@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from saga_operator.process import reasons
 from saga_operator.process.saga import Desired, Intervention
 
 
@@ -66,6 +67,12 @@ class NoUsableAnswer(CallOutcome):
     message: str = ""
     retry_after: float | None = None
     jitter: float = 1.0
+
+    @classmethod
+    def participant_error(cls, outcome: CallOutcome, *, undo: bool, message: str) -> "NoUsableAnswer":
+        """An answer that makes no sense in the state of the saga: people see it, and the call is made again."""
+        reason = reasons.PARTICIPANT_ERROR
+        return cls(step=outcome.step, started=outcome.started, at=outcome.at, undo=undo, reason=reason, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

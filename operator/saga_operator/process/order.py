@@ -25,11 +25,20 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how fast a step before the pivot is tried again; times in seconds."""
+    """How often and how fast a call is made again; times in seconds. Only a do before the pivot has `max_attempts`."""
 
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     initial_backoff: float = DEFAULT_INITIAL_BACKOFF
     max_backoff: float = DEFAULT_MAX_BACKOFF
+
+    def delay(self, attempts: int, *, jitter: float, retry_after: float | None) -> float:
+        """Seconds until the next call, after so many attempts.
+
+        Exponential with full jitter (AWS Architecture Blog, 2015), and not before the participant asked for it
+        (`retry_after`), up to `max_backoff`. `jitter` is a random number in [0, 1) that the caller has drawn.
+        """
+        ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 20))
+        return max(jitter * ceiling, min(retry_after or 0.0, self.max_backoff))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,54 +1,42 @@
-"""`evolve` on the way back: the decision, the door, the undos, and turning round when the door is shut from inside."""
+"""`evolve` on the way back: reject, the undos, and forward recovery when reject finds the order confirmed."""
 
 from dataclasses import replace
 from typing import Final
 
 from saga_operator.process import reasons
-from saga_operator.process.backoff import backoff
-from saga_operator.process.events import AlreadyConfirmed, InProgress, NoUsableAnswer, Undone
-from saga_operator.process.saga import (
-    MESSAGE_LENGTH,
-    Compensation,
-    Failure,
-    Saga,
-    StepRecord,
-    StepState,
-    refused_for_business,
-)
+from saga_operator.process.events import AlreadyConfirmed, InProgress, NoUsableAnswer, Paused, Undone
+from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState, refused_without_effect
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
 
 COMPENSATION_ATTEMPTS: Final = 20
-"""About eight minutes of trying with the default back-off: then a person is told."""
+"""Attempts over about eight minutes, with the default back-off; then a person has to intervene."""
 COMPENSATION_IN_PROGRESS_LIMIT: Final = 15 * 60.0
-"""Seconds; an undo that is accepted but doesn't end (a refund at a bank) becomes a person's case."""
-
-
-def fail(saga: Saga, step: str, reason: str, message: str) -> Saga:
-    """The decision to roll back. The first one stays."""
-    if saga.failure is not None:
-        return saga
-    steps = tuple(replace(record, retry_at=0.0, location="") for record in saga.steps)
-    return replace(saga, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps)
+"""Seconds; after these, a person has to look at an undo that is accepted but doesn't end (a refund at a bank)."""
 
 
 def undone(saga: Saga, event: Undone) -> Saga:
-    """The undo (or the door) has answered."""
+    """The undo has answered; for the pivot: the order is rejected."""
     record = saga[event.step]
-    if saga.failure is None or record.compensation.completion is not None:
+    if not _awaits_undo(saga, record):
         return saga
-    undo = undo_called(record, event.started)
+    undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, completion=event.at, reason="", message="")
     saga = saga.put(replace(record, state=_undone_state(record, event), compensation=undo, retry_at=0.0, location=""))
     if event.step == PIVOT.name and event.closed:
-        # an earlier rollback of this order has been through everything: nothing is left to undo
+        # an earlier rollback of this order has undone everything already
         if saga.failure is not None and saga.failure.reason == reasons.COMPENSATED:
             saga = replace(saga, failure=replace(saga.failure, reason=reasons.ORDER_ALREADY_CANCELLED))
         return nothing_left(saga, event.at)
     return saga
 
 
+def _awaits_undo(saga: Saga, record: StepRecord) -> bool:
+    """Whether the saga is rolling back and the undo of this step has not answered yet."""
+    return saga.failure is not None and record.compensation.completion is None
+
+
 def _undone_state(record: StepRecord, event: Undone) -> StepState:
-    if refused_for_business(record):
+    if refused_without_effect(record):
         return StepState.REFUSED
     if event.step == PIVOT.name or event.effect == "none":
         return StepState.SKIPPED  # nothing had to be undone
@@ -56,7 +44,7 @@ def _undone_state(record: StepRecord, event: Undone) -> StepState:
 
 
 def nothing_left(saga: Saga, at: float) -> Saga:
-    """Every undo counts as answered: the order was undone before, or it was never ours."""
+    """Every undo counts as answered: the order was undone before, or its id belongs to another order."""
     for step in (PIVOT, *BACKWARD, FIRST):
         record = saga[step.name]
         if record.compensation.completion is None:
@@ -67,26 +55,45 @@ def nothing_left(saga: Saga, at: float) -> Saga:
 
 
 def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
-    """The undo failed: tried again, and after its own budget a person is told; the door without limit."""
+    """No usable answer: the undo is called again; reject without limit, any other until its attempts are spent."""
     record = saga[event.step]
-    if saga.failure is None or record.compensation.completion is not None:
+    if not _awaits_undo(saga, record):
         return saga
-    undo = undo_called(record, event.started)
+    undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, reason=event.reason, message=event.message[:MESSAGE_LENGTH])
     record = replace(record, compensation=undo, location="")
     if event.step != PIVOT.name and undo.attempts >= COMPENSATION_ATTEMPTS:
         return saga.put(replace(record, state=StepState.COMPENSATION_FAILED, retry_at=0.0))
-    return saga.put(replace(record, retry_at=event.at + backoff(saga, undo.attempts, event)))
+    delay = saga.order.retry.delay(undo.attempts, jitter=event.jitter, retry_after=event.retry_after)
+    return saga.put(replace(record, retry_at=event.at + delay))
 
 
-def undo_called(record: StepRecord, started: float) -> Compensation:
-    """The record of an undo with the time of its first call."""
-    undo = record.compensation
-    return undo if undo.start is not None else replace(undo, start=started)
+def undo_in_progress(saga: Saga, event: InProgress) -> Saga:
+    """The undo is accepted, or another call is at it: ask again at no cost, but for 15 minutes only (except reject)."""
+    record = saga[event.step]
+    if not _awaits_undo(saga, record):
+        return saga
+    undo = record.compensation.called(event.started)
+    undo = replace(undo, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
+    began = undo.start if undo.start is not None else event.at
+    if event.step != PIVOT.name and event.at - began > COMPENSATION_IN_PROGRESS_LIMIT:
+        undo = replace(undo, reason=reasons.COMPENSATION_TIMED_OUT, message="in progress for over 15 minutes")
+        return saga.put(replace(record, state=StepState.COMPENSATION_FAILED, compensation=undo, location=""))
+    return saga.put(replace(record, compensation=undo, retry_at=event.at + event.retry_after, location=event.location))
+
+
+def undo_paused(saga: Saga, event: Paused) -> Saga:
+    """The undo waits until its participant is back: people see it, and it costs no attempt."""
+    record = saga[event.step]
+    if not _awaits_undo(saga, record):
+        return saga
+    message = event.message[:MESSAGE_LENGTH]
+    undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
+    return saga.put(replace(record, compensation=undo, retry_at=event.until, location=""))
 
 
 def resumed_forward(saga: Saga, event: AlreadyConfirmed) -> Saga:
-    """The order is confirmed: phase Running again, every other step that hasn't succeeded is called (replays)."""
+    """Forward recovery: the order is confirmed, so every other step that hasn't succeeded is called (again)."""
     if saga.failure is None or saga.rejected:
         return saga
     steps = []
@@ -103,17 +110,3 @@ def resumed_forward(saga: Saga, event: AlreadyConfirmed) -> Saga:
             record = StepRecord(step.name, attempts=record.attempts, start=record.start)
         steps.append(record)
     return replace(saga, failure=None, steps=tuple(steps))
-
-
-def undo_in_progress(saga: Saga, event: InProgress) -> Saga:
-    """Accepted, or somebody else is at it: ask again, which costs no budget, but not for ever (except the door)."""
-    record = saga[event.step]
-    if saga.failure is None or record.compensation.completion is not None:
-        return saga
-    undo = undo_called(record, event.started)
-    undo = replace(undo, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
-    began = undo.start if undo.start is not None else event.at
-    if event.step != PIVOT.name and event.at - began > COMPENSATION_IN_PROGRESS_LIMIT:
-        undo = replace(undo, reason=reasons.COMPENSATION_TIMED_OUT, message="in progress for over 15 minutes")
-        return saga.put(replace(record, state=StepState.COMPENSATION_FAILED, compensation=undo, location=""))
-    return saga.put(replace(record, compensation=undo, retry_at=event.at + event.retry_after, location=event.location))

@@ -1,4 +1,4 @@
-"""One saga as plain data: what is recorded of it, what people want of it, and what follows from that.
+"""One saga as plain data: its recorded progress, its desired state, and what follows from them.
 
 Pure: imports no framework, no clock, no I/O. Times are seconds since the epoch (UTC).
 """
@@ -52,13 +52,17 @@ class Desired(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compensation:
-    """What is known of one step's undo. `completion` set means: it has answered."""
+    """What is known of one step's undo. It has answered once `completion` is set."""
 
     attempts: int = 0
     start: float | None = None
     completion: float | None = None
     reason: str = ""
     message: str = ""
+
+    def called(self, started: float) -> "Compensation":
+        """This record with the time of its first call."""
+        return self if self.start is not None else replace(self, start=started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,10 @@ class StepRecord:
     compensation: Compensation = Compensation()
     retry_at: float = 0.0
     location: str = ""
+
+    def called(self, started: float) -> "StepRecord":
+        """This record with the time of its first call."""
+        return self if self.start is not None else replace(self, start=started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,13 @@ class Saga:
         """This saga with one step's record replaced."""
         return replace(self, steps=tuple(record if old.name == record.name else old for old in self.steps))
 
+    def roll_back(self, step: str, reason: str, message: str) -> "Saga":
+        """This saga once it is decided to roll back, at this step and for this reason. The first decision stays."""
+        if self.failure is not None:
+            return self
+        steps = tuple(replace(record, retry_at=0.0, location="") for record in self.steps)
+        return replace(self, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps)
+
     @property
     def confirmed(self) -> bool:
         """Past the pivot: from here only forward."""
@@ -137,12 +152,12 @@ class Saga:
 
     @property
     def rejected(self) -> bool:
-        """The order service has answered `reject`: from here on steps may be undone."""
+        """The order service has rejected the order, so it can't be confirmed any more: steps may be undone."""
         return self[PIVOT.name].compensation.completion is not None
 
     @property
     def phase(self) -> Phase:
-        """Derived, never stored as such in here: see `Phase`."""
+        """Derived from the other fields: see `Phase`."""
         if self.failure is None:
             if all(settled_forward(record) for record in self.steps):
                 return Phase.COMPLETED
@@ -158,7 +173,7 @@ class Saga:
 
     @property
     def _stuck(self) -> bool:
-        """Some undo needs a person, and nothing else is left to do meanwhile."""
+        """Some undo needs a person, and every other undo that could be called has answered."""
         failed = [step for step in (*BACKWARD, FIRST) if is_stuck(self[step.name])]
         return bool(failed) and all(is_stuck(self[step.name]) or settled_backward(self, step) for step in BACKWARD)
 
@@ -182,20 +197,20 @@ def settled_forward(record: StepRecord) -> bool:
     return record.state in (StepState.SUCCEEDED, StepState.REFUSED, StepState.SKIPPED) or BY_NAME[record.name].retired
 
 
-def refused_for_business(record: StepRecord) -> bool:
-    """The participant said no and holds nothing. `compensated` is no such answer: it may hide an effect."""
+def refused_without_effect(record: StepRecord) -> bool:
+    """The participant refused and holds no effect. `compensated` is no such answer: an effect may still be there."""
     return record.state is StepState.REFUSED and record.reason != reasons.COMPENSATED
 
 
 def settled_backward(saga: Saga, step: Step) -> bool:
-    """Nothing (more) to undo: the undo has answered, or the service refused and holds nothing.
+    """Nothing is left to undo: the undo has answered, or the service refused and holds no effect.
 
-    The first step always has to answer, since the door has opened its document and only its undo closes it.
+    The undo of the first step has to answer in any case: reject leaves a document, and only that undo closes it.
     """
     record = saga[step.name]
-    return record.compensation.completion is not None or (step is not FIRST and refused_for_business(record))
+    return record.compensation.completion is not None or (step is not FIRST and refused_without_effect(record))
 
 
 def is_stuck(record: StepRecord) -> bool:
-    """The undo has spent its budget: a person must look."""
+    """The undo has spent its attempts or its time: a person has to intervene."""
     return record.state is StepState.COMPENSATION_FAILED
