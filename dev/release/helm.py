@@ -23,7 +23,7 @@ WHEELS_ARE_FOR = ("linux", "amd64")
 @functools.cache
 def find(name: str = "helm") -> Path:
     """The program: "helm" is version 4, "helm3" is version 3. Raises StackError where there is none to be had."""
-    setting = f"ORDERSAGA_{name.upper()}"
+    setting = binaries.setting(name)
     if configured := os.environ.get(setting):
         if not _fits(Path(configured), name):
             raise StackError(f"{setting}={configured} isn't a Helm of version {OLDEST[name][0]}, or too old")

