@@ -174,7 +174,15 @@ def test_a_spec_without_limits_gets_the_designs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "text"), [(1250, "25.00 EUR"), (0, "0.00 EUR"), (3, "0.06 EUR"), (10**9, "20000000.00 EUR")]
+    ("price", "currency", "text"),
+    [
+        (1250, "EUR", "25.00 EUR"),
+        (0, "EUR", "0.00 EUR"),
+        (3, "EUR", "0.06 EUR"),
+        (10**9, "EUR", "20000000.00 EUR"),
+        (1250, "JPY", "2500 JPY"),
+        (1250, "KWD", "2.500 KWD"),
+    ],
 )
-def test_a_total_for_people(price: int, text: str) -> None:
-    assert replace(ORDER, items=(Item("p-mug", 2, price),)).total == text
+def test_a_total_has_the_decimals_of_its_currency(price: int, currency: str, text: str) -> None:
+    assert replace(ORDER, currency=currency, items=(Item("p-mug", 2, price),)).total == text

@@ -225,6 +225,12 @@ def test_for_people_there_is_a_sum_and_how_far_it_is() -> None:
     assert (status["total"], status["stepsSummary"], status["currentStep"]) == ("25.00 EUR", "2/6", "payment")
 
 
+@pytest.mark.parametrize(("currency", "total"), [("JPY", "2500 JPY"), ("KWD", "2.500 KWD")])
+def test_the_sum_has_the_decimals_of_its_currency(currency: str, total: str) -> None:
+    saga = new_saga()
+    assert written(replace(saga, order=replace(saga.order, currency=currency)))["total"] == total
+
+
 def test_steps_that_were_never_called_are_skipped_in_the_end() -> None:
     saga = after(
         new_saga(), *done("order"), refused("inventory"), *undone("confirmation", "shipping", "payment", "order")

@@ -19,7 +19,7 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Call the step's compensation (for the pivot: close the door)."""
+    """Call the step's compensation (for the pivot: reject the order)."""
 
     step: Step
 
@@ -84,9 +84,9 @@ def _earliest(records: Iterable[StepRecord]) -> float | None:
 def must_be_recorded_before(action: Action, saga: Saga, recorded: Saga) -> bool:
     """Whether the action has to wait until the API server has recorded what led to it.
 
-    Undo: the decision to roll back comes before the door and everything behind it. An intervention is recorded before
-    it is acted upon. All other records travel beside the calls: effects are idempotent, and a rollback undoes every
-    step whatever is recorded.
+    The decision to roll back is recorded before reject, which is the first undo. An intervention is recorded before it
+    is acted upon. Everything else is recorded beside the calls: effects are idempotent, and a rollback undoes every
+    step, whatever is recorded.
     """
     if saga.intervention is not None and (
         recorded.intervention is None or recorded.intervention.id != saga.intervention.id

@@ -1,7 +1,7 @@
 """What can happen to a saga: the input of `evolve`. Times are seconds since the epoch (UTC).
 
-`at` is when it became known, `started` when the call began; `jitter` is a number in [0, 1) drawn by the caller, so that
-`evolve` stays a function.
+`at` is when the event became known, `started` when the call began. `jitter` is a random number in [0, 1) that the
+caller has drawn, so that `evolve` stays a function.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class DoRefused(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone(CallOutcome):
-    """An undo has answered: `effect` is `undone` or `none`; `closed` only from the door: all was undone before."""
+    """An undo has answered. `effect` is `undone` or `none`; `closed` comes from reject only: all was undone before."""
 
     shown_as: ClassVar[str] = "Undone"
     effect: str = "undone"
@@ -77,7 +77,7 @@ class NoUsableAnswer(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InProgress(CallOutcome):
-    """Accepted, not finished (202), or another call is at it (409 running): ask again; costs no budget."""
+    """Accepted, not finished (202), or another call of it is running (409): ask again, which costs no attempt."""
 
     shown_as: ClassVar[str] = "InProgress"
     undo: bool
@@ -88,7 +88,7 @@ class InProgress(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(CallOutcome):
-    """The participant counts as down: the call waits, at the most until then, and costs no budget."""
+    """The participant counts as down: the call waits, `until` then at the most, and costs no attempt."""
 
     shown_as: ClassVar[str] = "Paused"
     undo: bool
@@ -98,14 +98,14 @@ class Paused(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyConfirmed(CallOutcome):
-    """The door found the order confirmed: the saga turns round."""
+    """Reject found the order confirmed: the saga resumes forward."""
 
     shown_as: ClassVar[str] = "AlreadyConfirmed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIDUsed(CallOutcome):
-    """The order id belongs to another order: nothing of it is ours to undo."""
+    """The order id belongs to another order: no effect under it is this saga's to undo."""
 
     shown_as: ClassVar[str] = "OrderIDUsed"
     message: str = ""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from common.money import format_money
+
 # 8 attempts from 1 s to 30 s with full jitter give a participant about a minute to come back
 DEFAULT_MAX_ATTEMPTS: Final = 8
 DEFAULT_INITIAL_BACKOFF: Final = 1.0
@@ -63,9 +65,8 @@ class Order:
 
     @property
     def total(self) -> str:
-        """For people: `25.00 EUR`."""
-        whole, rest = divmod(self.total_minor, 100)
-        return f"{whole}.{rest:02d} {self.currency}"
+        """For people, with the decimals of the currency: `25.00 EUR`, `2500 JPY`."""
+        return format_money(self.total_minor, self.currency)
 
     @classmethod
     def from_spec(cls, namespace: str, spec: Mapping[str, Any]) -> "Order":

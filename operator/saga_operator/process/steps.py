@@ -1,7 +1,13 @@
-"""The business process as a table. To change the process, change this table and nothing else.
+"""The business process as a table: the operator's decisions follow from it.
 
-Every step before the pivot has an undo; the pivot's own undo is the door that a rollback has to close first; steps
-after the pivot have none and are retried without limit (Garcia-Molina & Salem 1987: compensatable, pivot, retriable).
+A new step also needs a service that keeps the protocol, its address in the settings, and its name in the resource
+definition; docs/participants.md, "Into the process", has the list. A changed table is another process (`DEFINITION_HASH`).
+
+The steps before the pivot are compensatable: each has an undo. The pivot decides; its undo, `reject`, makes sure that the
+order can't be confirmed any more, and a rollback calls it first. The steps after the pivot are retriable: they have no
+undo and are called until they succeed. The three words are those of Mehrotra et al. (A Transaction Model for
+Multidatabase Systems, ICDCS 1992), which Richardson's Microservices Patterns made popular. Sagas with backward and
+forward recovery are those of Garcia-Molina and Salem (Sagas, SIGMOD 1987).
 """
 
 from collections.abc import Callable, Mapping
@@ -126,7 +132,7 @@ def pivot_of(table: tuple[Step, ...]) -> Step:
 
 
 def backward_of(table: tuple[Step, ...]) -> tuple[Step, ...]:
-    """What a rollback undoes between the door and the closing, in this order."""
+    """What a rollback undoes after reject and before the first step, in this order."""
     return tuple(step for step in reversed(table) if step.kind is Kind.COMPENSATABLE and step is not table[0])
 
 
@@ -140,7 +146,7 @@ check(ORDER_SAGA)
 
 PIVOT: Final = pivot_of(ORDER_SAGA)
 FIRST: Final = ORDER_SAGA[0]
-"""The step whose undo comes last of all: it closes the order."""
+"""The step whose undo comes last of all and closes the order."""
 BACKWARD: Final = backward_of(ORDER_SAGA)
 BY_NAME: Final = {step.name: step for step in ORDER_SAGA}
 DEFINITION_HASH: Final = hash_of(ORDER_SAGA)
@@ -150,8 +156,8 @@ DEFINITION_HASH: Final = hash_of(ORDER_SAGA)
 def request_body(step: Step, *, undo: bool, order: Order, reason: str = "") -> dict[str, Any]:
     """The body of a call: a pure function of the order.
 
-    Undoing a compensable step needs the order id alone; closing the order (`FIRST`) also says why, outside its
-    fingerprint. The pivot's undo carries the whole content, because the door may have to create the document.
+    The undo of a compensatable step needs the order id alone. That of `FIRST`, which closes the order, also says why,
+    outside its fingerprint. The pivot's undo carries the whole content, because it may have to create the document.
     """
     if not undo or step is PIVOT:
         return dict(step.body(order))
