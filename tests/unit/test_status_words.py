@@ -1,6 +1,7 @@
-"""Reasons, conditions and announcements: one set of words, and each says what to do."""
+"""Reasons, conditions and Kubernetes Events: one set of words, and each says what to do."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,10 +29,11 @@ from tests.unit.histories import (
     undone,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 REASON = re.compile(r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
 """As crds/ordersaga.yaml and metav1.Condition have it."""
 CAMEL = re.compile(r"^[A-Z][A-Za-z0-9]*$")
-CONSTANTS = {name: value for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
+CONSTANTS = {name: value for name, value in vars(reasons).items() if name[0].isupper() and isinstance(value, str)}
 BUSINESS = [
     "out_of_stock", "product_unknown", "price_changed", "card_declined", "method_unknown", "address_unknown",
     "not_serviceable", "contact_unknown", "compensated", "already_confirmed",
@@ -45,6 +47,19 @@ def test_a_reason_is_one_camel_case_word(constant: str) -> None:
 
 def test_no_two_constants_say_the_same() -> None:
     assert len(set(CONSTANTS.values())) == len(CONSTANTS)
+
+
+def test_every_constant_is_explained_to_people() -> None:
+    assert set(reasons.MEANINGS) == set(CONSTANTS.values())
+    for meaning in reasons.MEANINGS.values():
+        assert meaning.says.endswith(".")
+        assert meaning.to_do.endswith((".", "`"))
+
+
+def test_the_page_of_the_resource_has_each_reason_as_the_code_explains_it() -> None:
+    page = (ROOT / "docs" / "ordersaga.md").read_text()
+    rows = [f"| `{reason}` | {meaning.says} | {meaning.to_do} |" for reason, meaning in reasons.MEANINGS.items()]
+    assert [row for row in rows if row not in page] == []
 
 
 @pytest.mark.parametrize("code", BUSINESS)
@@ -161,14 +176,14 @@ def test_an_answer_that_should_never_come_is_a_condition_of_its_own() -> None:
         ),
     ],
 )
-def test_what_is_worth_a_persons_look_is_announced(
+def test_what_people_should_know_becomes_an_event(
     before: Saga, event: Event | None, said: list[tuple[str, str]]
 ) -> None:
     now = after(before, *([lost("payment", undo=True)] * COMPENSATION_ATTEMPTS if event is None else [event]))
-    assert [(announcement.type, announcement.reason) for announcement in events_between(before, now)] == said
+    assert [(event.type, event.reason) for event in events_between(before, now)] == said
 
 
-def test_nothing_is_announced_twice() -> None:
+def test_no_event_is_made_twice() -> None:
     saga = stuck()
     assert list(events_between(saga, saga)) == []
     assert list(events_between(saga, after(saga, seen("Cancelled")))) == []

@@ -1,10 +1,12 @@
 """The reasons that conditions, Kubernetes Events, metrics and logs share: one set of constants, CamelCase.
 
 A business reason comes from a participant as `snake_case` (`card_declined`) and is shown as `CardDeclined`; `pascal`
-and `snake` translate. The constants below are the operator's own.
+and `snake` translate. The constants below are the operator's own, and `MEANINGS` explains each to people.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 # the saga as a whole
@@ -32,7 +34,7 @@ ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
-# a person's request, and what became of it
+# a request of a user, and what became of it
 ALREADY_CONFIRMED: Final = "AlreadyConfirmed"
 RETRY_REQUESTED: Final = "RetryRequested"
 MARKED_COMPENSATED: Final = "MarkedCompensated"
@@ -40,6 +42,83 @@ SKIPPED_BY_HAND: Final = "SkippedByHand"
 INTERVENED: Final = "Intervened"
 INTERVENTION_REFUSED: Final = "InterventionRefused"
 RESUMED: Final = "Resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a reason says, and what a person does about it; both are sentences in Markdown."""
+
+    says: str
+    to_do: str = "Nothing."
+
+
+_MEND = "Mend the service or its address; the call is made again. A stuck undo: [repair](#repair-what-is-stuck)."
+_NEW_ORDER = "Place a new order under a new id."
+
+MEANINGS: Final[Mapping[str, Meaning]] = {
+    STEP_IN_PROGRESS: Meaning("A step is being called, or is the next to be called."),
+    RETRY_SCHEDULED: Meaning(
+        "A step got no usable answer and is called again (`nextAttemptTime`); the message says what happened.",
+        "Nothing, unless it lasts: then look at the service that the message names.",
+    ),
+    COMPLETED: Meaning("Every step has happened."),
+    COMPLETED_WITH_WARNING: Meaning(
+        "The order is completed, but a step after the confirmation did not happen.",
+        "Do by hand what the message names, such as telling the customer.",
+    ),
+    COMPENSATED: Meaning(
+        "The rollback is done, and no effect of the order is left. On a step: its service had "
+        "been asked to undo the step before it was called.",
+        "Nothing; the reason of `failure` says why.",
+    ),
+    COMPENSATION_FAILED: Meaning(
+        "A step could not be undone: its undo has spent its attempts or its time.",
+        "[Repair it](#repair-what-is-stuck): `RetryNow` or `MarkCompensated`.",
+    ),
+    SUSPENDED: Meaning("`spec.state` is Suspended: no step is called.", "Set `spec.state` to Active to continue."),
+    CANCELLED: Meaning("Rolled back: `spec.state` was set to Cancelled, or the order was cancelled over REST."),
+    DELETED: Meaning("Rolled back: the resource was deleted. It goes once the rollback is done."),
+    DEADLINE_EXCEEDED: Meaning("Rolled back: not confirmed within `activeDeadlineSeconds`.", _NEW_ORDER),
+    ORDER_ID_USED: Meaning("Another order has this id. This saga ended without any effect.", _NEW_ORDER),
+    ORDER_ALREADY_CANCELLED: Meaning("The same order was placed and cancelled before.", _NEW_ORDER),
+    UNAVAILABLE: Meaning(
+        "The service answered that it can't serve the call now (503 and the like). The call is made again.",
+        "Nothing, unless it lasts.",
+    ),
+    NO_ANSWER: Meaning(
+        "The service didn't answer in time, or the connection broke. The call may have happened. It is made again "
+        "with the same key.",
+        "Nothing, unless it lasts.",
+    ),
+    WAITING_FOR_DOWNSTREAM: Meaning(
+        "Several orders in a row got no usable answer of this service. Calls to it wait until a probe succeeds.",
+        "Bring the service back; the orders then continue by themselves.",
+    ),
+    IN_PROGRESS: Meaning("The service has accepted the call and is still working on it. It is asked again."),
+    ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
+    PARTICIPANT_ERROR: Meaning(
+        "The service gave an answer that it never should (400, 403, 404, 422): its address or release doesn't fit.",
+        _MEND,
+    ),
+    COMPENSATION_TIMED_OUT: Meaning(
+        "An undo was accepted, but was not done after 15 minutes.",
+        "Find out from the service what became of it, then [repair it](#repair-what-is-stuck).",
+    ),
+    ALREADY_CONFIRMED: Meaning(
+        "The order was confirmed before the cancel or the rollback reached it. It continues to Completed.",
+        "Refund or return the order by other means, if it has to be taken back.",
+    ),
+    RETRY_REQUESTED: Meaning("An intervention (`RetryNow`) has given the undo a new set of attempts."),
+    MARKED_COMPENSATED: Meaning("A person has undone the step by hand and said so (`MarkCompensated`)."),
+    SKIPPED_BY_HAND: Meaning("A person has decided that the step is left out (`Skip`)."),
+    INTERVENED: Meaning("An intervention was carried out."),
+    INTERVENTION_REFUSED: Meaning(
+        "An intervention didn't apply to the state of its step, or its id was used before.",
+        "Look at the step's state; try again under a new id.",
+    ),
+    RESUMED: Meaning("`spec.state` is no longer Suspended: the saga continues."),
+}
+"""Every constant above; docs/ordersaga.md has them as a table."""
 
 _WORD = re.compile(r"[^0-9A-Za-z]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
