@@ -1,4 +1,4 @@
-"""What a person's `spec.intervention` changes: each id acts once, and its record and its effect are one write."""
+"""What `spec.intervention` changes. Each id acts once; its record and its effect are written together."""
 
 from dataclasses import replace
 from typing import Final
@@ -16,11 +16,11 @@ from saga_operator.process.saga import (
 from saga_operator.process.steps import BACKWARD, BY_NAME, Kind
 
 REMEMBERED: Final = 32
-"""Ids of earlier interventions: more than a person gives to one saga, and about 2 KB of its status at the most."""
+"""Ids of earlier interventions: more than people give one saga, and about 2 KB of its status at the most."""
 
 
 def intervened(saga: Saga, at: float) -> Saga:
-    """Each id acts once; the record and the resulting step state are one write."""
+    """The saga after the requested intervention: what became of it, and the changed step if it applied."""
     request = saga.requested
     if request is None or (saga.intervention is not None and saga.intervention.id == request.id):
         return saga
@@ -53,7 +53,7 @@ def _intervention_result(saga: Saga, record: StepRecord, request: Intervention, 
 
 
 def _retried(saga: Saga, record: StepRecord, note: str) -> StepRecord | None:
-    """At once and with a new budget, in the direction in which the saga goes."""
+    """The call is made at once and has all its attempts again: the do on the way forward, the undo in a rollback."""
     if saga.failure is None:
         return None if settled_forward(record) else replace(record, attempts=0, retry_at=0.0)
     if record.compensation.completion is not None or BY_NAME[record.name].undo is None:

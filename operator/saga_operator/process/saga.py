@@ -16,7 +16,7 @@ MESSAGE_LENGTH: Final = 512
 
 
 class StepState(StrEnum):
-    """What is known of one step's effect."""
+    """What is known about the effect of one step."""
 
     PENDING = "Pending"
     SUCCEEDED = "Succeeded"
@@ -43,7 +43,7 @@ FINISHED = frozenset({Phase.COMPLETED, Phase.COMPENSATED})
 
 
 class Desired(StrEnum):
-    """`spec.state`: what people want of the saga."""
+    """`spec.state`: the state that users want the saga to be in."""
 
     ACTIVE = "Active"
     SUSPENDED = "Suspended"
@@ -142,7 +142,7 @@ class Saga:
 
     @property
     def confirmed(self) -> bool:
-        """Past the pivot: from here only forward."""
+        """The pivot has succeeded: the saga only goes forward."""
         return self[PIVOT.name].state is StepState.SUCCEEDED
 
     @property
@@ -188,7 +188,7 @@ class Saga:
 
     @property
     def succeeded_steps(self) -> int:
-        """How many steps stand as done."""
+        """How many steps have succeeded."""
         return sum(record.state is StepState.SUCCEEDED for record in self.steps)
 
 

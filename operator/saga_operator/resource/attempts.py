@@ -1,4 +1,4 @@
-"""Each step's last attempts, for people: when, which call, what came of it, how long it took. No decision reads it."""
+"""Each step's last attempts, for people: when, which call, its outcome, and how long it took. No decision reads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from saga_operator.process.events import CallOutcome
 from saga_operator.resource.times import from_wire, to_wire
 
 KEPT: Final = 6
-"""Attempts per step: enough to see a pattern; a status is paid for by its size at every write."""
+"""Attempts per step: enough to see a pattern, while each write costs as much as the status is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ History = Mapping[str, tuple[CallAttempt, ...]]
 
 
 def noted(history: History, answer: CallOutcome, *, undo: bool) -> History:
-    """With one more attempt; polls of an operation in progress count as one."""
+    """The history with one more attempt. Several polls of one operation in progress count as one."""
     attempt = CallAttempt(
         time=answer.started,
         operation="undo" if undo else "do",
@@ -45,7 +45,7 @@ def noted(history: History, answer: CallOutcome, *, undo: bool) -> History:
 
 
 def history_of(status: Mapping[str, Any]) -> History:
-    """What the recorded status says."""
+    """The history that the recorded status holds."""
     return {
         step["name"]: tuple(
             CallAttempt(
@@ -62,7 +62,7 @@ def history_of(status: Mapping[str, Any]) -> History:
 
 
 def entries(attempts: tuple[CallAttempt, ...]) -> list[Json]:
-    """As the status shows them."""
+    """The attempts as the status shows them."""
     return [
         {
             "time": to_wire(attempt.time),

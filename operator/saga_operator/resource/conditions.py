@@ -36,7 +36,7 @@ def conditions_of(saga: Saga) -> tuple[Condition, ...]:
         Condition("Succeeded", succeeded, reason, ""),
     ]
     if saga.confirmed and saga.desired is Desired.CANCELLED:
-        too_late = "the order was confirmed before the cancel arrived: it goes on to Completed"
+        too_late = "the order was confirmed before the cancel arrived, so it continues to Completed"
         found.append(Condition(CANCEL_REFUSED, TRUE, reasons.ALREADY_CONFIRMED, too_late))
     if (trouble := participant_error(saga)) is not None:
         found.append(Condition("ParticipantError", TRUE, reasons.PARTICIPANT_ERROR, trouble))
@@ -48,7 +48,7 @@ def conditions_of(saga: Saga) -> tuple[Condition, ...]:
 
 
 def _waiting_for(saga: Saga) -> str | None:
-    """Which step waits for a participant that is down, and since when it is said; None if none does."""
+    """Which step waits for a participant that is down, and the participant's last answer; None if no step waits."""
     if saga.phase in FINISHED:
         return None
     for record in saga.steps:
@@ -61,7 +61,7 @@ def _waiting_for(saga: Saga) -> str | None:
 
 
 def participant_error(saga: Saga) -> str | None:
-    """What a participant answered that it never should (a 4xx that is no refusal), or None."""
+    """An answer that no participant should give (a 4xx that is no refusal), or None."""
     for record in saga.steps:
         for reason, message in (
             (record.reason, record.message),
@@ -77,20 +77,27 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
     match saga.phase:
         case Phase.COMPLETED:
             warning = _warning(saga)
-            text = "all steps have happened" if warning is None else f"completed, but not {warning.name}"
+            text = "every step has happened" if warning is None else f"completed without step {warning.name}"
             return TRUE, FALSE, FALSE, TRUE, reasons.COMPLETED, text
         case Phase.COMPENSATED:
             reason, message = _failure(saga)
-            return FALSE, FALSE, TRUE, FALSE, reason, f"nothing of the order is left. {message}".strip()
+            return FALSE, FALSE, TRUE, FALSE, reason, f"rolled back: no effect of the order is left. {message}".strip()
         case Phase.FAILED:
             stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
-            help_ = f"could not be undone: {stuck}. See spec.intervention: RetryNow or MarkCompensated"
+            help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: RetryNow or MarkCompensated"
             return FALSE, FALSE, TRUE, FALSE, reasons.COMPENSATION_FAILED, help_[:1024]
         case Phase.COMPENSATING:
             reason, message = _failure(saga)
-            return FALSE, TRUE, FALSE, UNKNOWN, reason, f"rolling back ({saga.current_step}). {message}".strip()[:1024]
+            return (
+                FALSE,
+                TRUE,
+                FALSE,
+                UNKNOWN,
+                reason,
+                f"rolling back (step {saga.current_step}). {message}".strip()[:1024],
+            )
         case Phase.SUSPENDED:
-            text = "paused on request before the next step; set spec.state to Active to go on"
+            text = "suspended on request before the next step; set spec.state to Active to continue"
             return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text
         case _:
             return UNKNOWN, TRUE, FALSE, UNKNOWN, *_progress(saga)
@@ -110,7 +117,7 @@ def _failure(saga: Saga) -> tuple[str, str]:
 
 
 def _warning(saga: Saga) -> StepRecord | None:
-    """A step after the pivot that did not happen in a completed saga: worth a look, never a rollback."""
+    """A step after the pivot that did not happen in a completed saga: people should know, and no rollback starts."""
     if saga.phase is not Phase.COMPLETED:
         return None
     after_pivot = ORDER_SAGA[ORDER_SAGA.index(PIVOT) + 1 :]

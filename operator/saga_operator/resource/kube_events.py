@@ -1,4 +1,4 @@
-"""Which changes of a saga are worth a person's look: each becomes a Kubernetes Event. Pure."""
+"""Which changes of a saga people should know about: each becomes a Kubernetes Event. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,25 +26,24 @@ def events_between(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     yield from _trouble(old, new)
     yield from _requests(old, new)
     if old.phase is not Phase.COMPENSATED and new.phase is Phase.COMPENSATED:
-        yield KubernetesEvent("Normal", reasons.COMPENSATED, "nothing of the order is left")
+        yield KubernetesEvent("Normal", reasons.COMPENSATED, "rolled back: no effect of the order is left")
 
 
 def _rollback(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if old.failure is None and new.failure is not None:
         failure = new.failure
-        text = f"rolling back from step {failure.step or 'none'}: {failure.message}"
+        where = f" from step {failure.step}" if failure.step else ""
+        text = f"rolling back{where}: {failure.message}"
         yield KubernetesEvent("Warning", failure.reason, text)
     if old.failure is not None and new.failure is None:
-        text = "the order had been confirmed already: the saga turns round and goes on to Completed"
+        text = "the order was confirmed already, so the saga resumes forward and continues to Completed"
         yield KubernetesEvent("Normal", reasons.ALREADY_CONFIRMED, text)
 
 
 def _trouble(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     for before, record in zip(old.steps, new.steps, strict=True):
         if is_stuck(record) and not is_stuck(before):
-            text = (
-                f"{record.name} can't be undone: {record.compensation.message}. A person must look: spec.intervention"
-            )
+            text = f"step {record.name} could not be undone: {record.compensation.message}. Set spec.intervention"
             yield KubernetesEvent("Warning", reasons.COMPENSATION_FAILED, text)
     trouble = participant_error(new)
     if trouble is not None and trouble != participant_error(old):
@@ -59,9 +58,9 @@ def _requests(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if new.confirmed and new.desired is Desired.CANCELLED and not (old.confirmed and old.desired is Desired.CANCELLED):
         yield KubernetesEvent("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
     if old.suspended_at is None and new.suspended_at is not None:
-        yield KubernetesEvent("Normal", reasons.SUSPENDED, "paused on request before the next step")
+        yield KubernetesEvent("Normal", reasons.SUSPENDED, "suspended on request before the next step")
     if old.suspended_at is not None and new.suspended_at is None:
-        yield KubernetesEvent("Normal", reasons.RESUMED, "going on")
+        yield KubernetesEvent("Normal", reasons.RESUMED, "the saga continues")
     done = new.intervention
     if done is not None and (old.intervention is None or old.intervention.id != done.id):
         text = f"{done.action} {done.step} (id {done.id}) by {done.by or 'unknown'}: {done.reason}"

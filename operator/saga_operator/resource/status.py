@@ -23,7 +23,7 @@ from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
 from saga_operator.resource.times import from_wire, to_wire
 
 RESTING = FINISHED | {Phase.SUSPENDED}
-"""No attempt is made however long one waits."""
+"""In these phases no call is made, however much time passes."""
 
 
 def saga_of(resource: Mapping[str, Any]) -> Saga:
@@ -68,7 +68,7 @@ def _unknown_to(recorded: Mapping[str, StepRecord], step: Step) -> StepRecord:
 
 
 def _recorded_desire(resource: Mapping[str, Any]) -> Desired:
-    """`spec.state` as far as the status shows that it was noted: a cancel that came while nobody worked is news."""
+    """`spec.state`, but Active for a cancel of which the status shows nothing yet: the worker has to find it new."""
     status = resource.get("status") or {}
     refused = any(condition["type"] == CANCEL_REFUSED for condition in status.get("conditions") or ())
     desired = desired_of(resource)
@@ -131,10 +131,10 @@ def status_of(
 
 
 def _next_attempt(saga: Saga, record: StepRecord) -> float:
-    """When the step's call is made again, 0 if nobody knows.
+    """When the step's call is made again; 0 if that is unknown.
 
-    Who waits for a participant that is down is woken when it is back. A time would have to be moved on and written
-    for each waiting saga again and again.
+    A saga that waits for a participant that is down is woken when it is back. A time would have to be moved on and
+    written for each waiting saga again and again.
     """
     reason = record.reason if saga.failure is None else record.compensation.reason
     return 0.0 if reason == reasons.WAITING_FOR_DOWNSTREAM else record.retry_at
@@ -190,7 +190,7 @@ def _record(entry: Mapping[str, Any]) -> StepRecord:
 def _entry(record: StepRecord, phase: Phase, attempts: tuple[CallAttempt, ...]) -> Json:
     state = record.state
     if phase is Phase.COMPENSATED and state is StepState.PENDING:
-        state = StepState.SKIPPED  # never called, and never will be
+        state = StepState.SKIPPED  # it was never called, and never will be
     entry = _filled(
         name=record.name,
         state=str(state),
@@ -229,7 +229,7 @@ def _intervention(done: Intervention) -> Json:
 
 
 def _filled(**fields: Any) -> Json:
-    """Without what is empty: the size of a status is what its writes cost."""
+    """The fields that are not empty: a write costs as much as the status is large."""
     return {key: value for key, value in fields.items() if value}
 
 
