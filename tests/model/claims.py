@@ -58,7 +58,7 @@ def verdict_of(saga: Saga) -> str:
 def judge_write(before: Saga, verdict: str, after: Saga) -> None:
     """A finished saga is never written again, and an order that ended one way doesn't end another way later."""
     if before.phase in FINISHED:
-        raise Broken("the status of a finished saga is written again, which the API server refuses for ever")
+        raise Broken("the status of a finished saga is written again, which the API server always refuses")
     if verdict and verdict_of(after) not in ("", "Not ours", verdict):
         raise Broken(f"the order was {verdict}, and its saga, applied again, says {verdict_of(after)}")
 

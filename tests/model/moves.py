@@ -217,7 +217,7 @@ class Moves:
     # the network and the services
 
     def of_network(self, documents: int, network: int, budget: int) -> Iterator[Move]:
-        """Late calls, whose answers nobody waits for; and services that settle what they have accepted."""
+        """Late calls, whose answers are not awaited any more, and services that settle what they have accepted."""
         under_way = self._parts[network]
         for place, (call, foreign) in enumerate(under_way):
             if call == REST_CANCEL or (place and under_way[place - 1] == under_way[place]):

@@ -52,7 +52,7 @@ NO_REQUEST: Final[UserRequest] = (Desired.ACTIVE, False, "")
 
 
 def new_saga(max_attempts: int) -> Saga:
-    """The saga of a resource that nobody has looked at yet."""
+    """The saga of a resource that no operator has read yet."""
     return saga_of(_resource(max_attempts, {}))
 
 

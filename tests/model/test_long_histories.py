@@ -1,7 +1,7 @@
 """Long random histories: the same world without small bounds, with real counts, texts and times.
 
 The exploration sees every history within small bounds, on canonical sagas; here sagas keep everything, attempts are
-counted up to their real limits, and misbehaviour goes on for as long as Hypothesis likes.
+counted up to their real limits, and faults continue for as long as Hypothesis likes.
 """
 
 from dataclasses import replace
@@ -101,8 +101,8 @@ class OneSaga(RuleBasedStateMachine):
         steps, dice = 0, Random(len(self.told))
         while not self.world.finished(self.state):
             found = self._next(good=True)
-            assert found, ["nobody has anything to do", *self.told]
-            self._take(found, dice.randrange(len(found)))  # whoever's turn it is
+            assert found, ["nothing can happen any more", *self.told]
+            self._take(found, dice.randrange(len(found)))  # in a random order
             self._judge()
             steps += 1
             assert steps < STEPS_TO_THE_END, ["it does not end", *self.told]

@@ -112,7 +112,7 @@ class World:
         for move in moves:
             _, me, documents, resource, network, budget, _ = move
             first, second = was_first, was_second
-            if resource >= 0:  # it has a new version: news for whoever has not written it
+            if resource >= 0:  # it has a new version, which an operator that has not written it does not know
                 if first and whose != 0:
                     first = self._unaware(first)
                 if second and whose != 1:

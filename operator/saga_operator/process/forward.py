@@ -34,7 +34,7 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
 
 
 def refused(saga: Saga, event: DoRefused) -> Saga:
-    """The service refused: before the pivot that starts a rollback, after it the saga goes on without the step."""
+    """The service refused: before the pivot a rollback starts, after it the saga continues without the step."""
     record, step = saga[event.step], BY_NAME[event.step]
     if record.state in FINAL or record.compensation.completion:
         return saga

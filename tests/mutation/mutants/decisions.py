@@ -4,7 +4,7 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 DECISIONS = (
     Mutant(
-        "a rollback undoes every step, also those that nobody remembers",
+        "a rollback undoes every step, also those that are not recorded as called",
         5,
         f"{OPERATOR}/process/saga.py",
         "return record.compensation.completion is not None or (step is not FIRST and refused_without_effect(record))",
@@ -236,7 +236,7 @@ DECISIONS = (
         "tests/unit/test_saga_forward_recovery.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
     ),
     Mutant(
-        "an order that stands is undone, whoever says that it is another's",
+        "an order that stands is undone, even if a service says that it is another's",
         5,
         f"{OPERATOR}/process/evolve.py",
         "if saga[FIRST.name].state is StepState.SUCCEEDED:",
