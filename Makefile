@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .ordersaga/venv/bin
-# Which tests, for `make test` and its relatives: make test-unit ARGS="-k door"
+# Which tests, for `make test` and its relatives: make test-unit ARGS="-k reject"
 ARGS ?=
 # How many sessions of tests run side by side, each with a control plane and a MongoDB of its own: half of the time is waiting.
 WORKERS ?= 2

@@ -177,7 +177,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "MarkCompensated is for inventory, payment and",
     ),
     (
-        "the door opened by hand",
+        "the pivot undone by hand",
         intervention(action="MarkCompensated", step="confirmation"),
         "MarkCompensated is for inventory, payment and",
     ),
