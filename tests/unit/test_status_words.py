@@ -2,13 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator.process import reasons
-from saga_operator.process.events import AlreadyConfirmed, Event
+from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, Outcome
 from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
@@ -77,6 +78,13 @@ def test_whatever_a_participant_calls_it_the_schema_accepts_the_reason(code: str
     reason = reasons.pascal(code)
     assert REASON.match(reason)
     assert len(reason) <= 128
+
+
+def test_an_outcome_keeps_its_name_in_status_metrics_and_logs() -> None:
+    assert {outcome.shown_as for outcome in get_args(Outcome)} == {
+        "Succeeded", "Refused", "Undone", "Unavailable", "InProgress", "AlreadyConfirmed", "OrderIDUsed",
+    }  # fmt: skip
+    assert (DoRefused.shown_as, NoUsableAnswer.shown_as) == ("Refused", "Unavailable")
 
 
 def stuck() -> Saga:
