@@ -58,7 +58,7 @@ _STANDALONE_HELP = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Index:
     """An index of `collection`; `options` are PyMongo's (unique, partialFilterExpression, expireAfterSeconds)."""
 

@@ -35,7 +35,7 @@ class BadKey(Problem):
     code = "idempotency_key_invalid"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SagaKey:
     """An Idempotency-Key whose shape is right for its route; `step` and `direction` are the route's."""
 

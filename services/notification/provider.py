@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """A rendered message. `message_id` is the provider's idempotency key (with SMTP: the Message-ID); it follows from
     the order and the type of the message, and never changes.

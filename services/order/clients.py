@@ -18,7 +18,7 @@ from services.order.client_models import Address, Contact
 TIMEOUT = httpx.Timeout(5.0, connect=2.0, pool=5.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Price:
     """A product's price for one unit, in minor units."""
 

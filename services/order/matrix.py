@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 BLOCKED_CUSTOMER = "c-blocked"  # the trigger of demonstrations and tests
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Become:
     """The order moves to this status."""
 
@@ -27,12 +27,12 @@ class Become:
     closed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Same:
     """Nothing changes: a repeat, or a state that is further on. Answered with success."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refuse:
     """Nothing changes, and the answer is no."""
 

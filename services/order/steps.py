@@ -13,7 +13,7 @@ from common.barrier import (
     Decision,
     Document,
     Transition,
-    Write,
+    answer_of,
     answered,
     change,
     compensated,
@@ -149,8 +149,7 @@ def _gate(call: Call, document: Document | None, content: Content, *, forward: b
 
 
 def _code(decision: Decision) -> str | None:
-    answer = decision.answer if isinstance(decision, Write) else decision
-    return answer.body.get("code")
+    return answer_of(decision).body.get("code")
 
 
 def _other_content(call: Call, document: Document) -> Problem:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Charge:
     """What is to be charged. `key` is the provider's idempotency key; it follows from the order and never changes."""
 
@@ -15,12 +15,12 @@ class Charge:
     method_ref: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Captured:
     """The money has been taken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Declined:
     """The provider has refused for good: `code` is the business reason, `text` says it to a person."""
 
@@ -28,7 +28,7 @@ class Declined:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Processing:
     """The provider has accepted the charge and settles it in about `seconds`."""
 
