@@ -118,7 +118,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ),
     RESUMED: Meaning("`spec.state` is no longer Suspended: the saga continues."),
 }
-"""Every constant above; docs/ordersaga.md has them as a table."""
+"""Every constant above; docs/ordersaga.md has the same sentences."""
 
 _WORD = re.compile(r"[^0-9A-Za-z]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
