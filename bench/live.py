@@ -20,10 +20,8 @@ from bench.participants import Participants
 from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
-from dev.setup.binaries import find
-from dev.stack.control_plane import Binaries, ControlPlane
-from dev.stack.ports import free_ports
-from dev.stack.processes import Process, wait_ready
+from dev.stack.control_plane import ControlPlane
+from dev.stack.processes import Process, free_port, wait_ready
 from saga_operator.settings import Settings
 
 NAMESPACE = "shop"
@@ -60,17 +58,9 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
         self._options = options
-        ports = free_ports(4)
-        self._plane = ControlPlane(
-            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
-            folder=folder,
-            kubeconfig=folder / "kubeconfig",
-            logs=folder,
-            ports=(ports[0], ports[1], ports[2]),
-            fsync=False,
-        )
+        self._plane = ControlPlane(folder, fsync=False)
         self._participants = Participants(f"/{DOWN}/")
-        self._folder, self._port = folder, ports[3]
+        self._folder, self._port = folder, free_port()
         self._metrics_url = f"http://127.0.0.1:{self._port}/metrics"
         self._made = 0
         self._base = 0.0

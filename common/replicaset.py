@@ -52,24 +52,32 @@ class ReplicaSetSettings(BaseSettings):
     log_format: str = Field(default="json", description="json, or text for a terminal.")
 
 
-def ensure_primary(client: Client) -> bool:
-    """Form the replica set if there is none. True if mongod takes writes now.
+def ensure_primary(client: Client, host: str | None = None) -> bool:
+    """Form the replica set if there is none; whether mongod takes writes now.
+
+    `host`: the member's address ("127.0.0.1:27017"); a set whose member has another one is moved there. Without it the
+    member is called localhost, and a set that is there stays as it is.
 
     Raises:
-        PyMongoError: mongod doesn't answer, or was started without --replSet.
+        PyMongoError: mongod doesn't answer, or wasn't started with --replSet.
     """
     hello = client.admin.command("hello")
-    if hello.get("isWritablePrimary") and hello.get("setName"):
+    if hello.get("isWritablePrimary") and hello.get("setName") and host in (None, hello.get("me")):
         return True
     try:
-        client.admin.command("replSetGetStatus")
+        config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
         if error.code != NOT_YET_INITIALIZED:
             raise
         port = client.address[1] if client.address else DEFAULT_PORT
-        member = {"_id": 0, "host": f"{HOST}:{port}"}
+        member = {"_id": 0, "host": host or f"{HOST}:{port}"}
         client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
         logger.info("the replica set is formed")
+        return False
+    if host is not None and config["members"][0]["host"] != host:
+        config["members"][0]["host"] = host
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)
     return False
 
 

@@ -15,7 +15,7 @@ from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Fau
 from dev.setup.binaries import find
 from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.certificates import write_private
-from dev.stack.control_plane import Binaries, ControlPlane
+from dev.stack.control_plane import ControlPlane
 from dev.stack.mongod import Mongod
 from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
@@ -49,8 +49,7 @@ class System:
         logs = folder / "logs"
         self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
         self.plane = ControlPlane(
-            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
-            folder=folder / "control-plane",
+            folder / "control-plane",
             kubeconfig=folder / "kubeconfig",
             logs=logs,
             ports=(next(ports), next(ports), next(ports)),

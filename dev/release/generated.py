@@ -11,7 +11,7 @@ import yaml
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 
-__all__ = ["CHECKOUT", "main", "stale", "yaml_text"]
+__all__ = ["CHECKOUT", "main", "stale", "write", "yaml_text"]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -42,6 +42,15 @@ def stale(files: dict[Path, str]) -> list[Path]:
     return [path for path, text in files.items() if not path.exists() or path.read_text() != text]
 
 
+def write(files: dict[Path, str]) -> list[Path]:
+    """Write the files that aren't as they should be; return which."""
+    old = stale(files)
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[path])
+    return old
+
+
 def main(program: str, generated: Callable[[], dict[Path, str]], arguments: list[str]) -> int:
     """Write the files, or check them; the exit status."""
     parser = argparse.ArgumentParser(prog=program)
@@ -52,10 +61,7 @@ def main(program: str, generated: Callable[[], dict[Path, str]], arguments: list
     except StackError as error:
         print(error, file=sys.stderr)
         return 1
-    old = stale(files)
+    old = stale(files) if check else write(files)
     for path in old:
         print(f"{'stale' if check else 'written'}: {path.relative_to(CHECKOUT)}")
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(files[path])
     return 1 if check and old else 0

@@ -4,13 +4,12 @@ python -m dev.release.render            write them (`make manifests`)
 python -m dev.release.render --check    exit status 1 if one isn't what it would be
 """
 
-import argparse
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from dev.release import helm
+from dev.release import generated, helm
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 
@@ -63,60 +62,44 @@ def template(*arguments: str, program: str = "helm", namespace: str = NAMESPACE)
     return documents
 
 
-def generated(program: str = "helm") -> dict[Path, str]:
+def files(program: str = "helm") -> dict[Path, str]:
     """Every generated file and its content."""
-    files = {copy: source.read_text() for copy, source in COPIES.items()}
+    found = copies()
     local = template("--no-hooks", program=program)
     openshift = template(
         *("--no-hooks", "--values", str(CHART / "values-openshift.yaml")),
         *("--set", f"global.imageRegistry={OPENSHIFT_REGISTRY}"),
         program=program,
     )
-    files[CHECKOUT / "k8s-local-deployment.yaml"] = _one_file(local)
-    files[CHECKOUT / "openshift-deployment.yaml"] = _one_file(openshift)
+    found[CHECKOUT / "k8s-local-deployment.yaml"] = _one_file(local)
+    found[CHECKOUT / "openshift-deployment.yaml"] = _one_file(openshift)
     base = CHECKOUT / "manifests" / "base"
-    files[base / "namespace.yaml"] = HEADER + NAMESPACE_OBJECT
+    found[base / "namespace.yaml"] = HEADER + NAMESPACE_OBJECT
     for name, documents in local.items():
-        files[base / name] = HEADER + "---\n".join(documents)
+        found[base / name] = HEADER + "---\n".join(documents)
     names = ["namespace.yaml", *sorted(local)]
-    files[base / "kustomization.yaml"] = (
+    found[base / "kustomization.yaml"] = (
         f"{HEADER}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
         + "".join(f"  - {name}\n" for name in names)
     )
-    return files
+    return found
 
 
 def _one_file(documents: dict[str, list[str]]) -> str:
     return HEADER + "---\n".join([NAMESPACE_OBJECT, *(text for texts in documents.values() for text in texts)])
 
 
-def stale(program: str = "helm") -> list[Path]:
-    """The files that aren't what they would be if they were written now."""
-    return [path for path, text in generated(program).items() if not path.exists() or path.read_text() != text]
+def copies() -> dict[Path, str]:
+    """The chart's copies of what others own, and their content."""
+    return {copy: source.read_text() for copy, source in COPIES.items()}
 
 
 def main(arguments: list[str]) -> int:
     """Write or check; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m dev.release.render", description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    options = parser.parse_args(arguments)
-    try:
-        # Copies first: the chart is rendered with them.
-        for copy, source in COPIES.items():
-            if not options.check and (not copy.exists() or copy.read_text() != source.read_text()):
-                copy.write_text(source.read_text())
-        old = stale()
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    for path in old:
-        print(f"{'stale' if options.check else 'written'}: {path.relative_to(CHECKOUT)}")
-    if options.check:
-        return 1 if old else 0
-    for path, text in generated().items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
+    if "--check" not in arguments:
+        for copy in generated.write(copies()):  # first: the chart is rendered with them
+            print(f"written: {copy.relative_to(CHECKOUT)}")
+    return generated.main("python -m dev.release.render", files, arguments)
 
 
 if __name__ == "__main__":

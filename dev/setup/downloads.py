@@ -4,7 +4,6 @@ Standard library only.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from dev.setup import binaries
 from dev.setup.errors import StackError
 from dev.setup.jobs import Job
+from dev.setup.locks import locked
 from dev.setup.paths import CHECKOUT, VENV, cache
 
 # The control plane's programs as the Kubernetes project builds them for tests (etcd and kube-apiserver in one archive).
@@ -130,12 +130,13 @@ def _unpack(url: str, archive: Path) -> list[Path]:
 def alone(job: Job) -> Iterator[None]:
     """Hold the cache's lock: two builds side by side would take twice as long and tread on each other."""
     cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "lock").open("w") as lock:
+    lock = cache() / "lock"
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(lock, wait=False))
         except BlockingIOError:
-            job.doing = f"waiting for another process (it holds {cache() / 'lock'})"
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            job.doing = f"waiting for another process (it holds {lock})"
+            held.enter_context(locked(lock))
         yield
 
 
@@ -148,23 +149,13 @@ def workspace() -> Iterator[Path]:
     parent = cache() / "tmp"
     parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with _locked(parent):  # so that nobody takes our folder for a left one before we hold its lock
+        with locked(parent):  # so that nobody takes our folder for a left one before we hold its lock
             for left in parent.iterdir():
-                with contextlib.suppress(OSError), _locked(left, fcntl.LOCK_NB):
+                with contextlib.suppress(OSError), locked(left, wait=False):
                     shutil.rmtree(left, ignore_errors=True)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=parent)))
-            stack.enter_context(_locked(folder))
+            stack.enter_context(locked(folder))
         yield folder
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, how: int = 0) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | how)
-        yield
-    finally:
-        os.close(handle)
 
 
 def put(program: Path, target: Path) -> None:

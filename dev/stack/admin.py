@@ -4,13 +4,13 @@ import copy
 import functools
 import json
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from dev.stack.certificates import write_private
+from dev.stack.waiting import wait_until
 
 # A token outlives a working day by far; the local stack writes new ones each day and at each start.
 TOKEN_SECONDS = 7 * 24 * 3600
@@ -62,13 +62,12 @@ class Administrator:
 
     def wait_for_schema(self, seconds: float = 30) -> None:
         """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
-        deadline = time.monotonic() + seconds
-        while self.kubectl("get", "--raw", "/openapi/v3/apis/ordersaga.io/v1alpha1", check=False).returncode:
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"the API server has not published the schema of OrderSaga after {seconds:.0f} seconds"
-                )
-            time.sleep(0.1)
+        path = "/openapi/v3/apis/ordersaga.io/v1alpha1"
+        wait_until(
+            "the API server publishes the schema of OrderSaga",
+            lambda: self.kubectl("get", "--raw", path, check=False).returncode == 0,
+            seconds,
+        )
 
     def identity(self, account: str, namespace: str, folder: Path) -> Path:
         """A kubeconfig of this ServiceAccount in `folder`, its token (for a week) in a file beside it, mode 0600.

@@ -3,26 +3,20 @@
 import ssl
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from dev.setup.binaries import find
 from dev.stack import certificates
 from dev.stack.admin import Administrator
 from dev.stack.kubeconfig import write_kubeconfig
-from dev.stack.processes import Process
+from dev.stack.ports import free_ports
+from dev.stack.processes import Process, wait_ready
 
 # Not routed anywhere: only Services would take addresses from it, and we have none besides `kubernetes`.
 SERVICE_RANGE = "198.19.0.0/24"
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-
-
-@dataclass(frozen=True)
-class Binaries:
-    """Paths of the programs."""
-
-    etcd: Path
-    kube_apiserver: Path
-    kubectl: Path
 
 
 class Etcd(Process):
@@ -83,18 +77,22 @@ class ControlPlane:
 
     def __init__(
         self,
-        binaries: Binaries,
-        *,
         folder: Path,
-        logs: Path,
-        ports: tuple[int, int, int],
-        kubeconfig: Path,
+        *,
+        ports: Sequence[int] | None = None,
+        kubeconfig: Path | None = None,
+        logs: Path | None = None,
         namespace: str = "shop",
         fsync: bool = True,
     ) -> None:
-        """`ports`: of etcd's clients, of its peers, of the API server; `kubeconfig`: where to write one."""
+        """`ports`: of etcd's clients, of its peers, of the API server; any free ones if none are given.
+
+        `kubeconfig`: where to write the administrator's; it and the logs are in `folder` unless told otherwise.
+        Raises StackError when a program is missing.
+        """
+        ports, logs, kubeconfig = ports or free_ports(3), logs or folder, kubeconfig or folder / "kubeconfig"
         self.etcd = Etcd(
-            binaries.etcd,
+            find("etcd"),
             data=folder / "etcd",
             port=ports[0],
             peer_port=ports[1],
@@ -102,7 +100,7 @@ class ControlPlane:
             fsync=fsync,
         )
         self.apiserver = KubeApiserver(
-            binaries.kube_apiserver,
+            find("kube-apiserver"),
             etcd=self.etcd,
             folder=folder / "certificates",
             port=ports[2],
@@ -116,12 +114,24 @@ class ControlPlane:
             user=self.apiserver.authority.client("admin", "system:masters").kubeconfig(),
             namespace=namespace,
         )
-        self.administrator = Administrator(binaries.kubectl, kubeconfig)
+        self.administrator = Administrator(find("kubectl"), kubeconfig)
 
     def start(self) -> None:
         """Start both; they find each other."""
         self.etcd.start()
         self.apiserver.start()
+
+    @contextmanager
+    def running(self, namespace: str = "shop") -> Iterator[Administrator]:
+        """Its administrator, with both ready and what we ship installed in `namespace`; both are ended afterwards."""
+        self.start()
+        try:
+            wait_ready([self.etcd, self.apiserver])
+            self.administrator.install(namespace)
+            self.administrator.wait_for_schema()
+            yield self.administrator
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End both, the API server first."""

@@ -10,13 +10,13 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
 from dev.stack.ports import free_ports
+from dev.stack.waiting import wait_until
 
 # Most parts are ready within 5 s on two idle cores; a machine that is building something beside us takes far longer.
 READY_SECONDS = 90.0
@@ -141,14 +141,15 @@ def wait_ready(
 
     Raises StackError when one ends, or when `seconds` have passed.
     """
-    waiting = list(processes)
-    deadline = time.monotonic() + seconds
-    while waiting := [process for process in waiting if not process.ready()]:
-        if time.monotonic() > deadline:
-            late = waiting[0]
-            raise StackError(f"{late.name} was not ready after {seconds:.0f} seconds; see {late.log}")
-        idle()
-        time.sleep(0.05)
+    late = list(processes)
+
+    def all_ready() -> bool:
+        late[:] = [process for process in late if not process.ready()]
+        if late:
+            idle()
+        return not late
+
+    wait_until(lambda: f"{late[0].name} is ready; see {late[0].log}", all_ready, seconds)
 
 
 def free_port() -> int:

@@ -97,8 +97,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCont
     """An API server with our CRD, RBAC and namespace `shop`: fresh, or the one of ORDERSAGA_TEST_KUBECONFIG."""
     from dev.setup.binaries import find
     from dev.stack.admin import Administrator
-    from dev.stack.control_plane import Binaries, ControlPlane
-    from dev.stack.processes import free_port, wait_ready
+    from dev.stack.control_plane import ControlPlane
 
     if given := os.environ.get("ORDERSAGA_TEST_KUBECONFIG"):
         administrator = Administrator(find("kubectl"), Path(given))
@@ -106,19 +105,6 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestCont
         administrator.install("shop")
         yield TestControlPlane(administrator, administrator.kubectl(*server).stdout)
         return
-    folder = tmp_path_factory.mktemp("control-plane")
-    plane = ControlPlane(
-        Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
-        folder=folder,
-        kubeconfig=folder / "kubeconfig",
-        logs=folder,
-        ports=(free_port(), free_port(), free_port()),
-    )
-    plane.start()
-    try:
-        wait_ready([plane.etcd, plane.apiserver])
-        plane.administrator.install("shop")
-        plane.administrator.wait_for_schema()
-        yield TestControlPlane(plane.administrator, plane.url, plane.apiserver)
-    finally:
-        plane.stop()
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    with plane.running() as administrator:
+        yield TestControlPlane(administrator, plane.url, plane.apiserver)

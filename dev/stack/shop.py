@@ -1,6 +1,5 @@
 """A customer of the five services, over their REST interfaces: what the demonstration and the end-to-end tests do."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import httpx
 
 from common.wire import Json
 from dev.setup.errors import StackError
+from dev.stack.waiting import wait_until
 
 PRODUCTS = {
     "p-mug": ("Mug", 1250),
@@ -96,15 +96,16 @@ class Shop:
 
         Raises StackError after `seconds`.
         """
-        deadline = time.monotonic() + seconds
-        while True:
+        order: Json = {}
+
+        def look() -> bool:
+            nonlocal order
             order = self.order(order_id)
             each(order)
-            if until(order):
-                return order
-            if time.monotonic() > deadline:
-                raise StackError(f"order {order_id} is {phase(order)} after {seconds:.0f} seconds: {order}")
-            time.sleep(0.05)
+            return until(order)
+
+        wait_until(lambda: f"order {order_id} is as expected; it is {phase(order)}: {order}", look, seconds)
+        return order
 
     def _put(self, service: str, path: str, body: Json) -> None:
         self._expect(self.request("PUT", service, path, json=body))

@@ -4,7 +4,6 @@ Run by `dev.setup.bootstrap` with the checkout's virtual environment; see `dev.s
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -16,10 +15,11 @@ from types import FrameType
 from common.services import SERVICES
 from dev.setup.binaries import find
 from dev.setup.errors import StackError
+from dev.setup.locks import locked
 from dev.setup.options import parser
 from dev.stack.applications import Operator, Service, Wiring
 from dev.stack.console import heading, say
-from dev.stack.control_plane import Binaries, ControlPlane
+from dev.stack.control_plane import ControlPlane
 from dev.stack.demo import Demo
 from dev.stack.layout import Layout
 from dev.stack.mongod import Mongod
@@ -42,8 +42,7 @@ class Stack:
             find("mongod"), data=layout.data / "mongod", port=ports["mongod"], log=layout.logs / "mongod.log"
         )
         self.plane = ControlPlane(
-            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
-            folder=layout.data / "control-plane",
+            layout.data / "control-plane",
             kubeconfig=layout.kubeconfig,
             logs=layout.logs,
             ports=(ports["etcd"], ports["etcd_peer"], ports["apiserver"]),
@@ -158,18 +157,15 @@ def _only_one(layout: Layout) -> Iterator[None]:
     """Hold the stack's lock; the file is gone afterwards. Raises StackError when another stack holds it."""
     layout.folder.mkdir(parents=True, exist_ok=True)
     path = layout.folder / "lock"
-    with path.open("a+") as lock:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = held.enter_context(locked(path, wait=False))
         except BlockingIOError:
-            lock.seek(0)
-            pid = lock.read().strip()
+            pid = path.read_text().strip()
             raise StackError(f"this stack runs already (process {pid}): end it with Ctrl-C or `kill {pid}`") from None
-        if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+        if not path.exists() or path.stat().st_ino != os.fstat(lock).st_ino:
             raise StackError("another stack of this checkout has just ended: try again")
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        path.write_text(str(os.getpid()))
         try:
             yield
         finally:

@@ -1,12 +1,12 @@
 """The chart's release in a cluster: helm and kubectl for one namespace."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from common.services import SERVICES
@@ -15,8 +15,10 @@ from dev.release.clustertest.forwarding import Forward
 from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
 from dev.setup.errors import StackError
 from dev.stack.shop import Shop
+from dev.stack.waiting import wait_until
 
 PATIENCE_SECONDS = 300.0
+until = functools.partial(wait_until, seconds=PATIENCE_SECONDS, pause_seconds=0.5)
 
 
 class Installation:
@@ -100,15 +102,6 @@ class Installation:
             raise StackError(f"the audit's job failed: {log}")
         self.kubectl("delete", job)
         return log
-
-
-def until(what: str, true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait. Raises StackError when it doesn't become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise StackError(f"after {seconds:.0f} seconds still not: {what}")
-        time.sleep(0.5)
 
 
 def _run(words: list[str], *, input: str | None = None) -> str:  # noqa: A002 - as in subprocess.run

@@ -9,22 +9,14 @@ import sys
 
 from dev.release.deploy import contexts, images
 from dev.release.deploy.rollout import NAMESPACE, Rollout
-from dev.release.deploy.shell import Shell
-from dev.setup.errors import StackError
+from dev.release.deploy.shell import Shell, exit_status, script_parser
 
 FILE = "k8s-local-deployment.yaml"
 
 
 def parser() -> argparse.ArgumentParser:
     """The options; their texts are the manual."""
-    options = argparse.ArgumentParser(
-        prog="./deploy-local-k8s.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    options.add_argument("--context", help="of the kubeconfig; default: the current one")
-    options.add_argument("--allow-remote", action="store_true", help="also a cluster that isn't on this machine")
-    options.add_argument("--engine", choices=("docker", "podman"), help="default: whichever is there")
-    options.add_argument("--no-build", action="store_true", help="the images are there already")
+    options = script_parser(__doc__)
     options.add_argument(
         "--load",
         metavar="COMMAND",
@@ -59,12 +51,7 @@ def deploy(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     """The exit status: 1 with one sentence when it didn't work."""
-    try:
-        deploy(parser().parse_args(arguments))
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: deploy(parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

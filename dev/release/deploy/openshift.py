@@ -9,18 +9,14 @@ import sys
 
 from dev.release.deploy import contexts, push
 from dev.release.deploy.rollout import NAMESPACE, Rollout
-from dev.release.deploy.shell import Shell
-from dev.setup.errors import StackError
+from dev.release.deploy.shell import Shell, exit_status
 
 FILE = "openshift-deployment.yaml"
 
 
 def parser() -> argparse.ArgumentParser:
     """The options; their texts are the manual."""
-    options = argparse.ArgumentParser(
-        prog="./deploy-openshift.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    push.add_common(options)
+    options = push.parser(__doc__)
     options.add_argument("--no-push", action="store_true", help="the images are in the registry already")
     options.add_argument("--no-smoke", action="store_true", help="place no order")
     return options
@@ -45,12 +41,7 @@ def deploy(options: argparse.Namespace) -> None:
 
 def main(arguments: list[str]) -> int:
     """The exit status: 1 with one sentence when it didn't work."""
-    try:
-        deploy(parser().parse_args(arguments))
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: deploy(parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sys
 from dev.release.deploy import contexts, images
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.rollout import NAMESPACE
-from dev.release.deploy.shell import Shell
+from dev.release.deploy.shell import Shell, exit_status, script_parser
 from dev.setup.errors import StackError
 
 EXPOSE = (
@@ -18,23 +18,11 @@ EXPOSE = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options; their texts are the manual."""
-    options = argparse.ArgumentParser(
-        prog="./push-to-openshift.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_common(options)
-    return options
-
-
-def add_common(options: argparse.ArgumentParser) -> None:
-    """What ./deploy-openshift.sh knows as well."""
-    options.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    options.add_argument("--context", help="of the kubeconfig; default: the current one")
-    options.add_argument("--allow-remote", action="store_true", help="also a cluster that isn't on this machine")
-    options.add_argument("--engine", choices=("docker", "podman"), help="default: whichever is there")
-    options.add_argument("--no-build", action="store_true", help="the images are there already")
+def parser(manual: str | None = __doc__) -> argparse.ArgumentParser:
+    """The options, which ./deploy-openshift.sh has as well; their texts are the manual."""
+    options = script_parser(manual)
     options.add_argument("--registry", help="host of the registry from here; default: the cluster's own, by its Route")
+    return options
 
 
 def push(shell: Shell, cluster: Cluster, options: argparse.Namespace) -> None:
@@ -78,18 +66,17 @@ def _log_in(shell: Shell, cluster: Cluster, program: str, host: str) -> None:
         raise StackError(f"{program} could not log in to {host}: see above")
 
 
+def deploy(options: argparse.Namespace) -> None:
+    """Do it. Raises StackError."""
+    shell = Shell(dry_run=options.dry_run)
+    cluster = contexts.find(shell, "oc", options.context)
+    cluster.require_permission(allow_remote=options.allow_remote)
+    push(shell, cluster, options)
+
+
 def main(arguments: list[str]) -> int:
     """The exit status: 1 with one sentence when it didn't work."""
-    options = parser().parse_args(arguments)
-    shell = Shell(dry_run=options.dry_run)
-    try:
-        cluster = contexts.find(shell, "oc", options.context)
-        cluster.require_permission(allow_remote=options.allow_remote)
-        push(shell, cluster, options)
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_status(lambda: deploy(parser().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Commands that a person sees before they run, and that a dry run only shows."""
 
+import argparse
 import shlex
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dev.setup.errors import StackError
@@ -42,3 +44,28 @@ class Shell:
     def say(self, text: str) -> None:
         """One line for the person."""
         print(text, flush=True)
+
+
+def script_parser(manual: str | None) -> argparse.ArgumentParser:
+    """The options that all deploy scripts share; `manual` begins with the script's name and a colon."""
+    options = argparse.ArgumentParser(
+        prog=(manual or "").partition(":")[0],
+        description=manual,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    options.add_argument("--context", help="the kubeconfig's context to use (default: the current one)")
+    options.add_argument("--allow-remote", action="store_true", help="also a cluster that isn't on this machine")
+    options.add_argument("--engine", choices=("docker", "podman"), help="default: the one that answers")
+    options.add_argument("--no-build", action="store_true", help="build nothing: the images are there already")
+    return options
+
+
+def exit_status(work: Callable[[], object]) -> int:
+    """Do the work: 0, or 1 with one sentence on stderr when it raises StackError."""
+    try:
+        work()
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

@@ -13,9 +13,7 @@ from typing import Any
 
 from common.wire import Json
 from dev.release.judges import foreign
-from dev.setup.binaries import find
-from dev.stack.control_plane import Binaries, ControlPlane
-from dev.stack.processes import free_port, wait_ready
+from dev.stack.control_plane import ControlPlane
 
 KINDS = "x-kubernetes-group-version-kind"
 PREFIX = "#/definitions/"
@@ -44,24 +42,8 @@ def _file(kind: Json) -> str:
 @contextmanager
 def _document() -> Iterator[Json]:
     """The OpenAPI document of an API server with our definition; it runs as long as the block."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        plane = ControlPlane(
-            Binaries(find("etcd"), find("kube-apiserver"), find("kubectl")),
-            folder=folder,
-            kubeconfig=folder / "kubeconfig",
-            logs=folder,
-            ports=(free_port(), free_port(), free_port()),
-            fsync=False,
-        )
-        plane.start()
-        try:
-            wait_ready([plane.etcd, plane.apiserver])
-            plane.administrator.install("shop")
-            plane.administrator.wait_for_schema()
-            yield json.loads(plane.administrator.kubectl("get", "--raw", "/openapi/v2").stdout)
-        finally:
-            plane.stop()
+    with tempfile.TemporaryDirectory() as name, ControlPlane(Path(name), fsync=False).running() as administrator:
+        yield json.loads(administrator.kubectl("get", "--raw", "/openapi/v2").stdout)
 
 
 def _closed(schema: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.release import render
+from dev.release import generated, render
 from dev.setup.paths import CHECKOUT
 from tests.packaging.chart.charts import HELMS, Manifests
 
@@ -14,7 +14,7 @@ OVERLAYS = CHECKOUT / "manifests" / "overlays"
 
 @pytest.mark.parametrize("program", HELMS)
 def test_generated_files_are_fresh(program: str) -> None:
-    stale = [str(path.relative_to(CHECKOUT)) for path in render.stale(program)]
+    stale = [str(path.relative_to(CHECKOUT)) for path in generated.stale(render.files(program))]
     assert stale == [], "`make manifests` writes them anew"
 
 
