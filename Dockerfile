@@ -43,6 +43,7 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'kubernetes/cl
 COPY . ./
 RUN python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
     && python -m pip install --quiet --no-compile --no-deps --no-index --target /app /dist/ordersaga-*.whl \
+    && cp -r dev /app/dev \
     && python -m compileall -q --invalidation-mode unchecked-hash /app
 
 

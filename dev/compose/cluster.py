@@ -76,7 +76,7 @@ class Cluster:
         write_kubeconfig(
             folder / "kubeconfig",
             url=SERVER,
-            authority=CONTROL_PLANE / "ca.crt",
+            authority=CONTROL_PLANE / "authority.crt",
             user={"tokenFile": "token"},  # beside the kubeconfig, wherever the folder is mounted
             namespace=NAMESPACE,
         )

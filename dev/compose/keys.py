@@ -16,7 +16,7 @@ def write_keys() -> None:
     """Make what is missing; certificates are made anew each time, the authority and the token key never."""
     authority = Authority(AUTHORITY)
     CONTROL_PLANE.mkdir(exist_ok=True)
-    trusted = CONTROL_PLANE / "ca.crt"
+    trusted = CONTROL_PLANE / "authority.crt"
     shutil.copyfile(authority.certificate_file, trusted)
     token_keys(CONTROL_PLANE)
     server = authority.server(*SERVER_NAMES)

@@ -9,7 +9,6 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 STATE = CHECKOUT / ".ordersaga"
 VENV = STATE / "venv"
-DATA = STATE / "data"
 LOGS = STATE / "logs"
 
 

@@ -1,24 +1,23 @@
-"""Who listens on a port, from /proc: no lsof, no root. Standard library only.
+"""Which processes listen on a port.
 
-python3 -m dev.stack.ports 8000 8001        says who holds them
-python3 -m dev.stack.ports --free 8000      ends the holder if it belongs to this project (--force: whoever it is)
+python -m dev.stack.ports 8000 8001        names the processes that hold them
+python -m dev.stack.ports --free 8000      ends the holder if it belongs to this project (--force: any holder)
 """
 
 import argparse
 import contextlib
-import os
 import random
-import signal
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from common.services import SERVICES
 from dev.setup.errors import StackError
+from dev.stack.waiting import wait_until
 
-LISTEN = "0A"
 MARK = "crds/ordersaga.yaml"
 """What every checkout of this project has, and nothing else."""
 # A service finishes its requests in a second or two; after this we kill.
@@ -67,14 +66,11 @@ def in_use(port: int) -> bool:
 
 def holders(port: int) -> list[Holder]:
     """The processes that listen on this port; empty also when they are another user's and can't be seen."""
-    inodes = _listening_inodes(port)
-    found = []
-    for folder in Path("/proc").glob("[0-9]*") if inodes else ():
-        with contextlib.suppress(OSError):
-            links = {os.readlink(each) for each in (folder / "fd").iterdir()}
-            if links & inodes:
-                found.append(_describe(port, folder))
-    return found
+    listening = psutil.net_connections("tcp")
+    pids = {
+        each.pid for each in listening if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+    }
+    return [found for pid in pids if pid is not None and (found := _describe(port, pid))]
 
 
 def who(port: int) -> str:
@@ -95,41 +91,26 @@ def free(port: int, *, force: bool = False) -> bool:
 
 
 def _end(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            if _state(pid) == "Z":
-                return
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        process.terminate()
+        try:
+            wait_until(f"process {pid} ends", lambda: process.status() == psutil.STATUS_ZOMBIE, STOP_SECONDS)
+        except StackError:
+            process.kill()
 
 
-def _state(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return "Z"
-
-
-def _listening_inodes(port: int) -> set[str]:
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                columns = line.split()
-                if columns[3] == LISTEN and int(columns[1].rpartition(":")[2], 16) == port:
-                    inodes.add(f"socket:[{columns[9]}]")
-    return inodes
-
-
-def _describe(port: int, folder: Path) -> Holder:
-    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+def _describe(port: int, pid: int) -> Holder | None:
+    try:
+        process = psutil.Process(pid)
+        command = " ".join(process.cmdline())
+    except psutil.Error:
+        return None
     ours = False
-    with contextlib.suppress(OSError):
-        place = Path(os.readlink(folder / "cwd"))
+    with contextlib.suppress(psutil.Error):
+        place = Path(process.cwd())
         ours = any((parent / MARK).is_file() for parent in (place, *place.parents))
-    return Holder(port, int(folder.name), command, ours)
+    return Holder(port, pid, command, ours)
 
 
 def main(arguments: list[str]) -> int:
