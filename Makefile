@@ -16,7 +16,7 @@ help: ## This list
 .PHONY: run fresh health
 run: ## The whole system on this machine, with a demonstration; stays until Ctrl-C
 	./run-local.sh
-fresh: ## The same, without the data of earlier runs
+fresh: ## Like run, but without the data of earlier runs
 	./run-local.sh --fresh
 health: venv ## Is every part of the running system well?
 	$(BIN)/python scripts/check_health.py
@@ -87,14 +87,14 @@ verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter 
 	nice $(BIN)/python -m dev.release.judges.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.release.judges.sdk
-verify-changed: venv ## The two above, if what they judge isn't what they last passed (tests/packaging/chart/verified.json)
+verify-changed: venv ## verify-manifests and verify-bundle, each only if what it judges has changed since it passed (tests/packaging/chart/verified.json)
 	$(BIN)/python -m dev.release.judges.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)
 
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
-ready: ## Both of the next two, side by side
+ready: ## What tests and tools need: the virtual environment and the programs (venv and binaries, side by side)
 	@$(PYTHON) -m dev.setup.bootstrap test
 venv: ## The virtual environment, exactly as requirements-dev.lock says
 	@$(PYTHON) -m dev.setup.bootstrap venv
