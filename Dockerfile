@@ -100,7 +100,7 @@ COPY crds /app/crds
 COPY manifests/rbac /app/manifests/rbac
 ENV PYTHONPATH=/app:/opt/tools
 USER 0
-# A volume that is first mounted here gets this owner, so that nobody else has to be root to write to it.
+# A volume that is first mounted here gets this owner, so that no container has to be root to write to it.
 RUN mkdir -p /state/authority /state/control-plane /state/etcd /state/operator /state/order-service \
     && chown -R 10001:0 /state && chmod 750 /state/*
 USER 10001:0

@@ -28,7 +28,7 @@ DECISIONS = (
         "tests/operator/test_hazards.py::test_nothing_is_undone_before_the_decision_is_recorded",
     ),
     Mutant(
-        "a compensation has a budget, and then a person is told",
+        "a compensation has a budget, and then waits for a person",
         9,
         f"{OPERATOR}/process/rollback.py",
         "COMPENSATION_ATTEMPTS: Final = 20",
@@ -44,7 +44,7 @@ DECISIONS = (
         "tests/unit/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
     ),
     Mutant(
-        "an order that was refused is closed all the same",
+        "an order that was refused is rolled back and closed all the same",
         5,
         f"{OPERATOR}/process/saga.py",
         "(step is not FIRST and refused_without_effect(record))",

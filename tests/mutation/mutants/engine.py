@@ -1,10 +1,10 @@
-"""What the operator's engine, records, Lease and sweep keep."""
+"""What the operator's engine, recorder, Lease and resync keep."""
 
 from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 ENGINE = (
     Mutant(
-        "no answer is asked again, not taken for a no",
+        "a call without an answer is made again, not taken for refused",
         4,
         f"{OPERATOR}/engine/participants.py",
         'return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")',
@@ -52,7 +52,7 @@ ENGINE = (
         "tests/operator/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
     ),
     Mutant(
-        "the sweep takes up what a silent watch didn't tell of",
+        "the resync takes up a saga that a silent watch didn't report",
         0,
         f"{OPERATOR}/engine/resync.py",
         "await _live(engine)",
@@ -68,7 +68,7 @@ ENGINE = (
         "tests/operator/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
     ),
     Mutant(
-        "the sweep takes up what no event told of",
+        "the resync takes up a saga whose event was lost",
         12,
         f"{OPERATOR}/engine/resync.py",
         "await _live(engine)",
@@ -76,7 +76,7 @@ ENGINE = (
         "tests/operator/test_hazards.py::test_the_sweep_takes_up_a_saga_whose_event_was_lost",
     ),
     Mutant(
-        "the sweep clears finalizers that a crash left behind",
+        "the resync removes finalizers that a crash left behind",
         12,
         f"{OPERATOR}/engine/resync.py",
         'engine.finalizers.add(metadata["name"], metadata["uid"], urgent=urgent)',
