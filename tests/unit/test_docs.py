@@ -9,6 +9,7 @@ import pytest
 from dev.setup.paths import CHECKOUT
 
 PAGES = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").rglob("*.md"), *(CHECKOUT / "bench").glob("*.md")]
+WIDTH = 130
 NAMES = [str(page.relative_to(CHECKOUT)) for page in PAGES]
 
 
@@ -36,6 +37,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for path, anchor in links(page):
         assert path.exists(), path
         assert not anchor or anchor in anchors(path), f"{path.name}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_no_line_is_longer_than_130_characters(page: Path) -> None:
+    assert [line for line in prose(page).splitlines() if len(line) > WIDTH] == []
 
 
 def test_every_page_can_be_found_from_another() -> None:
