@@ -5,10 +5,13 @@ python -m dev.stack.ports --free 8000      ends the holder if it belongs to this
 """
 
 import argparse
+import atexit
 import contextlib
+import os
 import random
 import socket
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import psutil
 
 from common.services import SERVICES
 from dev.setup.errors import StackError
+from dev.setup.locks import locked
 from dev.stack.waiting import wait_until
 
 MARK = "crds/ordersaga.yaml"
@@ -44,13 +48,42 @@ class Holder:
 LOWEST, HIGHEST = 20_000, 32_000
 
 
+RESERVATIONS = Path(tempfile.gettempdir()) / f"ordersaga-ports-{os.getuid()}"
+"""A lock file for each port that a process of this user has drawn; the lock ends with that process."""
+_reserved = contextlib.ExitStack()
+atexit.register(_reserved.close)
+
+
 def free_ports(count: int) -> list[int]:
-    """So many ports of 127.0.0.1 that nobody listens on. Raises StackError when there aren't as many."""
+    """Draw `count` free ports of 127.0.0.1; no other process draws them while this one lives.
+
+    A port is free for a while after it was drawn, until its server listens. Without the reservation, two sessions of
+    tests that start side by side can draw the same one.
+
+    Raises:
+        StackError: when there aren't as many.
+    """
+    RESERVATIONS.mkdir(mode=0o700, exist_ok=True)
     candidates = random.SystemRandom().sample(range(LOWEST, HIGHEST), 20 * count)
-    found = [port for port in candidates if not in_use(port)][:count]
-    if len(found) < count:
-        raise StackError(f"there are no {count} free ports between {LOWEST} and {HIGHEST}")
+    found: list[int] = []
+    while len(found) < count:
+        if not candidates:
+            raise StackError(f"there are no {count} free ports between {LOWEST} and {HIGHEST}")
+        if _reserve(port := candidates.pop()):
+            found.append(port)
     return found
+
+
+def _reserve(port: int) -> bool:
+    with contextlib.ExitStack() as reservation:
+        try:
+            reservation.enter_context(locked(RESERVATIONS / str(port), wait=False))
+        except BlockingIOError:
+            return False
+        if in_use(port):
+            return False
+        _reserved.enter_context(reservation.pop_all())
+    return True
 
 
 def in_use(port: int) -> bool:
