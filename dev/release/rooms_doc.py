@@ -40,7 +40,7 @@ OTHERS: Final = {
     "tests/mutation/": "The code without one remedy, and the test that must notice (`make mutate`).",
     "tests/packaging/": "What is shipped: the chart, GitOps, the images.",
     "tests/dev/": "The tools.",
-    "tests/support/": "What tests of several folders share: the sample order.",
+    "tests/support/": "What tests of several folders share: the sample order, the client of a service.",
 }
 """Folder without a docstring of its own → what it is."""
 
