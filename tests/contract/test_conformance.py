@@ -17,7 +17,7 @@ is about the driver."""
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.name)
 async def test_the_promise_is_kept(stage: Stage, promise: Promise) -> None:
     run = f"k-{uuid.uuid4().hex[:8]}"
-    # A provider says Retry-After 1: nobody needs to be spared in here.
+    # A provider says Retry-After 1; these tests needn't wait that long.
     trial = Trial(stage.subject, stage.replicas, run=run, rounds=ROUNDS[stage.driver], longest_pause=0.05)
     result = await try_promise(promise, trial)
     assert result.outcome is Conformity.KEPT, "\n".join(lines_of(result))

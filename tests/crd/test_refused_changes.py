@@ -66,7 +66,7 @@ SPEC_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("another contact", NOTIFY, {"notify": {"contactRef": "c-19"}}, "change its notify:"),
     ("two fields at once", {}, {"currency": "USD", "customerID": "c-1"}, "change its customerID currency:"),
     ("no items any more", {}, {"items": None}, "spec.items: Required value"),
-    # cancelled is for ever
+    # a cancel can't be taken back
     ("a cancelled order made active", {"state": "Cancelled"}, {"state": "Active"}, "a cancelled order stays cancelled"),
     (
         "a cancelled order suspended",
@@ -100,7 +100,7 @@ SPEC_ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("going on", {"state": "Suspended"}, {"state": "Active"}),
     ("more time", {}, {"activeDeadlineSeconds": 7200}),
     ("kept for a week", {}, {"ttlSecondsAfterFinished": 604800}),
-    ("kept for ever after all", {"ttlSecondsAfterFinished": 5}, {"ttlSecondsAfterFinished": None}),
+    ("a time to live taken back", {"ttlSecondsAfterFinished": 5}, {"ttlSecondsAfterFinished": None}),
     ("more patience", {}, {"retry": {"maxAttempts": 20}}),
     ("an intervention", {}, REPAIR),
     ("the next intervention", REPAIR, {"intervention": {"id": "repair-2", "step": "shipping"}}),

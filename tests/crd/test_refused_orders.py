@@ -235,4 +235,4 @@ def test_what_is_left_out_gets_the_documented_defaults(api: Any) -> None:
     assert saga["spec"]["retry"] == {"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 30}
     assert "ttlSecondsAfterFinished" not in saga["spec"]
     assert "notify" not in saga["spec"]  # the operator resolves it, so that the order is what its author wrote
-    assert saga["status"] == {"observedGeneration": -1}  # nobody has looked at it yet
+    assert saga["status"] == {"observedGeneration": -1}  # the operator hasn't seen it yet

@@ -66,7 +66,7 @@ class Stack:
             process.stop()
 
     def new_id(self, name: str) -> str:
-        """An order id that nobody has used, telling the test it belongs to."""
+        """An unused order id, which names the test that it belongs to."""
         return f"o-{name}-{uuid.uuid4().hex[:6]}"
 
     def kubectl(self, *args: str, manifest: Json | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,7 @@
 """What GitOps tools make of the statuses that the operator really writes, in every phase.
 
 One watch afterwards gives every version of every resource that there was. ORDERSAGA_RECORD=1 makes some of them the
-test data of Argo CD's health check (manifests/gitops/argocd), so that nobody has to make statuses up.
+test data of Argo CD's health check (manifests/gitops/argocd), so that no status has to be made up.
 """
 
 import json
@@ -120,7 +120,7 @@ def orders(running_stack: Stack) -> Iterator[Orders]:
 
 
 def phase_of(resource: Json) -> str:
-    """The phase that the status tells, or Pending while nobody has seen this generation."""
+    """The phase that the status tells, or Pending while the operator hasn't seen this generation."""
     status = resource["status"]
     if status.get("observedGeneration") != resource["metadata"]["generation"]:
         return "Pending"

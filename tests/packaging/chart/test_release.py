@@ -47,7 +47,7 @@ def release(control_plane: TestControlPlane, request: pytest.FixtureRequest) -> 
 
 
 def test_a_release_is_installed_changed_rolled_back_and_goes(release: Release, control_plane: TestControlPlane) -> None:
-    # Whoever has applied the definition by hand before says so with --take-ownership.
+    # After the definition was applied by hand, Helm needs --take-ownership.
     release.helm("install", RELEASE, str(render.CHART), "--create-namespace", "--take-ownership")
     assert release.deployment("inventory-service")["spec"]["replicas"] == 1
 

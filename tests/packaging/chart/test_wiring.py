@@ -1,4 +1,4 @@
-"""Names that the chart shares with the programs: a setting, a metric or a label that nobody knows is an error."""
+"""Names that the chart shares with the programs: a setting, a metric or a label that no program knows is an error."""
 
 import re
 

@@ -30,7 +30,7 @@ def docker(*args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
 
 
 class Compose:
-    """`docker-compose` (or `docker compose`), with ports that nobody uses."""
+    """`docker-compose` (or `docker compose`), with ports that are free."""
 
     def __init__(self, folder: Path) -> None:
         self._command = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
@@ -77,7 +77,7 @@ class Compose:
         self("run", "--rm", "-T", "ordersaga", "audit")
 
     def keep_logs(self, path: Path) -> None:
-        """All containers' logs, for whoever wants to know why a test failed."""
+        """All containers' logs, to find out why a test failed."""
         target = CHECKOUT / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(self("logs", "--no-color", "-t", check=False).stdout)
