@@ -20,7 +20,7 @@ from bench.participants import Participants
 from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
-from dev.stack.control_plane import ControlPlane
+from dev.stack.parts.control_plane import ControlPlane
 from dev.stack.processes import Process, free_port, wait_ready
 from saga_operator.settings import Settings
 

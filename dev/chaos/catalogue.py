@@ -12,7 +12,7 @@ from dev.chaos.plan.orders import (
     PRICES,
 )
 from dev.setup.errors import StackError
-from dev.stack.shop import Shop
+from dev.stack.demo.shop import Shop
 
 PLENTY = 9000
 """Units of the other products: more than all orders together take, and fewer than an order that is meant to fail."""

@@ -10,7 +10,7 @@ from dev.chaos.network.calls import Call
 from dev.chaos.plan.orders import ExpectedOutcome, Order, UserAction
 from dev.chaos.protocol import broken_rules
 from dev.chaos.system import NAMESPACE
-from dev.stack.books import Books
+from dev.stack.demo.books import Books
 
 GAVE_UP = ("NoAnswer", "Unavailable")
 """Reasons of a rollback without a request: a step spent its attempts on calls with faults and on stopped services."""

@@ -21,9 +21,9 @@ from dev.chaos.load import Load
 from dev.chaos.plan.orders import Order
 from dev.chaos.system import System
 from dev.setup.errors import StackError
-from dev.stack.books import Books
+from dev.stack.demo.books import Books
+from dev.stack.demo.shop import Shop
 from dev.stack.processes import wait_ready
-from dev.stack.shop import Shop
 
 END_SECONDS: Final = 180.0
 """For all sagas to end once the faults have stopped: the longest back-off is 30 s, and a lost event costs a resync."""

@@ -13,10 +13,10 @@ from common.services import SERVICES
 from dev.chaos.network.proxy import CLIENTS
 from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Fault, FaultKind
 from dev.setup.binaries import find
-from dev.stack.applications import Operator, Service, Wiring
-from dev.stack.certificates import write_private
-from dev.stack.control_plane import ControlPlane
-from dev.stack.mongod import Mongod
+from dev.stack.parts.applications import Operator, Service, Wiring
+from dev.stack.parts.certificates import write_private
+from dev.stack.parts.control_plane import ControlPlane
+from dev.stack.parts.mongod import Mongod
 from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
 

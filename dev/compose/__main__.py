@@ -43,8 +43,8 @@ def kubeconfig() -> None:
 def demo() -> None:
     """Place one order that completes and one that is compensated."""
     from common.services import SERVICES
-    from dev.stack.demo import Demo
-    from dev.stack.shop import Shop
+    from dev.stack.demo.demonstration import Demo
+    from dev.stack.demo.shop import Shop
 
     with Shop({name: os.environ[f"ORDERSAGA_{name.upper()}_URL"] for name in SERVICES}) as shop:
         shop.seed()

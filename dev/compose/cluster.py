@@ -11,9 +11,9 @@ from common.kube import KubeClient, KubeError
 from common.wire import Json
 from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
 from dev.setup.errors import StackError
-from dev.stack.admin import definitions, roles
-from dev.stack.certificates import write_private
-from dev.stack.kubeconfig import write_kubeconfig
+from dev.stack.parts.admin import definitions, roles
+from dev.stack.parts.certificates import write_private
+from dev.stack.parts.kubeconfig import write_kubeconfig
 
 # Each `up` writes new ones; until then a machine may sleep, or run for months.
 TOKEN_SECONDS = 365 * 24 * 3600

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from dev.compose.state import ADMINISTRATOR, AUTHORITY, CONTROL_PLANE, NAMESPACE, SERVER
-from dev.stack.certificates import Authority, Identity, token_keys, write_private
-from dev.stack.kubeconfig import write_kubeconfig
+from dev.stack.parts.certificates import Authority, Identity, token_keys, write_private
+from dev.stack.parts.kubeconfig import write_kubeconfig
 
 # The names under which anybody reaches the API server: this network's, this machine's, and a cluster's own.
 SERVER_NAMES = ("kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")

@@ -1,6 +1,6 @@
 """From a bare machine to everything that the stack or the tests need; then the stack itself takes over.
 
-    python3 -m dev.setup.bootstrap run [options of dev.stack.stack]     the local stack (what run-local.sh calls)
+    python3 -m dev.setup.bootstrap run [options of dev.stack]     the local stack (what run-local.sh calls)
     python3 -m dev.setup.bootstrap test                           what `make test` needs: development packages, programs
     python3 -m dev.setup.bootstrap venv | binaries                one of the two alone
 
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         return 130
     if what == "run":
         os.chdir(CHECKOUT)
-        os.execv(venv.PYTHON, [str(venv.PYTHON), "-m", "dev.stack.stack", *rest])
+        os.execv(venv.PYTHON, [str(venv.PYTHON), "-m", "dev.stack", *rest])
     return 0
 
 

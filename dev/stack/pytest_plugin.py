@@ -23,10 +23,10 @@ class TestControlPlane:
     __test__ = False  # it is named Test…, and holds none
 
     administrator: Any
-    """dev.stack.admin.Administrator"""
+    """dev.stack.parts.admin.Administrator"""
     url: str
     apiserver: Any = None
-    """dev.stack.control_plane's process, for tests that stop or pause it; None if it isn't ours."""
+    """dev.stack.parts.control_plane's process, for tests that stop or pause it; None if it isn't ours."""
 
     @property
     def kubeconfig(self) -> Path:
@@ -79,7 +79,7 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     from dev.setup.binaries import find
-    from dev.stack.mongod import Mongod
+    from dev.stack.parts.mongod import Mongod
     from dev.stack.processes import free_port, wait_ready
 
     folder = tmp_path_factory.mktemp("mongod")
@@ -96,8 +96,8 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestControlPlane]:
     """An API server with our CRD, RBAC and namespace `shop`: fresh, or the one of ORDERSAGA_TEST_KUBECONFIG."""
     from dev.setup.binaries import find
-    from dev.stack.admin import Administrator
-    from dev.stack.control_plane import ControlPlane
+    from dev.stack.parts.admin import Administrator
+    from dev.stack.parts.control_plane import ControlPlane
 
     if given := os.environ.get("ORDERSAGA_TEST_KUBECONFIG"):
         administrator = Administrator(find("kubectl"), Path(given))

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from dev.setup.paths import CHECKOUT
+from dev.stack.demo.shop import Shop, finished, phase
 from dev.stack.layout import PORTS
 from dev.stack.ports import holders
 from dev.stack.processes import free_port
-from dev.stack.shop import Shop, finished, phase
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ class Terminal:
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         with self.output.open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "dev.stack.stack", *options],
+                [sys.executable, "-m", "dev.stack", *options],
                 cwd=CHECKOUT,
                 env=self.env,
                 stdout=output,
@@ -106,7 +106,7 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
         before = httpx.get(f"{url}/api/orders").json()["total"]
 
         refused = subprocess.run(
-            [sys.executable, "-m", "dev.stack.stack"],
+            [sys.executable, "-m", "dev.stack"],
             cwd=CHECKOUT,
             env=terminal.env,
             capture_output=True,

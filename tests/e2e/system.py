@@ -9,11 +9,11 @@ from typing import Any
 
 from common.services import SERVICES
 from common.wire import Json
-from dev.stack.applications import Operator, Service, Wiring
-from dev.stack.books import Books
+from dev.stack.demo.books import Books
+from dev.stack.demo.shop import Shop, finished, phase
+from dev.stack.parts.applications import Operator, Service, Wiring
 from dev.stack.processes import Process, free_port, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
-from dev.stack.shop import Shop, finished, phase
 
 # A namespace and databases of their own: other suites make orders, too, and no operator is to touch those.
 NAMESPACE = "e2e"

@@ -10,7 +10,7 @@ import pytest
 
 from dev.chaos.network.http import LoopThread
 from dev.chaos.network.relay import Relay
-from dev.stack.applications import answers
+from dev.stack.parts.applications import answers
 from dev.stack.processes import free_port
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import OperatorProcess, wait_until

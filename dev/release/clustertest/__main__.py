@@ -20,7 +20,7 @@ from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.shell import Shell
 from dev.setup.binaries import find
 from dev.setup.errors import StackError
-from dev.stack.shop import ADDRESS_REF, CUSTOMER, finished, phase
+from dev.stack.demo.shop import ADDRESS_REF, CUSTOMER, finished, phase
 
 ORDERS = 50
 # Seven in ten complete; the others end at a step of their own.

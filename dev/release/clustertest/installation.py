@@ -14,7 +14,7 @@ from common.wire import Json
 from dev.release.clustertest.forwarding import Forward
 from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
 from dev.setup.errors import StackError
-from dev.stack.shop import Shop
+from dev.stack.demo.shop import Shop
 from dev.stack.waiting import wait_until
 
 PATIENCE_SECONDS = 300.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.wire import Json
 from dev.release.judges import foreign
-from dev.stack.control_plane import ControlPlane
+from dev.stack.parts.control_plane import ControlPlane
 
 KINDS = "x-kubernetes-group-version-kind"
 PREFIX = "#/definitions/"

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from dev.setup.paths import CHECKOUT
-from dev.stack.control_plane import Etcd, KubeApiserver
-from dev.stack.mongod import REPLICA_SET
+from dev.stack.parts.control_plane import Etcd, KubeApiserver
+from dev.stack.parts.mongod import REPLICA_SET
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

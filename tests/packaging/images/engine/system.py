@@ -17,8 +17,8 @@ from common.wire import Json
 from dev.setup.binaries import find
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
+from dev.stack.demo.shop import Shop, finished, phase
 from dev.stack.processes import free_port
-from dev.stack.shop import Shop, finished, phase
 
 T = TypeVar("T")
 PROJECT = "ordersaga-test"

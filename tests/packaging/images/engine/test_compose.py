@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from dev.stack.shop import finished
+from dev.stack.demo.shop import finished
 from tests.packaging.images.engine.system import Compose, docker
 
 # Bringing the system down and up again takes a minute on two cores.

@@ -9,7 +9,7 @@ from typing import Any
 
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
-from dev.stack.certificates import write_private
+from dev.stack.parts.certificates import write_private
 from dev.stack.waiting import wait_until
 
 # A token outlives a working day by far; the local stack writes new ones each day and at each start.

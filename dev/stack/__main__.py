@@ -17,13 +17,13 @@ from dev.setup.binaries import find
 from dev.setup.errors import StackError
 from dev.setup.locks import locked
 from dev.setup.options import parser
-from dev.stack.applications import Operator, Service, Wiring
-from dev.stack.console import heading, say
-from dev.stack.control_plane import ControlPlane
-from dev.stack.demo import Demo
+from dev.stack.demo.console import heading, say
+from dev.stack.demo.demonstration import Demo
+from dev.stack.demo.shop import Shop
 from dev.stack.layout import Layout
-from dev.stack.mongod import Mongod
-from dev.stack.shop import Shop
+from dev.stack.parts.applications import Operator, Service, Wiring
+from dev.stack.parts.control_plane import ControlPlane
+from dev.stack.parts.mongod import Mongod
 from dev.stack.supervisor import Supervisor
 
 DAY_SECONDS = 24 * 3600.0

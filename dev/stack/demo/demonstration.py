@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pymongo import MongoClient
 
 from common.wire import Json
-from dev.stack.console import heading, progress, say
+from dev.stack.demo.console import heading, progress, say
+from dev.stack.demo.shop import Shop, finished, phase
 from dev.stack.processes import Process
-from dev.stack.shop import Shop, finished, phase
 
 # The test provider settles `test-processing` two seconds after it was asked: time enough to kill somebody.
 SLOW_METHOD = "test-processing"

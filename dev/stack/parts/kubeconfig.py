@@ -4,7 +4,7 @@ import base64
 import json
 from pathlib import Path
 
-from dev.stack.certificates import write_private
+from dev.stack.parts.certificates import write_private
 
 
 def write_kubeconfig(path: Path, *, url: str, authority: Path, user: dict[str, str], namespace: str) -> None:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dev.setup.binaries import find
-from dev.stack import certificates
-from dev.stack.admin import Administrator
-from dev.stack.kubeconfig import write_kubeconfig
+from dev.stack.parts import certificates
+from dev.stack.parts.admin import Administrator
+from dev.stack.parts.kubeconfig import write_kubeconfig
 from dev.stack.ports import free_ports
 from dev.stack.processes import Process, wait_ready
 

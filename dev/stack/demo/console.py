@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.wire import Json
-from dev.stack.shop import phase
+from dev.stack.demo.shop import phase
 
 console = Console(highlight=False, soft_wrap=True)
 
