@@ -1,0 +1,111 @@
+"""All parts of the local stack on one machine: started in order, shown at work, described."""
+
+import os
+import sys
+import time
+
+from common.services import SERVICES
+from dev.setup.binaries import find
+from dev.stack.demo.console import heading, say
+from dev.stack.demo.demonstration import Demo
+from dev.stack.demo.shop import Shop
+from dev.stack.layout import Layout
+from dev.stack.parts.applications import Operator, Service, Wiring
+from dev.stack.parts.control_plane import ControlPlane
+from dev.stack.parts.mongod import Mongod
+from dev.stack.supervisor import Supervisor
+
+DAY_SECONDS = 24 * 3600.0
+OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
+
+
+class Stack:
+    """All parts on one machine."""
+
+    def __init__(self, layout: Layout) -> None:
+        _set_aside_logs(layout)
+        ports = layout.ports
+        self.layout = layout
+        self.supervisor = Supervisor(lambda text: say(text, "bold yellow"))
+        self.mongod = Mongod(
+            find("mongod"), data=layout.data / "mongod", port=ports["mongod"], log=layout.logs / "mongod.log"
+        )
+        self.plane = ControlPlane(
+            layout.data / "control-plane",
+            kubeconfig=layout.kubeconfig,
+            logs=layout.logs,
+            ports=(ports["etcd"], ports["etcd_peer"], ports["apiserver"]),
+        )
+        self.wiring = Wiring(
+            mongodb_url=self.mongod.url,
+            logs=layout.logs,
+            service_ports={name: ports[name] for name in SERVICES},
+            health_port=ports["health"],
+        )
+        identities = layout.data / "control-plane"
+        self.operator = Operator(self.wiring, kubeconfig=identities / f"{OPERATOR}.kubeconfig")
+        self.services = {
+            name: Service(
+                name, self.wiring, kubeconfig=identities / f"{ORDER_SERVICE}.kubeconfig" if name == "order" else None
+            )
+            for name in SERVICES
+        }
+
+    def start(self) -> None:
+        """Start everything; what needs nothing but the database starts beside the control plane."""
+        say("Starting etcd, kube-apiserver, mongod, five services and the operator (usually 10 seconds)")
+        started = time.monotonic()
+        watch = self.supervisor
+        watch.start(self.plane.etcd, self.mongod)
+        watch.start(self.plane.apiserver)
+        watch.start(*(service for name, service in self.services.items() if name != "order"))
+        watch.wait_ready(self.plane.etcd, self.plane.apiserver)
+        self.plane.administrator.install(self.wiring.namespace)
+        self._identities()
+        watch.start(self.services["order"])
+        watch.start(self.operator)
+        watch.wait_ready(self.mongod, *self.services.values(), self.operator)
+        watch.every(DAY_SECONDS, self._identities)
+        _write_kubectl(self.layout)
+        say(f"All parts are ready after {time.monotonic() - started:.1f} s")
+
+    def _identities(self) -> None:
+        for account in (OPERATOR, ORDER_SERVICE):
+            self.plane.administrator.identity(account, self.wiring.namespace, self.layout.data / "control-plane")
+
+    def shop(self) -> Shop:
+        """A customer of this stack's services."""
+        return Shop({name: self.wiring.url(name) for name in SERVICES})
+
+    def demonstrate(self, shop: Shop, *, kill: bool) -> bool:
+        """Show what it does; whether all went as it should."""
+        demo = Demo(shop, self.supervisor.tick, float(os.environ.get("ORDERSAGA_STARTED", time.time())))
+        well = demo.completes()
+        well = demo.compensates() and well
+        if kill:
+            database = f"{self.wiring.database_prefix}payment"
+            well = demo.survives(self.operator, self.mongod.url, database) and well
+        return well
+
+    def describe(self) -> None:
+        """Where to look further."""
+        heading("Look further")
+        say(f"  orders         {self.wiring.url('order')}/docs   (the other services: 8001 to 8004, /docs each)")
+        say(f"  sagas          {self.layout.kubectl} get ordersagas -o wide")
+        say(f"  kubeconfig     export KUBECONFIG={self.layout.kubeconfig}")
+        say(f"  database       {self.mongod.url}")
+        say(f"  health         {sys.executable} scripts/check_health.py")
+        say(f"  logs           {self.layout.logs}")
+
+
+def _set_aside_logs(layout: Layout) -> None:
+    """Each run has logs of its own; those of the run before keep the ending `.1`."""
+    for log in layout.logs.glob("*.log"):
+        if not log.name.startswith("setup-"):
+            log.replace(log.with_name(f"{log.name}.1"))
+
+
+def _write_kubectl(layout: Layout) -> None:
+    """A kubectl of the right version that needs no environment variable."""
+    layout.kubectl.write_text(f'#!/bin/sh\nexec {find("kubectl")} --kubeconfig {layout.kubeconfig} "$@"\n')
+    layout.kubectl.chmod(0o755)
