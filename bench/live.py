@@ -17,7 +17,8 @@ from pathlib import Path
 import aiohttp
 
 from bench.participants import Participants
-from common.kube import FINALIZER, KubeClient, KubeError, OrderSagas
+from common.kube import KubeClient, KubeError, OrderSagas
+from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
 from dev.stack.parts.control_plane import ControlPlane

@@ -15,8 +15,9 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from common.kube import FINALIZER, KubeClient, OrderSagas
+from common.kube import KubeClient, OrderSagas
 from common.kube.config import load_access
+from common.order_saga import FINALIZER
 from saga_operator.process.order import Order
 from saga_operator.process.steps import ORDER_SAGA, idempotency_key, request_body
 from saga_operator.settings import Settings

@@ -13,13 +13,6 @@ from common.kube.errors import (
     Terminating,
 )
 from common.kube.resources import (
-    API_VERSION,
-    CORRELATION_ID,
-    FINALIZER,
-    GROUP,
-    KIND,
-    PLURAL,
-    VERSION,
     Events,
     Leases,
     ObjectPage,
@@ -27,13 +20,6 @@ from common.kube.resources import (
 )
 
 __all__ = [
-    "API_VERSION",
-    "CORRELATION_ID",
-    "FINALIZER",
-    "GROUP",
-    "KIND",
-    "PLURAL",
-    "VERSION",
     "AlreadyExists",
     "ApiUnavailable",
     "Conflict",

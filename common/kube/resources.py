@@ -10,12 +10,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from common.kube.client import KubeClient
+from common.order_saga import API_VERSION, KIND, PLURAL
 from common.wire import Json
-
-GROUP, VERSION, PLURAL, KIND = "ordersaga.io", "v1alpha1", "ordersagas", "OrderSaga"
-API_VERSION = f"{GROUP}/{VERSION}"
-FINALIZER = f"{GROUP}/compensation"
-CORRELATION_ID = f"{GROUP}/correlation-id"  # annotation
 
 MESSAGE_LIMIT = 1024  # an Event's message may not be longer
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from common.kube import FINALIZER, Forbidden, KubeClient, KubeError, ObjectNotFound, OrderSagas
+from common.kube import Forbidden, KubeClient, KubeError, ObjectNotFound, OrderSagas
+from common.order_saga import FINALIZER
 from common.wire import Json
 from ordersaga.phases import FINISHED, Phase
 from ordersaga.settings import Settings

@@ -7,26 +7,37 @@ import contextlib
 import logging
 import signal
 import sys
+from dataclasses import dataclass
 
 import uvloop
 
 from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
 from common.logs import configure_logging
+from saga_operator.engine.api_writer import ApiWriter
+from saga_operator.engine.breaker import CircuitBreaker
+from saga_operator.engine.call_gate import CallGate, Epochs
 from saga_operator.engine.engine import Engine
-from saga_operator.engine.resync import sweep_for_ever
+from saga_operator.engine.event_sender import EventSender
+from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.participants import Participants
+from saga_operator.engine.resync import Resync
+from saga_operator.engine.tasks import Tasks
+from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health
 from saga_operator.lease import LeaseHolder
+from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.times import Clock
 from saga_operator.settings import Settings
 
 log = logging.getLogger("saga_operator")
 
 BEGIN_AGAIN = 1.0
-"""Seconds after the watch has ended with an error that kopf takes for the end of the process."""
+"""Seconds to wait after the watch has ended with an error that kopf doesn't survive."""
 
 
 async def operate(settings: Settings) -> None:
-    """One life of an operator."""
+    """Follow and lead until the process is told to stop. Raises `KubeError` or OSError if it can't start."""
     health = Health(settings)
     await health.start()
     client = KubeClient.from_config(user_agent="ordersaga-operator")
@@ -39,8 +50,8 @@ async def operate(settings: Settings) -> None:
             try:
                 return await _lead(settings, client, lease, stop)
             except Exception as error:
-                # A version that the API server has forgotten (410), or any other error in the stream. As a new process
-                # would, but without a kubelet that waits longer after each.
+                # A version that the API server no longer has (410), or another error in the stream. A new process would
+                # begin again as well, but the kubelet waits longer before each restart.
                 log.error("the watch has ended, beginning again: %r", error, exc_info=error)
             stop = _stop_signal()
             health.role = "following"
@@ -52,7 +63,7 @@ async def operate(settings: Settings) -> None:
 
 
 def _stop_signal() -> asyncio.Event:
-    """Set by SIGTERM or SIGINT, until kopf, which gets it as well, takes the signals over."""
+    """An event that SIGTERM or SIGINT sets until kopf, which gets the event as well, handles the signals itself."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,24 +82,62 @@ async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
     return not stop.is_set()
 
 
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts of a leading operator, put together by `compose`."""
+
+    engine: Engine
+    resync: Resync
+    finalizers: FinalizerQueue
+    events: EventSender
+    participants: Participants
+    tasks: Tasks
+
+    async def stop(self) -> None:
+        """Stop everything and close the connections to the participants. Stopping twice does no harm."""
+        await self.tasks.stop()
+        await self.engine.stop()
+        await self.participants.aclose()
+
+
+def compose(settings: Settings, sagas: OrderSagas, events: Events, epochs: Epochs) -> Operator:
+    """Make all parts and start what runs beside the watch, except for the resync. Call it inside the event loop."""
+    clock = Clock()
+    participants = Participants(settings, clock.now)
+    writer = ApiWriter(sagas, max_writes=settings.max_writes)
+    sender = EventSender(events)
+    gate = CallGate(epochs, max_calls=settings.max_calls)
+    breakers = {
+        name: CircuitBreaker(
+            name,
+            now=clock.now,
+            concurrency=settings.max_calls_per_participant,
+            rate=settings.participant_rates.get(name, 0.0),
+        )
+        for name in {step.participant for step in ORDER_SAGA}
+    }
+    finalizers = FinalizerQueue(writer, sagas, gate)
+    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers), finalizers)
+    resync = Resync(engine, sagas, finalizers, participants, clock, interval=settings.sweep_interval)
+    tasks = Tasks()
+    tasks.start(finalizers.run(), "finalizers")
+    tasks.start(sender.run(), "events")
+    return Operator(engine, resync, finalizers, sender, participants, tasks)
+
+
 async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder, stop_signal: asyncio.Event) -> None:
-    events = Events(client, component="ordersaga-operator")
-    engine = Engine(settings, OrderSagas(client, settings.namespace), events, lease)
-    helpers = [
-        asyncio.create_task(lease.renew_for_ever(), name="lease"),
-        asyncio.create_task(sweep_for_ever(engine), name="sweep"),
-    ]
+    sagas = OrderSagas(client, settings.namespace)
+    operator = compose(settings, sagas, Events(client, component="ordersaga-operator"), lease)
+    operator.tasks.start(lease.keep_renewed(), "lease")
+    operator.tasks.start(operator.resync.run(), "resync")
 
     async def stop() -> None:
-        """First no more calls, then let the Lease go, so that a follower takes over at once."""
-        for helper in helpers:
-            helper.cancel()
-        await asyncio.gather(*helpers, return_exceptions=True)
-        await engine.aclose()
+        """First end the calls, then release the Lease, so that a follower takes over at once."""
+        await operator.stop()
         await lease.release()
 
     try:
-        await watch(engine, [settings.namespace], stop_signal, on_stop=stop)
+        await watch(operator.engine, [settings.namespace], stop_signal, on_stop=stop)
     finally:
         await stop()
 
@@ -98,7 +147,7 @@ def main() -> None:
     settings = Settings()
     configure_logging("operator", log_format=settings.log_format, level=settings.log_level)
     for chatty in ("kopf.objects", "kopf.activities"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; ours say more
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; the engine's say more
     try:
         uvloop.run(operate(settings))
     except (KubeError, OSError) as error:

@@ -1,7 +1,7 @@
 """The kopf shell: login, settings, one watch. Its only handler hands each event to the engine and never awaits I/O.
 
 What kopf would keep on the resources (progress, last-handled configuration, its own finalizer) is switched off: the
-status is the log, and it is ours (docs/adr/0002).
+status is the log, and the engine writes it (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from typing import Any, Final
 
 import kopf
 
-from common.kube import GROUP, PLURAL
-from saga_operator.engine.engine import LIVE, Engine
+from common.order_saga import GROUP, PLURAL
+from saga_operator.engine.engine import Engine
+from saga_operator.resource.body import LIVE, Resource
 
 Stop = Callable[[], Awaitable[None]]
 
 WATCH_INACTIVITY: Final = 70.0
-"""Seconds; the API server sends bookmarks about every minute: a watch that is silent for longer is dead."""
+"""Seconds; the API server sends bookmarks about every minute, so a watch that is silent for longer is dead."""
 WATCH_TIMEOUT: Final = 300
-"""Seconds after which the server ends a watch and kopf resumes it: bounds what a stalled connection can hide."""
+"""Seconds after which the server ends a watch and kopf resumes it. This bounds how long a stalled connection can hide
+events.
+"""
 LIST_CHUNK: Final = 500
-"""Resources per page of the first list: keeps memory flat with tens of thousands of live sagas."""
+"""Resources in a page of the first list: small, so that tens of thousands of live sagas don't fill the memory."""
 
 
-class _ForEver:
-    """Back-offs in seconds without an end: kopf gives up after the last one, and the whole process ends with it.
+class _EndlessBackoffs:
+    """Back-offs in seconds without an end. After the last one kopf gives up, and the whole process ends with it.
 
-    An API server that starts, has lost its database or stands behind a load balancer answers 403 or 5xx for longer
-    than any list of numbers; its sagas' back-offs and breakers live in this process.
+    An API server that starts, has lost its database or stands behind a load balancer may answer 403 or 5xx for longer
+    than any list of numbers lasts, and the back-offs and circuit breakers of all sagas would be lost with the process.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -39,7 +42,7 @@ class _ForEver:
 
 
 class _NoProgress(kopf.ProgressStorage):
-    """Keeps nothing: our one handler has no progress of its own."""
+    """Keeps nothing: the one handler has no progress of its own."""
 
     def fetch(self, *, key: str, body: kopf.Body) -> Any:
         return None
@@ -58,7 +61,7 @@ class _NoProgress(kopf.ProgressStorage):
 
 
 class _NoDiff(kopf.DiffBaseStorage):
-    """Keeps nothing and compares nothing: saves two deep copies of the resource for each event."""
+    """Keeps nothing and compares nothing, which saves two deep copies of the resource for each event."""
 
     def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None, **_: Any) -> Any:
         return {}
@@ -71,20 +74,20 @@ class _NoDiff(kopf.DiffBaseStorage):
 
 
 def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
-    """All our kopf handlers, bound to one engine. `on_stop` runs as soon as the process is told to stop."""
+    """The kopf handlers, bound to one engine. `on_stop` runs as soon as the process is told to stop."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.persistence.progress_storage = _NoProgress()
         settings.persistence.diffbase_storage = _NoDiff()
-        settings.posting.enabled = False  # our Events are written by the engine, beside the saga
+        settings.posting.enabled = False  # the engine sends its own Events, beside the sagas
         settings.scanning.disabled = True  # one namespace, one resource: no cluster-wide rights needed
         settings.peering.standalone = True  # the Lease decides who works
-        settings.queueing.idle_timeout = 1.0  # 7 KB for each resource seen lately
+        settings.queueing.idle_timeout = 1.0  # kopf keeps 7 KB for each resource seen within this time
         settings.networking.request_timeout = 10.0
         settings.networking.connect_timeout = 3.0
-        settings.networking.error_backoffs = _ForEver()
+        settings.networking.error_backoffs = _EndlessBackoffs()
         settings.watching.server_timeout = WATCH_TIMEOUT
         settings.watching.inactivity_timeout = WATCH_INACTIVITY
         settings.watching.connect_timeout = 5.0
@@ -93,7 +96,7 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
-        await on_stop()  # in here, because kopf waits for our tasks for 5 s before it returns
+        await on_stop()  # here, because kopf waits up to 5 s for our tasks before it returns
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -101,11 +104,11 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
 
     @kopf.on.event(GROUP, PLURAL, registry=registry)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
-        resource: Any = event["object"]
+        body: Any = event["object"]
         if event["type"] == "DELETED":
-            engine.forget(resource)
+            engine.resource_deleted(Resource(body))
         else:
-            engine.submit(resource)
+            engine.resource_seen(Resource(body))
 
     return registry
 

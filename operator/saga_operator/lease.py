@@ -87,7 +87,7 @@ class LeaseHolder:
                 log.warning("lease %s: %s", self._name, error)
             await asyncio.sleep(FOLLOW)
 
-    async def renew_for_ever(self) -> None:
+    async def keep_renewed(self) -> None:
         """Keep the Lease. While the API server is away nobody else can get it: work waits (`held`) and goes on."""
         while True:
             await asyncio.sleep(self._renew_every)

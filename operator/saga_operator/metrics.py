@@ -1,9 +1,18 @@
-"""What the operator measures. Prometheus conventions: base units, `_total` for counters; labels are bounded."""
+"""The operator's metrics, and the functions that feed them from calls and from changes of a saga.
+
+Prometheus conventions: base units, `_total` for counters. Labels are bounded.
+"""
+
+from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from saga_operator.process import events
+from saga_operator.process.decide import Do, Undo
+from saga_operator.process.saga import FINISHED, Saga, is_stuck
+
 SAGAS = Gauge("ordersaga_sagas", "Live sagas that this operator works on, by phase.", ["phase"])
-FINISHED = Counter("ordersaga_sagas_finished_total", "Sagas that have ended.", ["phase"])
+SAGAS_FINISHED = Counter("ordersaga_sagas_finished_total", "Sagas that have ended.", ["phase"])
 DURATION = Histogram(
     "ordersaga_saga_duration_seconds",
     "From the creation of the resource to its end.",
@@ -19,9 +28,62 @@ STEP_DURATION = Histogram(
 RETRIES = Counter("ordersaga_step_retries_total", "Calls that will be made again.", ["step", "operation", "reason"])
 ROLLBACKS = Counter("ordersaga_rollbacks_total", "Decisions to roll back.", ["reason"])
 COMPENSATIONS = Counter("ordersaga_compensations_total", "Undo calls that have answered.", ["step", "effect"])
-STUCK = Counter("ordersaga_compensations_failed_total", "Undos that spent their budget: a person must look.", ["step"])
+STUCK = Counter(
+    "ordersaga_compensations_failed_total", "Undos that used up their attempts: a person must look.", ["step"]
+)
 API_WRITES = Counter("ordersaga_api_writes_total", "Writes to the API server.", ["kind", "outcome"])
-SWEEP_RESUMED = Counter("ordersaga_sweep_resumed_total", "Sagas that the sweep found without a worker.")
+RESYNC_RESUMED = Counter("ordersaga_sweep_resumed_total", "Live sagas that a resync found without a worker.")
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])
+
+REASONS: Final = 100
+"""Different reasons that become labels. Participants choose the reasons, and a label of too many values would swamp the
+monitoring: each further reason is counted as `Other`.
+"""
+_reasons: set[str] = set()
+
+
+def call_ended(action: Do | Undo, outcome: events.Outcome) -> None:
+    """Count one call to a participant, answered or not."""
+    step, operation = action.step.name, "undo" if isinstance(action, Undo) else "do"
+    duration = max(0.0, outcome.at - outcome.started)
+    STEP_DURATION.labels(step, operation, outcome.shown_as).observe(duration)
+    if isinstance(outcome, events.NoUsableAnswer):
+        RETRIES.labels(step, operation, _bounded(outcome.reason)).inc()
+    elif isinstance(outcome, events.InProgress):
+        RETRIES.labels(step, operation, "InProgress").inc()
+    elif isinstance(outcome, events.Undone):
+        COMPENSATIONS.labels(step, "none" if outcome.effect == "none" else "undone").inc()
+
+
+def saga_changed(before: Saga, after: Saga) -> None:
+    """Count what an event has changed: the phase, a decision to roll back, an undo that needs a person."""
+    if before.phase is not after.phase:
+        SAGAS.labels(str(before.phase)).dec()
+        SAGAS.labels(str(after.phase)).inc()
+    if before.failure is None and after.failure is not None:
+        ROLLBACKS.labels(_bounded(after.failure.reason)).inc()
+    for old, new in zip(before.steps, after.steps, strict=True):
+        if is_stuck(new) and not is_stuck(old):
+            STUCK.labels(new.name).inc()
+
+
+def worker_started(saga: Saga) -> None:
+    """A worker has taken up this saga."""
+    SAGAS.labels(str(saga.phase)).inc()
+
+
+def worker_ended(saga: Saga, now: float) -> None:
+    """The worker of this saga has ended. `now`: seconds since the epoch."""
+    SAGAS.labels(str(saga.phase)).dec()
+    if saga.phase in FINISHED:
+        SAGAS_FINISHED.labels(str(saga.phase)).inc()
+        DURATION.labels(str(saga.phase)).observe(max(0.0, now - saga.created))
+
+
+def _bounded(reason: str) -> str:
+    if reason not in _reasons and len(_reasons) >= REASONS:
+        return "Other"
+    _reasons.add(reason)
+    return reason

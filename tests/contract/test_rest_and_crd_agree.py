@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from common.kube import API_VERSION, KIND, KubeClient, ObjectInvalid
+from common.kube import KubeClient, ObjectInvalid
+from common.order_saga import API_VERSION, KIND
 from dev.stack.pytest_plugin import TestControlPlane
 from services.order.client_models import PlaceOrder
 from services.order.models import Content

@@ -43,6 +43,10 @@ class Sagas:
     def patch(self, name: str, **spec: Any) -> Json:
         return self.api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
 
+    def patch_metadata(self, name: str, **metadata: Any) -> None:
+        body = {"metadata": metadata}
+        self.api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)
+
     def patch_status(self, name: str, **status: Any) -> Json:
         return self.api.patch_namespaced_custom_object_status(  # type: ignore[no-any-return]
             GROUP, VERSION, self.namespace, PLURAL, name, {"status": status}

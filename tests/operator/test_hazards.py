@@ -12,8 +12,9 @@ import pytest
 
 from common.kube import Events, KubeClient, OrderSagas
 from common.services import SERVICES
+from saga_operator.__main__ import Operator, compose
 from saga_operator.engine.engine import Engine
-from saga_operator.engine.resync import sweep
+from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
@@ -50,20 +51,22 @@ async def holder() -> SoleHolder:
 
 
 @pytest.fixture
-async def engine(
+async def inside(
     resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants, holder: SoleHolder
-) -> AsyncIterator[Engine]:
+) -> AsyncIterator[Operator]:
+    """All parts of an operator in this process, without the watch and the resync's timer."""
     urls = {f"{name}_url": participants.url for name in SERVICES}
     client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
-    engine = Engine(
-        Settings(namespace=NAMESPACE, **urls),  # type: ignore[arg-type]
-        OrderSagas(client, NAMESPACE),
-        Events(client, "tests"),
-        holder,
-    )
-    yield engine
-    await engine.aclose()
+    settings = Settings(namespace=NAMESPACE, **urls)  # type: ignore[arg-type]
+    operator = compose(settings, OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
+    yield operator
+    await operator.stop()
     await client.aclose()
+
+
+@pytest.fixture
+async def engine(inside: Operator) -> Engine:
+    return inside.engine
 
 
 async def eventually(look: Callable[[], bool]) -> None:
@@ -76,18 +79,18 @@ async def eventually(look: Callable[[], bool]) -> None:
 
 
 async def until_idle(engine: Engine) -> None:
-    await eventually(lambda: not engine.running)
+    await eventually(lambda: not engine.workers)
 
 
 async def test_a_finished_saga_is_not_run_again_by_a_stale_event(
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     stale = sagas.create("o-stale")
-    engine.submit(stale)
+    engine.resource_seen(Resource(stale))
     await until_idle(engine)
     calls = len(participants.of("o-stale"))
     assert sagas.status("o-stale")["phase"] == "Completed"
-    assert engine.submit(stale) is False
+    assert engine.resource_seen(Resource(stale)) is False
     await until_idle(engine)
     assert len(participants.of("o-stale")) == calls == 6
 
@@ -96,25 +99,26 @@ async def test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     old = sagas.create("o-restored")
-    engine.submit(old)
+    engine.resource_seen(Resource(old))
     await until_idle(engine)
-    assert engine.submit(old, listed_at=time.monotonic()) is True
+    assert engine.resource_seen(Resource(old), listed_at=time.monotonic()) is True
     await until_idle(engine)
 
 
-async def test_the_sweep_takes_up_a_saga_whose_event_was_lost(engine: Engine, sagas: Sagas) -> None:
+async def test_the_resync_takes_up_a_saga_whose_event_was_lost(inside: Operator, engine: Engine, sagas: Sagas) -> None:
     sagas.create("o-unseen")
-    await sweep(engine)
+    await inside.resync.once()
     await until_idle(engine)
     assert sagas.status("o-unseen")["phase"] == "Completed"
 
 
-async def test_the_sweep_clears_a_finalizer_that_a_crash_left_behind(engine: Engine, sagas: Sagas) -> None:
-    engine.submit(sagas.create("o-leftover"))
+async def test_the_resync_clears_a_finalizer_that_a_crash_left_behind(
+    inside: Operator, engine: Engine, sagas: Sagas
+) -> None:
+    engine.resource_seen(Resource(sagas.create("o-leftover")))
     await until_idle(engine)
-    finalizers: dict[str, Any] = {"metadata": {"finalizers": ["ordersaga.io/compensation"]}}
-    await engine.sagas.patch("o-leftover", finalizers)
-    await sweep(engine)
+    sagas.patch_metadata("o-leftover", finalizers=["ordersaga.io/compensation"])
+    await inside.resync.once()
     await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
 
 
@@ -123,7 +127,7 @@ async def test_a_resource_that_is_already_going_without_our_finalizer_is_never_s
 ) -> None:
     going = sagas.create("o-going", finalizer=False)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert engine.submit(going) is False
+    assert engine.resource_seen(Resource(going)) is False
     assert participants.of("o-going") == []
 
 
@@ -132,24 +136,24 @@ async def test_an_object_that_leaves_the_selector_is_not_taken_for_deleted(
 ) -> None:
     participants.say("o-left", "/api/orders/create", Reply(200, {"order_id": "o-left"}, delay=0.5))
     resource = sagas.create("o-left", finalizer=False)
-    engine.submit(resource)
-    engine.forget(resource)  # DELETED, but nobody has asked for a deletion
+    engine.resource_seen(Resource(resource))
+    engine.resource_deleted(Resource(resource))  # DELETED, but nobody has asked for a deletion
     await until_idle(engine)
     assert sagas.status("o-left")["phase"] == "Completed"
 
 
 async def test_a_failed_saga_keeps_its_finalizer(
-    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+    inside: Operator, engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     sagas.create("o-failed")
     stuck = [{"name": "payment", "state": "CompensationFailed", "attempts": 1, "compensation": {"attempts": 20}}]
     sagas.patch_status("o-failed", phase="Failed", failure={"step": "shipping", "reason": "X"}, steps=stuck)
-    await sweep(engine)
-    assert "o-failed" in {run.name for run in engine.running.values()}
-    await eventually(lambda: len(engine.finalizers) == 0 and "/api/inventory/release" in participants.paths("o-failed"))
+    await inside.resync.once()
+    assert "o-failed" in engine.workers.values()
+    await eventually(lambda: len(inside.finalizers) == 0 and "/api/inventory/release" in participants.paths("o-failed"))
     assert sagas.get("o-failed")["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
     by_hand = {"id": "h-1", "action": "MarkCompensated", "step": "payment", "reason": "refunded by hand"}
-    engine.submit(sagas.patch("o-failed", intervention=by_hand))
+    engine.resource_seen(Resource(sagas.patch("o-failed", intervention=by_hand)))
     await until_idle(engine)
     assert sagas.status("o-failed")["phase"] == "Compensated"
 
@@ -158,7 +162,7 @@ async def test_nothing_is_called_while_the_lease_is_not_surely_ours(
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants, holder: SoleHolder
 ) -> None:
     holder.sure.clear()
-    engine.submit(sagas.create("o-unsure"))
+    engine.resource_seen(Resource(sagas.create("o-unsure")))
     await eventually(lambda: holder.asked > 0)
     assert participants.of("o-unsure") == []
     holder.sure.set()
@@ -172,7 +176,7 @@ async def test_a_stale_orchestrator_does_not_overwrite_a_decision(
     stale = sagas.create("o-overtaken")
     failure = {"step": "payment", "reason": "DecidedElsewhere", "message": "by another orchestrator"}
     sagas.patch_status("o-overtaken", failure=failure)
-    engine.submit(stale)
+    engine.resource_seen(Resource(stale))
     await until_idle(engine)
     assert sagas.status("o-overtaken")["phase"] == "Compensated"
     assert "/api/orders/reject" in participants.paths("o-overtaken")

@@ -7,7 +7,7 @@ order: every call is a replay, and the saga ends as the documents say.
 import json
 from pathlib import Path
 
-from common.kube import API_VERSION, KIND
+from common.order_saga import API_VERSION, KIND
 from common.order_spec import spec_of
 from common.wire import Json
 from ordersaga.audit.rules.records import Document

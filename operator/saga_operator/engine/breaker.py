@@ -1,10 +1,11 @@
-"""One participant as the engine sees it: how many calls at once, how many a second, and whether it is up at all.
+"""The circuit breaker of one participant, with the bounds on its calls: how many at once, and how many a second.
 
-A participant that is down must neither burn the retry budgets of thousands of sagas nor be flattened when it returns.
-So a breaker opens when several different sagas in a row got no usable answer; calls then wait (visible on the resource:
-WaitingForDownstream), single ones probe, and when a probe succeeds, the number of calls at once doubles with each round
-of which at least half were answered, until it is back to normal; who still waits then is called in turn. One saga in
-trouble never opens it, and one lost answer among many does not keep it open: those have retry budgets of their own.
+A participant that is down must neither use up the retry budgets of thousands of sagas nor be overrun when it returns.
+So the breaker opens when several different sagas in a row got no usable answer. Calls then wait, which the resource
+shows (reason WaitingForDownstream), and single ones probe. When a probe succeeds, the number of calls at once doubles
+with each round of which at least half were answered, until it is back to normal; the sagas that still wait then are
+woken in turn. A single saga in trouble never opens the breaker, and one lost answer among many does not keep it open:
+retry budgets are for those.
 """
 
 from __future__ import annotations
@@ -23,35 +24,35 @@ from saga_operator.process.events import NoUsableAnswer, Outcome, Paused
 log = logging.getLogger(__name__)
 
 SAGAS_TO_OPEN: Final = 5
-"""Different sagas in a row without a usable answer: fewer may be those orders' own trouble."""
+"""Different sagas in a row without a usable answer; with fewer, the orders themselves may be the reason."""
 FIRST_PROBE: Final = 1.0
 """Seconds; a restart of a service takes about this long."""
 LAST_PROBE: Final = 15.0
 """Seconds between probes of a participant that stays away."""
 LOOK_AGAIN: Final = 1.0
-"""Seconds after which others are woken while it reopens: a saga that was woken may have nothing to call any more."""
+"""Seconds after which others are woken while it closes again: a saga that was woken may have nothing left to call."""
 WAIT_AT_MOST: Final = 600.0
-"""Seconds; normally a waiting saga is woken as soon as there is room for its call: this covers a lost wake-up.
-With tens of thousands that wait, looking more often would be most of what the operator does.
+"""Seconds. A waiting saga is woken as soon as there is capacity for its call; this is for wake-ups that are lost. With
+tens of thousands of waiting sagas, looking more often would be most of what the operator does.
 """
 
 
-class Downstream:
-    """The breaker, the bound and the rate limit of one participant. Lives in one event loop."""
+class CircuitBreaker:
+    """The breaker, the bound and the rate limit of one participant. Usable inside one event loop."""
 
     def __init__(self, name: str, *, now: Callable[[], float], concurrency: int, rate: float) -> None:
         self._name = name
         self._now = now
-        self._room = asyncio.Semaphore(concurrency)
+        self._capacity = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
         self._interval = 1.0 / rate if rate > 0 else 0.0
         self._next_slot = 0.0
         self._failing: set[str] = set()
         self._limit: int | None = None
-        """None: closed, the normal state. 0: open, nothing goes through. Otherwise calls at once while reopening."""
+        """None: closed, the normal state. 0: open, no call is made. Else: so many at once while it closes again."""
         self._in_flight = 0
         self._round: list[bool] = []
-        """The outcomes since the limit was set: whether there was an answer."""
+        """For each outcome since the limit was set, whether there was an answer."""
         self._probe_after = FIRST_PROBE
         self._waiting: OrderedDict[str, Callable[[], None]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
@@ -62,14 +63,15 @@ class Downstream:
         """Whether the participant counts as down (also while it is probed)."""
         return self._limit is not None
 
-    def admits(self) -> bool:
+    def allows(self) -> bool:
         """Whether a call may be made now."""
         if self._limit is None:
-            return not self._waiting or self._in_flight < self._concurrency  # nobody overtakes those who wait
+            # a new call doesn't overtake those that wait
+            return not self._waiting or self._in_flight < self._concurrency
         return self._in_flight < self._limit
 
     def wait(self, saga: str, wake: Callable[[], None], *, undo: bool) -> None:
-        """Call `wake` when there is room for this saga's call. An undo goes first: money or goods are held for it."""
+        """Call `wake` once there is capacity for this saga's call. An undo goes first: it holds money or goods."""
         self._waiting[saga] = wake
         if undo:
             self._waiting.move_to_end(saga, last=False)
@@ -79,16 +81,18 @@ class Downstream:
         """Around each call: bounded concurrency, and the rate limit if there is one."""
         self._in_flight += 1
         try:
-            async with self._room:
-                await self._slot()
+            async with self._capacity:
+                await self._wait_for_slot()
                 yield
         finally:
             self._in_flight -= 1
             if self._limit is None:
                 self._wake()
 
-    def judge(self, saga: str, outcome: Outcome) -> Outcome | Paused:
-        """Take note of an outcome. While the participant counts as down, no answer costs a saga nothing."""
+    def record_outcome(self, saga: str, outcome: Outcome) -> Outcome | Paused:
+        """Count the outcome and return it, or a `Paused` in its place: while the participant counts as down, a call
+        without a usable answer does not use up the saga's attempts.
+        """
         down = isinstance(outcome, NoUsableAnswer) and outcome.reason in (reasons.NO_ANSWER, reasons.UNAVAILABLE)
         if down:
             self._failed(saga)
@@ -99,13 +103,13 @@ class Downstream:
         return self.pause(outcome.step, undo=outcome.undo, started=outcome.started, cause=outcome.message)
 
     def pause(self, step: str, *, undo: bool, started: float, cause: str = "") -> Paused:
-        """The event of a call that is not made (or did not count)."""
+        """The event of a call that is not made, or that did not count."""
         now = self._now()
         state = "is down; its calls wait and single ones probe" if self.is_open else "was down; its calls come in turn"
         text = f"{self._name} {state}. {cause}".strip()
         return Paused(step=step, started=started, at=now, undo=undo, until=now + WAIT_AT_MOST, message=text)
 
-    async def _slot(self) -> None:
+    async def _wait_for_slot(self) -> None:
         if not self._interval:
             return
         now = self._now()
@@ -121,15 +125,15 @@ class Downstream:
                 self._probe_after = FIRST_PROBE
                 self._open()
         elif self._limit > 0:  # else: a call from before it opened
-            self._note(answered=False)
+            self._count(answered=False)
 
     def _answered(self) -> None:
         self._failing.clear()
         if self._limit:
-            self._note(answered=True)
+            self._count(answered=True)
 
-    def _note(self, *, answered: bool) -> None:
-        """One more outcome while it reopens: when as many as the limit are known, the next round follows from them."""
+    def _count(self, *, answered: bool) -> None:
+        """Count one more outcome while it closes again. As many as the limit decide the next limit."""
         assert self._limit is not None  # noqa: S101 - for the type checker
         self._round.append(answered)
         if len(self._round) >= self._limit:
@@ -162,8 +166,8 @@ class Downstream:
         self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self._probe)
 
     def _wake(self) -> None:
-        """As many as there is room for. All of them at once would hold up the event loop, and the Lease with it."""
-        room = max(0, (self._concurrency if self._limit is None else self._limit) - self._in_flight)
-        for _ in range(min(room, len(self._waiting))):
+        """Wake as many as there is capacity for. All at once would hold up the event loop, and with it the Lease."""
+        free = max(0, (self._concurrency if self._limit is None else self._limit) - self._in_flight)
+        for _ in range(min(free, len(self._waiting))):
             _, wake = self._waiting.popitem(last=False)
             wake()

@@ -1,4 +1,6 @@
-"""Takes our finalizer off finished sagas: the dearest write of all, so it waits behind live sagas, never for long."""
+"""Takes our finalizer off finished sagas. No other write costs the API server as much, so live sagas go first, but
+never for long.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +9,33 @@ import heapq
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
-from common.kube import FINALIZER, Conflict, KubeError, ObjectNotFound, OrderSagas
-from common.wire import Json
+from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
+from saga_operator.engine.api_writer import ApiWriter
+from saga_operator.engine.call_gate import CallGate
+from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
-
-Write = Callable[[Literal["status", "finalizer"], str, Json], Awaitable[Json]]
 
 LATEST: Final = 60.0
 """Seconds that a finished saga keeps its finalizer at the most while there is other work."""
 WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
-"""Seconds between two looks whether the engine is still busy."""
+"""Seconds between two looks whether live sagas are still busy."""
 TRY_AGAIN: Final = 5.0
-"""Seconds after the API server failed; a deletion is waiting at worst."""
+"""Seconds after the API server failed. At worst, a deletion waits for this."""
 
 
 class FinalizerQueue:
     """A queue of lower priority than everything that a live saga does."""
 
-    def __init__(self, write: Write, sagas: OrderSagas, is_busy: Callable[[], bool]) -> None:
-        self._write = write
+    def __init__(self, writer: ApiWriter, sagas: OrderSagas, gate: CallGate) -> None:
+        self._writer = writer
         self._sagas = sagas
-        self._is_busy = is_busy
-        self._heap: list[tuple[float, int, str, str, Json | None]] = []
+        self._gate = gate
+        self._heap: list[tuple[float, int, str, str, Resource | None]] = []
         self._queued: set[str] = set()
         self._order = itertools.count()
         self._filled = asyncio.Event()
@@ -42,8 +43,11 @@ class FinalizerQueue:
     def __len__(self) -> int:
         return len(self._queued)
 
-    def add(self, name: str, uid: str, *, urgent: bool, resource: Json | None = None) -> None:
-        """Queue a finished saga; `urgent` when its deletion waits for us. Known ones are not queued twice."""
+    def add(self, name: str, uid: str, *, urgent: bool, resource: Resource | None = None) -> None:
+        """Queue a finished saga, unless it is queued; `urgent` if its deletion waits for the finalizer.
+
+        `resource`: its last version where that is known; without it, it is read first.
+        """
         if uid in self._queued and not urgent:
             return
         self._queued.add(uid)
@@ -51,18 +55,18 @@ class FinalizerQueue:
         heapq.heappush(self._heap, (due, next(self._order), name, uid, resource))
         self._filled.set()
 
-    async def work(self) -> None:
-        """Work the queue off, for ever."""
+    async def run(self) -> None:
+        """Work through the queue until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
-                group.create_task(self._worker())
+                group.create_task(self._work())
 
-    async def _worker(self) -> None:
+    async def _work(self) -> None:
         while True:
             while not self._heap:
                 self._filled.clear()
                 await self._filled.wait()
-            if self._is_busy() and self._heap[0][0] > time.monotonic():
+            if self._gate.is_busy and self._heap[0][0] > time.monotonic():
                 await asyncio.sleep(LOOK_AGAIN)
                 continue
             _, _, name, uid, resource = heapq.heappop(self._heap)
@@ -75,16 +79,13 @@ class FinalizerQueue:
                 log.warning("finalizer of %s stays for now: %s", name, error)
                 asyncio.get_running_loop().call_later(TRY_AGAIN, partial(self.add, name, uid, urgent=False))
 
-    async def _take_off(self, name: str, uid: str, resource: Json | None) -> None:
+    async def _take_off(self, name: str, uid: str, resource: Resource | None) -> None:
         while True:
-            resource = resource or await self._sagas.get(name)
-            metadata = resource["metadata"]
-            if metadata["uid"] != uid or FINALIZER not in (metadata.get("finalizers") or ()):
+            resource = resource or Resource(await self._sagas.get(name))
+            if resource.uid != uid or not resource.has_finalizer:
                 return
-            rest = [finalizer for finalizer in metadata["finalizers"] if finalizer != FINALIZER]
-            patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "finalizers": rest}}
             try:
-                await self._write("finalizer", name, patch)
+                await self._writer.write("finalizer", name, resource.without_finalizer())
             except Conflict:
                 resource = None
             else:

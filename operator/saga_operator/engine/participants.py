@@ -1,13 +1,13 @@
-"""Calls to the participants: an action of the table becomes one HTTP request, its answer becomes one event.
+"""Calls to the participants: an action becomes one HTTP request, and its answer becomes one event.
 
-The table of answers is the protocol that every participant follows (docs/participants.md): what is final, what is asked
-again, and what a person has to look at.
+Which answer means what is the protocol that every participant follows (docs/participants.md): what is final, which call
+is made again, and what needs a person.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -30,18 +30,19 @@ from saga_operator.process.events import (
 )
 from saga_operator.process.saga import Saga
 from saga_operator.process.steps import FIRST, ORDER_SAGA, PIVOT, Step, idempotency_key, request_body
+from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings
 
 TRY_AGAIN: Final = frozenset({408, 425, 429})
-"""Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585); every 5xx does as well."""
+"""Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585). Every 5xx means it as well."""
 DEFAULT_POLL: Final = 1.0
-"""Seconds between two looks at an operation in progress, when the answer doesn't say."""
+"""Seconds until an operation in progress is asked for again, if its answer names no time."""
 POLL_LIMIT: Final = 60.0
-"""Seconds; a longer Retry-After of an operation in progress is not taken literally."""
+"""Seconds; a longer Retry-After of an operation in progress is cut to this."""
 
 
 class StaleEpoch(Exception):  # noqa: N818 - it reads as what happened
-    """A participant has seen a later holder of the Lease: this process may have lost it."""
+    """A participant has seen a higher epoch than ours: this process may have lost the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class CallContext:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """The call that an answer belongs to; `answer` carries what every event of it says."""
+    """The call that an answer belongs to. `started`: seconds since the epoch."""
 
     step: Step
     undo: bool
@@ -75,7 +76,7 @@ class Participants:
             await client.aclose()
 
     async def perform(self, action: Do | Undo, saga: Saga, context: CallContext) -> Outcome:
-        """One call. Never raises for what a participant does or fails to do.
+        """Make one call. What a participant does or fails to do is an outcome, not an exception.
 
         Raises:
             StaleEpoch: a participant answered 412.
@@ -91,21 +92,20 @@ class Participants:
             return self._unavailable(call, reasons.NO_ANSWER, f"no answer from {step.participant}: {what}")
         return self._event(call, response)
 
-    async def archive(self, resource: Mapping[str, Any]) -> None:
-        """Leave the story of a finished saga with the order service, before the resource goes.
+    async def archive(self, resource: Resource) -> None:
+        """Let the order service keep a finished saga, before its resource is deleted.
 
         Raises:
             httpx.HTTPError, aiohttp.ClientError, OSError: it is not kept; try again later.
         """
-        metadata = resource["metadata"]
-        story = {
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
-            "created_at": metadata["creationTimestamp"],
-            "spec": resource["spec"],
-            "status": resource.get("status") or {},
+        archived = {
+            "namespace": resource.namespace,
+            "uid": resource.uid,
+            "created_at": resource.created,
+            "spec": resource.spec,
+            "status": resource.status,
         }
-        answer = await self._clients[FIRST.participant].put(f"/api/orders/{metadata['name']}/saga", json=story)
+        answer = await self._clients[FIRST.participant].put(f"/api/orders/{resource.name}/saga", json=archived)
         answer.raise_for_status()
 
     async def _send(self, step: Step, *, undo: bool, saga: Saga, context: CallContext, location: str) -> httpx.Response:

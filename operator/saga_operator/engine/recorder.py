@@ -1,8 +1,8 @@
-"""One saga's record: what the API server has of it, what is known beyond that, and how the two are brought level.
+"""What is known of one saga, what of it is recorded on its resource, and how the record is brought up to date.
 
-Writes travel beside the calls, one at a time: the results that arrive while one is in flight go together into the next.
-Each is conditional on the version that it was decided on. Who loses that race reads again and goes on from what the
-winner recorded, with what is not recorded yet folded in.
+Status writes travel beside the calls, one at a time: what happens while one is in flight goes together into the next.
+Each is conditional on the version that it was decided on. If another process has written in between, the recorder reads
+the resource again and goes on from the other's record, with its own unrecorded events applied on top.
 """
 
 from __future__ import annotations
@@ -11,218 +11,205 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from common.kube import FINALIZER, Conflict, KubeError, ObjectInvalid, ObjectNotFound
+from common.kube import Conflict, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
-from saga_operator.measure import measure_change
+from saga_operator import metrics
+from saga_operator.engine.api_writer import ApiWriter
+from saga_operator.engine.event_sender import EventSender
 from saga_operator.process.decide import Wait, decide
-from saga_operator.process.events import Event
+from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import Order
+from saga_operator.process.saga import Saga
 from saga_operator.resource.attempts import history_of, noted
-from saga_operator.resource.compact import compact
+from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import events_between
 from saga_operator.resource.status import patch_between, saga_of, status_of
-
-if TYPE_CHECKING:
-    from saga_operator.engine.engine import Engine
-    from saga_operator.process.events import Outcome
-    from saga_operator.process.saga import Saga
+from saga_operator.resource.times import Clock
 
 log = logging.getLogger(__name__)
 
 
-class Gone(Exception):  # noqa: N818 - it reads as what happened
+class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
     """The resource does not exist any more: there is nothing left to record in."""
 
 
-class Record:
-    """The saga as it is known (`saga`) and as it is recorded (`recorded`, `resource`)."""
+class StatusRecorder:
+    """The saga as it is known (`saga`) and as it is recorded (`recorded`, on `resource`)."""
 
-    def __init__(self, resource: Json, engine: Engine, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, resource: Resource, writer: ApiWriter, events: EventSender, clock: Clock, on_change: Callable[[], None]
+    ) -> None:
         """`on_change` is called when a write beside the calls has changed the saga, or found the resource gone."""
-        self.resource = resource = compact(resource)
-        self.saga: Saga = saga_of(resource)
+        self.resource = resource = resource.slim()
+        self.saga: Saga = saga_of(resource.raw)
         self.recorded: Saga = self.saga
         self._unrecorded: list[Event] = []
-        self._history = history_of(resource.get("status") or {})
-        self._refused = 0  # status writes in a row that the API server found invalid
-        self._engine = engine
+        self._history = history_of(resource.status)
+        self._invalid_writes = 0  # in a row
+        self._writer = writer
+        self._events = events
+        self._clock = clock
         self._on_change = on_change
         self._writing: asyncio.Task[None] | None = None
-
-    @property
-    def version(self) -> int:
-        """The resourceVersion that is known here."""
-        return version_of(self.resource)
 
     @property
     def is_writing(self) -> bool:
         """Whether a write is in flight."""
         return self._writing is not None and not self._writing.done()
 
-    def fold(self, event: Event) -> None:
-        """The saga after the event; what is worth a person's look is announced."""
+    def apply(self, event: Event) -> None:
+        """Apply the event to the saga; a Kubernetes Event tells people what matters to them."""
         before, self.saga = self.saga, evolve(self.saga, event)
         if before != self.saga:
-            measure_change(before, self.saga)
-            for announcement in events_between(before, self.saga):
-                self._engine.announce(self.resource, announcement)
+            metrics.saga_changed(before, self.saga)
+            for kube_event in events_between(before, self.saga):
+                self._events.add(self.resource, kube_event)
 
-    def keep(self, event: Event) -> None:
-        """Fold an event that must not be lost when the record turns out to be another one."""
-        self.fold(event)
-        self._unrecorded.append(event)
+    def apply_outcome(self, outcome: Outcome) -> None:
+        """Apply the outcome of a call, and again if another process's record is adopted before it is written."""
+        self.apply(outcome)
+        self._unrecorded.append(outcome)
 
-    def note(self, outcome: Outcome, *, undo: bool) -> None:
-        """One more attempt in the step's history."""
+    def add_attempt(self, outcome: Outcome, *, undo: bool) -> None:
+        """Add one more attempt to the step's history."""
         self._history = noted(self._history, outcome, undo=undo)
 
     def retry_now(self, step: str) -> None:
-        """The step's waiting is over (in memory: nothing is recorded of it)."""
+        """End the step's waiting (in memory: nothing of it is recorded)."""
         self.saga = self.saga.put(replace(self.saga[step], retry_at=0.0))
 
-    def adopt(self, resource: Json) -> None:
-        """Go on from this version. If somebody else wrote the status, decide again from what they recorded.
+    def adopt(self, resource: Resource) -> None:
+        """Go on from this version. If another process wrote the status, decide again from what it recorded.
 
         Raises:
-            Gone: it is another resource of the same name.
+            ResourceGone: it is another resource of the same name.
         """
-        if resource["metadata"]["uid"] != self.resource["metadata"]["uid"]:
-            raise Gone
-        same_status = resource.get("status") == self.resource.get("status")
-        self.resource = compact(resource)
-        order = Order.from_spec(resource["metadata"]["namespace"], resource["spec"])
+        if resource.uid != self.resource.uid:
+            raise ResourceGone
+        same_status = resource.raw.get("status") == self.resource.raw.get("status")
+        self.resource = resource.slim()
+        order = Order.from_spec(resource.namespace, resource.spec)
         self.recorded = replace(self.recorded, order=order)
         self.saga = replace(self.saga, order=order)
         if not same_status:
-            self.recorded = saga_of(resource)
+            self.recorded = saga_of(resource.raw)
             before, self.saga = self.saga, self.recorded
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)
-            name = resource["metadata"]["name"]
-            log.info("the status was written by somebody else: deciding again", extra={"order": name})
-            measure_change(before, self.saga)
+            log.info("another process wrote the status: deciding again", extra={"order": resource.name})
+            metrics.saga_changed(before, self.saga)
 
-    def check(self) -> None:
-        """Take note of a write that has ended. Raises `Gone` if it found no resource."""
+    def raise_if_gone(self) -> None:
+        """Raise `ResourceGone` if the last write beside the calls found no resource."""
         if self._writing is not None and self._writing.done():
             done, self._writing = self._writing, None
             done.result()
 
     def write_beside(self) -> None:
-        """Start a status write if there is something to say and none is in flight."""
-        if not self.is_writing and self._unsaid() and self._patch():
+        """Start a status write if there is something to record and none is in flight."""
+        if not self.is_writing and self._may_differ() and self._patch():
             self._writing = asyncio.create_task(self._write())
 
     async def write(self) -> None:
-        """Wait until all that is known now is recorded, or another record was adopted. Raises `Gone`."""
+        """Wait until all that is known now is recorded, or another record was adopted. Raises `ResourceGone`."""
         if not self.is_writing:
             self._writing = asyncio.create_task(self._write())
         assert self._writing is not None  # noqa: S101 - for the type checker
         await self._writing
 
     async def wait_for_write(self) -> None:
-        """Until the write in flight has ended, whatever came of it."""
+        """Wait until the write in flight has ended, however it ended."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
     def stop(self) -> None:
-        """Let go of a write in flight."""
+        """Cancel a write in flight."""
         if self._writing is not None and self.is_writing:
             self._writing.cancel()
 
     async def ensure_finalizer(self) -> None:
-        """Our finalizer before the first effect. Raises `Gone` for a resource that is already going without it."""
+        """Add our finalizer before the first effect.
+
+        Raises:
+            ResourceGone: the resource is gone, or is being deleted and has no finalizer of ours.
+        """
         attempt = 0
-        while FINALIZER not in (finalizers := self.resource["metadata"].get("finalizers") or []):
-            metadata = self.resource["metadata"]
-            if metadata.get("deletionTimestamp"):
-                raise Gone
-            patch = {"metadata": {"resourceVersion": str(self.version), "finalizers": [*finalizers, FINALIZER]}}
+        while not self.resource.has_finalizer:
+            if self.resource.deleting:
+                raise ResourceGone
+            patch = self.resource.with_finalizer()
             try:
-                async with self._engine.writes:
-                    self.resource = await self._engine.write("finalizer", metadata["name"], patch)
+                async with self._writer.turn():
+                    self.resource = await self._writer.write("finalizer", self.resource.name, patch)
             except Conflict:
                 self.adopt(await self._read())
             except ObjectNotFound as error:
-                raise Gone from error
+                raise ResourceGone from error
             except KubeError as error:
                 attempt += 1
-                await self._engine.pause(attempt, error)
+                await self._writer.pause(attempt, error)
 
-    def _unsaid(self) -> bool:
-        """Cheap: whether a status could differ from the recorded one at all."""
-        seen = (self.resource.get("status") or {}).get("observedGeneration")
-        return self.saga != self.recorded or seen != self.resource["metadata"]["generation"]
+    def _may_differ(self) -> bool:
+        """Whether a status could differ from the recorded one at all. Cheap."""
+        return self.saga != self.recorded or self.resource.status.get("observedGeneration") != self.resource.generation
 
-    def _rests(self) -> bool:
-        """Nothing is to be called now. What is at work will be written again at once: it isn't worth making small."""
-        return isinstance(decide(self.saga, self._engine.clock.now()), Wait)
+    def _is_resting(self) -> bool:
+        """Whether nothing is to be called now. The resource of a saga at work isn't worth slimming: it changes soon."""
+        return isinstance(decide(self.saga, self._clock.now()), Wait)
 
     def _patch(self) -> Json:
-        known = self.resource.get("status") or {}
         status = status_of(
             self.saga,
-            now=self._engine.clock.now(),
-            generation=self.resource["metadata"]["generation"],
-            previous=known,
+            now=self._clock.now(),
+            generation=self.resource.generation,
+            previous=self.resource.status,
             history=self._history,
         )
-        return patch_between(known, status)
+        return patch_between(self.resource.status, status)
 
     async def _write(self) -> None:
         try:
             await self._write_until_level()
         except (Conflict, ObjectInvalid) as error:
-            # ObjectInvalid as well: the rules that freeze a finished saga's status are asked before the version is
+            # Invalid as well: the API server checks the rules that freeze a finished status before the version
             if isinstance(error, ObjectInvalid):
-                self._refused += 1
-                await self._engine.pause(self._refused, error)
+                self._invalid_writes += 1
+                await self._writer.pause(self._invalid_writes, error)
             self.adopt(await self._read())
             self._on_change()
-        except Gone:
+        except ResourceGone:
             self._on_change()
             raise
 
     async def _write_until_level(self) -> None:
-        """One write after the other until the record is level with the saga."""
-        attempt, name = 0, self.resource["metadata"]["name"]
+        """Write again and again until the record says what is known."""
+        attempt = 0
         while True:
             try:
-                async with self._engine.writes:
+                async with self._writer.turn():
                     saga, count, patch = self.saga, len(self._unrecorded), self._patch()
                     if patch:
-                        body = {"metadata": {"resourceVersion": str(self.version)}, "status": patch}
-                        written = await self._engine.write("status", name, body)
-                        self.resource = compact(written) if self._rests() else written
+                        body = self.resource.status_patch(patch)
+                        written = await self._writer.write("status", self.resource.name, body)
+                        self.resource = written.slim() if self._is_resting() else written
                 self.recorded = saga
                 del self._unrecorded[:count]
             except (Conflict, ObjectInvalid):
                 raise
             except ObjectNotFound as error:
-                raise Gone from error
+                raise ResourceGone from error
             except KubeError as error:
                 attempt += 1
-                await self._engine.pause(attempt, error)
+                await self._writer.pause(attempt, error)
                 continue
-            self._refused = 0
+            self._invalid_writes = 0
             if self.saga == saga:
                 return
 
-    async def _read(self) -> Json:
-        attempt, name = 0, self.resource["metadata"]["name"]
-        while True:
-            try:
-                return await self._engine.sagas.get(name)
-            except ObjectNotFound as error:
-                raise Gone from error
-            except KubeError as error:
-                attempt += 1
-                await self._engine.pause(attempt, error)
-
-
-def version_of(resource: Json) -> int:
-    """The resourceVersion as a number: comparable within one resource type since Kubernetes 1.35 (KEP-5504)."""
-    return int(resource["metadata"]["resourceVersion"])
+    async def _read(self) -> Resource:
+        try:
+            return await self._writer.read(self.resource.name)
+        except ObjectNotFound as error:
+            raise ResourceGone from error

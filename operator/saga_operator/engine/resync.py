@@ -1,4 +1,4 @@
-"""The periodic sweep: compares what the API server lists with what the engine knows. Lost wake-ups happen."""
+"""The periodic resync: compares what the API server lists with what the engine works on, because wake-ups get lost."""
 
 from __future__ import annotations
 
@@ -10,111 +10,119 @@ from typing import Final
 import aiohttp
 import httpx
 
-from common.kube import FINALIZER, Conflict, KubeError, ObjectNotFound
-from common.wire import Json
+from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator import metrics
-from saga_operator.engine.engine import LIVE, Engine
+from saga_operator.engine.engine import Engine
+from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.participants import Participants
 from saga_operator.process.saga import FINISHED
-from saga_operator.resource.times import from_wire
+from saga_operator.resource.body import LIVE, Resource
+from saga_operator.resource.times import Clock
 
 log = logging.getLogger(__name__)
 
-
 SHARE: Final = 20
-"""A sweep may take a twentieth of the time: with many finished sagas it comes round less often."""
+"""A resync may take a twentieth of the time: with many finished sagas it comes less often."""
 LONGEST: Final = 300.0
-"""Seconds; the bound of that. A sweep may be slow for other reasons than many sagas (an API server that starts), and
-nobody but the sweep notices a lost wake-up.
+"""Seconds; the bound of that. A resync may be slow for other reasons than many sagas (an API server that starts), and
+nothing else notices a lost wake-up.
 """
 AGAIN: Final = 2.0
-"""Seconds after a sweep that failed: an API server that starts is not ready for lists at once."""
+"""Seconds after a resync that failed: an API server that starts is not ready for lists at once."""
 
 
-async def sweep_for_ever(engine: Engine) -> None:
-    """Sweep, and sweep again; the API server's troubles are logged and outlived."""
-    while True:
-        started = time.monotonic()
+class Resync:
+    """Starts live sagas that have no worker, ends workers whose resource is gone, and cleans up after finished ones."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sagas: OrderSagas,
+        finalizers: FinalizerQueue,
+        participants: Participants,
+        clock: Clock,
+        *,
+        interval: float,
+    ) -> None:
+        self._engine = engine
+        self._sagas = sagas
+        self._finalizers = finalizers
+        self._participants = participants
+        self._clock = clock
+        self._interval = interval
+
+    async def run(self) -> None:
+        """Repeat `once` until cancelled. While the API server is in trouble, it is logged and tried again."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self.once()
+            except KubeError as error:
+                log.warning("the resync could not list the sagas: %s", error)
+                await asyncio.sleep(error.retry_after or AGAIN)
+                continue
+            await asyncio.sleep(pause_after(time.monotonic() - started, self._interval))
+
+    async def once(self) -> None:
+        """Compare everything once.
+
+        Raises:
+            KubeError: the API server could not list.
+        """
+        await self._live()
+        for phase in sorted(FINISHED):
+            await self._finished(f"status.phase={phase}")
+
+    async def _live(self) -> None:
+        began = time.monotonic()
+        had_worker = set(self._engine.workers)
+        listed = set()
+        async for page in self._sagas.list(field_selector=LIVE):
+            for resource in map(Resource, page.items):
+                listed.add(resource.uid)
+                if self._engine.resource_seen(resource, listed_at=began):
+                    metrics.RESYNC_RESUMED.inc()
+                    log.info("the resync took up saga %s", resource.name)
+        for uid, name in self._engine.workers.items():
+            if uid in had_worker and uid not in listed:
+                await self._not_listed(uid, name)
+
+    async def _not_listed(self, uid: str, name: str) -> None:
+        """A resource with a worker was not listed: it has finished meanwhile, or is gone."""
         try:
-            await sweep(engine)
-        except KubeError as error:
-            log.warning("the sweep could not list the sagas: %s", error)
-            await asyncio.sleep(error.retry_after or AGAIN)
-            continue
-        await asyncio.sleep(pause_after(time.monotonic() - started, engine.settings.sweep_interval))
+            resource = Resource(await self._sagas.get(name))
+        except ObjectNotFound:
+            resource = None
+        if uid not in self._engine.workers:
+            return
+        if resource is None or resource.uid != uid:
+            self._engine.stop_worker(uid)
+        else:
+            self._engine.resource_seen(resource)
+
+    async def _finished(self, selector: str) -> None:
+        async for page in self._sagas.list(field_selector=selector):
+            for resource in map(Resource, page.items):
+                if resource.has_finalizer:
+                    self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
+                elif resource.expires is not None and self._clock.now() >= resource.expires:
+                    await self._remove(resource)
+
+    async def _remove(self, resource: Resource) -> None:
+        """Delete exactly this version of this object, and only after the order service has archived it."""
+        name = resource.name
+        try:
+            await self._participants.archive(resource)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            log.warning("saga %s stays: it could not be archived (%s)", name, error)
+            return
+        try:
+            await self._sagas.delete(name, resource.uid, resource.resource_version)
+        except (Conflict, ObjectNotFound):
+            return  # it was changed or deleted meanwhile: the next resync looks again
+        log.info("saga %s removed: its time to live is over", name, extra={"order": name})
 
 
 def pause_after(took: float, interval: float) -> float:
-    """Seconds from the end of a sweep that took so long to the next."""
+    """Seconds from the end of a resync that took so long to the next."""
     return max(interval, min(took * SHARE, LONGEST))
-
-
-async def sweep(engine: Engine) -> None:
-    """Resume live sagas that nobody works on, let go of those that are gone, clear what is left over, apply TTL.
-
-    Raises:
-        KubeError: the API server could not list.
-    """
-    await _live(engine)
-    for phase in sorted(FINISHED):
-        await _finished(engine, f"status.phase={phase}")
-
-
-async def _live(engine: Engine) -> None:
-    began = time.monotonic()
-    running_before = set(engine.running)
-    listed = set()
-    async for page in engine.sagas.list(field_selector=LIVE):
-        for resource in page.items:
-            listed.add(resource["metadata"]["uid"])
-            if engine.submit(resource, listed_at=began):
-                metrics.SWEEP_RESUMED.inc()
-                log.info("the sweep took up saga %s", resource["metadata"]["name"])
-    for uid, run in engine.running.items():
-        if uid in running_before and uid not in listed:
-            await _check(engine, uid, run.name)
-
-
-async def _check(engine: Engine, uid: str, name: str) -> None:
-    """A worker whose resource was not listed: finished meanwhile, or gone."""
-    try:
-        resource = await engine.sagas.get(name)
-    except ObjectNotFound:
-        resource = None
-    if uid not in engine.running:
-        return
-    if resource is None or resource["metadata"]["uid"] != uid:
-        engine.drop(uid)
-    else:
-        engine.submit(resource)
-
-
-async def _finished(engine: Engine, selector: str) -> None:
-    async for page in engine.sagas.list(field_selector=selector):
-        for resource in page.items:
-            metadata = resource["metadata"]
-            if FINALIZER in (metadata.get("finalizers") or ()):
-                urgent = bool(metadata.get("deletionTimestamp"))
-                engine.finalizers.add(metadata["name"], metadata["uid"], urgent=urgent)
-            elif _expired(resource, engine.clock.now()):
-                await _delete(engine, resource)
-
-
-def _expired(resource: Json, now: float) -> bool:
-    ttl = resource["spec"].get("ttlSecondsAfterFinished")
-    ended = (resource.get("status") or {}).get("completionTime")
-    return ttl is not None and ended is not None and now >= from_wire(ended) + float(ttl)
-
-
-async def _delete(engine: Engine, resource: Json) -> None:
-    """Exactly this version of exactly this object, never by name alone, and only when its story is kept elsewhere."""
-    metadata = resource["metadata"]
-    try:
-        await engine.participants.archive(resource)
-    except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-        log.warning("saga %s stays: its story could not be archived (%s)", metadata["name"], error)
-        return
-    try:
-        await engine.sagas.delete(metadata["name"], metadata["uid"], metadata["resourceVersion"])
-    except (Conflict, ObjectNotFound):
-        return  # it changed or went: the next sweep looks again
-    log.info("saga %s removed: its time to live is over", metadata["name"], extra={"order": metadata["name"]})

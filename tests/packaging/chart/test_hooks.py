@@ -13,8 +13,9 @@ import pytest
 from pymongo import MongoClient
 
 from common import replicaset
-from common.kube import FINALIZER, KubeClient, OrderSagas
+from common.kube import KubeClient, OrderSagas
 from common.mongo import Mongo, PyMongoError, Session
+from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.setup.binaries import find
 from dev.stack.processes import Process, accepts, free_port, wait_ready

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from common.kube import FINALIZER, Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
+from common.kube import Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
+from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.packaging.chart.charts import rendered

@@ -1,16 +1,16 @@
-"""How often the sweep comes round."""
+"""How often a resync runs."""
 
 from saga_operator.engine.resync import pause_after
 
 
-def test_a_sweep_comes_at_its_interval_while_it_is_quick() -> None:
+def test_a_resync_comes_at_its_interval_while_it_is_quick() -> None:
     assert pause_after(took=0.2, interval=30) == 30
 
 
-def test_a_sweep_over_many_sagas_leaves_the_api_server_alone_for_longer() -> None:
+def test_a_resync_over_many_sagas_leaves_the_api_server_alone_for_longer() -> None:
     assert pause_after(took=4, interval=30) == 80
 
 
-def test_one_slow_sweep_does_not_put_off_the_next_for_ever() -> None:
+def test_one_slow_resync_does_not_put_off_the_next_without_end() -> None:
     assert pause_after(took=60, interval=30) == 300
     assert pause_after(took=60, interval=600) == 600

@@ -1,45 +1,45 @@
-"""The breaker of one participant: when it opens, and how it gets back to normal."""
+"""The circuit breaker of one participant: when it opens, and how it closes again."""
 
 import asyncio
 from collections.abc import Iterator
 from itertools import count
 
-from saga_operator.engine.breaker import SAGAS_TO_OPEN, Downstream
+from saga_operator.engine.breaker import SAGAS_TO_OPEN, CircuitBreaker
 from saga_operator.process import reasons
 from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded
 
 
 class Network:
-    """Sagas that call one participant, as the engine has them do it; `answers` decides about the calls, one by one."""
+    """Sagas that call one participant as workers do; `answers` says of each call in turn whether it is answered."""
 
     def __init__(self, answers: Iterator[bool]) -> None:
-        self.downstream = Downstream("payment", now=asyncio.get_running_loop().time, concurrency=16, rate=0)
+        self.breaker = CircuitBreaker("payment", now=asyncio.get_running_loop().time, concurrency=16, rate=0)
         self.called: list[str] = []
         self._answers = answers
 
     async def call(self, saga: str, *, gone: bool = False, undo: bool = False) -> None:
-        """Until the saga's call was answered; one that is `gone` makes none when it is woken."""
+        """Call until there is an answer; a saga that is `gone` makes no call when it is woken."""
         while True:
-            if not self.downstream.admits():
+            if not self.breaker.allows():
                 woken = asyncio.Event()
-                self.downstream.wait(saga, woken.set, undo=undo)
+                self.breaker.wait(saga, woken.set, undo=undo)
                 await woken.wait()
                 if gone:
                     return
                 continue
-            async with self.downstream.call():
+            async with self.breaker.call():
                 self.called.append(saga)
                 await asyncio.sleep(0.001)
                 outcome = _outcome(next(self._answers))
-            self.downstream.judge(saga, outcome)
+            self.breaker.record_outcome(saga, outcome)
             if isinstance(outcome, Succeeded):
                 return
 
     async def go_down(self) -> None:
         """Enough different sagas get no answer."""
         for number in range(SAGAS_TO_OPEN):
-            self.downstream.judge(f"o-down-{number}", _outcome(answered=False))
-        assert self.downstream.is_open
+            self.breaker.record_outcome(f"o-down-{number}", _outcome(answered=False))
+        assert self.breaker.is_open
 
 
 async def test_one_lost_answer_in_three_does_not_keep_a_participant_from_coming_back() -> None:
@@ -48,7 +48,7 @@ async def test_one_lost_answer_in_three_does_not_keep_a_participant_from_coming_
     async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
         for number in range(200):
             sagas.create_task(network.call(f"o-{number}"))
-    assert not network.downstream.is_open
+    assert not network.breaker.is_open
 
 
 async def test_a_participant_that_answers_one_call_in_ten_stays_closed_off() -> None:
@@ -57,7 +57,7 @@ async def test_a_participant_that_answers_one_call_in_ten_stays_closed_off() -> 
     async with asyncio.TaskGroup() as sagas:
         tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(50)]
         await asyncio.sleep(5)
-        assert network.downstream.is_open
+        assert network.breaker.is_open
         assert len(network.called) < 20
         for task in tasks:
             task.cancel()
@@ -100,16 +100,16 @@ async def test_a_participant_that_is_back_gets_what_has_waited_in_turn() -> None
         nonlocal woken
         woken += 1
 
-    downstream = network.downstream
+    breaker = network.breaker
     for number in range(1_000):
-        downstream.wait(f"o-{number}", wake, undo=False)
+        breaker.wait(f"o-{number}", wake, undo=False)
     async with asyncio.timeout(10):
-        while downstream.is_open:
+        while breaker.is_open:
             await asyncio.sleep(0.01)
-            if downstream.admits():
-                async with downstream.call():
+            if breaker.allows():
+                async with breaker.call():
                     pass
-                downstream.judge("o-alive", _outcome(answered=True))
+                breaker.record_outcome("o-alive", _outcome(answered=True))
     assert 0 < woken < 200
 
 
@@ -123,4 +123,4 @@ async def test_those_who_wait_are_called_although_others_keep_a_participant_busy
         while not all(task.done() for task in tasks):
             sagas.create_task(network.call(f"o-new-{next(others)}"))
             await asyncio.sleep(0.001)
-    assert not network.downstream.is_open
+    assert not network.breaker.is_open

@@ -1,0 +1,66 @@
+"""The way to the API server that all live sagas share: every write is counted, only some travel at once, and after a
+failure everybody waits before the next attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Literal
+
+from common.kube import ApiUnavailable, KubeError, ObjectNotFound, OrderSagas
+from common.wire import Json
+from saga_operator import metrics
+from saga_operator.resource.body import Resource
+
+log = logging.getLogger(__name__)
+
+BACKOFF_MAX: Final = 10.0
+"""Seconds between two attempts while the API server is away."""
+
+
+class ApiWriter:
+    """Reads and writes OrderSagas. Usable inside one event loop."""
+
+    def __init__(self, sagas: OrderSagas, *, max_writes: int) -> None:
+        self._sagas = sagas
+        self._turns = asyncio.Semaphore(max_writes)
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait for one's turn among the writes of live sagas.
+
+        The patch is made inside, not before, so that a saga whose turn comes late writes all that happened meanwhile.
+        """
+        return self._turns
+
+    async def write(self, kind: Literal["status", "finalizer"], name: str, patch: Json) -> Resource:
+        """Send one merge patch, once; return the resource after it. Raises `KubeError`."""
+        send = self._sagas.patch_status if kind == "status" else self._sagas.patch
+        try:
+            answer = await send(name, patch)
+        except KubeError as error:
+            metrics.API_WRITES.labels(kind, error.reason).inc()
+            raise
+        metrics.API_WRITES.labels(kind, "OK").inc()
+        return Resource(answer)
+
+    async def read(self, name: str) -> Resource:
+        """Read the resource of that name, however long the API server is away. Raises `ObjectNotFound`."""
+        attempt = 0
+        while True:
+            try:
+                return Resource(await self._sagas.get(name))
+            except ObjectNotFound:
+                raise
+            except KubeError as error:
+                attempt += 1
+                await self.pause(attempt, error)
+
+    async def pause(self, attempt: int, error: KubeError) -> None:
+        """Wait after the failed attempt with that number (from 1 on): at least as long as the API server asked for."""
+        level = logging.WARNING if isinstance(error, ApiUnavailable) else logging.ERROR
+        log.log(level, "the API server did not do it (attempt %d): %s", attempt, error)
+        seconds = random.random() * min(BACKOFF_MAX, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
+        await asyncio.sleep(max(seconds, error.retry_after or 0.05))

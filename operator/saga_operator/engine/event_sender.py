@@ -1,0 +1,43 @@
+"""Kubernetes Events about sagas: what `kubectl describe` shows at its end. Sent beside the sagas, never waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from common.kube import Events, KubeError
+from saga_operator import metrics
+from saga_operator.resource.body import Resource
+from saga_operator.resource.kube_events import KubernetesEvent
+
+log = logging.getLogger(__name__)
+
+CAPACITY: Final = 1_000
+"""Events that may wait. They are a help for people that no decision reads, so what exceeds this is dropped and counted.
+"""
+
+
+class EventSender:
+    """A bounded queue of Kubernetes Events and the loop that sends them."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self._queue: asyncio.Queue[tuple[Resource, KubernetesEvent]] = asyncio.Queue(CAPACITY)
+
+    def add(self, resource: Resource, event: KubernetesEvent) -> None:
+        """Queue an event about this resource. Never blocks."""
+        try:
+            self._queue.put_nowait((resource, event))
+        except asyncio.QueueFull:
+            metrics.EVENTS_DROPPED.labels("queue_full").inc()
+
+    async def run(self) -> None:
+        """Send one event after the other until cancelled. One that fails is counted and not repeated."""
+        while True:
+            resource, event = await self._queue.get()
+            try:
+                await self._events.create(resource.raw, type_=event.type, reason=event.reason, message=event.message)
+            except KubeError as error:
+                metrics.EVENTS_DROPPED.labels(error.reason).inc()
+                log.debug("event %s of %s was not written: %s", event.reason, resource.name, error)

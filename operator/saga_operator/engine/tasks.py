@@ -1,0 +1,37 @@
+"""How everything in the operator that runs beside other things is started, watched and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Tasks that are stopped together. One that fails is logged, and the others go on."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None], name: str, **fields: str) -> asyncio.Task[None]:
+        """Run it beside the caller; `fields` go with the log line if it fails."""
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("%s stopped: %r", name, error, exc_info=error, extra=fields)
+
+        task.add_done_callback(ended)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel all of them and wait until they have ended."""
+        tasks = list(self._running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

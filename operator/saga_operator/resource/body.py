@@ -1,0 +1,161 @@
+"""A view of one OrderSaga resource: no other file needs to know where things stand in its JSON. The contents of `.spec`
+and `.status` are read and written by `saga_operator.resource.status`.
+"""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from common.order_saga import CORRELATION_ID, FINALIZER
+from common.wire import Json
+from saga_operator.process.saga import FINISHED
+from saga_operator.resource.times import from_wire
+
+LIVE: Final = ",".join(f"status.phase!={phase}" for phase in sorted(FINISHED))
+"""Field selector of live sagas: the API server leaves out the finished ones, so that they cost nothing here."""
+WORDS: Final = 4_096
+"""How many strings are shared between resources: keys, reasons, messages. Ids and times occur once and make room for
+others again; the interpreter's own table (`sys.intern`) would never let go of them in some versions of Python.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A view of `raw`, the JSON as the API server sent it, which must not be changed. Keeps nothing besides."""
+
+    raw: Json
+
+    @property
+    def _metadata(self) -> Json:
+        metadata: Json = self.raw["metadata"]
+        return metadata
+
+    @property
+    def name(self) -> str:
+        """The resource's name, which is the order's id."""
+        return str(self._metadata["name"])
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that it lies in."""
+        return str(self._metadata["namespace"])
+
+    @property
+    def uid(self) -> str:
+        """Tells it from an earlier resource of the same name."""
+        return str(self._metadata["uid"])
+
+    @property
+    def resource_version(self) -> str:
+        """As the API server writes it, for conditional requests."""
+        return str(self._metadata["resourceVersion"])
+
+    @property
+    def version(self) -> int:
+        """The resourceVersion as a number: comparable within a resource type since Kubernetes 1.35 (KEP-5504)."""
+        return int(self._metadata["resourceVersion"])
+
+    @property
+    def generation(self) -> int:
+        """Rises with every change of the spec."""
+        return int(self._metadata["generation"])
+
+    @property
+    def deleting(self) -> bool:
+        """Whether its deletion was requested; it goes when the last finalizer is taken off."""
+        return bool(self._metadata.get("deletionTimestamp"))
+
+    @property
+    def finalizers(self) -> list[str]:
+        """All of them, other programs' as well."""
+        return list(self._metadata.get("finalizers") or ())
+
+    @property
+    def has_finalizer(self) -> bool:
+        """Whether ours is among them."""
+        return FINALIZER in (self._metadata.get("finalizers") or ())
+
+    @property
+    def correlation_id(self) -> str:
+        """Of the request that placed the order; the uid if the resource was made by other means."""
+        return str((self._metadata.get("annotations") or {}).get(CORRELATION_ID) or self.uid)
+
+    @property
+    def created(self) -> str:
+        """The creationTimestamp (RFC 3339)."""
+        return str(self._metadata["creationTimestamp"])
+
+    @property
+    def managed_fields(self) -> list[Json]:
+        """Who wrote which field, as far as it is still kept (see `slim`)."""
+        return list(self._metadata.get("managedFields") or ())
+
+    @property
+    def spec(self) -> Json:
+        """What people and the order service want."""
+        spec: Json = self.raw["spec"]
+        return spec
+
+    @property
+    def status(self) -> Json:
+        """What is recorded; empty before the first write."""
+        return self.raw.get("status") or {}
+
+    @property
+    def phase(self) -> str:
+        """The recorded phase; empty before the first write."""
+        return str(self.status.get("phase") or "")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the saga is recorded as ended."""
+        return self.phase in FINISHED
+
+    @property
+    def expires(self) -> float | None:
+        """Seconds since the epoch from which on it may be removed; None if it has not ended, or no limit is set."""
+        ttl, ended = self.spec.get("ttlSecondsAfterFinished"), self.status.get("completionTime")
+        return None if ttl is None or ended is None else from_wire(ended) + float(ttl)
+
+    def with_finalizer(self) -> Json:
+        """The merge patch that adds our finalizer to exactly this version."""
+        return self._finalizer_patch([*self.finalizers, FINALIZER])
+
+    def without_finalizer(self) -> Json:
+        """The merge patch that takes our finalizer off exactly this version."""
+        return self._finalizer_patch([finalizer for finalizer in self.finalizers if finalizer != FINALIZER])
+
+    def status_patch(self, changed: Json) -> Json:
+        """The merge patch that changes these fields of the status of exactly this version."""
+        return {"metadata": {"resourceVersion": self.resource_version}, "status": changed}
+
+    def slim(self) -> Self:
+        """The same with its strings shared, and without managedFields unless they say who intervened.
+
+        Each answer of the API server is parsed by itself and brings its own copy of every key and word, nearly all of
+        which are the same for all sagas. With shared strings a waiting saga's resource takes 5 KB instead of 17, and
+        tens of thousands of sagas wait while a participant is down.
+        """
+        metadata = self._metadata
+        if "managedFields" in metadata and not self.spec.get("intervention"):
+            metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
+        return type(self)(_interned({**self.raw, "metadata": metadata}))
+
+    def _finalizer_patch(self, finalizers: list[str]) -> Json:
+        return {"metadata": {"resourceVersion": self.resource_version, "finalizers": finalizers}}
+
+
+def _interned(value: Any) -> Any:
+    if isinstance(value, str):
+        return _interned_string(value)
+    if isinstance(value, dict):
+        return {_interned_string(key): _interned(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_interned(each) for each in value]
+    return value
+
+
+@functools.lru_cache(WORDS)
+def _interned_string(text: str) -> str:
+    """The first of all equal strings."""
+    return text

@@ -1,0 +1,66 @@
+"""The view of a resource, and what is kept of it in memory."""
+
+import json
+
+from common.order_saga import CORRELATION_ID, FINALIZER
+from common.wire import Json
+from saga_operator.resource.body import Resource
+from saga_operator.resource.status import intervention_of
+
+TEXT = json.dumps(
+    {
+        "metadata": {
+            "name": "o-1",
+            "managedFields": [
+                {"manager": "kubectl", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:intervention": {}}}}
+            ],
+        },
+        "spec": {"orderID": "o-1", "items": [{"productID": "p-mug", "quantity": 2}]},
+    }
+)
+
+
+def slim(raw: Json) -> Json:
+    return Resource(raw).slim().raw
+
+
+def test_two_resources_share_their_words() -> None:
+    one, other = slim(json.loads(TEXT)), slim(json.loads(TEXT))
+    assert one == other
+    assert one["spec"]["items"][0]["productID"] is other["spec"]["items"][0]["productID"]
+    assert all(key is same for key, same in zip(one["spec"], other["spec"], strict=True))
+
+
+def test_who_wrote_which_field_is_dropped_unless_somebody_intervened() -> None:
+    resource = json.loads(TEXT)
+    assert "managedFields" not in slim(resource)["metadata"]
+    assert "managedFields" in resource["metadata"]
+    resource["spec"]["intervention"] = {"id": "1", "action": "RetryNow", "step": "payment", "reason": "repaired"}
+    intervention = intervention_of(slim(resource))
+    assert intervention is not None
+    assert intervention.by == "kubectl"
+
+
+def test_a_finalizer_is_added_and_taken_off_at_exactly_this_version_and_others_stay() -> None:
+    resource = Resource({"metadata": {"name": "o-1", "resourceVersion": "7", "finalizers": ["other"]}})
+    assert not resource.has_finalizer
+    added = resource.with_finalizer()
+    assert added == {"metadata": {"resourceVersion": "7", "finalizers": ["other", FINALIZER]}}
+    after = Resource(added)
+    assert after.has_finalizer
+    assert after.without_finalizer() == {"metadata": {"resourceVersion": "7", "finalizers": ["other"]}}
+
+
+def test_a_resource_without_a_status_has_not_finished_and_does_not_expire() -> None:
+    resource = Resource({"metadata": {"name": "o-1"}, "spec": {"ttlSecondsAfterFinished": 60}})
+    assert (resource.phase, resource.finished, resource.expires, resource.deleting) == ("", False, None, False)
+    ended = {"phase": "Completed", "completionTime": "1970-01-01T00:00:05Z"}
+    assert Resource({**resource.raw, "status": ended}).finished
+    assert Resource({**resource.raw, "status": ended}).expires == 65
+
+
+def test_the_correlation_id_is_the_requests_or_else_the_uid() -> None:
+    metadata = {"name": "o-1", "uid": "u-1"}
+    assert Resource({"metadata": metadata}).correlation_id == "u-1"
+    metadata_of_request = {**metadata, "annotations": {CORRELATION_ID: "r-1"}}
+    assert Resource({"metadata": metadata_of_request}).correlation_id == "r-1"
