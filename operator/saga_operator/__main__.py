@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 import uvloop
+from pydantic import ValidationError
 
 from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
 from common.logs import configure_logging
@@ -143,8 +144,11 @@ async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder, stop
 
 
 def main() -> None:
-    """Entry point; exit status 1 with one sentence when the operator can't start."""
-    settings = Settings()
+    """Run the operator. If it can't start, it says why and ends with exit status 1."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit(f"the operator can't start: {error}")
     configure_logging("operator", log_format=settings.log_format, level=settings.log_level)
     for chatty in ("kopf.objects", "kopf.activities"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; the engine's say more

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics` of the operator, on one port, from the first moment on."""
+"""`/healthz`, `/readyz` and `/metrics` of the operator on one port, served from its start on, also while it follows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from saga_operator.settings import Settings
 
 
 class Health:
-    """A small server in the operator's event loop: a loop that hangs doesn't answer, which is the liveness check."""
+    """A small server in the operator's event loop. If the loop hangs, nothing answers the liveness check."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -35,7 +35,7 @@ class Health:
         return web.json_response({"status": "ok", "role": self.role})
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        """A follower is ready too: a rolling update must not wait for it to lead."""
+        """A follower is ready as well, since a rolling update must not wait until it leads."""
         ready = self.role in ("leading", "following")
         return web.json_response(
             {"status": "ok" if ready else "starting", "role": self.role}, status=200 if ready else 503

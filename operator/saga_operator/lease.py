@@ -1,7 +1,7 @@
-"""Who works when several operators run: a coordination.k8s.io Lease, as client-go's leader election uses it.
+"""The Lease (coordination.k8s.io) that decides which of several operators works, as in client-go's leader election.
 
-Nothing relies on the Lease for correctness: every record is conditional, every effect guarded by the participants. It
-keeps two operators from doing the same work, and its epoch lets a participant refuse whoever held it before.
+Nothing relies on the Lease for correctness: every status write is conditional, and the participants guard every effect.
+The Lease keeps two operators from doing the same work, and its epoch lets participants refuse an earlier holder.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 EPOCH: Final = "ordersaga.io/epoch"
 """Annotation of the Lease."""
 FOLLOW: Final = 0.5
-"""Seconds between two looks of a follower: a clean hand-over takes less than two."""
+"""Seconds between two looks of a follower; a clean hand-over takes less than two seconds."""
 
 
 class LeaseHolder:
-    """Acquires, renews and releases one Lease. Ends the process when another one holds it."""
+    """Acquires, renews and releases one Lease. Ends the process when another process holds it."""
 
     def __init__(self, leases: Leases, settings: Settings) -> None:
         self._leases = leases
@@ -43,17 +43,25 @@ class LeaseHolder:
 
     @property
     def epoch(self) -> int:
-        """Rises with every acquisition: max(last + 1, time in ms), so that a Lease that was deleted can't lower it."""
+        """Rises with every acquisition: max(last + 1, time in ms), so that a deleted Lease doesn't lower it."""
         return _epoch(self._lease) if self._lease is not None else 0
 
     async def held(self) -> None:
-        """Return at once while the Lease is surely ours; else wait until it has been renewed (or the process ends)."""
+        """Return at once while this process surely holds the Lease; else wait until it is renewed, or the process ends.
+
+        A call that begins in the last moment may outlive the Lease by its timeout. That is harmless: a participant that
+        has heard of the next holder refuses it by its epoch, and its key makes it the same effect anywhere else.
+        """
         while time.monotonic() - self._renewed_at >= self._duration:
             self._renewed.clear()
             await self._renewed.wait()
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours. Expiry is judged by how long we have seen it unchanged, never by its times."""
+        """Wait until this process holds the Lease.
+
+        A Lease has expired when it was seen unchanged for its duration. The times in it are other machines' clocks, and
+        are not compared with ours.
+        """
         seen: tuple[str, str] | None = None
         seen_at = time.monotonic()
         said = ""
@@ -75,9 +83,9 @@ class LeaseHolder:
                     said = mark[0]
                     log.info("following: lease %s is held by %s", self._name, said)
             except (Conflict, AlreadyExists):
-                pass  # somebody else was faster: look again
+                pass  # another process was faster: look again
             except Terminating as error:
-                # what is open in the namespace holds it, and nobody can ever make a Lease in it again
+                # The namespace is being deleted and waits for its open sagas. No process can make a Lease in it.
                 log.warning("working without lease %s: %s", self._name, error)
                 self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, new_epoch=True)
                 self._note_renewal(time.monotonic())
@@ -88,18 +96,18 @@ class LeaseHolder:
             await asyncio.sleep(FOLLOW)
 
     async def keep_renewed(self) -> None:
-        """Keep the Lease. While the API server is away nobody else can get it: work waits (`held`) and goes on."""
+        """Renew until cancelled. While the API server is away nothing can get the Lease, and calls wait (`held`)."""
         while True:
             await asyncio.sleep(self._renew_every)
             await self._renew(new_epoch=False)
 
     async def raise_epoch(self, above: int) -> None:
-        """A participant refused `above` as stale: raise the epoch if the Lease is still ours, else end the process."""
+        """Raise the epoch, which a participant refused as stale, above this; end the process if the Lease is lost."""
         if self.epoch <= above:
             await self._renew(new_epoch=True)
 
     async def release(self) -> None:
-        """Let it go, so that a follower needn't wait for it to expire."""
+        """Give the Lease up, so that a follower needn't wait until it expires."""
         if self._lease is None:
             return
         lease, self._lease = self._lease, None
@@ -128,7 +136,7 @@ class LeaseHolder:
         try:
             lease = await self._get_or_create()
         except Terminating as error:
-            # gone with its namespace, in which none can be made: nobody takes it from us, and open sagas hold the rest
+            # It went with its namespace. No other can be made there, so no process takes over. Open sagas go on.
             log.warning("going on without lease %s: %s", self._name, error)
             self._lease = self._mine(self._lease, new_epoch=new_epoch)
             self._note_renewal(began)
@@ -139,7 +147,7 @@ class LeaseHolder:
         if _holder(lease) != self._identity:
             log.error("lease %s is held by %r now: stopping at once", self._name, _holder(lease))
             logging.shutdown()
-            os._exit(1)  # not a second of overlap for the sake of tidiness: whoever holds it does the rest
+            os._exit(1)  # at once, without tidying up: the new holder works already and does the rest
         self._lease = lease
 
     def _note_renewal(self, began: float) -> None:

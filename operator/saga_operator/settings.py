@@ -1,8 +1,9 @@
 """The operator's settings, from environment variables named `ORDERSAGA_…`. Times in seconds."""
 
 import os
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -31,7 +32,7 @@ class Settings(BaseSettings):
     notification_url: str = "http://127.0.0.1:8004"
     """Base URL of the notification service."""
 
-    call_timeout: float = 5.0
+    call_timeout: float = Field(default=5.0, gt=0)
     """For one call. No answer by then means Unknown, and the call is made again with the same key."""
     max_calls: int = Field(default=64, ge=1)
     """Calls in flight at once: 64 saturate five services on two cores, and more of them only queue."""
@@ -49,10 +50,13 @@ class Settings(BaseSettings):
     """The holder's name in the Lease: the host, outside a cluster with the process, since two may share a host."""
     lease_name: str = "ordersaga-operator"
     """The Lease that decides which operator works; all replicas of an installation share it."""
-    lease_duration: float = 10.0
-    """A follower takes over when the Lease wasn't renewed for so long: below the 15 s that a take-over may take."""
-    lease_renew: float = 2.0
-    """Three renewals may fail in a row before the holder gives up (lease_duration - lease_renew * 3 > call_timeout)."""
+    lease_duration: float = Field(default=10.0, ge=1, multiple_of=1)
+    """A follower takes over when the Lease wasn't renewed for so long: below the 15 s that a take-over may take. A
+    whole number, as in the Lease.
+    """
+    lease_renew: float = Field(default=2.0, gt=0)
+    """Between two renewals of the Lease. At least three must fit into `lease_duration`, so that two in a row may fail
+    before the holder has to stop calling."""
 
     health_host: str = "127.0.0.1"
     """The address to listen on; a container needs 0.0.0.0."""
@@ -63,6 +67,15 @@ class Settings(BaseSettings):
     """json, or text for a terminal."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
+
+    @model_validator(mode="after")
+    def _three_renewals_fit_into_the_lease(self) -> Self:
+        if self.lease_renew * 3 >= self.lease_duration:
+            raise ValueError(
+                f"ORDERSAGA_LEASE_RENEW ({self.lease_renew:g} s) must be less than a third of"
+                f" ORDERSAGA_LEASE_DURATION ({self.lease_duration:g} s): two renewals in a row may fail"
+            )
+        return self
 
     def url_of(self, participant: str) -> str:
         """The base URL of a participant, for example `payment`."""
