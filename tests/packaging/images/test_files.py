@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hatchling.builders.wheel import WheelBuilder
 
 from dev.setup.paths import CHECKOUT
 from dev.stack.parts.control_plane import Etcd, KubeApiserver
@@ -115,3 +116,10 @@ def test_the_images_run_as_a_number() -> None:
     assert set(users) == {"10001:0", "0"}
     assert users[-1] == "10001:0"
     assert all(after == "10001:0" for before, after in itertools.pairwise(users) if before == "0")
+
+
+def test_the_wheel_holds_the_product_and_no_tests() -> None:
+    files = {Path(each.distribution_path) for each in WheelBuilder(str(CHECKOUT)).recurse_included_files()}
+    assert {each.parts[0] for each in files} == {"saga_operator", "ordersaga", "services", "common"}
+    assert Path("services/order/main.py") in files
+    assert not [each for each in files if "tests" in each.parts or each.name == "conftest.py"]
