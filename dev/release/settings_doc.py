@@ -204,7 +204,7 @@ def environments_of_compose() -> dict[str, dict[str, Any]]:
 def entry(names: list[str], default: str, text: str, set_by: Mapping[str, str]) -> str:
     """One setting: its names and its default, what it is for, and what sets it."""
     head = f"- **{' or '.join(f'`{name}`' for name in names)}**, default {default}\\"
-    lines = textwrap.wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(text, WIDTH - 2, break_long_words=False, break_on_hyphens=False) or [""]
     places = " · ".join(f"{place}: {value}" for place, value in set_by.items() if value)
     return "\n  ".join([head, *lines[:-1], lines[-1] + "\\" if places else lines[-1], *([places] if places else [])])
 

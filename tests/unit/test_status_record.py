@@ -18,7 +18,7 @@ from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import patch_between, saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.support.samples import spec
-from tests.unit.histories import (
+from tests.unit.builders import (
     CREATED,
     NOW,
     STEPS,

@@ -14,7 +14,7 @@ from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
-from tests.unit.histories import (
+from tests.unit.builders import (
     BEFORE_PIVOT,
     NOW,
     STEPS,
