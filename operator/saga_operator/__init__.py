@@ -1,5 +1,9 @@
 """The operator: reconciles `OrderSaga` resources step by step.
 
-Decisions are pure (`steps`, `order`, `saga`, `events`, `decide`, `evolve`), I/O is thin around them (`participants`,
-`record`, `run`, `engine`, `handlers`).
+process/     pure: the steps, what to do next, and what an event changes
+resource/    pure: the resource read and written, its conditions and its Events
+engine/      I/O: a worker for each live saga, the calls, the writes to the API server
+handlers     kopf's one event handler, which hands each event to the engine
+lease        which operator works, and the epoch of its calls
+health       `/healthz`, `/readyz` and `/metrics`; metrics: what they count
 """
