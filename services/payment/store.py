@@ -42,7 +42,7 @@ INDEXES = (
 POLL_SECONDS = 0.5
 """Pause between two looks at the provider while a payment waits: it settles in seconds."""
 
-SWEEP_SECONDS = 15.0
+IDLE_SECONDS = 15.0
 """Pause between two looks for payments that another process of this service left waiting when it ended."""
 
 
@@ -91,7 +91,7 @@ class Payments:
                 waiting = await self._claims.waiting()
                 for order_id in waiting:
                     await self._settle(order_id)
-                pause = POLL_SECONDS if waiting else SWEEP_SECONDS
+                pause = POLL_SECONDS if waiting else IDLE_SECONDS
             except PyMongoError as error:
                 logger.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
                 pause = POLL_SECONDS
@@ -106,7 +106,7 @@ class Payments:
         except Problem as problem:
             logger.warning("not settled: %s", problem.detail, extra={"order": order_id, "code": problem.code})
         except Exception:
-            logger.exception("not settled: the next sweep tries again", extra={"order": order_id})
+            logger.exception("not settled: it is tried again later", extra={"order": order_id})
 
     def _woken(self, answer: Answer) -> Answer:
         if answer.status == 202:

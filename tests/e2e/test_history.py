@@ -1,4 +1,4 @@
-"""What a saga leaves behind: its attempts on the resource, and its whole story when the resource is gone."""
+"""What a saga leaves behind: its attempts on the resource, and an archived copy of it when the resource is gone."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_each_step_keeps_its_last_attempts(stack: Stack) -> None:
 
 
 def test_a_story_outlives_its_resource(stack: Stack) -> None:
-    order_id = stack.new_id("story")
+    order_id = stack.new_id("archived")
     stack.shop.place(order_id)
     stack.until_finished(order_id)
     live = stack.shop.request("GET", "order", f"/api/orders/{order_id}/saga").json()
@@ -32,7 +32,7 @@ def test_a_story_outlives_its_resource(stack: Stack) -> None:
     manifest["spec"]["ttlSecondsAfterFinished"] = 1
     stack.kubectl("apply", "-f", "-", manifest=manifest)
     stack.until(other, lambda order: order["saga"] is None and order["status"] == "CONFIRMED")
-    story = stack.shop.request("GET", "order", f"/api/orders/{other}/saga").json()
-    assert story["archived_at"]
-    assert story["status"]["phase"] == "Completed"
-    assert [step["state"] for step in story["status"]["steps"]] == ["Succeeded"] * 6
+    archived = stack.shop.request("GET", "order", f"/api/orders/{other}/saga").json()
+    assert archived["archived_at"]
+    assert archived["status"]["phase"] == "Completed"
+    assert [step["state"] for step in archived["status"]["steps"]] == ["Succeeded"] * 6

@@ -20,7 +20,7 @@ Next = tuple[int, Move, State]
 """Whose move it is, what happens, and where it leads."""
 
 DOCUMENTS, RESOURCE = 2, 3
-NOBODY: Final = 2
+NO_OPERATOR: Final = 2
 """Whose move it is, when it is neither the first (0) nor the second (1) operator's."""
 
 
@@ -104,7 +104,7 @@ class World:
             moves += self._requests.of_people(*around)
             self._around[around] = moves
         if moves:
-            self._moved(state, NOBODY, moves, found)
+            self._moved(state, NO_OPERATOR, moves, found)
         return found
 
     def _moved(self, state: State, whose: int, moves: list[Move], found: list[Next]) -> None:
@@ -156,5 +156,5 @@ class World:
 def in_words(whose: int, move: Move) -> str:
     """A transition for a person."""
     what, *rest = move.label
-    who = "" if whose == NOBODY else f"operator {whose + 1}: "
+    who = "" if whose == NO_OPERATOR else f"operator {whose + 1}: "
     return who + " ".join([*(CALLS[part] if isinstance(part, int) else part for part in rest), what])

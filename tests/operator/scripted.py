@@ -49,7 +49,7 @@ class ScriptedParticipants:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.archived: list[str] = []
-        """The orders whose story was left here before their resource went."""
+        """The orders whose saga was archived here before their resource was deleted."""
         self.url = ""
         self._queued: dict[tuple[str, str], list[Reply]] = defaultdict(list)
         self._always: dict[tuple[str, str], Reply] = {}

@@ -14,7 +14,7 @@ from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants
 
 NAMESPACE = "sagas-in-bad-weather"
-WITHOUT_A_SWEEP = pytest.mark.parametrize("sweep_interval", ["3600"])
+WITHOUT_A_RESYNC = pytest.mark.parametrize("sweep_interval", ["3600"])
 """It must be the watch that tells."""
 FORWARD = ["create", "reserve", "process", "schedule", "confirm", "send"]
 
@@ -37,7 +37,7 @@ def proxy(control_plane: TestControlPlane, sagas: Sagas, tmp_path: Path) -> Iter
 
 @pytest.fixture
 def sweep_interval() -> str:
-    """Seconds between two sweeps: so that something else than the watch takes up what is missing."""
+    """Seconds between two resyncs, which find what the watch has missed."""
     return "2"
 
 
@@ -103,7 +103,7 @@ def test_a_status_write_whose_answer_is_lost_is_made_again_and_no_call_is(
 
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_sweep_that_may_not_list_comes_back_when_it_is_told(status: int, proxy: ApiProxy) -> None:
+def test_a_resync_that_may_not_list_comes_back_when_it_is_told(status: int, proxy: ApiProxy) -> None:
     def concerns(request: Request) -> bool:
         return request.method == "GET" and request.path.endswith("/ordersagas") and not request.watch
 
@@ -118,7 +118,7 @@ def test_a_sweep_that_may_not_list_comes_back_when_it_is_told(status: int, proxy
     assert lists[refused + 1].at - lists[refused].at >= 3.0
 
 
-@WITHOUT_A_SWEEP
+@WITHOUT_A_RESYNC
 @pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("how", ["as an answer", "in the stream"])
 def test_a_watch_from_a_forgotten_version_misses_nothing(
@@ -149,7 +149,7 @@ def test_a_watch_from_a_forgotten_version_misses_nothing(
     assert len(participants.of(deleted)) <= after + 1, "a saga whose resource is gone is still being worked on"
 
 
-@WITHOUT_A_SWEEP
+@WITHOUT_A_RESYNC
 @pytest.mark.usefixtures("operator")
 def test_a_watch_that_ends_is_begun_again(sagas: Sagas, proxy: ApiProxy) -> None:
     before = len(proxy.watches())
@@ -161,7 +161,7 @@ def test_a_watch_that_ends_is_begun_again(sagas: Sagas, proxy: ApiProxy) -> None
 
 @pytest.mark.usefixtures("operator")
 def test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting(sagas: Sagas, proxy: ApiProxy) -> None:
-    """The sweep finds the saga; kopf's own limit for a silent watch is longer than this test."""
+    """The resync finds the saga; kopf's own limit for a silent watch is longer than this test."""
     before = len(proxy.watches())
     proxy.silence()
     sagas.create("o-in-the-silence")

@@ -137,7 +137,7 @@ async def test_an_object_that_leaves_the_selector_is_not_taken_for_deleted(
     participants.say("o-left", "/api/orders/create", Reply(200, {"order_id": "o-left"}, delay=0.5))
     resource = sagas.create("o-left", finalizer=False)
     engine.resource_seen(Resource(resource))
-    engine.resource_deleted(Resource(resource))  # DELETED, but nobody has asked for a deletion
+    engine.resource_deleted(Resource(resource))  # DELETED, although no user asked for a deletion
     await until_idle(engine)
     assert sagas.status("o-left")["phase"] == "Completed"
 

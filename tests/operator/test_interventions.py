@@ -123,7 +123,7 @@ def test_who_asked_is_recorded_for_a_patch_and_for_a_server_side_apply(
     control_plane.kubectl("-n", NAMESPACE, *apply, input=json.dumps(applied))
     assert noted(sagas, name, "asked-2")["by"] == "ben"
 
-    # whoever touched the saga last is not whoever asked, not even if they asked before
+    # the last user who changed the saga need not be the one who asked, even if that user asked before
     operator.kill()
     patch("carla", {"intervention": wish("asked-3", "RetryNow", "payment")})
     patch("anna", {"activeDeadlineSeconds": 3000})

@@ -142,7 +142,7 @@ class Participants:
                 undo=undo,
                 retry_after=min(retry_after or DEFAULT_POLL, POLL_LIMIT),
                 location=_own_path(response.headers.get("Location", "")),
-                message=f"{step.participant} has accepted it and is at it",
+                message=f"{step.participant} has accepted the call and is still working on it",
             )
         problem = _json_object(response) or {}
         code = str(problem.get("code") or "")

@@ -87,7 +87,7 @@ def do_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
 
 
 def do_in_progress(saga: Saga, event: InProgress) -> Saga:
-    """The do is accepted, or another call is at it: the operator asks again, which costs no attempt."""
+    """The do is accepted, or another call works on it: the operator asks again, which costs no attempt."""
     record = saga[event.step]
     if record.state in FINAL:
         return saga

@@ -85,10 +85,10 @@ async def _cancel(client: KubeClient, saga: Json) -> None:
 # (identity, resource, verb): who makes the call, and the call
 NEEDED: dict[tuple[str, str, str], Call] = {
     (OPERATOR, "ordersagas", "get"): _get,  # run.py: read again after a conflict
-    (OPERATOR, "ordersagas", "list"): _list,  # sweep.py, and kopf before it watches
+    (OPERATOR, "ordersagas", "list"): _list,  # resync.py, and kopf before it watches
     (OPERATOR, "ordersagas", "watch"): _watch,  # handlers.py: kopf
     (OPERATOR, "ordersagas", "patch"): _finalizer,  # run.py, finalizers.py
-    (OPERATOR, "ordersagas", "delete"): _delete,  # sweep.py: ttlSecondsAfterFinished
+    (OPERATOR, "ordersagas", "delete"): _delete,  # resync.py: ttlSecondsAfterFinished
     (OPERATOR, "ordersagas/status", "patch"): _status,  # run.py: every record
     (OPERATOR, "events", "create"): _event,  # engine.py: announcements
     (OPERATOR, "leases", "create"): _lease_create,  # lease.py: the first operator ever
