@@ -69,7 +69,7 @@ def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
 
 
 def undo_in_progress(saga: Saga, event: InProgress) -> Saga:
-    """The undo is accepted, or another call works on it: ask again at no cost, but for 15 minutes only (except reject)."""
+    """The undo is accepted, or another call works on it: ask again at no cost, but only for 15 minutes (not reject)."""
     record = saga[event.step]
     if not _awaits_undo(saga, record):
         return saga
