@@ -138,9 +138,10 @@ class Invalid(Problem):
 def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
     """OpenAPI `responses` for a route: `documented(404, refused="`card_declined`: …")` describes 404 and 409."""
     texts = dict(_TEXTS)
-    if "refused" in codes:
-        statuses = (*statuses, 409)
-        texts[409] = codes["refused"]
+    for name, status in (("refused", 409), ("unavailable", 503)):
+        if name in codes:
+            statuses = (*statuses, status)
+            texts[status] = codes[name]
     return {
         status: {
             "description": texts[status],
@@ -155,10 +156,33 @@ _TEXTS: dict[int, str] = {
     404: "`not_found`: there is no such resource.",
     409: "Refused; `code` is the reason.",
     412: "`stale_epoch`: a newer operator works on this order.",
-    413: "The body is too large.",
-    422: "`invalid`, or `key_reused`: this key was used with another body.",
-    503: "`unavailable`: ask again with the same key.",
+    413: "`too_large`: the body is too large.",
+    422: "`invalid`: the detail names each wrong field. `key_reused`: this key was used with another body.",
+    503: "`unavailable`: repeat the request later, with the same key.",
 }
+_WITHOUT_KEY = {422: "`invalid`: the detail names each wrong field.", 503: "`unavailable`: repeat the request later."}
+
+
+def documented_truly(operation: dict[str, Any]) -> None:
+    """Take the answers of every route out of the OpenAPI `operation` that can't give them, or word them without a key.
+
+    A route that takes nothing answers neither 413, 422 nor 503, unless it has a 503 of its own.
+    """
+    answers = operation["responses"]
+    parameters = operation.get("parameters", ())
+    impossible = set() if "requestBody" in operation else {413}
+    if not parameters and "requestBody" not in operation:
+        impossible |= {422, 503}
+    keyed = any(parameter["name"] == "Idempotency-Key" for parameter in parameters)
+    for status in (413, 422, 503):
+        answer = answers.get(str(status))
+        if answer is None or answer["description"] != _TEXTS[status]:
+            continue
+        if status in impossible:
+            del answers[str(status)]
+        elif not keyed:
+            answer["description"] = _WITHOUT_KEY.get(status, _TEXTS[status])
+
 
 SAGA_STATUSES = (400, 412)
 """What every POST of the saga may answer besides its own refusals and the 413, 422 and 503 of every route."""

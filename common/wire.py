@@ -20,13 +20,17 @@ OrderId = Annotated[
         min_length=1,
         max_length=63,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="The order's id: the name of its OrderSaga. Lower-case letters, digits and hyphens.",
+        description="The order's id, which is the name of its OrderSaga. Lower-case letters, digits and hyphens.",
         examples=["o-1001"],
     ),
 ]
 _REFERENCE = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
-CustomerId = Annotated[str, Field(min_length=1, max_length=63, pattern=_REFERENCE, examples=["c-17"])]
-ProductId = Annotated[str, Field(min_length=1, max_length=63, pattern=_REFERENCE, examples=["p-mug"])]
+CustomerId = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The customer's id.", examples=["c-17"])
+]
+ProductId = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The product's id.", examples=["p-mug"])
+]
 Reference = Annotated[
     str,
     Field(
@@ -36,15 +40,29 @@ Reference = Annotated[
         description="A reference to a payment method, an address or a contact, never the thing itself.",
     ),
 ]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.", examples=["EUR"])]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the currency.", examples=["EUR"])]
 
 # strict: neither "2" nor 2.0 nor true is a quantity.
 Quantity = Annotated[int, Field(strict=True, ge=1, le=10_000, examples=[2])]
 UnitPriceMinor = Annotated[
-    int, Field(strict=True, ge=0, le=1_000_000_000, description="Of one unit, in minor units.", examples=[1250])
+    int,
+    Field(
+        strict=True,
+        ge=0,
+        le=1_000_000_000,
+        description="The price of one unit, in minor units (1250 is 12.50 EUR).",
+        examples=[1250],
+    ),
 ]
 AmountMinor = Annotated[
-    int, Field(strict=True, ge=1, le=1_000_000_000_000, description="In minor units.", examples=[2500])
+    int,
+    Field(
+        strict=True,
+        ge=1,
+        le=1_000_000_000_000,
+        description="An amount in minor units (2500 is 25.00 EUR).",
+        examples=[2500],
+    ),
 ]
 
 

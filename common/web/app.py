@@ -31,7 +31,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from common.errors import ProblemBody, Unavailable, documented
+from common.errors import ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
@@ -120,6 +120,9 @@ class Service(FastAPI):
         """The OpenAPI document, with ProblemBody, to which routes refer by name (common.errors.documented)."""
         document = super().openapi()
         document.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                documented_truly(operation)
         return document
 
 
@@ -216,9 +219,9 @@ def _common_routes(app: Service) -> APIRouter:
         """Whether the process is alive."""
         return {"status": "ok"}
 
-    @router.get("/ready", responses=documented(503))
+    @router.get("/ready", responses=documented(unavailable="`unavailable`: the detail says what is missing."))
     async def ready() -> dict[str, str]:
-        """Whether it can work: its database answers and has transactions and indexes. A 503 says what it lacks."""
+        """Whether the service can work: its database answers and has transactions and indexes."""
         if reason := await app.why_not_ready():
             raise Unavailable(reason, retry_after=2)
         return {"status": "ready"}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.money import format_money
 from common.wire import OrderLine
 from services.inventory.models import Line, ReserveRequest
 
@@ -56,9 +57,9 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
         if (line.unit_price_minor, request.currency) != (product["price_minor"], product["currency"]):
             return Refusal(
                 "price_changed",
-                f"order {request.order_id}: {line.product_id} was ordered at {line.unit_price_minor} "
-                f"{request.currency} (minor units) and costs {product['price_minor']} {product['currency']}; "
-                "place a new order at that price",
+                f"order {request.order_id}: {line.product_id} was ordered at "
+                f"{format_money(line.unit_price_minor, request.currency)} and costs "
+                f"{format_money(product['price_minor'], product['currency'])}; place a new order at that price",
             )
     for line in lines:
         available = products[line.product_id]["available"]

@@ -115,7 +115,10 @@ async def put_contact(
 
 @router.get("/{notification_id}", responses=documented(404))
 async def get_notification(
-    notification_id: Annotated[str, Path(max_length=100)], notifications: NotificationsDep
+    notification_id: Annotated[
+        str, Path(max_length=100, description="The notification's id.", examples=["ntf-o-1001-order_confirmed"])
+    ],
+    notifications: NotificationsDep,
 ) -> Notification:
     """One notification, by its own id."""
     return await notifications.get(notification_id)

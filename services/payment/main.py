@@ -114,7 +114,10 @@ async def get_payment_of_order(order_id: OrderId, payments: PaymentsDep) -> Paym
 
 
 @router.get("/{payment_id}", responses=documented(404))
-async def get_payment(payment_id: Annotated[str, Path(max_length=100)], payments: PaymentsDep) -> Payment:
+async def get_payment(
+    payment_id: Annotated[str, Path(max_length=100, description="The payment's id.", examples=["pay-o-1001"])],
+    payments: PaymentsDep,
+) -> Payment:
     """One payment, by its own id."""
     return await payments.get(payment_id)
 

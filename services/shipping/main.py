@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
@@ -33,6 +33,8 @@ router = APIRouter(prefix="/api/shipping", tags=["shipping"])
 
 ShipmentsDep = Annotated[Shipments, Depends(store_of(Shipments))]
 AddressesDep = Annotated[Addresses, Depends(store_of(Addresses))]
+ShippingId = Annotated[Reference, Path(description="The shipment's id.", examples=["s-o-1001"])]
+AddressRef = Annotated[Reference, Path(description="The reference under which orders use it.", examples=["a-17"])]
 DoKey = Annotated[SagaKey, Depends(saga_key("shipping", "do"))]
 UndoKey = Annotated[SagaKey, Depends(saga_key("shipping", "undo"))]
 
@@ -88,7 +90,7 @@ async def get_shipment_of_order(order_id: OrderId, shipments: ShipmentsDep) -> S
 
 
 @router.get("/addresses/{address_ref}", responses=documented(404))
-async def get_address(address_ref: Reference, addresses: AddressesDep) -> Address:
+async def get_address(address_ref: AddressRef, addresses: AddressesDep) -> Address:
     """One address. It is personal data: show it only to people who need it."""
     return await addresses.get(address_ref)
 
@@ -103,7 +105,7 @@ async def get_address(address_ref: Reference, addresses: AddressesDep) -> Addres
     },
 )
 async def put_address(
-    address_ref: Reference, body: AddressRequest, addresses: AddressesDep, if_none_match: OnlyCreate = None
+    address_ref: AddressRef, body: AddressRequest, addresses: AddressesDep, if_none_match: OnlyCreate = None
 ) -> Address:
     """Store an address under a reference that orders can use.
 
@@ -116,7 +118,7 @@ async def put_address(
 
 
 @router.get("/{shipping_id}", responses=documented(404))
-async def get_shipment(shipping_id: Reference, shipments: ShipmentsDep) -> Shipment:
+async def get_shipment(shipping_id: ShippingId, shipments: ShipmentsDep) -> Shipment:
     """One shipment, by its own id."""
     return await shipments.get(shipping_id)
 
@@ -125,7 +127,7 @@ async def get_shipment(shipping_id: Reference, shipments: ShipmentsDep) -> Shipm
     "/{shipping_id}/status",
     responses=documented(404, refused="`illegal_transition`: the detail names the status that may follow."),
 )
-async def put_status(shipping_id: Reference, body: StatusRequest, shipments: ShipmentsDep) -> Shipment:
+async def put_status(shipping_id: ShippingId, body: StatusRequest, shipments: ShipmentsDep) -> Shipment:
     """Record the parcel's progress: scheduled → handed_over → in_transit → delivered, one step at a time.
 
     Setting the status that it has already changes nothing.

@@ -152,6 +152,15 @@ async def test_every_route_documents_its_problems(client: httpx.AsyncClient) -> 
     assert "application/problem+json" in answers["422"]["content"]
 
 
+async def test_a_route_documents_no_answer_that_it_cannot_give(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert set(paths["/health"]["get"]["responses"]) == {"200"}
+    assert set(paths["/ready"]["get"]["responses"]) == {"200", "503"}
+    read = paths["/api/things/{name}"]["get"]["responses"]
+    assert "413" not in read
+    assert "key" not in read["422"]["description"] + read["503"]["description"]
+
+
 async def test_a_line_of_the_log_says_which_order_and_step(
     client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,12 @@ def test_an_order_is_refused_for_the_reason_that_waiting_helps_least(
         assert "o-1" in refusal.detail
 
 
+def test_a_refused_price_reads_like_money() -> None:
+    refusal = why_not(order(("p-mug", 1, 1249)), CATALOGUE)
+    assert refusal is not None
+    assert "ordered at 12.49 EUR and costs 12.50 EUR" in refusal.detail
+
+
 def test_stock_moves_in_the_order_of_the_product_ids() -> None:
     lines = [Line(product_id="p-shirt", quantity=1), Line(product_id="p-mug", quantity=2)]
     assert reserving(lines) == (Move("p-mug", 0, 2), Move("p-shirt", 0, 1))
