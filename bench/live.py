@@ -21,8 +21,10 @@ from common.kube import KubeClient, KubeError, OrderSagas
 from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
+from dev.setup.errors import StackError
 from dev.stack.parts.control_plane import ControlPlane
 from dev.stack.processes import Process, free_port, wait_ready
+from dev.stack.waiting import wait_until_async
 from saga_operator.settings import Settings
 
 NAMESPACE = "shop"
@@ -212,11 +214,12 @@ class Bench:
         return (await self._metrics()).get("ordersaga_api_writes_total", 0)
 
     async def _until(self, what: str, look: Callable[[dict[str, float]], bool]) -> None:
-        until = time.monotonic() + self._options.patience
-        while not look(await self._metrics()):
-            if time.monotonic() > until or not self._operator.running():
-                raise TimeoutError(f"waited for {what}; see {self._operator.log}")
-            await asyncio.sleep(0.5)
+        async def seen() -> bool:
+            if not self._operator.running():
+                raise StackError(f"the operator {self._operator.how_it_ended()}; see {self._operator.log}")
+            return look(await self._metrics())
+
+        await wait_until_async(what, seen, self._options.patience, pause_seconds=0.5)
 
     async def _metrics(self) -> dict[str, float]:
         """The operator's metrics, summed over their labels; empty while it doesn't answer."""

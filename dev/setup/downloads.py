@@ -83,7 +83,7 @@ def envtest(job: Job) -> bool:
     release = f"envtest-v{binaries.ENVTEST}"
     url = base if base.endswith(".tar.gz") else f"{base}/{release}/{release}-{system}-{machine}.tar.gz"
     with alone(job):
-        if all(binaries.cached(name) for name in CONTROL_PLANE):
+        if all(binaries.cached(binaries.PROGRAMS[name]) for name in CONTROL_PLANE):
             return True  # somebody else got them while we waited
         job.doing = "looking for the published archive"
         with workspace() as folder:
@@ -121,7 +121,7 @@ def _unpack(url: str, archive: Path) -> list[Path]:
     for program in programs:
         if program.exists():
             program.chmod(0o755)
-        if not binaries.usable(program):
+        if not binaries.PROGRAMS[program.name].fits(program):
             raise StackError(f"{url} holds no {program.name} that can be used here: nothing was installed")
     return programs
 

@@ -1,13 +1,13 @@
 """What a person at a terminal does to ./run-local.sh, on ports and in a folder of its own."""
 
 import contextlib
+import functools
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from dev.stack.demo.shop import Shop, finished, phase
 from dev.stack.layout import PORTS
 from dev.stack.ports import holders
 from dev.stack.processes import free_port
+from dev.stack.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +51,7 @@ class Terminal:
         """A stack that stays: here it has said that it does; it is ended afterwards, if the test hasn't done that."""
         with self.start(*options) as stack:
             try:
-                assert wait_for(lambda: self.says("Running until Ctrl-C") or stack.poll() is not None)
+                wait_until("it runs", lambda: self.says("Running until Ctrl-C") or stack.poll() is not None, 60)
                 assert stack.poll() is None, self.output.read_text()
                 yield stack
             finally:
@@ -81,15 +82,6 @@ class Terminal:
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     return Terminal(tmp_path_factory.mktemp("local"))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return condition()
 
 
 def test_a_demonstration_ends_well_and_leaves_nothing(terminal: Terminal) -> None:
@@ -124,8 +116,8 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
         ):
             os.kill(holders(terminal.ports[port])[0].pid, signal.SIGKILL)
             said = f"{part} was ended by signal SIGKILL; starting it again"
-            assert wait_for(lambda said=said: terminal.says(said)), said  # type: ignore[misc]
-        assert wait_for(lambda: ready(url)), terminal.output.read_text()
+            wait_until(said, functools.partial(terminal.says, said), 60)
+        wait_until(terminal.output.read_text, lambda: ready(url), 60)
         assert httpx.get(f"{url}/api/orders").json()["total"] == before
         with Shop({name: f"http://127.0.0.1:{port}" for name, port in terminal.ports.items()}) as shop:
             shop.place("o-after-all-that")
@@ -138,7 +130,7 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
 def test_a_stack_that_is_killed_takes_its_parts_with_it_and_starts_again(terminal: Terminal) -> None:
     with terminal.running("--no-demo") as stack:
         stack.kill()
-    assert wait_for(lambda: terminal.children() == [], 10)
+    wait_until("its parts are gone", lambda: terminal.children() == [], 10)
     assert terminal.run("--once") == 0, terminal.output.read_text()
 
 

@@ -24,7 +24,7 @@ class Stack:
     """The system, and what tests do to it."""
 
     def __init__(self, mongodb_url: str, plane: TestControlPlane, folder: Path) -> None:
-        plane.administrator.install_roles(NAMESPACE)
+        plane.administrator.install(NAMESPACE)
         self._plane = plane
         self.wiring = Wiring(
             mongodb_url=mongodb_url,

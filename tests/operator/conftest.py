@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from common.wire import Json
+from dev.stack import waiting
 from dev.stack.processes import free_port
 from tests.operator.scripted import ScriptedParticipants
 from tests.support.samples import order
@@ -89,13 +89,9 @@ class Sagas:
 
 
 def wait_until(look: Callable[[], T | None], what: str, seconds: float = 20.0) -> T:
-    until = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < until, f"waited {seconds} s for {what}"
-        time.sleep(0.05)
+    found = waiting.wait_until(what, look, seconds)
+    assert found is not None
+    return found
 
 
 class OperatorProcess:

@@ -52,7 +52,7 @@ def line(control_plane: TestControlPlane) -> Iterator[Line]:
 def operator_on_the_line(
     line: Line, control_plane: TestControlPlane, participants: ScriptedParticipants, tmp_path: Path
 ) -> Iterator[OperatorProcess]:
-    control_plane.administrator.install_roles(NAMESPACE)
+    control_plane.administrator.install(NAMESPACE)
     kubeconfig = control_plane.administrator.identity("ordersaga-operator", NAMESPACE, tmp_path)
     config = json.loads(kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{line.port}"
@@ -77,6 +77,6 @@ def test_an_operator_outlives_an_api_server_that_refuses_its_watch(
     time.sleep(LONGER_THAN_PATIENCE)
     assert operator.process is not None
     assert operator.process.poll() is None, operator.log.read_text()[-3000:]
-    control_plane.administrator.install_roles(NAMESPACE)
+    control_plane.administrator.install(NAMESPACE)
     kubectl("--namespace", NAMESPACE, "create", "-f", "-", input=json.dumps(order("o-after")))
     kubectl("--namespace", NAMESPACE, "wait", "--for=condition=Ready", "--timeout=60s", "ordersaga/o-after")

@@ -22,7 +22,7 @@ FORWARD = ["create", "reserve", "process", "schedule", "confirm", "send"]
 @pytest.fixture
 def sagas(control_plane: TestControlPlane) -> Sagas:
     """In a namespace that no other operator watches."""
-    control_plane.administrator.install_roles(NAMESPACE)
+    control_plane.administrator.install(NAMESPACE)
     return Sagas(control_plane.kubeconfig, NAMESPACE)
 
 

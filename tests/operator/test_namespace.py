@@ -20,7 +20,7 @@ class Doomed:
 
     def __init__(self, control_plane: Any, name: str) -> None:
         self.name, self._kubectl = name, control_plane.kubectl
-        control_plane.administrator.install_roles(name)
+        control_plane.administrator.install(name)
         self.sagas = Sagas(control_plane.kubeconfig, name)
 
     def delete(self) -> None:

@@ -1,13 +1,14 @@
 """What both deploy scripts do with a cluster: apply a file, wait for it, place a smoke order."""
 
+import contextlib
 import copy
 import json
-import time
 from typing import Any
 
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.shell import Shell
 from dev.setup.errors import StackError
+from dev.stack.waiting import wait_until
 
 NAMESPACE = "e-commerce-saga"
 PATIENCE = "300s"
@@ -64,16 +65,17 @@ class Rollout:
         self._shell.run(self._kubectl("apply", "-f", "-"), input=json.dumps(smoke_pod(json.loads(deployment))))
         if self._shell.dry_run:
             return
-        deadline = time.monotonic() + SMOKE_SECONDS
-        while True:
-            phase = self._shell.read(self._kubectl("get", "pod", TEST, "-o", "jsonpath={.status.phase}"))
-            if phase in ("Succeeded", "Failed") or time.monotonic() > deadline:
-                break
-            time.sleep(1)
+        with contextlib.suppress(StackError):  # the pod's log says more than that the time is up
+            wait_until(
+                "the pod has ended", lambda: self._phase() in ("Succeeded", "Failed"), SMOKE_SECONDS, pause_seconds=1
+            )
         self._shell.run(self._kubectl("logs", TEST))
-        if phase != "Succeeded":
+        if (phase := self._phase()) != "Succeeded":
             raise StackError(f"the smoke order did not complete (its pod is {phase})")
         self._shell.run(self._kubectl("delete", "pod", TEST))
+
+    def _phase(self) -> str | None:
+        return self._shell.read(self._kubectl("get", "pod", TEST, "-o", "jsonpath={.status.phase}"))
 
 
 def smoke_pod(operator: Json) -> Json:

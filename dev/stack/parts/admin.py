@@ -55,11 +55,6 @@ class Administrator:
         self.kubectl(*APPLY, "--namespace", namespace, input=documents)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
 
-    def install_roles(self, namespace: str) -> None:
-        """Make a namespace for an installation, with the identities and rights that one needs."""
-        documents = "\n---\n".join((_namespace(namespace), roles(namespace)))
-        self.kubectl(*APPLY, "--namespace", namespace, input=documents)
-
     def wait_for_schema(self, seconds: float = 30) -> None:
         """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
         path = "/openapi/v3/apis/ordersaga.io/v1alpha1"
