@@ -18,7 +18,7 @@ run: ## The whole system on this machine, with a demonstration; stays until Ctrl
 	./run-local.sh
 fresh: ## Like run, but without the data of earlier runs
 	./run-local.sh --fresh
-health: venv ## Is every part of the running system well?
+health: venv ## Ask every part of the running system whether it is alive and ready
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
@@ -48,9 +48,9 @@ lint: venv ## ruff: mistakes and layout
 types: venv ## mypy, strict
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy scripts/*.py
-imports: venv ## The layers: who may import whom
+imports: venv ## import-linter: which folder may import which
 	$(BIN)/lint-imports
-format: venv ## Let ruff put the code in order
+format: venv ## Repair with ruff what it can repair: imports, layout, simple mistakes
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 

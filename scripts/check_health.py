@@ -1,4 +1,4 @@
-"""Is every part of a running OrderSaga well? A table, or --json; exit status 0 if all are.
+"""Asks every part of a running OrderSaga whether it is alive and ready; exit status 0 if all are.
 
     python scripts/check_health.py [--json] [--timeout 3]
 
@@ -18,15 +18,10 @@ from pathlib import Path
 
 import httpx
 
+from common.services import SERVICES
+
 CHECKOUT = Path(__file__).resolve().parent.parent
-DEFAULTS = {
-    "order": "http://127.0.0.1:8000",
-    "inventory": "http://127.0.0.1:8001",
-    "payment": "http://127.0.0.1:8002",
-    "shipping": "http://127.0.0.1:8003",
-    "notification": "http://127.0.0.1:8004",
-    "operator": "http://127.0.0.1:8080",
-}
+DEFAULTS = {name: f"http://127.0.0.1:{port}" for name, port in {**SERVICES, "operator": 8080}.items()}
 
 
 @dataclass(frozen=True)
@@ -108,8 +103,8 @@ def _table(found: list[Health]) -> str:
 
 
 def main() -> int:
-    """Ask everybody at the same time; 1 if anything isn't well."""
-    options = argparse.ArgumentParser(description="Is every part of a running OrderSaga well?")
+    """Ask all parts at the same time; exit status 1 if one isn't alive and ready."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     options.add_argument("--json", action="store_true", help="for machines")
     options.add_argument("--timeout", type=float, default=3.0, help="seconds to wait for an answer (default 3)")
     asked = options.parse_args()
@@ -125,9 +120,8 @@ def main() -> int:
         )
     else:
         print(_table(found))
-        print(
-            "\nall well" if well else "\nnot well: see the last column; the local stack's logs are in .ordersaga/logs"
-        )
+        not_ready = "not ready: see the last column; the local stack's logs are in .ordersaga/logs"
+        print(f"\n{'all parts are ready' if well else not_ready}")
     return 0 if well else 1
 
 

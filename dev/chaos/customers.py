@@ -128,7 +128,7 @@ class Customers:
         try:
             return bool((await self._sagas.get(name))["metadata"].get("deletionTimestamp"))
         except KubeError:
-            return True  # gone meanwhile, or unknown: try again
+            return True  # the resource has gone since, or it isn't known whether the request arrived: try again
 
     async def _set_state(self, name: str, state: str) -> bool:
         """Whether the API server accepted it, which it doesn't for a saga that has ended or is gone."""

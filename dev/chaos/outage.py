@@ -1,7 +1,7 @@
 """`make outage`: minutes without the API server, with sagas at every step but inventory; then the audit of a chaos run.
 
 For the first half of OUTAGE_SECONDS (600) the API server is paused: connections stay open and carry nothing. For the
-second half it is gone. All services work meanwhile, and the operator does what it may do without its API server.
+second half it is gone. All services work all the time; the operator does what it may do without its API server.
 """
 
 import os
@@ -103,7 +103,7 @@ class Outage:
         self._wait(stage, at)
 
     def _wait(self, stage: Stage, step: str) -> None:
-        """Until a whole group is at the step. Raises StackError."""
+        """Wait until a whole group is at the step. Raises StackError."""
         stage.phase = f"sagas on their way to the step {step}"
 
         def steps() -> Counter[str]:
@@ -118,7 +118,7 @@ class Outage:
         print(f"{text} for {self._seconds / 2:.0f} s", flush=True)
 
     def _endure(self, stage: Stage, how: str, operator: Process) -> None:
-        """Half of the outage."""
+        """Run for half of the outage, and print the operator's memory."""
         until = time.monotonic() + self._seconds / 2
 
         def busy() -> bool:

@@ -35,7 +35,7 @@ SHOWN: Final = 5
 
 @dataclass
 class Stage:
-    """What a scenario plays on."""
+    """The running system and its load, on which a scenario injects its faults."""
 
     system: System
     load: Load
@@ -45,7 +45,7 @@ class Stage:
     _printed: float = 0.0
 
     def watch(self, busy: Callable[[], bool], seconds: float) -> bool:
-        """Look after the parts while `busy`; False if that lasted longer than `seconds`."""
+        """Start, resume and stop parts while `busy`; False if that lasted longer than `seconds`."""
         until = time.monotonic() + seconds
         while busy():
             if time.monotonic() > until:
@@ -86,7 +86,7 @@ class Stage:
         print(f"\r{line:<100}" if terminal else line, end="" if terminal else "\n", flush=True)
 
     def some_are_live(self) -> bool:
-        """Whether some saga has not ended, as far as is known."""
+        """Whether a saga has not ended; true also while the API server doesn't answer."""
         time.sleep(0.3)
         try:
             return bool(self.load.call(self.load.live_sagas()))

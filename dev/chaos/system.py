@@ -12,7 +12,6 @@ from pathlib import Path
 from common.services import SERVICES
 from dev.chaos.network.proxy import CLIENTS
 from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Fault, FaultKind
-from dev.setup.binaries import find
 from dev.stack.parts.applications import Operator, Service, Wiring
 from dev.stack.parts.certificates import write_private
 from dev.stack.parts.control_plane import ControlPlane
@@ -47,7 +46,7 @@ class System:
         """`relayed`: our programs reach the API server through the relay; `env`: more environment for them."""
         ports = iter(free_ports(8 + len(SERVICES) * 2))
         logs = folder / "logs"
-        self.mongod = Mongod(find("mongod"), data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
+        self.mongod = Mongod(data=folder / "mongod", port=next(ports), log=logs / "mongod.log")
         self.plane = ControlPlane(
             folder / "control-plane",
             kubeconfig=folder / "kubeconfig",
@@ -116,7 +115,7 @@ class System:
             second = self.parts[SECOND]
             if not second.process.running():
                 second.process.start()
-            # It is told to stop a while after the overlap, so that it works alone for a moment, too.
+            # It is stopped a while after the overlap, so that it also works alone for a moment.
             second.down_until = now + fault.seconds * 1.3
             second.ends_by_kill = fault.kind is FaultKind.OVERLAP
             if fault.kind is FaultKind.OVERLAP:

@@ -24,7 +24,7 @@ async def prepare_cluster() -> None:
     """
     client = KubeClient.from_config(ADMINISTRATOR, user_agent="ordersaga-setup")
     async with client:
-        # Made by the API server itself when it has started: whoever sees it can write.
+        # The API server makes this namespace itself once it has started: when it is there, writes succeed.
         await _present(client, "/api/v1/namespaces/kube-system")
         cluster = Cluster(client)
         for document in yaml.safe_load_all(definitions()):

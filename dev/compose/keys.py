@@ -8,7 +8,7 @@ from dev.compose.state import ADMINISTRATOR, AUTHORITY, CONTROL_PLANE, NAMESPACE
 from dev.stack.parts.certificates import Authority, Identity, token_keys, write_private
 from dev.stack.parts.kubeconfig import write_kubeconfig
 
-# The names under which anybody reaches the API server: this network's, this machine's, and a cluster's own.
+# The names under which the API server is reached: in the Compose network, on this machine, and inside a cluster.
 SERVER_NAMES = ("kube-apiserver", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 

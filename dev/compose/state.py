@@ -1,4 +1,4 @@
-"""The folders that the containers share: each a volume, so that nobody sees a key that isn't theirs."""
+"""The folders that the containers share: each a volume, so that no container sees another one's key."""
 
 import os
 from pathlib import Path

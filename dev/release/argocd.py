@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dev.release.generated import CHECKOUT, main, yaml_text
+from dev.release.generated import main, yaml_text
+from dev.setup.paths import CHECKOUT
 
 FOLDER = CHECKOUT / "manifests" / "gitops" / "argocd"
 SCRIPTS = FOLDER / "resource_customizations" / "ordersaga.io" / "OrderSaga"

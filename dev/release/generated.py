@@ -1,17 +1,14 @@
 """What the writers of generated YAML share: readable output, and write or check."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from dev.setup.errors import StackError
+from dev.setup.errors import exit_status
 from dev.setup.paths import CHECKOUT
-
-__all__ = ["CHECKOUT", "main", "stale", "write", "yaml_text"]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -56,12 +53,11 @@ def main(program: str, generated: Callable[[], dict[Path, str]], arguments: list
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a file is stale")
     check = parser.parse_args(arguments).check
-    try:
-        files = generated()
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    old = stale(files) if check else write(files)
-    for path in old:
-        print(f"{'stale' if check else 'written'}: {path.relative_to(CHECKOUT)}")
-    return 1 if check and old else 0
+
+    def work() -> int:
+        old = (stale if check else write)(generated())
+        for path in old:
+            print(f"{'stale' if check else 'written'}: {path.relative_to(CHECKOUT)}")
+        return 1 if check and old else 0
+
+    return exit_status(work)

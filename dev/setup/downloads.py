@@ -84,7 +84,7 @@ def envtest(job: Job) -> bool:
     url = base if base.endswith(".tar.gz") else f"{base}/{release}/{release}-{system}-{machine}.tar.gz"
     with alone(job):
         if all(binaries.cached(binaries.PROGRAMS[name]) for name in CONTROL_PLANE):
-            return True  # somebody else got them while we waited
+            return True  # another process got them while we waited
         job.doing = "looking for the published archive"
         with workspace() as folder:
             archive = folder / "archive.tar.gz"
@@ -144,12 +144,12 @@ def alone(job: Job) -> Iterator[None]:
 def workspace() -> Iterator[Path]:
     """A folder of the cache that goes away afterwards; on the cache's file system, so that a rename is one step.
 
-    Folders that a killed process left are removed: whoever works in one holds a lock on it, for as long as it lives.
+    A process holds a lock on its workspace for as long as it lives; folders without one are left over, and removed.
     """
     parent = cache() / "tmp"
     parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with locked(parent):  # so that nobody takes our folder for a left one before we hold its lock
+        with locked(parent):  # so that no process takes our folder for a left-over before we hold its lock
             for left in parent.iterdir():
                 with contextlib.suppress(OSError), locked(left, wait=False):
                     shutil.rmtree(left, ignore_errors=True)

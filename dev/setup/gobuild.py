@@ -1,7 +1,6 @@
-"""etcd and kube-apiserver built from pinned Go modules, where nobody offers them ready-made.
+"""etcd and kube-apiserver built from pinned Go modules, where no ready-made ones can be downloaded.
 
-`dev/setup/controlplane/go.mod` names the modules and `go.sum` their sums; how it came about is told in
-docs/adr. Standard library only.
+`dev/setup/controlplane/go.mod` names the modules and `go.sum` their sums. Standard library only.
 """
 
 import os
@@ -22,7 +21,7 @@ OLDEST_GO = (1, 26)
 GO_WHEEL = "1.27.3"
 # module cache 1.3 GB, build cache 2 GB, programs 0.2 GB, and room to move
 NEEDED_GIGABYTES = 5
-# What `go build -v` names on the way to both programs, for a rough percentage.
+# How many packages `go build -v` lists for both programs, for a rough percentage.
 PACKAGES = 2140
 MAINS = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -78,7 +77,7 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
     target = binaries.cache_folder(f"kubernetes-{binaries.KUBERNETES}")
     with downloads.alone(job):
         if all((target / name).exists() for name in names):
-            return  # somebody else built them while we waited
+            return  # another process built them while we waited
         free = shutil.disk_usage(cache()).free >> 30
         if free < NEEDED_GIGABYTES:
             raise StackError(
@@ -114,7 +113,7 @@ def _remove_beside(*folders: Path) -> None:
 
 
 class _Progress:
-    """Reads what `go build -v` says and puts it in words."""
+    """Makes the job's progress text from the output of `go build -v`."""
 
     def __init__(self, job: Job) -> None:
         self._job = job

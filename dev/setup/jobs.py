@@ -17,10 +17,10 @@ from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
 from dev.setup.paths import LOGS
 
-# Where there is no terminal (a CI log) a line now and then shows that we are alive.
+# Where there is no terminal (a CI log) a line now and then shows that the work goes on.
 PLAIN_INTERVAL_SECONDS = 20.0
 TERMINAL_INTERVAL_SECONDS = 0.2
-# Work beside the long build must not make it longer.
+# Short jobs run beside the long build and must not slow it down.
 BESIDE_NICENESS = 15
 
 
@@ -113,7 +113,7 @@ class Job:
 
 
 def run_all(jobs: Sequence[Job]) -> None:
-    """Run the jobs side by side and tell how they are doing. Raises the first error after ending the others."""
+    """Run the jobs side by side and print their progress. Raises the first error after ending the others."""
     threads = [threading.Thread(target=job, daemon=True) for job in jobs]
     terminal = sys.stdout.isatty()
     told = set[Job]()
@@ -129,13 +129,13 @@ def run_all(jobs: Sequence[Job]) -> None:
                     told.add(job)
                     if job.error is not None:
                         raise job.error
-                    _say(f"  {job.name}: done in {_clock(job.seconds)}", terminal)
+                    _print_progress(f"  {job.name}: done in {_clock(job.seconds)}", terminal)
             now = time.monotonic()
             running = [job for job in jobs if not job.finished.is_set()]
             if running and now - last > (TERMINAL_INTERVAL_SECONDS if terminal else PLAIN_INTERVAL_SECONDS):
                 last = now
                 progress = " | ".join(f"{job.name}: {job.doing or 'starting'}" for job in running)
-                _say(f"  {_clock(now - started)}  {progress}", terminal, stays=not terminal)
+                _print_progress(f"  {_clock(now - started)}  {progress}", terminal, stays=not terminal)
             time.sleep(0.05)
     finally:
         for job in jobs:
@@ -145,7 +145,7 @@ def run_all(jobs: Sequence[Job]) -> None:
                 thread.join(timeout=5)
 
 
-def _say(text: str, terminal: bool, *, stays: bool = True) -> None:
+def _print_progress(text: str, terminal: bool, *, stays: bool = True) -> None:
     if terminal:
         width = os.get_terminal_size().columns
         print("\r\x1b[K" + text[: width - 1], end="\n" if stays else "", flush=True)

@@ -14,7 +14,9 @@ def parser() -> argparse.ArgumentParser:
         "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Ports are settings: see dev/stack/layout.py.",
     )
     options.add_argument(
-        "--once", action="store_true", help="end after the demonstration; exit status 0 if it went well"
+        "--once",
+        action="store_true",
+        help="end after the demonstration; exit status 0 if the orders ended as they should",
     )
     options.add_argument("--no-demo", action="store_true", help="start and seed only")
     options.add_argument("--fresh", action="store_true", help="drop the data of earlier runs first")

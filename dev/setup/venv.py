@@ -21,7 +21,7 @@ STAMP = VENV / "installed.json"
 
 
 def current(lock: Path) -> bool:
-    """Whether the environment holds what this lock file says."""
+    """Whether the environment was installed from this lock file as it is now."""
     try:
         stamp = json.loads(STAMP.read_text())
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def create(job: Job) -> None:
 
 
 def install(job: Job, lock: Path) -> None:
-    """Install what the lock file says, by its hashes, and the project itself as editable."""
+    """Install the packages of the lock file, checked by their hashes, and the project itself as editable."""
     STAMP.unlink(missing_ok=True)
     pip: list[str | Path] = [
         PYTHON,

@@ -9,12 +9,11 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from types import FrameType
 
 from dev.setup.errors import StackError
 from dev.setup.locks import locked
 from dev.setup.options import parser
-from dev.stack.demo.console import heading, say
+from dev.stack.demo.console import print_heading, print_line
 from dev.stack.layout import Layout
 from dev.stack.stack import Stack
 
@@ -24,7 +23,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     layout = Layout.from_environment()
     for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     stack: Stack | None = None
     try:
         with _only_one(layout):
@@ -49,17 +48,17 @@ def _run(stack: Stack, *, once: bool, demo: bool, kill: bool) -> int:
     stack.start()
     with stack.shop() as shop:
         shop.seed()
-        well = stack.demonstrate(shop, kill=kill) if demo else True
+        passed = stack.demonstrate(shop, kill=kill) if demo else True
     stack.describe()
     if once:
-        say("Ending everything (the data stays)")
-        return 0 if well else 1
-    heading("Running until Ctrl-C; the data stays")
+        print_line("Ending everything (the data stays)")
+        return 0 if passed else 1
+    print_heading("Running until Ctrl-C; the data stays")
     try:
         stack.supervisor.run()
     except KeyboardInterrupt:
-        say("\nEnding everything")
-    return 0 if well else 1
+        print_line("\nEnding everything")
+    return 0 if passed else 1
 
 
 @contextlib.contextmanager
@@ -80,10 +79,6 @@ def _only_one(layout: Layout) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from common.services import SERVICES
 from dev.setup.errors import StackError
 from dev.setup.paths import STATE
-from dev.stack.ports import in_use, who
+from dev.stack.ports import describe_holders, in_use
 
 # The services' ports are part of their public description; the three behind them are far from the usual ones
 # (6443, 2379, 27017), where a developer's own cluster or database may listen.
@@ -34,7 +34,7 @@ class Layout:
 
     @classmethod
     def from_environment(cls) -> "Layout":
-        """The defaults, as far as the environment says nothing else."""
+        """The defaults, where the environment names no other folder or port."""
         folder = Path(os.environ.get("ORDERSAGA_LOCAL_FOLDER", STATE)).resolve()
         ports = {
             name: int(os.environ.get(f"ORDERSAGA_LOCAL_{name.upper()}_PORT", port)) for name, port in PORTS.items()
@@ -58,7 +58,7 @@ class Layout:
 
     @property
     def kubectl(self) -> Path:
-        """A kubectl that knows that kubeconfig."""
+        """A script that runs kubectl with that kubeconfig."""
         return self.folder / "kubectl"
 
     def require_free_ports(self) -> None:
@@ -69,6 +69,6 @@ class Layout:
                 if name not in SERVICES:
                     hint = "end it, or"
                 raise StackError(
-                    f"port {port} ({name.replace('_', ' ')}) is held by {who(port)}: {hint} name another one in "
-                    f"ORDERSAGA_LOCAL_{name.upper()}_PORT"
+                    f"port {port} ({name.replace('_', ' ')}) is held by {describe_holders(port)}: {hint} name another "
+                    f"one in ORDERSAGA_LOCAL_{name.upper()}_PORT"
                 )

@@ -23,7 +23,7 @@ from dev.setup.locks import locked
 from dev.stack.waiting import wait_until
 
 MARK = "crds/ordersaga.yaml"
-"""What every checkout of this project has, and nothing else."""
+"""A file by which a checkout of this project is recognised."""
 # A service finishes its requests in a second or two; after this we kill.
 STOP_SECONDS = 10.0
 
@@ -36,15 +36,15 @@ class Holder:
     pid: int
     command: str
     ours: bool
-    """Whether it works in a checkout of this project. Its command says nothing: an active virtual environment of ours
-    makes every Python program look like one of ours."""
+    """Whether its working directory is a checkout of this project. Its command proves nothing: with our virtual
+    environment active, every Python program looks like one of ours."""
 
     def __str__(self) -> str:
         return f"process {self.pid} ({self.command[:80]})"
 
 
-# Below 32768, where Linux takes the ports of outgoing connections from: while a part is dead, its port must not become
-# the local end of somebody's connection, or the part can't come back.
+# Below 32768, where Linux takes the ports of outgoing connections from: while a part is down, its port must not become
+# the local end of another program's connection, or the part can't start again.
 LOWEST, HIGHEST = 20_000, 32_000
 
 
@@ -106,17 +106,17 @@ def holders(port: int) -> list[Holder]:
     return [found for pid in pids if pid is not None and (found := _describe(port, pid))]
 
 
-def who(port: int) -> str:
-    """The holder in words, for a sentence."""
+def describe_holders(port: int) -> str:
+    """The processes that listen on this port, in words."""
     found = holders(port)
     return " and ".join(str(holder) for holder in found) if found else "a process that this user can't see"
 
 
 def free(port: int, *, force: bool = False) -> bool:
-    """End whoever listens there, if it is ours or `force`. Returns whether the port is free afterwards."""
+    """End the processes that listen there, if they are ours or with `force`; whether the port is free afterwards."""
     for holder in holders(port):
         if not (holder.ours or force):
-            print(f"port {port}: {holder} is not of this project; --force ends it all the same")
+            print(f"port {port}: {holder} is not of this project; --force ends it, too")
             continue
         print(f"port {port}: ending {holder}")
         _end(holder.pid)
@@ -148,10 +148,10 @@ def _describe(port: int, pid: int) -> Holder | None:
 
 def main(arguments: list[str]) -> int:
     """See the module's text. Returns 1 when a port is (still) in use."""
-    options = argparse.ArgumentParser(prog="dev.stack.ports", description="Who listens on these ports of this machine.")
+    options = argparse.ArgumentParser(prog="dev.stack.ports", description="Which processes listen on these ports.")
     options.add_argument("ports", nargs="*", type=int, default=[*SERVICES.values()], help="default: 8000 to 8004")
     options.add_argument("--free", action="store_true", help="end the holders that belong to this project")
-    options.add_argument("--force", action="store_true", help="with --free: end them whoever they belong to")
+    options.add_argument("--force", action="store_true", help="with --free: end also processes of other projects")
     asked = options.parse_args(arguments)
     busy = 0
     for port in asked.ports:
@@ -159,7 +159,7 @@ def main(arguments: list[str]) -> int:
             free(port, force=asked.force)
         if in_use(port):
             busy += 1
-            print(f"port {port}: held by {who(port)}")
+            print(f"port {port}: held by {describe_holders(port)}")
         else:
             print(f"port {port}: free")
     return 1 if busy else 0

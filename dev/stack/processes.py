@@ -1,7 +1,7 @@
-"""Child processes that can't outlive us: started in a session of their own, ended in order, killed if we are.
+"""Child processes that can't outlive this one: each in a session of its own, ended in order, killed if it is killed.
 
-A terminal's Ctrl-C goes to its whole process group; the children are in other groups, so that whoever started them
-can end them one after the other. If we are killed ourselves, the kernel ends them (PR_SET_PDEATHSIG, Linux).
+A terminal's Ctrl-C goes to its whole process group; the children are in other groups, so that the parent
+can end them one after the other. If the parent is killed, the kernel ends them (PR_SET_PDEATHSIG, Linux).
 Start children from the main thread only: the kernel's signal follows the death of the starting *thread*.
 """
 
@@ -9,7 +9,10 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +29,7 @@ STOP_SECONDS = 15.0
 
 
 class Process:
-    """One program with its log file and the question that tells whether it is ready."""
+    """One program, its log file, and a function that returns whether it is ready."""
 
     def __init__(
         self,
@@ -153,12 +156,21 @@ def wait_ready(
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on right now."""
+    """One port, as `free_ports` draws it."""
     return free_ports(1)[0]
 
 
-def accepts(port: int) -> bool:
-    """Whether somebody listens on this port of 127.0.0.1."""
+def is_listening(port: int) -> bool:
+    """Whether a program listens on this port of 127.0.0.1."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
+
+
+def answers(url: str, trust: ssl.SSLContext | None = None) -> bool:
+    """Whether a GET is answered with 200; `trust`: the authority of its certificate, if that is one of ours."""
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=trust) as answer:  # noqa: S310 - our own addresses
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -57,7 +57,7 @@ SYSTEMS = ("operator", "running_stack")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers: which tests belong together, and the long ones first. Says nothing without."""
+    """With several workers: keep tests of one system together, and start the long ones first."""
     if not hasattr(config, "workerinput"):
         return
 
@@ -78,12 +78,11 @@ def mongodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given := os.environ.get("ORDERSAGA_TEST_MONGODB_URL"):
         yield given
         return
-    from dev.setup.binaries import find
     from dev.stack.parts.mongod import Mongod
     from dev.stack.processes import free_port, wait_ready
 
     folder = tmp_path_factory.mktemp("mongod")
-    mongod = Mongod(find("mongod"), data=folder / "data", port=free_port(), log=folder / "mongod.log")
+    mongod = Mongod(data=folder / "data", port=free_port(), log=folder / "mongod.log")
     mongod.start()
     try:
         wait_ready([mongod])

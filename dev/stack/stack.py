@@ -6,7 +6,7 @@ import time
 
 from common.services import SERVICES
 from dev.setup.binaries import find
-from dev.stack.demo.console import heading, say
+from dev.stack.demo.console import print_heading, print_line
 from dev.stack.demo.demonstration import Demo
 from dev.stack.demo.shop import Shop
 from dev.stack.layout import Layout
@@ -26,10 +26,8 @@ class Stack:
         _set_aside_logs(layout)
         ports = layout.ports
         self.layout = layout
-        self.supervisor = Supervisor(lambda text: say(text, "bold yellow"))
-        self.mongod = Mongod(
-            find("mongod"), data=layout.data / "mongod", port=ports["mongod"], log=layout.logs / "mongod.log"
-        )
+        self.supervisor = Supervisor(lambda text: print_line(text, "bold yellow"))
+        self.mongod = Mongod(data=layout.data / "mongod", port=ports["mongod"], log=layout.logs / "mongod.log")
         self.plane = ControlPlane(
             layout.data / "control-plane",
             kubeconfig=layout.kubeconfig,
@@ -53,7 +51,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything; what needs nothing but the database starts beside the control plane."""
-        say("Starting etcd, kube-apiserver, mongod, five services and the operator (usually 10 seconds)")
+        print_line("Starting etcd, kube-apiserver, mongod, five services and the operator (usually 10 seconds)")
         started = time.monotonic()
         watch = self.supervisor
         watch.start(self.plane.etcd, self.mongod)
@@ -67,7 +65,7 @@ class Stack:
         watch.wait_ready(self.mongod, *self.services.values(), self.operator)
         watch.every(DAY_SECONDS, self._identities)
         _write_kubectl(self.layout)
-        say(f"All parts are ready after {time.monotonic() - started:.1f} s")
+        print_line(f"All parts are ready after {time.monotonic() - started:.1f} s")
 
     def _identities(self) -> None:
         for account in (OPERATOR, ORDER_SERVICE):
@@ -78,24 +76,24 @@ class Stack:
         return Shop({name: self.wiring.url(name) for name in SERVICES})
 
     def demonstrate(self, shop: Shop, *, kill: bool) -> bool:
-        """Show what it does; whether all went as it should."""
+        """Show what it does; whether each order ended as it should."""
         demo = Demo(shop, self.supervisor.tick, float(os.environ.get("ORDERSAGA_STARTED", time.time())))
-        well = demo.completes()
-        well = demo.compensates() and well
+        passed = demo.completes()
+        passed = demo.compensates() and passed
         if kill:
             database = f"{self.wiring.database_prefix}payment"
-            well = demo.survives(self.operator, self.mongod.url, database) and well
-        return well
+            passed = demo.survives(self.operator, self.mongod.url, database) and passed
+        return passed
 
     def describe(self) -> None:
         """Where to look further."""
-        heading("Look further")
-        say(f"  orders         {self.wiring.url('order')}/docs   (the other services: 8001 to 8004, /docs each)")
-        say(f"  sagas          {self.layout.kubectl} get ordersagas -o wide")
-        say(f"  kubeconfig     export KUBECONFIG={self.layout.kubeconfig}")
-        say(f"  database       {self.mongod.url}")
-        say(f"  health         {sys.executable} scripts/check_health.py")
-        say(f"  logs           {self.layout.logs}")
+        print_heading("Look further")
+        print_line(f"  orders         {self.wiring.url('order')}/docs   (the other services: 8001 to 8004, /docs each)")
+        print_line(f"  sagas          {self.layout.kubectl} get ordersagas -o wide")
+        print_line(f"  kubeconfig     export KUBECONFIG={self.layout.kubeconfig}")
+        print_line(f"  database       {self.mongod.url}")
+        print_line(f"  health         {sys.executable} scripts/check_health.py")
+        print_line(f"  logs           {self.layout.logs}")
 
 
 def _set_aside_logs(layout: Layout) -> None:

@@ -19,8 +19,8 @@ RESTARTS_PER_MINUTE = 6
 class Supervisor:
     """Groups of processes in the order in which they were started; the groups end in the opposite order."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, announce: Callable[[str], None]) -> None:
+        self._announce = announce
         self._groups: list[tuple[Process, ...]] = []
         self._deaths: dict[str, deque[float]] = {}
         self._settled: set[str] = set()
@@ -38,11 +38,11 @@ class Supervisor:
         self._settled.update(process.name for process in processes)
 
     def every(self, seconds: float, chore: Callable[[], None]) -> None:
-        """Do something now and then, from `tick`."""
+        """Call `chore` from `tick` every so many seconds."""
         self._chores.append((time.monotonic() + seconds, seconds, chore))
 
     def tick(self) -> None:
-        """Look after everybody once. Raises StackError when a part can't be kept alive."""
+        """Start again each process that has ended, and do what is due. Raises StackError when one keeps ending."""
         for process in (process for group in self._groups for process in group):
             if process.running():
                 continue
@@ -56,10 +56,10 @@ class Supervisor:
                 try:
                     chore()
                 except StackError as error:  # perhaps a part is being started again just now
-                    self._say(f"{error}; next try in {seconds / 3600:.0f} hours")
+                    self._announce(f"{error}; next try in {seconds / 3600:.0f} hours")
 
     def run(self) -> None:
-        """Look after everybody until a signal raises KeyboardInterrupt."""
+        """`tick` until a signal raises KeyboardInterrupt."""
         while True:
             self.tick()
             time.sleep(0.2)
@@ -83,5 +83,5 @@ class Supervisor:
             deaths.popleft()
         if len(deaths) > RESTARTS_PER_MINUTE:
             raise StackError(f"{process.name} died {len(deaths)} times within a minute; see {process.log}")
-        self._say(f"{process.name} {process.how_it_ended()}; starting it again")
+        self._announce(f"{process.name} {process.how_it_ended()}; starting it again")
         process.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dev.setup.paths import CHECKOUT
 from dev.stack.ports import in_use
-from dev.stack.processes import Process, accepts, free_port, wait_ready
+from dev.stack.processes import Process, free_port, is_listening, wait_ready
 from tests.e2e.system import Stack
 
 
@@ -24,7 +24,7 @@ def check_health(stack: Stack, *options: str) -> subprocess.CompletedProcess[str
 def test_the_health_check_is_content_with_a_running_system(stack: Stack) -> None:
     checked = check_health(stack)
     assert checked.returncode == 0, checked.stdout
-    assert "all well" in checked.stdout
+    assert "all parts are ready" in checked.stdout
     report = json.loads(check_health(stack, "--json").stdout)
     assert report["well"]
     assert {"order", "inventory", "payment", "shipping", "notification", "operator"} <= {
@@ -48,7 +48,7 @@ def web_server(folder: Path, tmp_path: Path) -> Iterator[tuple[int, Process]]:
         "web server",
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
         log=tmp_path / "server.log",
-        ready=lambda: accepts(port),
+        ready=lambda: is_listening(port),
         cwd=folder,
     )
     server.start()

@@ -10,8 +10,7 @@ import pytest
 
 from dev.chaos.network.http import LoopThread
 from dev.chaos.network.relay import Relay
-from dev.stack.parts.applications import answers
-from dev.stack.processes import free_port
+from dev.stack.processes import answers, free_port
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import OperatorProcess, wait_until
 from tests.operator.scripted import ScriptedParticipants

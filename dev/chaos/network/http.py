@@ -44,7 +44,7 @@ class Request(Message):
 
     method: str
     target: str
-    """Path and query, as they stand on the wire."""
+    """Path and query, still percent-encoded."""
 
     @property
     def path(self) -> str:
@@ -75,7 +75,7 @@ class Answer(Message):
 
 
 def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """What the other side gets to see of them."""
+    """The headers that are passed on to the other side."""
     return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in PER_CONNECTION)
 
 

@@ -122,7 +122,7 @@ class Order:
 
     @property
     def outcome_is_certain(self) -> bool:
-        """Whether the saga must end as its kind says, unless a step is given up."""
+        """Whether the saga must end in its kind's outcome, unless a step is given up."""
         return self.action in _HARMLESS and "activeDeadlineSeconds" not in self.run
 
     def posted(self) -> Json:

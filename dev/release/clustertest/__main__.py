@@ -1,4 +1,4 @@
-"""`make cluster-test`: installs the chart into the cluster of KUBECONFIG, and says what it saw.
+"""`make cluster-test`: installs the chart into the cluster of KUBECONFIG, and prints what it saw.
 
 Pods ready under `restricted`; an order completed and one compensated through the Service; an operator pod and a service
 pod killed in the middle of 50 orders; upgrade and rollback with orders on their way; the books of all of them, also as
@@ -32,7 +32,7 @@ NOT_OURS = ("configmap/kube-root-ca.crt", "configmap/openshift-service-ca.crt", 
 
 
 class ClusterTest:
-    """The steps, each telling what it saw. Raises StackError at the first that isn't as promised."""
+    """The steps of the test; each returns a line about what it saw, and raises StackError when a promise is broken."""
 
     def __init__(self, installation: Installation) -> None:
         self._it = installation
@@ -75,7 +75,7 @@ class ClusterTest:
         def kill() -> str:
             return f"killed {self._it.kill('ordersaga-operator')} and {self._it.kill('payment-service')}"
 
-        return self._meanwhile("kill", kill)
+        return self._with_orders_running("kill", kill)
 
     def changes(self) -> str:
         """Upgrade and rollback while orders are on their way."""
@@ -85,7 +85,7 @@ class ClusterTest:
             self._it.helm("rollback", "e-commerce-saga", "--wait", "--timeout=300s")
             return "upgraded and rolled back"
 
-        return self._meanwhile("change", change)
+        return self._with_orders_running("change", change)
 
     def balances(self) -> str:
         """The nightly audit, now: its job succeeds, with its own few rights and behind its network policy."""
@@ -117,7 +117,7 @@ class ClusterTest:
             f"an open order was named and waited for; left: {', '.join(sorted(KEPT))}, {len(self._it.phases())} orders"
         )
 
-    def _meanwhile(self, name: str, act: Callable[[], str]) -> str:
+    def _with_orders_running(self, name: str, act: Callable[[], str]) -> str:
         """Fifty orders, something happening to them, and their books."""
         orders = [f"ct-{self._stamp}-{name}-{number}" for number in range(ORDERS)]
         self._place([self._order(order, METHODS[i % len(METHODS)]) for i, order in enumerate(orders)])

@@ -32,7 +32,7 @@ class Forward:
             self.__exit__(None, None, None)
             raise StackError(f"{' '.join(self._command)}: {said.strip() or 'no answer'}")
         self.port = int(found[1])
-        # It tells of every connection; nobody reads it, and a full pipe would stop it.
+        # kubectl prints a line for each connection, and would stop when the pipe is full: read them all.
         threading.Thread(target=self._child.stdout.read, daemon=True).start()
         return self
 

@@ -28,7 +28,7 @@ class Cluster:
         return bool(LOCAL_NAMES.fullmatch(self.context)) or urlsplit(self.server).hostname in LOCAL_HOSTS
 
     def command(self, *words: str) -> list[str]:
-        """kubectl (or oc) against this cluster, whatever the current context becomes meanwhile."""
+        """kubectl (or oc) against this cluster, even if the current context changes later."""
         return [self.kubectl, "--context", self.context, *words]
 
     def require_permission(self, *, allow_remote: bool) -> None:

@@ -78,7 +78,7 @@ def load(shell: Shell, program: str, command: str | None) -> None:
         filled = command.replace("{image}", image.tag).replace("{engine}", program)
         shell.run(["sh", "-c", filled] if "|" in filled and not filled.startswith("sh ") else shlex.split(filled))
     if command and command.startswith("minikube --profile ") and not shell.dry_run:
-        # It says nothing and exits with 0 when an image didn't get in (kubernetes/minikube issues 21393, 23471).
+        # minikube may load nothing, print nothing and exit with 0 (kubernetes/minikube issues 21393, 23471).
         there = shell.read([*shlex.split(command)[:3], "image", "ls"]) or ""
         for image in IMAGES:
             if not any(line.strip().endswith(image.tag) for line in there.splitlines()):

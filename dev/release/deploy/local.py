@@ -9,7 +9,8 @@ import sys
 
 from dev.release.deploy import contexts, images
 from dev.release.deploy.rollout import NAMESPACE, Rollout
-from dev.release.deploy.shell import Shell, exit_status, script_parser
+from dev.release.deploy.shell import Shell, script_parser
+from dev.setup.errors import exit_status
 
 FILE = "k8s-local-deployment.yaml"
 
@@ -32,7 +33,7 @@ def deploy(options: argparse.Namespace) -> None:
     shell = Shell(dry_run=options.dry_run)
     cluster = contexts.find(shell, "kubectl", options.context)
     cluster.require_permission(allow_remote=options.allow_remote)
-    shell.say(f"Into {cluster.context} ({cluster.server}), namespace {NAMESPACE}:")
+    shell.print(f"Into {cluster.context} ({cluster.server}), namespace {NAMESPACE}:")
     command = images.loader(cluster, options.load)
     program = images.engine(shell, options.engine) if command or not options.no_build else "docker"
     if not options.no_build:
@@ -43,7 +44,7 @@ def deploy(options: argparse.Namespace) -> None:
     rollout.wait()
     if not options.no_smoke:
         rollout.smoke()
-    shell.say(
+    shell.print(
         f"Orders: kubectl get ordersagas -n {NAMESPACE}\n"
         f"The order service: kubectl port-forward -n {NAMESPACE} svc/order-service 8000:8000"
     )

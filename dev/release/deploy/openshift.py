@@ -9,7 +9,8 @@ import sys
 
 from dev.release.deploy import contexts, push
 from dev.release.deploy.rollout import NAMESPACE, Rollout
-from dev.release.deploy.shell import Shell, exit_status
+from dev.release.deploy.shell import Shell
+from dev.setup.errors import exit_status
 
 FILE = "openshift-deployment.yaml"
 
@@ -27,7 +28,7 @@ def deploy(options: argparse.Namespace) -> None:
     shell = Shell(dry_run=options.dry_run)
     cluster = contexts.find(shell, "oc", options.context)
     cluster.require_permission(allow_remote=options.allow_remote)
-    shell.say(f"Into {cluster.context} ({cluster.server}), namespace {NAMESPACE}:")
+    shell.print(f"Into {cluster.context} ({cluster.server}), namespace {NAMESPACE}:")
     if not options.no_push:
         push.push(shell, cluster, options)
     rollout = Rollout(shell, cluster)
@@ -36,7 +37,7 @@ def deploy(options: argparse.Namespace) -> None:
     if not options.no_smoke:
         rollout.smoke()
     route = ("get", "route", "ordersaga", "--namespace", NAMESPACE, "-o", "jsonpath=https://{.spec.host}{.spec.path}")
-    shell.say(f"Orders: oc get ordersagas -n {NAMESPACE}\nThe order service: {shell.read(cluster.command(*route))}")
+    shell.print(f"Orders: oc get ordersagas -n {NAMESPACE}\nThe order service: {shell.read(cluster.command(*route))}")
 
 
 def main(arguments: list[str]) -> int:

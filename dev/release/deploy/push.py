@@ -10,8 +10,8 @@ import sys
 from dev.release.deploy import contexts, images
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.rollout import NAMESPACE
-from dev.release.deploy.shell import Shell, exit_status, script_parser
-from dev.setup.errors import StackError
+from dev.release.deploy.shell import Shell, script_parser
+from dev.setup.errors import StackError, exit_status
 
 EXPOSE = (
     'oc patch configs.imageregistry.operator.openshift.io/cluster --type=merge -p \'{"spec":{"defaultRoute":true}}\''
@@ -61,7 +61,7 @@ def _log_in(shell: Shell, cluster: Cluster, program: str, host: str) -> None:
         raise StackError("`oc whoami --show-token` gives no token: log in with `oc login` first")
     # The registry looks at the token alone; some engines don't take a user with a colon.
     words = [program, "login", "--username", user.replace(":", "_"), "--password-stdin", host]
-    shell.say(f"{'would log' if shell.dry_run else 'logging'} in to {host} as {user}")
+    shell.print(f"{'would log' if shell.dry_run else 'logging'} in to {host} as {user}")
     if not shell.dry_run and subprocess.run(words, input=token, text=True, check=False).returncode:
         raise StackError(f"{program} could not log in to {host}: see above")
 

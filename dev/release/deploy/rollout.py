@@ -59,7 +59,7 @@ class Rollout:
         """Place one order inside the cluster, as `helm test` does. Raises StackError when it isn't Completed."""
         deployment = self._shell.read(self._kubectl("get", "deployment", "ordersaga-operator", "-o", "json"))
         if deployment is None:
-            self._shell.say("would place one order and wait for it")
+            self._shell.print("would place one order and wait for it")
             return
         self._shell.run(self._kubectl("delete", "pod", TEST, "--ignore-not-found", "--wait"))
         self._shell.run(self._kubectl("apply", "-f", "-"), input=json.dumps(smoke_pod(json.loads(deployment))))

@@ -3,8 +3,7 @@
 import argparse
 import shlex
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from dev.setup.errors import StackError
@@ -14,7 +13,7 @@ Words = Sequence[str | Path]
 
 
 class Shell:
-    """Runs commands in the checkout, or with `dry_run` only says what they would be. Reading is always done."""
+    """Runs commands in the checkout; with `dry_run` it prints them instead. Commands that only read always run."""
 
     def __init__(self, *, dry_run: bool) -> None:
         self.dry_run = dry_run
@@ -33,7 +32,7 @@ class Shell:
             raise StackError(f"`{shlex.join(words)}` failed (exit status {status}): see above")
 
     def read(self, command: Words) -> str | None:
-        """What it prints, or None when it fails or isn't there; it must change nothing."""
+        """Run a command that changes nothing: what it prints, or None when it fails or isn't installed."""
         words = [str(word) for word in command]
         try:
             answer = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, check=False)
@@ -41,8 +40,8 @@ class Shell:
             return None
         return answer.stdout.strip() if answer.returncode == 0 else None
 
-    def say(self, text: str) -> None:
-        """One line for the person."""
+    def print(self, text: str) -> None:
+        """Print a line at once."""
         print(text, flush=True)
 
 
@@ -53,19 +52,9 @@ def script_parser(manual: str | None) -> argparse.ArgumentParser:
         description=manual,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    options.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
     options.add_argument("--context", help="the kubeconfig's context to use (default: the current one)")
     options.add_argument("--allow-remote", action="store_true", help="also a cluster that isn't on this machine")
     options.add_argument("--engine", choices=("docker", "podman"), help="default: the one that answers")
     options.add_argument("--no-build", action="store_true", help="build nothing: the images are there already")
     return options
-
-
-def exit_status(work: Callable[[], object]) -> int:
-    """Do the work: 0, or 1 with one sentence on stderr when it raises StackError."""
-    try:
-        work()
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0

@@ -55,7 +55,7 @@ def passed(target: str, stamp: Path = STAMP, checkout: Path = CHECKOUT) -> None:
     now = {**known, target: sum_of(target, checkout)}
     if now != known:
         stamp.write_text(json.dumps(now, indent=2, sort_keys=True) + "\n")
-        print(f"{target}: passed; commit {stamp.relative_to(checkout)}, so that nobody has to do it again")
+        print(f"{target}: passed; commit {stamp.relative_to(checkout)}, so that it isn't judged again")
 
 
 def _files(target: str, checkout: Path) -> Iterator[Path]:

@@ -29,15 +29,15 @@ COLOURS = {
 }
 
 
-def say(text: str = "", style: str | None = None) -> None:
+def print_line(text: str = "", style: str | None = None) -> None:
     """One line."""
     console.print(Text(text, style=style or ""))
 
 
-def heading(text: str) -> None:
+def print_heading(text: str) -> None:
     """What comes next."""
-    say()
-    say(text, "bold")
+    print_line()
+    print_line(text, "bold")
 
 
 def coloured(word: str) -> Text:
@@ -57,7 +57,7 @@ def progress(order_id: str) -> Iterator[Callable[[Json], None]]:
 
 
 class _Lines:
-    """Says what is new."""
+    """Prints a line for each change."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -67,7 +67,7 @@ class _Lines:
         for name, word in [*_states(order), ("saga", phase(order))]:
             if self._told.get(name, "Pending") != word:
                 self._told[name] = word
-                say(f"  {time.monotonic() - self._started:5.2f} s  {name:14}{word}")
+                print_line(f"  {time.monotonic() - self._started:5.2f} s  {name:14}{word}")
 
 
 def _states(order: Json) -> list[tuple[str, str]]:

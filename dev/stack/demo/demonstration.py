@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pymongo import MongoClient
 
 from common.wire import Json
-from dev.stack.demo.console import heading, progress, say
+from dev.stack.demo.console import print_heading, print_line, progress
 from dev.stack.demo.shop import Shop, finished, phase
 from dev.stack.processes import Process
 
-# The test provider settles `test-processing` two seconds after it was asked: time enough to kill somebody.
+# The test provider settles `test-processing` two seconds after it was asked: time enough to kill the operator.
 SLOW_METHOD = "test-processing"
 
 
@@ -18,7 +18,7 @@ class Demo:
     """Places orders and shows what becomes of them."""
 
     def __init__(self, shop: Shop, tick: Callable[[], None], started: float) -> None:
-        """`tick` looks after the processes meanwhile; `started`: time.time() when the person typed the command."""
+        """`tick` is called while an order runs, to restart dead processes; `started`: time.time() of the command."""
         self._shop = shop
         self._tick = tick
         self._started = started
@@ -26,22 +26,22 @@ class Demo:
 
     def completes(self) -> bool:
         """An order that goes all the way."""
-        heading("An order: two mugs, paid, shipped, confirmed by mail")
+        print_heading("An order: two mugs, paid, shipped, confirmed by mail")
         order = self._run(f"{self._name}-ok")
-        self._say_outcome(order, "Completed")
-        say(f"  {time.time() - self._started:.1f} s after the start", "dim")
+        self._print_outcome(order, "Completed")
+        print_line(f"  {time.time() - self._started:.1f} s after the start", "dim")
         return phase(order) == "Completed"
 
     def compensates(self) -> bool:
         """An order whose payment is declined: what was done before is undone."""
-        heading("An order with a declined card: what was done is undone")
+        print_heading("An order with a declined card: what was done is undone")
         order = self._run(f"{self._name}-declined", payment={"method_ref": "test-declined"})
-        self._say_outcome(order, "Compensated")
+        self._print_outcome(order, "Compensated")
         return phase(order) == "Compensated"
 
     def survives(self, operator: Process, mongodb_url: str, database: str) -> bool:
         """An order whose operator is killed in the middle: the next one finishes it, and charges nothing twice."""
-        heading("An order whose operator is killed (kill -9) while the payment is being processed")
+        print_heading("An order whose operator is killed (kill -9) while the payment is being processed")
         killed = False
 
         def interfere(order: Json) -> None:
@@ -50,14 +50,14 @@ class Demo:
             if not killed and steps.get("inventory") == "Succeeded":
                 operator.kill()
                 killed = True
-                say("  the operator is dead", "bold red")
+                print_line("  the operator is killed", "bold red")
 
         order_id = f"{self._name}-killed"
         order = self._run(order_id, each=interfere, payment={"method_ref": SLOW_METHOD})
-        self._say_outcome(order, "Completed")
+        self._print_outcome(order, "Completed")
         with MongoClient[Json](mongodb_url) as client:
             charges = client[database].ledger.count_documents({"order_id": order_id, "kind": "charge"})
-        say(f"  the payment provider's ledger holds {charges} charge for this order")
+        print_line(f"  the payment provider's ledger holds {charges} charge for this order")
         return killed and charges == 1 and phase(order) == "Completed"
 
     def _run(self, order_id: str, each: Callable[[Json], None] = lambda order: None, **changes: Json) -> Json:
@@ -71,10 +71,10 @@ class Demo:
 
             return self._shop.watch(order_id, finished, each=look)
 
-    def _say_outcome(self, order: Json, expected: str) -> None:
+    def _print_outcome(self, order: Json, expected: str) -> None:
         outcome = phase(order)
         reason = f", {order['reason']}" if order.get("reason") else ""
-        say(
+        print_line(
             f"  {order['order_id']}: saga {outcome}, order {order['status']}{reason}",
             "green" if outcome == expected else "red",
         )

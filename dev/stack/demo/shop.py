@@ -43,7 +43,7 @@ class Shop:
         self._http.close()
 
     def request(self, method: str, service: str, path: str, **kwargs: Any) -> httpx.Response:
-        """One call to a service, whatever it answers."""
+        """One call to a service; its answer, errors included."""
         return self._http.request(method, self.urls[service] + path, **kwargs)
 
     def seed(self) -> None:
@@ -62,7 +62,7 @@ class Shop:
         self._put("notification", f"/api/notifications/contacts/{CONTACT_REF}", {"email": EMAIL})
 
     def place(self, order_id: str, **changes: Any) -> Json:
-        """Order two mugs (unless `changes` say otherwise). Raises StackError when the order isn't taken."""
+        """Order two mugs; `changes` replace parts of the body. Raises StackError when the order isn't accepted."""
         body = {
             "order_id": order_id,
             "customer_id": CUSTOMER,
@@ -92,9 +92,10 @@ class Shop:
         seconds: float = 60,
         each: Callable[[Json], None] = lambda order: None,
     ) -> Json:
-        """Ask for the order again and again, showing it to `each`, until `until` is true of it; that answer.
+        """Read the order again and again until `until` is true of it; return it. `each` is called with every answer.
 
-        Raises StackError after `seconds`.
+        Raises:
+            StackError: when `seconds` have passed.
         """
         order: Json = {}
 
@@ -124,5 +125,5 @@ def phase(order: Json) -> str:
 
 
 def finished(order: Json) -> bool:
-    """Whether the saga has ended, well or not."""
+    """Whether the saga has ended, in whichever phase."""
     return phase(order) in FINAL

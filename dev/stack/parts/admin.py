@@ -18,7 +18,7 @@ APPLY = ("apply", "--server-side", "--force-conflicts", "-f", "-")
 
 
 class Administrator:
-    """Somebody with a kubeconfig that may do everything."""
+    """Runs kubectl with the rights of a cluster administrator."""
 
     def __init__(self, kubectl: Path, kubeconfig: Path) -> None:
         self._kubectl = kubectl
@@ -50,7 +50,7 @@ class Administrator:
 
     def install(self, namespace: str) -> None:
         """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship."""
-        # In one call: kubectl asks for everything that the API server knows before it does anything.
+        # In one call, because kubectl reads the whole discovery of the API server each time that it starts.
         documents = "\n---\n".join((definitions(), _namespace(namespace), roles(namespace)))
         self.kubectl(*APPLY, "--namespace", namespace, input=documents)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")

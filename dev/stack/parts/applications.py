@@ -1,13 +1,11 @@
 """The five services and the operator as processes: their commands, environment, ports and questions."""
 
 import sys
-import urllib.error
-import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev.setup.paths import CHECKOUT
-from dev.stack.processes import Process
+from dev.stack.processes import Process, answers
 
 
 @dataclass(frozen=True)
@@ -85,12 +83,3 @@ class Operator(Process):
             },
             cwd=CHECKOUT,
         )
-
-
-def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own addresses
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -1,7 +1,7 @@
 """The local stack's certificate authority, and the few keys and certificates that a control plane needs.
 
 The authority and the key that signs ServiceAccount tokens are made once and kept with the data, so that a copied
-kubeconfig goes on working; the leaves are made anew at each start, so that nothing expires while nobody looks.
+kubeconfig goes on working; the other certificates are made anew at each start, so that none expires.
 """
 
 import base64
@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-# Made anew at each start: longer than anybody leaves a development stack running.
+# Made anew at each start, and a development stack doesn't run for a year.
 LEAF_DAYS = 365
 
 

@@ -1,8 +1,6 @@
 """A real etcd and kube-apiserver on 127.0.0.1, and their administrator."""
 
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from dev.stack.parts import certificates
 from dev.stack.parts.admin import Administrator
 from dev.stack.parts.kubeconfig import write_kubeconfig
 from dev.stack.ports import free_ports
-from dev.stack.processes import Process, wait_ready
+from dev.stack.processes import Process, answers, wait_ready
 
 # Not routed anywhere: only Services would take addresses from it, and we have none besides `kubernetes`.
 SERVICE_RANGE = "198.19.0.0/24"
@@ -36,7 +34,7 @@ class Etcd(Process):
                 *(() if fsync else ("--unsafe-no-fsync",)),
             ],
             log=log,
-            ready=lambda: _answers(f"{self.url}/health"),
+            ready=lambda: answers(f"{self.url}/health"),
         )
 
     def start(self) -> None:
@@ -68,7 +66,7 @@ class KubeApiserver(Process):
                 *("--service-account-key-file", public, "--service-account-signing-key-file", private),
             ],
             log=log,
-            ready=lambda: _answers(f"{self.url}/readyz", trust),
+            ready=lambda: answers(f"{self.url}/readyz", trust),
         )
 
 
@@ -137,11 +135,3 @@ class ControlPlane:
         """End both, the API server first."""
         self.apiserver.stop()
         self.etcd.stop()
-
-
-def _answers(url: str, trust: ssl.SSLContext | None = None) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2, context=trust) as answer:  # noqa: S310 - our own addresses
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

@@ -8,7 +8,8 @@ from pymongo.errors import PyMongoError
 
 from common.replicaset import NAME as REPLICA_SET
 from common.replicaset import ensure_primary
-from dev.stack.processes import Process, accepts
+from dev.setup.binaries import find
+from dev.stack.processes import Process, is_listening
 
 # Mostly tombstones and small documents: a quarter of a gigabyte holds millions of orders' working set.
 CACHE_GIGABYTES = "0.25"
@@ -17,13 +18,14 @@ CACHE_GIGABYTES = "0.25"
 class Mongod(Process):
     """A mongod on 127.0.0.1 with data, log and port of its own."""
 
-    def __init__(self, binary: Path, *, data: Path, port: int, log: Path) -> None:
+    def __init__(self, *, data: Path, port: int, log: Path) -> None:
+        """Raises StackError when mongod is missing."""
         self.port = port
         self.data = data
         super().__init__(
             "mongod",
             [
-                binary,
+                find("mongod"),
                 *("--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
                 *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", CACHE_GIGABYTES),
                 *("--setParameter", "diagnosticDataCollectionEnabled=false"),
@@ -43,7 +45,7 @@ class Mongod(Process):
         super().start()
 
     def _initiated(self) -> bool:
-        if not accepts(self.port):
+        if not is_listening(self.port):
             return False
         with MongoClient[dict[str, Any]](
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=2000

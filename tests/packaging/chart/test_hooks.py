@@ -18,7 +18,7 @@ from common.mongo import Mongo, PyMongoError, Session
 from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.setup.binaries import find
-from dev.stack.processes import Process, accepts, free_port, wait_ready
+from dev.stack.processes import Process, free_port, is_listening, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from ordersaga.drain import OpenOrder, advice, drained
 from tests.support.samples import order
@@ -153,7 +153,7 @@ def _mongod(folder: Path, port: int) -> Process:
         "mongod",
         [find("mongod"), *options, "--replSet", replicaset.NAME, "--wiredTigerCacheSizeGB", "0.25"],
         log=folder / "mongod.log",
-        ready=lambda: accepts(port),
+        ready=lambda: is_listening(port),
     )
 
 
