@@ -57,7 +57,7 @@ COMMANDS = (certificates, database, cluster, kubeconfig, demo)
 
 
 def main() -> int:
-    """Run one; exit status 1 with one sentence if it didn't work."""
+    """Run one of the commands; exit status 1 with one sentence on stderr if it fails."""
     parser = argparse.ArgumentParser(prog="python -m dev.compose")
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:

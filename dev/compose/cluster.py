@@ -38,7 +38,7 @@ async def prepare_cluster() -> None:
 
 
 class Cluster:
-    """An API server and what it knows."""
+    """An API server, and the kinds that it serves."""
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client

@@ -13,7 +13,7 @@ SERVER_NAMES = ("kube-apiserver", "localhost", "kubernetes", "kubernetes.default
 
 
 def write_keys() -> None:
-    """Make what is missing; certificates are made anew each time, the authority and the token key never."""
+    """Make the authority and the token key if they are missing, and new certificates each time."""
     authority = Authority(AUTHORITY)
     CONTROL_PLANE.mkdir(exist_ok=True)
     trusted = CONTROL_PLANE / "authority.crt"

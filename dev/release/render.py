@@ -1,4 +1,4 @@
-"""The files that are made from the chart, and the chart's copies of what others own.
+"""The files that are made from the chart, and the chart's copies of files whose source is in crds/ and manifests/.
 
 python -m dev.release.render            write them (`make manifests`)
 python -m dev.release.render --check    exit status 1 if one isn't what it would be
@@ -55,7 +55,7 @@ def template(*arguments: str, program: str = "helm", namespace: str = NAMESPACE)
         raise StackError(f"helm template: {result.stderr.strip()}")
     documents: dict[str, list[str]] = {}
     for text in re.split(r"(?m)^---\n", result.stdout):
-        # Versions of Helm differ in the empty lines between documents only.
+        # The output of Helm 3 and Helm 4 differs only in the empty lines between documents.
         if found := re.match(r"\s*# Source: [^/]+/templates/(\S+)\n", text):
             body = text[found.end() :].strip("\n")
             documents.setdefault(found[1], []).append(re.sub(r"[ \t]+$", "", body, flags=re.MULTILINE) + "\n")
@@ -90,7 +90,7 @@ def _one_file(documents: dict[str, list[str]]) -> str:
 
 
 def copies() -> dict[Path, str]:
-    """The chart's copies of what others own, and their content."""
+    """The chart's copies of files whose source is elsewhere, and their content."""
     return {copy: source.read_text() for copy, source in COPIES.items()}
 
 

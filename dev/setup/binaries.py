@@ -87,7 +87,7 @@ def cache_folder(folder: str) -> Path:
 
 
 def setting(name: str) -> str:
-    """The setting that names a program of one's own: ORDERSAGA_KUBE_APISERVER for "kube-apiserver"."""
+    """The setting in which a user names their own program: ORDERSAGA_KUBE_APISERVER for "kube-apiserver"."""
     return f"ORDERSAGA_{name.upper().replace('-', '_')}"
 
 
@@ -137,7 +137,7 @@ def missing() -> list[str]:
 def version_of(path: Path, program: Program) -> Version | None:
     """Major and minor version as the program itself says, or None if it can't be run."""
     try:
-        # A program on PATH may be a dispatcher that goes looking for a cluster or the internet: it gets five seconds.
+        # A program on PATH may be a wrapper that contacts a cluster or the internet first: it gets five seconds.
         answer = subprocess.run(
             [path, *program.version_command], capture_output=True, text=True, timeout=5, check=False
         ).stdout

@@ -128,7 +128,7 @@ def _unpack(url: str, archive: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def alone(job: Job) -> Iterator[None]:
-    """Hold the cache's lock: two builds side by side would take twice as long and tread on each other."""
+    """Hold the cache's lock: two builds side by side would take twice as long and overwrite each other's files."""
     cache().mkdir(parents=True, exist_ok=True)
     lock = cache() / "lock"
     with contextlib.ExitStack() as held:

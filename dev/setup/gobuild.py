@@ -104,7 +104,7 @@ def build(job: Job, go: Path, names: tuple[str, ...] = ("etcd", "kube-apiserver"
 
 
 def _remove_beside(*folders: Path) -> None:
-    """Remove what only the build needed, 3 GB in 100,000 files, while the stack starts; it ends by itself soon."""
+    """Remove what only the build needed, 3 GB in 100,000 files, in a process beside the start of the stack."""
     trash = Path(tempfile.mkdtemp(dir=cache(), prefix="trash-"))
     for folder in folders:
         if folder.exists():

@@ -1,4 +1,4 @@
-"""Long work side by side before the stack can start: each job in a thread, its progress in words, one error ends all.
+"""Long jobs that run side by side, each in a thread, with their progress on the terminal; one error ends all.
 
 Standard library only.
 """

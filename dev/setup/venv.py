@@ -1,4 +1,4 @@
-"""The checkout's virtual environment: exactly the lock file, and nothing to do when that hasn't changed.
+"""The checkout's virtual environment: exactly the packages of the lock file; nothing is done while that is unchanged.
 
 Standard library only.
 """
@@ -30,7 +30,7 @@ def current(lock: Path) -> bool:
 
 
 def create(job: Job) -> None:
-    """Make the environment, unless it is there and runs."""
+    """Make the environment, unless there is one that works."""
     if (
         PYTHON.exists()
         and subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
@@ -74,7 +74,7 @@ def install(job: Job, lock: Path) -> None:
 
 
 class _Progress:
-    """Counts pip's lines."""
+    """Makes the job's progress text from pip's output."""
 
     def __init__(self, job: Job, lock: Path) -> None:
         self._job = job
@@ -90,7 +90,7 @@ class _Progress:
 
 
 def _stamp(lock: Path) -> dict[str, str]:
-    # The checkout's place counts: the editable install points at it.
+    # With the checkout's path, because the editable install points at it.
     return {"checkout": str(CHECKOUT), lock.name: hashlib.sha256(lock.read_bytes()).hexdigest()}
 
 

@@ -39,7 +39,7 @@ class ClusterTest:
         self._stamp = time.strftime("%H%M%S")
 
     def run(self) -> None:
-        """All of it, in order."""
+        """Run all steps in order, and print a line after each."""
         first = (self.installs, self.tests_itself, self.works)
         for step in (*first, self.survives, self.changes, self.balances, self.goes):
             started = time.monotonic()
@@ -58,7 +58,7 @@ class ClusterTest:
         return "helm test"
 
     def works(self) -> str:
-        """One completed, one compensated, over REST and through the Services."""
+        """Two orders over REST and through the Services: one completes, one is compensated."""
         outcomes = []
         with self._it.shop() as shop:
             shop.seed()
@@ -70,7 +70,7 @@ class ClusterTest:
         return ", ".join(outcomes)
 
     def survives(self) -> str:
-        """Two pods killed while fifty orders are on their way."""
+        """Two pods are killed while fifty orders run; all end, and the audit finds nothing."""
 
         def kill() -> str:
             return f"killed {self._it.kill('ordersaga-operator')} and {self._it.kill('payment-service')}"
@@ -78,7 +78,7 @@ class ClusterTest:
         return self._with_orders_running("kill", kill)
 
     def changes(self) -> str:
-        """Upgrade and rollback while orders are on their way."""
+        """The release is upgraded and rolled back while fifty orders run; all end, and the audit finds nothing."""
 
         def change() -> str:
             self._it.install("--set", "log.level=DEBUG", "--set", "services.payment.replicas=2")
@@ -118,7 +118,7 @@ class ClusterTest:
         )
 
     def _with_orders_running(self, name: str, act: Callable[[], str]) -> str:
-        """Fifty orders, something happening to them, and their books."""
+        """Place fifty orders, `act` while they run, wait for their ends, and audit them."""
         orders = [f"ct-{self._stamp}-{name}-{number}" for number in range(ORDERS)]
         self._place([self._order(order, METHODS[i % len(METHODS)]) for i, order in enumerate(orders)])
         done = act()

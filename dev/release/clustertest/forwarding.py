@@ -1,4 +1,4 @@
-"""A way from this machine to a Service of the cluster: `kubectl port-forward`, as a person would do it."""
+"""`kubectl port-forward`: reach a Service of the cluster from this machine."""
 
 import re
 import subprocess

@@ -47,7 +47,7 @@ class Installation:
 
     @contextlib.contextmanager
     def shop(self) -> Iterator[Shop]:
-        """A customer, through the Services."""
+        """A customer who reaches the services through `kubectl port-forward`."""
         with contextlib.ExitStack() as forwards:
             urls = {}
             for number, name in enumerate(SERVICES):
@@ -61,7 +61,7 @@ class Installation:
         return Forward([str(self._kubectl), "--namespace", self.namespace, *words])
 
     def kill(self, part: str) -> str:
-        """Kill one pod of a Deployment at once, without a word; its name."""
+        """Kill one pod of a Deployment without a grace period; its name."""
         selector = f"app.kubernetes.io/name={part}"
         pods = self.kubectl("get", "pods", "--selector", selector, "-o", "jsonpath={.items[*].metadata.name}").split()
         if not pods:
@@ -80,7 +80,7 @@ class Installation:
         return {saga["metadata"]["name"]: (saga.get("status") or {}).get("phase", "Pending") for saga in sagas}
 
     def audit(self) -> str:
-        """The books of all orders, read from the bundled database; what the audit says."""
+        """The output of `ordersaga audit` for all orders, on the bundled database."""
         with self.forward("deployment/mongodb", 27017) as database:
             url = f"mongodb://127.0.0.1:{database.port}/?directConnection=true"
             return _run(

@@ -1,4 +1,4 @@
-"""Which cluster a script speaks to, and whether it is on this machine."""
+"""Which cluster a script uses, and whether it is on this machine."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Cluster:
 
     @property
     def local(self) -> bool:
-        """Whether it is on this machine, as far as names and addresses tell."""
+        """Whether it is on this machine, judged by the context's name and the server's address."""
         return bool(LOCAL_NAMES.fullmatch(self.context)) or urlsplit(self.server).hostname in LOCAL_HOSTS
 
     def command(self, *words: str) -> list[str]:
@@ -32,7 +32,7 @@ class Cluster:
         return [self.kubectl, "--context", self.context, *words]
 
     def require_permission(self, *, allow_remote: bool) -> None:
-        """Raises StackError for a cluster elsewhere, unless told otherwise."""
+        """Raises StackError for a cluster that isn't on this machine, unless `allow_remote`."""
         if not self.local and not allow_remote:
             raise StackError(
                 f"context {self.context} ({self.server}) isn't a cluster on this machine: "

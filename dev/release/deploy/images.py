@@ -25,7 +25,7 @@ class Image:
 
     name: str
     build: tuple[str, ...]
-    """What `docker build` is told besides the tag."""
+    """Arguments of `docker build` besides the tag."""
 
     @property
     def tag(self) -> str:
@@ -56,7 +56,7 @@ def build(shell: Shell, program: str) -> None:
 
 
 def loader(cluster: Cluster, wanted: str | None) -> str | None:
-    """The command that loads {image}, or None if the cluster has them anyway. Raises StackError if we can't know."""
+    """The command that loads {image}, or None if the cluster sees the engine's images. Raises StackError."""
     if wanted:
         return None if wanted == "none" else wanted
     if cluster.context in SHARED_ENGINE:
@@ -72,7 +72,7 @@ def loader(cluster: Cluster, wanted: str | None) -> str | None:
 
 
 def load(shell: Shell, program: str, command: str | None) -> None:
-    """Put every image into the cluster. Raises StackError when one isn't there afterwards, as far as we can ask."""
+    """Put every image into the cluster. Raises StackError when minikube hasn't got one afterwards."""
     for image in IMAGES if command else ():
         assert command is not None  # noqa: S101 - for mypy
         filled = command.replace("{image}", image.tag).replace("{engine}", program)

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def deploy(options: argparse.Namespace) -> None:
-    """Do it. Raises StackError."""
+    """What the script does. Raises StackError."""
     shell = Shell(dry_run=options.dry_run)
     cluster = contexts.find(shell, "kubectl", options.context)
     cluster.require_permission(allow_remote=options.allow_remote)
@@ -51,7 +51,7 @@ def deploy(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 1 with one sentence when it didn't work."""
+    """Run the script; its exit status."""
     return exit_status(lambda: deploy(parser().parse_args(arguments)))
 
 

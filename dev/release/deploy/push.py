@@ -67,7 +67,7 @@ def _log_in(shell: Shell, cluster: Cluster, program: str, host: str) -> None:
 
 
 def deploy(options: argparse.Namespace) -> None:
-    """Do it. Raises StackError."""
+    """What the script does. Raises StackError."""
     shell = Shell(dry_run=options.dry_run)
     cluster = contexts.find(shell, "oc", options.context)
     cluster.require_permission(allow_remote=options.allow_remote)
@@ -75,7 +75,7 @@ def deploy(options: argparse.Namespace) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 1 with one sentence when it didn't work."""
+    """Run the script; its exit status."""
     return exit_status(lambda: deploy(parser().parse_args(arguments)))
 
 

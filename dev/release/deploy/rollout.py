@@ -29,11 +29,11 @@ class Rollout:
         return self._cluster.command("--namespace", NAMESPACE, *words)
 
     def exists(self) -> bool:
-        """Whether the operator is there already."""
+        """Whether the operator is already installed."""
         return self._shell.read(self._kubectl("get", "deployment", "ordersaga-operator", "-o", "name")) is not None
 
     def apply(self, file: str, *, restart: bool) -> None:
-        """Apply it; `restart`: pods that run an older image of the same name start anew."""
+        """Apply the file; `restart`: also restart the pods, which may run an older image of the same name."""
         again = restart and self.exists()
         self._shell.run(self._cluster.command("apply", "--server-side", "--force-conflicts", "-f", file))
         if again:
@@ -42,7 +42,7 @@ class Rollout:
         self._shell.run(self._cluster.command("wait", "--for=condition=Established", "crd/ordersagas.ordersaga.io"))
 
     def wait(self) -> None:
-        """Until every Deployment is complete."""
+        """Wait until every Deployment is complete."""
         for name in self._deployments():
             self._shell.run(self._kubectl("rollout", "status", f"deployment/{name}", f"--timeout={PATIENCE}"))
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from dev.release.judges import gotools, verified
-from dev.setup.errors import exit_status
+from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 
 BUNDLE = "./manifests/olm/bundle"
@@ -18,15 +18,16 @@ VALIDATE = ("bundle", "validate", BUNDLE, "--select-optional", "suite=operatorfr
 def main(arguments: list[str]) -> int:
     """Run the program in the checkout; its exit status."""
     given = [argument for argument in arguments if argument != "--"]
-
-    def work() -> int:
-        command = [gotools.find("operator-sdk"), *(given or VALIDATE)]
-        status = subprocess.run(command, cwd=CHECKOUT, check=False).returncode
+    try:
+        status = subprocess.run(
+            [gotools.find("operator-sdk"), *(given or VALIDATE)], cwd=CHECKOUT, check=False
+        ).returncode
         if not status and not given:
             verified.passed("verify-bundle")
         return status
-
-    return exit_status(work)
+    except StackError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

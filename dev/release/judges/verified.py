@@ -1,4 +1,4 @@
-"""What was judged last, and whether it has changed since: `make verify-changed`, part of CI.
+"""`make verify-changed`, part of CI: judges only what has changed since it passed.
 
 Building the judges of `make verify-manifests` and `make verify-bundle` takes minutes, so they aren't part of `make
 test`. What they have passed is written down as a sum over everything that they look at
