@@ -24,7 +24,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from common.logs import configure_logging
 
-logger = logging.getLogger("ordersaga.replicaset")
+log = logging.getLogger("ordersaga.replicaset")
 
 NAME = "ordersaga"
 HOST = "localhost"
@@ -72,7 +72,7 @@ def ensure_primary(client: Client, host: str | None = None) -> bool:
         port = client.address[1] if client.address else DEFAULT_PORT
         member = {"_id": 0, "host": host or f"{HOST}:{port}"}
         client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
-        logger.info("the replica set is formed")
+        log.info("the replica set is formed")
         return False
     if host is not None and config["members"][0]["host"] != host:
         config["members"][0]["host"] = host
@@ -128,7 +128,7 @@ def _watch(url: str, healthy: threading.Event, stopped: threading.Event) -> None
                 primary, now = False, f"mongod isn't ready: {str(error)[:200]}"
             (healthy.set if primary else healthy.clear)()
             if now != logged:
-                logger.info(now)
+                log.info(now)
                 logged = now
             stopped.wait(WATCH_SECONDS if primary else FORM_SECONDS)
 

@@ -13,7 +13,7 @@ from common.barrier.state import BarrierState
 from common.errors import Refused, Unavailable
 from common.mongo import PyMongoError
 
-logger = logging.getLogger("ordersaga.claims")
+log = logging.getLogger("ordersaga.claims")
 T = TypeVar("T")
 
 PROVIDER_SECONDS = 8
@@ -48,7 +48,7 @@ class ClaimHolder:
             await self.release()
             raise
         except Exception as error:
-            logger.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
+            log.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
             await self._free(forget=self._forgettable and self._operation == "undo")
             order_id = document["order_id"]
             detail = f"order {order_id}: the provider gave no answer; ask again with the same key to learn the outcome"
@@ -75,4 +75,4 @@ class ClaimHolder:
         try:
             await self._barrier.apply(self._document_id, transition)
         except (PyMongoError, Unavailable):
-            logger.warning("a claim could not be released: it ends when its lease does")
+            log.warning("a claim could not be released: it ends when its lease does")

@@ -43,7 +43,7 @@ from common.web.request_state import RequestState
 
 __all__ = ["NoAnswer", "Service", "create_app", "respond"]
 
-logger = logging.getLogger("ordersaga.app")
+log = logging.getLogger("ordersaga.app")
 
 INDEX_RETRY_SECONDS = 1.0
 """Pause between two attempts to create the indexes: a database that comes up late delays readiness by at most this."""
@@ -200,9 +200,9 @@ async def _keep_indexing(app: Service) -> None:
         try:
             await app.ensure_indexes()
         except PyMongoError as error:
-            logger.warning("the indexes can't be created yet: %s", str(error)[:200])
+            log.warning("the indexes can't be created yet: %s", str(error)[:200])
             await asyncio.sleep(INDEX_RETRY_SECONDS)
-    logger.info("the indexes exist")
+    log.info("the indexes exist")
 
 
 def _common_routes(app: Service) -> APIRouter:

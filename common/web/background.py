@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-logger = logging.getLogger("ordersaga.background")
+log = logging.getLogger("ordersaga.background")
 
 PATIENCE_SECONDS = 0.5
 """Pause before a task is cancelled again: a driver that waits for a server has been seen to swallow a cancellation."""
@@ -28,4 +28,4 @@ async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
     try:
         await work
     except Exception:
-        logger.exception("%s has failed and isn't tried again until this process is restarted", name)
+        log.exception("%s has failed and isn't tried again until this process is restarted", name)

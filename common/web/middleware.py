@@ -15,7 +15,7 @@ from common.logs import log_context
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
 
-logger = logging.getLogger("ordersaga.access")
+log = logging.getLogger("ordersaga.access")
 
 _CORRELATION = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
@@ -47,7 +47,7 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
             code = state.problem_code
             metrics.observe(scope["method"], route, status, code, seconds)
             level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
-            logger.log(
+            log.log(
                 logging.ERROR if status in {0, 500} else level,
                 "%s %s %s",
                 scope["method"],

@@ -16,7 +16,7 @@ from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
 from common.web.idempotency import HEADER, declared_example
 from common.web.request_state import RequestState
 
-logger = logging.getLogger("ordersaga.problems")
+log = logging.getLogger("ordersaga.problems")
 
 _FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 _FRAMEWORK_DETAILS = {
@@ -107,7 +107,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
-    logger.warning("the database failed: %s", type(error).__name__, extra={"error": str(error)[:300]})
+    log.warning("the database failed: %s", type(error).__name__, extra={"error": str(error)[:300]})
     return _respond(
         request, Unavailable("the database doesn't answer, so the outcome is unknown: ask again with the same key")
     )
@@ -115,6 +115,6 @@ async def _on_database(request: Request, error: Exception) -> Response:
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
     """The caller never sees the traceback; the log has it once (the server's own handler would log it again)."""
-    logger.error("unexpected: %s", type(error).__name__, exc_info=error)
+    log.error("unexpected: %s", type(error).__name__, exc_info=error)
     detail = "this service has failed: ask again with the same key; its log has the cause under the correlation id"
     return _respond(request, Problem(detail, retryable=True))

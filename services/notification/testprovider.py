@@ -7,7 +7,7 @@ from common.ledger import Ledger
 from common.mongo import Database, Mongo
 from services.notification.provider import Message
 
-logger = logging.getLogger("ordersaga.notification")
+log = logging.getLogger("ordersaga.notification")
 
 
 class TestProvider:
@@ -28,7 +28,7 @@ class TestProvider:
                 order_id=message.order_id,
             )
         if await self._ledger.once(message.message_id, message.order_id, "message"):
-            logger.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
+            log.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
 
     async def was_sent(self, message_id: str) -> bool:
         """Whether a message with this id was sent."""

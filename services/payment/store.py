@@ -29,7 +29,7 @@ from services.payment import rules
 from services.payment.models import Payment, ProcessRequest, Status
 from services.payment.provider import Captured, Charge, Declined, Processing, Provider
 
-logger = logging.getLogger("ordersaga.payment")
+log = logging.getLogger("ordersaga.payment")
 
 OPERATIONS = "/api/payments/operations"
 INDEXES = (
@@ -93,7 +93,7 @@ class Payments:
                     await self._settle(order_id)
                 pause = POLL_SECONDS if waiting else IDLE_SECONDS
             except PyMongoError as error:
-                logger.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
+                log.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
                 pause = POLL_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
@@ -104,9 +104,9 @@ class Payments:
         try:
             await self._claims.resume(order_id)
         except Problem as problem:
-            logger.warning("not settled: %s", problem.detail, extra={"order": order_id, "code": problem.code})
+            log.warning("not settled: %s", problem.detail, extra={"order": order_id, "code": problem.code})
         except Exception:
-            logger.exception("not settled: it is tried again later", extra={"order": order_id})
+            log.exception("not settled: it is tried again later", extra={"order": order_id})
 
     def _woken(self, answer: Answer) -> Answer:
         if answer.status == 202:
