@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from tests.model import claims
 from tests.model.operators import IDLE, Operator, Resource, adopts, answered, next_steps, started, waits, write_recorded
-from tests.model.participants import REFUSED, REJECT, UNDO, Document, Participants, service_of
+from tests.model.participants import MISSING, REFUSED, REJECT, UNDO, Document, Participants, service_of
 from tests.model.sagas import Core
-
-if TYPE_CHECKING:
-    from tests.model.world import Bounds
 
 LOST: Final = "no answer"
 PAUSED: Final = "paused"
 STUCK: Final = "stuck"
 REST_CANCEL: Final = 12
 """In the network: the second half of a cancel over REST, the PATCH of `spec.state`."""
+ALL_USER_REQUESTS: Final = frozenset({"cancel", "cancel over REST", "deletion", "deadline"})
 
 
 class Budget(NamedTuple):
@@ -47,6 +46,22 @@ class Budget(NamedTuple):
     def less(self, name: str) -> Budget:
         """With one of them spent."""
         return self._replace(**{name: getattr(self, name) - 1})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What is explored, and how far."""
+
+    budget: Budget
+    operators: int = 1
+    lag: int = 99
+    """How many answers may be unrecorded while calls go on."""
+    requests: frozenset[str] = ALL_USER_REQUESTS
+    """What the budget's requests may be spent on."""
+    other_content: bool = False
+    """The resource that is applied again is another order under the same id."""
+    order_document: Document = MISSING
+    """What the order service holds before the saga begins."""
 
 
 class Move(NamedTuple):

@@ -19,10 +19,10 @@ import pytest
 
 from saga_operator.resource.conditions import conditions_of
 from tests.model.exploring import explore
-from tests.model.moves import Budget
+from tests.model.moves import Bounds, Budget
 from tests.model.participants import PAYMENT, SHIPPING, Document, Participants
 from tests.model.sagas import Core
-from tests.model.world import Bounds, World
+from tests.model.world import World
 
 DEEP = bool(os.environ.get("ORDERSAGA_EXPLORE_DEEP"))
 REST, DELETION, DEADLINE = (frozenset({request}) for request in ("cancel over REST", "deletion", "deadline"))

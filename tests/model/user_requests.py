@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Final
 
 from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
 from tests.model.moves import REST_CANCEL, Move, Moves
 from tests.model.operators import Resource
 from tests.model.participants import CONFIRMED_BEFORE, ID_USED, ORDER, REJECT, STEPS
 from tests.model.sagas import NO_REQUEST
-
-ALL_USER_REQUESTS: Final = frozenset({"cancel", "cancel over REST", "deletion", "deadline"})
 
 
 class UserRequestMoves(Moves):

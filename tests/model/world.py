@@ -4,15 +4,14 @@ A state is a tuple of small integers, since there are very many of them: each nu
 can happen depends on a few parts only, so it is worked out once for each combination of those.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.model import claims
-from tests.model.moves import REST_CANCEL, Budget, Move, Moves, Parts
+from tests.model.moves import REST_CANCEL, Bounds, Move, Moves, Parts
 from tests.model.operators import Resource
-from tests.model.participants import CALLS, MISSING, Document, Participants, service_of
+from tests.model.participants import CALLS, MISSING, Participants, service_of
 from tests.model.sagas import NO_REQUEST, Core
-from tests.model.user_requests import ALL_USER_REQUESTS, UserRequestMoves
+from tests.model.user_requests import UserRequestMoves
 
 State = tuple[int, int, int, int, int, int]
 """First and second operator (0: no process), documents, resource, network, budget."""
@@ -22,22 +21,6 @@ Next = tuple[int, Move, State]
 DOCUMENTS, RESOURCE = 2, 3
 NO_OPERATOR: Final = 2
 """Whose move it is, when it is neither the first (0) nor the second (1) operator's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """What is explored, and how far."""
-
-    budget: Budget
-    operators: int = 1
-    lag: int = 99
-    """How many answers may be unrecorded while calls go on."""
-    requests: frozenset[str] = ALL_USER_REQUESTS
-    """What the budget's requests may be spent on."""
-    other_content: bool = False
-    """The resource that is applied again is another order under the same id."""
-    order_document: Document = MISSING
-    """What the order service holds before the saga begins."""
 
 
 class World:
