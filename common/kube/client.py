@@ -7,8 +7,6 @@ httpx is used over aiohttp's transport, because httpcore costs several milliseco
 flight.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

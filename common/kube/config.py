@@ -8,8 +8,6 @@ The order is: an explicit path, `$KUBECONFIG`, the pod's service account. `~/.ku
 service that is started by hand must not write orders into whatever cluster its user spoke to last.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import ssl

@@ -1,8 +1,6 @@
 """What the API server says when it doesn't do what was asked, as exceptions that say what to do about it."""
 
 # ruff: noqa: N818 - they read as what happened: `except ObjectNotFound`
-from __future__ import annotations
-
 import httpx
 
 

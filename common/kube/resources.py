@@ -1,7 +1,5 @@
 """The objects that this system keeps in the API server: OrderSaga, its Events, and the Lease of the operator."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """`python -m saga_operator`: take the Lease, then work until told to stop."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

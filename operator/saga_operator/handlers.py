@@ -4,8 +4,6 @@ What kopf would keep on the resources (progress, last-handled configuration, its
 status is the log, and the engine writes it (docs/adr/0002).
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Any, Final

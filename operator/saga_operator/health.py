@@ -1,7 +1,5 @@
 """`/healthz`, `/readyz` and `/metrics` of the operator on one port, served from its start on, also while it follows."""
 
-from __future__ import annotations
-
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 

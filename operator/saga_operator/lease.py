@@ -4,8 +4,6 @@ Nothing relies on the Lease for correctness: every status write is conditional, 
 The Lease keeps two operators from doing the same work, and its epoch lets participants refuse an earlier holder.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

@@ -1,7 +1,5 @@
 """Breadth first through all states of a world; then backwards from the ends, to see that each state can still end."""
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import dataclass
 

@@ -1,10 +1,8 @@
 """What operators, services and the network can do next, each as what it changes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from tests.model import claims
 from tests.model.operators import IDLE, Operator, Resource, adopts, answered, next_steps, started, waits, write_recorded
@@ -43,7 +41,7 @@ class Budget(NamedTuple):
     rebirths: int = 0
     """Times that the finished resource is removed and applied again."""
 
-    def less(self, name: str) -> Budget:
+    def less(self, name: str) -> Self:
         """With one of them spent."""
         return self._replace(**{name: getattr(self, name) - 1})
 

@@ -1,7 +1,5 @@
 """What people can do next: cancel, delete, suspend, intervene, apply the resource again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import count
 

@@ -2,8 +2,6 @@
 failure everybody waits before the next attempt.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -8,8 +8,6 @@ woken in turn. A single saga in trouble never opens the breaker, and one lost an
 retry budgets are for those.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import OrderedDict

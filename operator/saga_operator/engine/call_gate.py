@@ -1,7 +1,5 @@
 """What every call to any participant passes: the bound on all of them together, and the Lease."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -3,8 +3,6 @@
 The API server is the only source of truth. Everything in here can be lost at any moment.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

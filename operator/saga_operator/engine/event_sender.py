@@ -1,7 +1,5 @@
 """Kubernetes Events about sagas: what `kubectl describe` shows at its end. Sent beside the sagas, never waited for."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Final

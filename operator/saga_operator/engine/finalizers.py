@@ -2,8 +2,6 @@
 never for long.
 """
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import itertools

@@ -4,8 +4,6 @@ Which answer means what is the protocol that every participant follows (docs/par
 is made again, and what needs a person.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from dataclasses import dataclass

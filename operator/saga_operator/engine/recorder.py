@@ -5,8 +5,6 @@ Each is conditional on the version that it was decided on. If another process ha
 the resource again and goes on from the other's record, with its own unrecorded events applied on top.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable

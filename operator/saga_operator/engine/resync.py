@@ -1,7 +1,5 @@
 """The periodic resync: compares what the API server lists with what the engine works on, because wake-ups get lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import time

@@ -1,7 +1,5 @@
 """How everything in the operator that runs beside other things is started, watched and stopped."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Coroutine

@@ -3,8 +3,6 @@
 Only what `must_be_recorded_before` names waits for the record. Everything else is recorded beside the calls.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Mapping
