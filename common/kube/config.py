@@ -27,7 +27,7 @@ HOW_TO_CONFIGURE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Access:
     """How to reach one API server. `authorization` is a whole header value, or None with client certificates.
 

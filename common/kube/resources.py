@@ -14,7 +14,7 @@ from common.wire import Json
 MESSAGE_LIMIT = 1024  # an Event's message may not be longer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ObjectPage:
     """Some objects of a list, and the resourceVersion of the whole list, from which a watch may start."""
 

@@ -25,7 +25,7 @@ MONGODB = "6.0.5"
 Version = tuple[int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Program:
     """What makes a program usable, and where the cache folder may hold it."""
 

@@ -25,7 +25,7 @@ PORTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Layout:
     """Where a stack keeps its things, and where its parts listen."""
 

@@ -28,7 +28,7 @@ MARK = "crds/ordersaga.yaml"
 STOP_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A process that listens on a port."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TestControlPlane:
     """A control plane with our resource definition, and our Roles in the namespace `shop`."""
 

@@ -14,7 +14,7 @@ LOCAL_NAMES = re.compile(
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "kubernetes.docker.internal", "api.crc.testing")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """A context of the kubeconfig: its name, the address of its API server."""
 

@@ -19,7 +19,7 @@ SHARED_ENGINE = ("docker-desktop", "rancher-desktop", "orbstack", "colima")
 """These clusters see the images of the local engine."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """One image of ours."""
 

@@ -8,7 +8,7 @@ from dev.setup.paths import CHECKOUT
 from dev.stack.processes import Process, answers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wiring:
     """What the programs have to know of each other."""
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 LEAF_DAYS = 365
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """A certificate and its private key, both PEM."""
 
