@@ -12,7 +12,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient, IndexModel, ReturnDocument
@@ -41,11 +41,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Document: TypeAlias = dict[str, Any]
-Filter: TypeAlias = Mapping[str, Any]
-Change: TypeAlias = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Change = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """An update document, or an aggregation pipeline whose stages may compute fields from others."""
-Session: TypeAlias = Any
+Session = Any
 """A transaction's session: `Mongo.transaction` gives it to its body, which passes it on with every call."""
 
 TRANSACTION_ATTEMPTS = 30

@@ -5,13 +5,13 @@ integer in the currency's minor unit (cents); even a sum of amounts stays below 
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 T = TypeVar("T")
 
-Json: TypeAlias = dict[str, Any]
+Json = dict[str, Any]
 """A JSON object as it was parsed, or as it will be written."""
 
 OrderId = Annotated[

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from common.barrier import rules
 from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document, Done, Transition, Write, answer_of
@@ -12,7 +12,7 @@ from common.errors import Refused, Unavailable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
 
 D = TypeVar("D", bound=Answer | Write | Claimed)
-InTransaction: TypeAlias = Callable[[Session, Write], Awaitable[None]]
+InTransaction = Callable[[Session, Write], Awaitable[None]]
 """Work on other documents in the transaction of a write that makes or takes back an effect."""
 
 ATTEMPTS = 40

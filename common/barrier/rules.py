@@ -14,12 +14,12 @@ with other operations (the order service has four) writes its own transition bet
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from common.barrier.state import BarrierState, Operation
 from common.errors import Problem, Refused
 
-Document: TypeAlias = Mapping[str, Any]
+Document = Mapping[str, Any]
 DO, UNDO = "do", "undo"
 
 
@@ -79,9 +79,9 @@ class Claimed:
     forgettable: bool
 
 
-Decision: TypeAlias = Answer | Write
+Decision = Answer | Write
 """What ends a call: an answer alone, or one that goes with a write."""
-Transition: TypeAlias = Callable[[Document | None], Decision]
+Transition = Callable[[Document | None], Decision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Done:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
-Act: TypeAlias = Callable[[Document | None], Done]
+Act = Callable[[Document | None], Done]
 """The business part of an operation: pure, called again after a lost race. Raises Refused to refuse."""
 
 

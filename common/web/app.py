@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
@@ -126,7 +126,7 @@ class Service(FastAPI):
         return document
 
 
-ReadyCheck: TypeAlias = Callable[[Service], Awaitable[str | None]]
+ReadyCheck = Callable[[Service], Awaitable[str | None]]
 """None if what the service needs is there, else one sentence: what is missing, and what to do."""
 Lifespan = Callable[[Service], AbstractAsyncContextManager[None]]
 

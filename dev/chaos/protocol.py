@@ -1,7 +1,6 @@
 """What must be true of the calls of one saga, whichever operator made them and whatever faults they had: pure."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias
 
 from common.wire import Json
 from dev.chaos.network.calls import POLL, Call
@@ -13,7 +12,7 @@ NO_DECISION = ("compensated", "running", "order_id_used")
 """Codes of a 409 to a do that don't mean that the step has done nothing."""
 MISTAKES = (400, 401, 403, 404, 405, 413, 422)
 """Answers of a participant that mean that the caller made a mistake."""
-AnswerTest: TypeAlias = Callable[[int, str], bool]
+AnswerTest = Callable[[int, str], bool]
 
 
 def broken_rules(order: Order, calls: Sequence[Call], namespace: str) -> Iterator[str]:

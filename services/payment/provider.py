@@ -1,7 +1,7 @@
 """What the payment service asks of a payment provider: three calls, two of them under an idempotency key."""
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Processing:
     seconds: int
 
 
-Outcome: TypeAlias = Captured | Declined | Processing
+Outcome = Captured | Declined | Processing
 
 
 class Provider(Protocol):

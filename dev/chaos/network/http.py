@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -13,8 +13,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from common.wire import Json
 
 T = TypeVar("T")
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Headers: TypeAlias = CIMultiDict[str] | CIMultiDictProxy[str]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 PER_CONNECTION: Final = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
 """Headers that each side of the proxy writes for itself."""
