@@ -1,5 +1,7 @@
 """Breadth first through all states of a world; then backwards from the ends, to see that each state can still end."""
 
+from __future__ import annotations  # array isn't subscriptable at run time in 3.11
+
 from array import array
 from dataclasses import dataclass
 
