@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from common.wire import Json
 from dev.chaos.customers import FINAL_PHASES, Promises
 from dev.chaos.network.calls import Call
-from dev.chaos.plan.orders import ExpectedOutcome, Order, UserAction
+from dev.chaos.plan.orders import ExpectedEnd, Order, UserAction
 from dev.chaos.protocol import broken_rules
 from dev.chaos.system import NAMESPACE
 from dev.stack.demo.books import Books
@@ -100,9 +100,9 @@ def _end(observed: ObservedOrder) -> Iterator[str]:
             yield f"it is {phase} and still has the finalizers {resource['metadata']['finalizers']}"
         if resource["metadata"].get("deletionTimestamp"):
             yield f"it is {phase}, was deleted, and is still there"
-    if order.kind.expected is ExpectedOutcome.COMPENSATED and phase == "Completed":
+    if order.kind.expected is ExpectedEnd.COMPENSATED and phase == "Completed":
         yield f"an order that had to be rolled back ({order.kind.name}) is Completed"
-    must_complete = order.kind.expected is ExpectedOutcome.COMPLETED and order.outcome_is_certain
+    must_complete = order.kind.expected is ExpectedEnd.COMPLETED and order.outcome_is_certain
     if must_complete and phase == "Compensated" and resource is not None and observed.reason not in GAVE_UP:
         yield f"an order that had to be completed ({order.kind.name}) was rolled back: {observed.reason}"
     shown = None if observed.view is None else ENDED_AS.get(str(observed.view["status"]))

@@ -18,7 +18,7 @@ CONTACT_BOUNCING, CONTACT_UNKNOWN = "c-bounce", "c-nobody"
 EXAMPLE_ADDRESS: Final = {"name": "Chris", "street": "Lindenallee 17", "city": "Leipzig", "postal_code": "04109"}
 
 
-class ExpectedOutcome(StrEnum):
+class ExpectedEnd(StrEnum):
     """How a saga must end unless a user changes it or a step is given up."""
 
     COMPLETED = "Completed"
@@ -32,12 +32,12 @@ class OrderKind:
 
     name: str
     weight: float
-    expected: ExpectedOutcome
+    expected: ExpectedEnd
     changes: Json = field(default_factory=dict)
     """Fields of the body of POST /api/orders that make it special."""
 
 
-def _paid_by(name: str, weight: float, expected: ExpectedOutcome, method: str) -> OrderKind:
+def _paid_by(name: str, weight: float, expected: ExpectedEnd, method: str) -> OrderKind:
     return OrderKind(name, weight, expected, {"payment": {"method_ref": method}})
 
 
@@ -50,20 +50,20 @@ def _items(product: str, quantity: int, price: int) -> Json:
 KINDS: Final = {
     kind.name: kind
     for kind in (
-        OrderKind("plain", 26, ExpectedOutcome.COMPLETED),
-        OrderKind("scarce", 8, ExpectedOutcome.EITHER),
-        _paid_by("silent", 6, ExpectedOutcome.COMPLETED, "test-silent"),
-        _paid_by("processing", 6, ExpectedOutcome.COMPLETED, "test-processing"),
-        _paid_by("unavailable", 4, ExpectedOutcome.COMPLETED, "test-unavailable-2"),
-        OrderKind("blocked", 10, ExpectedOutcome.COMPENSATED, {"customer_id": "c-blocked"}),
-        OrderKind("out-of-stock", 7, ExpectedOutcome.COMPENSATED, _items("p-mug", 10_000, PRICES["p-mug"])),
-        OrderKind("price-changed", 3, ExpectedOutcome.COMPENSATED, _items("p-mug", 1, PRICES["p-mug"] - 1)),
-        _paid_by("declined", 6, ExpectedOutcome.COMPENSATED, "test-declined"),
-        _paid_by("no-funds", 4, ExpectedOutcome.COMPENSATED, "test-insufficient-funds"),
-        OrderKind("unserviceable", 6, ExpectedOutcome.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNSERVICEABLE}}),
-        OrderKind("unknown-address", 4, ExpectedOutcome.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNKNOWN}}),
-        OrderKind("bouncing", 6, ExpectedOutcome.COMPLETED, {"notify": {"contact_ref": CONTACT_BOUNCING}}),
-        OrderKind("unknown-contact", 4, ExpectedOutcome.COMPLETED, {"notify": {"contact_ref": CONTACT_UNKNOWN}}),
+        OrderKind("plain", 26, ExpectedEnd.COMPLETED),
+        OrderKind("scarce", 8, ExpectedEnd.EITHER),
+        _paid_by("silent", 6, ExpectedEnd.COMPLETED, "test-silent"),
+        _paid_by("processing", 6, ExpectedEnd.COMPLETED, "test-processing"),
+        _paid_by("unavailable", 4, ExpectedEnd.COMPLETED, "test-unavailable-2"),
+        OrderKind("blocked", 10, ExpectedEnd.COMPENSATED, {"customer_id": "c-blocked"}),
+        OrderKind("out-of-stock", 7, ExpectedEnd.COMPENSATED, _items("p-mug", 10_000, PRICES["p-mug"])),
+        OrderKind("price-changed", 3, ExpectedEnd.COMPENSATED, _items("p-mug", 1, PRICES["p-mug"] - 1)),
+        _paid_by("declined", 6, ExpectedEnd.COMPENSATED, "test-declined"),
+        _paid_by("no-funds", 4, ExpectedEnd.COMPENSATED, "test-insufficient-funds"),
+        OrderKind("unserviceable", 6, ExpectedEnd.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNSERVICEABLE}}),
+        OrderKind("unknown-address", 4, ExpectedEnd.COMPENSATED, {"ship_to": {"address_ref": ADDRESS_UNKNOWN}}),
+        OrderKind("bouncing", 6, ExpectedEnd.COMPLETED, {"notify": {"contact_ref": CONTACT_BOUNCING}}),
+        OrderKind("unknown-contact", 4, ExpectedEnd.COMPLETED, {"notify": {"contact_ref": CONTACT_UNKNOWN}}),
     )
 }
 
