@@ -121,7 +121,7 @@ def spelled(value: Any) -> Any:
     return [spelled(inner) for inner in value] if isinstance(value, list) else value
 
 
-def is_listening(model: type[BaseModel], order: dict[str, Any]) -> bool:
+def accepts(model: type[BaseModel], order: dict[str, Any]) -> bool:
     try:
         model.model_validate(order)
     except ValidationError:
@@ -151,8 +151,8 @@ async def admits(client: KubeClient, order: dict[str, Any]) -> bool:
 async def test_what_is_good_for_one_is_good_for_the_other(client: KubeClient, field: str, value: Any) -> None:
     order = copy.deepcopy(ORDER) | {field: value}
     assert await admits(client, order)
-    assert is_listening(PlaceOrder, order)
-    assert is_listening(Content, order)
+    assert accepts(PlaceOrder, order)
+    assert accepts(Content, order)
     content = Content.model_validate(order)
     made = resource_of(content, namespace="shop", correlation_id=None)
     assert {name: made["spec"][name] for name in spelled(order)} == spelled(order)
@@ -163,19 +163,19 @@ async def test_what_is_good_for_one_is_good_for_the_other(client: KubeClient, fi
 async def test_what_is_bad_for_one_is_bad_for_the_other(client: KubeClient, field: str, value: Any) -> None:
     order = copy.deepcopy(ORDER) | {field: value}
     assert not await admits(client, order)
-    assert not is_listening(PlaceOrder, order)
-    assert not is_listening(Content, order)
+    assert not accepts(PlaceOrder, order)
+    assert not accepts(Content, order)
 
 
 @pytest.mark.parametrize("field", ["customer_id", "currency", "items", "payment", "ship_to"])
 async def test_what_one_requires_the_other_requires(client: KubeClient, field: str) -> None:
     order = {name: value for name, value in ORDER.items() if name != field}
     assert not await admits(client, order)
-    assert not is_listening(PlaceOrder, order)
+    assert not accepts(PlaceOrder, order)
 
 
 async def test_the_contact_may_be_left_out(client: KubeClient) -> None:
     order = {name: value for name, value in ORDER.items() if name != "notify"}
     assert await admits(client, order)
-    assert is_listening(PlaceOrder, order)
+    assert accepts(PlaceOrder, order)
     assert content_of({"metadata": {"name": "o-agree"}, "spec": spelled(order)}).notify.contact_ref == "c-17"
