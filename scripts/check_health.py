@@ -1,6 +1,6 @@
 """Asks every part of a running OrderSaga whether it is alive and ready; exit status 0 if all are.
 
-    python scripts/check_health.py [--json] [--timeout 3]
+    .ordersaga/venv/bin/python scripts/check_health.py [--json] [--timeout 3]
 
 Asks the five services (/health: is it alive, /ready: can it work), the operator and the API server. Addresses come
 from ORDERSAGA_{ORDER,INVENTORY,PAYMENT,SHIPPING,NOTIFICATION,OPERATOR}_URL; defaults are the local stack's.

@@ -8,10 +8,10 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="./run-local.sh",
         description="OrderSaga on this machine, without containers: a real control plane, a real MongoDB, the five "
-        "services on 127.0.0.1:8000 to 8004 and the operator. Shows one order completing and one being compensated, "
-        "then stays until Ctrl-C.",
+        "services on 127.0.0.1:8000 to 8004 and the operator. Shows an order that completes and an order that is "
+        "rolled back, then stays until Ctrl-C.",
         epilog="Everything is kept in .ordersaga/ (data, logs, kubeconfig, virtual environment) and in the cache "
-        "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Ports are settings: see dev/stack/layout.py.",
+        "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Folder and ports are settings: see docs/local-stack.md.",
     )
     options.add_argument(
         "--once",

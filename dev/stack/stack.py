@@ -9,7 +9,7 @@ from dev.setup.binaries import find
 from dev.stack.demo.console import print_heading, print_line
 from dev.stack.demo.demonstration import Demo
 from dev.stack.demo.shop import Shop
-from dev.stack.layout import Layout
+from dev.stack.layout import PORTS, Layout
 from dev.stack.parts.applications import Operator, Service, Wiring
 from dev.stack.parts.control_plane import ControlPlane
 from dev.stack.parts.mongod import Mongod
@@ -88,12 +88,24 @@ class Stack:
     def describe(self) -> None:
         """Where to look further."""
         print_heading("Look further")
-        print_line(f"  orders         {self.wiring.url('order')}/docs   (the other services: 8001 to 8004, /docs each)")
+        others = [str(self.layout.ports[name]) for name in SERVICES if name != "order"]
+        print_line(
+            f"  orders         {self.wiring.url('order')}/docs   (the other services: ports {', '.join(others)})"
+        )
         print_line(f"  sagas          {self.layout.kubectl} get ordersagas -o wide")
         print_line(f"  kubeconfig     export KUBECONFIG={self.layout.kubeconfig}")
         print_line(f"  database       {self.mongod.url}")
-        print_line(f"  health         {sys.executable} scripts/check_health.py")
+        print_line(f"  health         {self._elsewhere()}{sys.executable} scripts/check_health.py")
         print_line(f"  logs           {self.layout.logs}")
+
+    def _elsewhere(self) -> str:
+        """The variables that tell a script of the ports that are not the usual ones, for a shell."""
+        parts = {**{name: name for name in SERVICES}, "operator": "health"}
+        return "".join(
+            f"ORDERSAGA_{part.upper()}_URL=http://127.0.0.1:{self.layout.ports[port]} "
+            for part, port in parts.items()
+            if self.layout.ports[port] != PORTS[port]
+        )
 
 
 def _set_aside_logs(layout: Layout) -> None:

@@ -81,7 +81,7 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
             return TRUE, FALSE, FALSE, TRUE, reasons.COMPLETED, text
         case Phase.COMPENSATED:
             reason, message = _failure(saga)
-            return FALSE, FALSE, TRUE, FALSE, reason, f"rolled back: no effect of the order is left. {message}".strip()
+            return FALSE, FALSE, TRUE, FALSE, reason, f"rolled back: no effect of the order is left. {message}"
         case Phase.FAILED:
             stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
             help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: RetryNow or MarkCompensated"
@@ -94,7 +94,7 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
                 FALSE,
                 UNKNOWN,
                 reason,
-                f"rolling back (step {saga.current_step}). {message}".strip()[:1024],
+                f"rolling back (step {saga.current_step}). {message}"[:1024],
             )
         case Phase.SUSPENDED:
             text = "suspended on request before the next step; set spec.state to Active to continue"
@@ -113,7 +113,7 @@ def _progress(saga: Saga) -> tuple[str, str]:
 
 def _failure(saga: Saga) -> tuple[str, str]:
     assert saga.failure is not None  # noqa: S101 - a compensating saga has one by definition of its phase
-    return saga.failure.reason, saga.failure.message
+    return saga.failure.reason, f"Cause: {saga.failure.message}"
 
 
 def _warning(saga: Saga) -> StepRecord | None:
