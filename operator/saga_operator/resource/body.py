@@ -86,11 +86,6 @@ class Resource:
         return str(self._metadata["creationTimestamp"])
 
     @property
-    def managed_fields(self) -> list[Json]:
-        """Who wrote which field, as far as it is still kept (see `slim`)."""
-        return list(self._metadata.get("managedFields") or ())
-
-    @property
     def spec(self) -> Json:
         """What people and the order service want."""
         spec: Json = self.raw["spec"]
