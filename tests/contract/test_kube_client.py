@@ -138,9 +138,9 @@ async def test_a_rotated_token_is_read_when_the_old_one_is_refused(
 async def test_a_silent_server_is_unavailable(control_plane: TestControlPlane, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        nobody = f"https://127.0.0.1:{unused.getsockname()[1]}"
+        closed = f"https://127.0.0.1:{unused.getsockname()[1]}"
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(control_plane.kubeconfig.read_text().replace(control_plane.url, nobody))
+    kubeconfig.write_text(control_plane.kubeconfig.read_text().replace(control_plane.url, closed))
     async with KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1") as client:
         with pytest.raises(ApiUnavailable, match="no answer") as silence:
             await OrderSagas(client, "shop").get("x")

@@ -15,7 +15,7 @@ from tests.operator.user_requests import DO, PATIENCE, UNDO
 STUCK = ("o-down-retry", "o-down-mark", "o-once")
 
 
-def wish(id_: str, action: str, step: str) -> Json:
+def intervention(id_: str, action: str, step: str) -> Json:
     return {"id": id_, "action": action, "step": step, "reason": f"because of {id_}"}
 
 
@@ -59,9 +59,9 @@ def test_interventions_made_while_the_operator_is_down_act_when_it_is_back(
     operator.kill()
     participants.say("o-down-retry", UNDO["payment"])
     refunds = participants.paths("o-down-mark").count(UNDO["payment"])
-    sagas.patch("o-down-retry", intervention=wish("down-1", "RetryNow", "payment"))
-    sagas.patch("o-down-mark", intervention=wish("down-2", "MarkCompensated", "payment"))
-    sagas.patch("o-down-skip", intervention=wish("down-3", "Skip", "notification"))
+    sagas.patch("o-down-retry", intervention=intervention("down-1", "RetryNow", "payment"))
+    sagas.patch("o-down-mark", intervention=intervention("down-2", "MarkCompensated", "payment"))
+    sagas.patch("o-down-skip", intervention=intervention("down-3", "Skip", "notification"))
     operator.start()
     sagas.wait("o-down-retry", "Compensated", seconds=PATIENCE)
     sagas.wait("o-down-mark", "Compensated", seconds=PATIENCE)
@@ -108,7 +108,7 @@ def test_who_asked_is_recorded_for_a_patch_and_for_a_server_side_apply(
             "-n", NAMESPACE, "patch", "ordersaga", name, "--type=merge", f"--field-manager={manager}", "-p", text
         )
 
-    patch("anna", {"intervention": wish("asked-1", "RetryNow", "payment")})
+    patch("anna", {"intervention": intervention("asked-1", "RetryNow", "payment")})
     first = noted(sagas, name, "asked-1")
     assert (first["by"], first["action"], first["step"]) == ("anna", "RetryNow", "payment")
     assert from_wire(first["time"]) >= from_wire(sagas.get(name)["metadata"]["creationTimestamp"])
@@ -117,7 +117,7 @@ def test_who_asked_is_recorded_for_a_patch_and_for_a_server_side_apply(
         "apiVersion": "ordersaga.io/v1alpha1",
         "kind": "OrderSaga",
         "metadata": {"name": name},
-        "spec": {"intervention": wish("asked-2", "RetryNow", "payment")},
+        "spec": {"intervention": intervention("asked-2", "RetryNow", "payment")},
     }
     apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=ben", "--validate=false", "-f", "-")
     control_plane.kubectl("-n", NAMESPACE, *apply, input=json.dumps(applied))
@@ -125,7 +125,7 @@ def test_who_asked_is_recorded_for_a_patch_and_for_a_server_side_apply(
 
     # the last user who changed the saga need not be the one who asked, even if that user asked before
     operator.kill()
-    patch("carla", {"intervention": wish("asked-3", "RetryNow", "payment")})
+    patch("carla", {"intervention": intervention("asked-3", "RetryNow", "payment")})
     patch("anna", {"activeDeadlineSeconds": 3000})
     operator.start()
     assert noted(sagas, name, "asked-3")["by"] == "carla"
@@ -144,7 +144,7 @@ def test_each_id_acts_once_also_across_a_restart(
 ) -> None:
     name = "o-once"
     stuck(participants, sagas, name)
-    sagas.patch(name, intervention=wish("once-1", "RetryNow", "payment"))
+    sagas.patch(name, intervention=intervention("once-1", "RetryNow", "payment"))
     noted(sagas, name, "once-1")
     sagas.wait(name, "Failed", seconds=PATIENCE)  # tried again with a new budget, in vain
     before = sagas.status(name)["intervention"]
@@ -161,7 +161,7 @@ def test_each_id_acts_once_also_across_a_restart(
     assert sagas.status(name)["intervention"] == before
     assert participants.paths(name).count(UNDO["payment"]) == refunds
     assert len(messages(sagas, name, "Intervened")) == 1
-    sagas.patch(name, intervention=wish("once-2", "MarkCompensated", "payment"))
+    sagas.patch(name, intervention=intervention("once-2", "MarkCompensated", "payment"))
     sagas.wait(name, "Compensated", seconds=PATIENCE)
 
 
@@ -171,10 +171,10 @@ def test_an_id_that_acted_before_another_one_is_refused_visibly(
     name = "o-twice"
     held(participants, sagas, name, "payment")
     for id_ in ("twice-1", "twice-2"):
-        sagas.patch(name, intervention=wish(id_, "RetryNow", "payment"))
+        sagas.patch(name, intervention=intervention(id_, "RetryNow", "payment"))
         assert noted(sagas, name, id_)["reason"] == "Intervened"
     operator.kill()
-    sagas.patch(name, intervention=wish("twice-1", "RetryNow", "payment"))
+    sagas.patch(name, intervention=intervention("twice-1", "RetryNow", "payment"))
     operator.start()
     again = noted(sagas, name, "twice-1")
     assert (again["reason"], again["earlier"]) == ("InterventionRefused", ["twice-1", "twice-2"])
@@ -209,7 +209,7 @@ def test_an_intervention_that_does_not_apply_is_refused_visibly_and_changes_noth
     before = {record["name"]: record["state"] for record in sagas.status(name)["steps"]}
     if mode == "down":
         operator.kill()
-    sagas.patch(name, intervention=wish("no-1", action, step))
+    sagas.patch(name, intervention=intervention("no-1", action, step))
     if mode == "down":
         operator.start()
     record = noted(sagas, name, "no-1")

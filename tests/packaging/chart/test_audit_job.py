@@ -36,7 +36,7 @@ def test_the_books_are_looked_at_every_night_unless_somebody_says_otherwise() ->
     assert "ordersaga-audit" not in str(off("NetworkPolicy", "mongodb"))
 
 
-def test_a_second_audit_waits_and_none_runs_for_ever_or_leaves_more_than_four() -> None:
+def test_a_second_audit_waits_and_each_has_a_deadline_and_at_most_four_are_kept() -> None:
     spec = rendered()("CronJob", "ordersaga-audit")["spec"]
     assert spec["concurrencyPolicy"] == "Forbid"
     assert spec["successfulJobsHistoryLimit"] + spec["failedJobsHistoryLimit"] == 4

@@ -136,7 +136,7 @@ def test_uninstalling_keeps_orders_and_the_database() -> None:
     assert rendered("--set", "crds.install=false", "--set", "rbac.people=false").all(crd, "ClusterRole") == []
 
 
-def test_the_uninstallation_waits_for_orders_and_not_for_ever() -> None:
+def test_the_uninstallation_waits_for_orders_for_a_limited_time() -> None:
     job = rendered()("Job", "ordersaga-uninstall")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
     assert job["spec"]["activeDeadlineSeconds"] == 180
