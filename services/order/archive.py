@@ -1,6 +1,6 @@
-"""The stories of sagas whose resource is gone: the operator leaves each one here before its time to live ends it."""
+"""Sagas whose resource is gone: the operator archives each one before it removes the resource."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -12,11 +12,11 @@ from services.order.sagas import Sagas
 ARCHIVE = "sagas"
 INDEXES = (Index.on(ARCHIVE, "order_id", "created_at"),)
 
-Part = Annotated[dict[str, Any], Field(description="As the resource had it.")]
+Part = Annotated[Json, Field(description="The same as in the resource.")]
 
 
-class Story(Body):
-    """A finished saga, to be kept. A resource that was made again under the same id has another uid and story."""
+class ArchiveRequest(Body):
+    """A finished saga. A resource that was created again under the same name has another uid, and its own archive."""
 
     namespace: str = Field(min_length=1, max_length=63, examples=["shop"])
     uid: str = Field(min_length=1, max_length=64, examples=["6b45f919-102d-4c62-af14-399e0a698fcc"])
@@ -25,45 +25,48 @@ class Story(Body):
     status: Part
 
 
-class SagaStory(BaseModel):
-    """The whole story of an order's saga: spec, steps, attempts, conditions."""
+class ArchivedSaga(BaseModel):
+    """An order's whole saga: specification, steps, attempts and conditions."""
 
     order_id: OrderId
     namespace: str
     uid: str
     created_at: Timestamp
-    archived_at: Timestamp | None = Field(description="When the resource was removed; null while it is there.")
+    archived_at: Timestamp | None = Field(description="When the saga was archived; null while its resource exists.")
     spec: Part
     status: Part
 
 
 class Archive:
-    """Live resources first, then what is kept of those that are gone."""
+    """The collection `sagas` (`_id` = the resource's uid), behind the resources that still exist."""
 
     def __init__(self, database: Database, sagas: Sagas) -> None:
-        self._kept = database[ARCHIVE]
+        self._archived = database[ARCHIVE]
         self._sagas = sagas
 
-    async def keep(self, order_id: str, story: Story) -> SagaStory:
-        """Keep a story; the same one again changes nothing but the time."""
-        fields = {"order_id": order_id, "archived_at": utcnow(), **story.model_dump()}
-        kept = await self._kept.find_and_update({"_id": story.uid}, {"$set": fields}, upsert=True)
-        return SagaStory.model_validate(kept)
+    async def keep(self, order_id: str, saga: ArchiveRequest) -> ArchivedSaga:
+        """Archive a saga. Archiving the same one again changes nothing but `archived_at`."""
+        fields = {"order_id": order_id, "archived_at": utcnow(), **saga.model_dump()}
+        kept = await self._archived.find_and_update({"_id": saga.uid}, {"$set": fields}, upsert=True)
+        return ArchivedSaga.model_validate(kept)
 
-    async def tell(self, order_id: str) -> SagaStory:
-        """The latest story of an order. Raises NotFound, Unavailable (the API server, when nothing is kept)."""
+    async def get(self, order_id: str) -> ArchivedSaga:
+        """An order's latest saga. Raises NotFound; Unavailable if the API server doesn't answer."""
         resource = await self._sagas.find(order_id)
         if resource is not None:
             return _live(resource)
-        stories = await self._kept.find({"order_id": order_id}, sort="created_at")
-        if not stories:
-            raise NotFound(f"order {order_id} has no saga, and none is kept: check the id", order_id=order_id)
-        return SagaStory.model_validate(stories[-1])
+        archived = await self._archived.find({"order_id": order_id}, sort="created_at")
+        if not archived:
+            raise NotFound(
+                f"order {order_id} has no saga, neither as a resource nor in the archive: check the id",
+                order_id=order_id,
+            )
+        return ArchivedSaga.model_validate(archived[-1])
 
 
-def _live(resource: Json) -> SagaStory:
+def _live(resource: Json) -> ArchivedSaga:
     metadata = resource["metadata"]
-    return SagaStory(
+    return ArchivedSaga(
         order_id=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],

@@ -1,7 +1,7 @@
-"""Placing and cancelling orders for clients: what is decided here, and in which order it is written.
+"""Placing, showing and cancelling orders for clients.
 
-Creating the resource is the one write that makes an order. Everything before it only reads, or keeps inline data under
-a name made of its content; so a request that fails on the way has left nothing behind, and may be repeated.
+Creating the resource is the one write that makes an order. Everything before it only reads, or stores inline data under
+a reference made of its content; so a request that fails half-way leaves no order behind, and may be repeated.
 """
 
 import asyncio
@@ -13,42 +13,42 @@ from common.errors import Invalid, NotFound, Problem, Refused
 from common.logs import correlation_id
 from common.web.idempotency import example_key, fingerprint
 from common.wire import Json
-from services.order.client_models import OrderView, Placed, PlaceOrder, SagaRef, SagaView, derived_order_id
-from services.order.clients import Neighbours
+from services.order.client_models import OrderView, Placed, PlaceRequest, SagaRef, SagaView, derived_order_id
+from services.order.clients import Clients
 from services.order.matrix import row_of
 from services.order.models import Content, check_total
 from services.order.saga_resource import content_of, phase_of, resource_of, status_by_resource, view_of
 from services.order.sagas import Sagas
-from services.order.steps import already_confirmed, fate
+from services.order.steps import why_unavailable
 from services.order.store import Orders
 
 
 class Checkout:
     """Orders as clients see them: document and resource together."""
 
-    def __init__(self, orders: Orders, sagas: Sagas, neighbours: Neighbours) -> None:
+    def __init__(self, orders: Orders, sagas: Sagas, clients: Clients) -> None:
         self._orders = orders
         self._sagas = sagas
-        self._neighbours = neighbours
+        self._clients = clients
 
-    async def place(self, wish: PlaceOrder, key: str | None) -> Placed:
+    async def place(self, request: PlaceRequest, key: str | None) -> Placed:
         """Place an order, once: a repeat answers the same.
 
         Raises:
             Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`, `reference_used`), Problem
             (`key_reused`), Unavailable.
         """
-        order_id = _order_id(wish, key)
-        if (known := await self._known(order_id, wish)) is not None:
+        order_id = _order_id(request, key)
+        if (known := await self._known(order_id, request)) is not None:
             return known
-        content = await self._priced(order_id, wish)
-        await asyncio.gather(*self._inline(order_id, wish))
+        content = await self._priced(order_id, request)
+        await asyncio.gather(*self._inline(order_id, request))
         resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=correlation_id())
         created = await self._sagas.create(resource)
         if created is not None:
-            return _placed(order_id, None, created)
-        # Somebody was faster since we looked: most likely the same request, sent twice.
-        return await self._known(order_id, wish) or await self.place(wish, key)
+            return _placed(order_id, _status(None, created), created)
+        # The id was free a moment ago: most likely the same request was sent twice at once.
+        return await self._known(order_id, request) or await self.place(request, key)
 
     async def see(self, order_id: str) -> OrderView:
         """The order joined with its saga, from the first moment on. Raises NotFound, Unavailable."""
@@ -60,9 +60,9 @@ class Checkout:
         except Problem as error:
             unreadable = error
             resource, saga = None, SagaView(namespace=self._sagas.namespace, name=order_id, phase="Unknown")
-        document = await self._orders.get(order_id)
+        document = await self._orders.document(order_id)
         if unreadable is not None and (document is None or row_of(document) == "missing"):
-            raise unreadable  # there may be one: better no answer than a wrong one
+            raise unreadable  # the order may exist as a resource alone: better no answer than a wrong one
         if document is not None and "status" in document:
             return OrderView.model_validate({**document, "saga": saga})
         if resource is None:
@@ -79,31 +79,28 @@ class Checkout:
         )
 
     async def cancel(self, order_id: str) -> Placed:
-        """Close the door on the document, then tell the saga.
+        """Reject the order, then ask the saga to cancel.
 
-        The first of the two decides; should the second fail, then the saga meets the closed door.
+        The first write decides. If the second one fails, the saga meets the rejected order and rolls back as well.
 
         Raises:
             NotFound, Refused (`already_confirmed`), Unavailable.
         """
-        document = await self._orders.get(order_id)
+        document = await self._orders.document(order_id)
         if document is not None and "status" in document:
             content = Content.model_validate(_content_fields(document))
         elif (resource := await self._sagas.find(order_id)) is not None:
             content = content_of(resource)
         else:
             raise _not_found(order_id)
-        answer = await self._orders.reject(self._door(content), content)
-        if answer.status == 409 and answer.body["code"] == "already_confirmed":
-            raise already_confirmed(await self._orders.get(order_id) or {})
+        answer = await self._orders.reject(self._reject_call(content), content)
         if answer.status != 200:
             raise _problem(answer)
-        await self._sagas.cancel(order_id)
-        resource = await self._sagas.find(order_id)
-        return _placed(order_id, await self._orders.get(order_id), resource)
+        # The answer of a tombstone has no status: that order was cancelled without ever having been created.
+        return _placed(order_id, answer.body.get("status", "CANCELLED"), await self._sagas.cancel(order_id))
 
-    def _door(self, content: Content) -> Call:
-        """A reject of our own: the operator's key without an epoch, so that both are the same call."""
+    def _reject_call(self, content: Content) -> Call:
+        """A reject of our own, under the operator's key and without an epoch: both are the same call."""
         return Call(
             key=example_key("confirmation", "undo", content.order_id, self._sagas.namespace),
             namespace=self._sagas.namespace,
@@ -112,12 +109,12 @@ class Checkout:
             fingerprint=fingerprint(content),
         )
 
-    async def _known(self, order_id: str, wish: PlaceOrder) -> Placed | None:
-        """The answer for an id that is taken, or None if it is free. Looks at the resource and at the document."""
+    async def _known(self, order_id: str, request: PlaceRequest) -> Placed | None:
+        """The answer if the id is taken, by a resource or by a document; None if it is free."""
         resource = await self._sagas.find(order_id)
-        document = await self._orders.get(order_id)
+        document = await self._orders.document(order_id)
         if document is not None and row_of(document) == "missing":
-            document = None  # a refusal alone: the order never was
+            document = None  # it holds a refusal alone: the order was never created
         if resource is None and document is None:
             return None
         known: list[Mapping[str, Any]] = []
@@ -125,28 +122,28 @@ class Checkout:
             known.append(content_of(resource).model_dump())
         if document is not None and "status" in document:
             known.append(document)
-        if known and all(_same(order_id, wish, content) for content in known):
-            return _placed(order_id, document, resource)
-        if wish.order_id is None:
+        if known and all(_same(order_id, request, content) for content in known):
+            return _placed(order_id, _status(document, resource), resource)
+        if request.order_id is None:
             raise Problem(
                 f"this Idempotency-Key was used for order {order_id} with another body: send that body, or a new key",
                 status=422,
                 code="key_reused",
                 order_id=order_id,
             )
-        told = fate(document) if document is not None else "exists with other content"
-        raise Refused("order_id_used", f"order {order_id} {told}: place a new order under a new id", order_id=order_id)
+        why = why_unavailable(document) if document is not None else "exists with other content"
+        raise Refused("order_id_used", f"order {order_id} {why}: place a new order under a new id", order_id=order_id)
 
-    async def _priced(self, order_id: str, wish: PlaceOrder) -> Content:
-        """The content of the order to be, with the catalogue's prices where it names none."""
-        missing = [line.product_id for line in wish.items if line.unit_price_minor is None]
-        found = await asyncio.gather(*(self._neighbours.price(product, order_id=order_id) for product in missing))
+    async def _priced(self, order_id: str, request: PlaceRequest) -> Content:
+        """The content of the new order, with the catalogue's prices where the request names none."""
+        missing = [line.product_id for line in request.items if line.unit_price_minor is None]
+        found = await asyncio.gather(*(self._clients.price(product, order_id=order_id) for product in missing))
         prices = dict(zip(missing, found, strict=True))
         for product, price in prices.items():
-            if price.currency != wish.currency:
+            if price.currency != request.currency:
                 raise Refused(
                     "currency_mismatch",
-                    f"order {order_id} is in {wish.currency}, product {product} costs {price.currency}: "
+                    f"order {order_id} is in {request.currency}, but product {product} is priced in {price.currency}: "
                     f"order it in {price.currency}",
                     order_id=order_id,
                 )
@@ -157,7 +154,7 @@ class Checkout:
                 if line.unit_price_minor is None
                 else line.unit_price_minor,
             }
-            for line in wish.items
+            for line in request.items
         ]
         try:
             check_total(sum(line["quantity"] * line["unit_price_minor"] for line in items))
@@ -166,52 +163,52 @@ class Checkout:
         return Content.model_validate(
             {
                 "order_id": order_id,
-                "customer_id": wish.customer_id,
-                "currency": wish.currency,
+                "customer_id": request.customer_id,
+                "currency": request.currency,
                 "items": items,
-                "payment": wish.payment.model_dump(),
-                "ship_to": {"address_ref": wish.address_ref(order_id)},
-                "notify": {"contact_ref": wish.contact_ref(order_id) or wish.customer_id},
+                "payment": request.payment.model_dump(),
+                "ship_to": {"address_ref": request.address_ref(order_id)},
+                "notify": {"contact_ref": request.contact_ref(order_id) or request.customer_id},
             }
         )
 
-    def _inline(self, order_id: str, wish: PlaceOrder) -> list[Any]:
-        """The calls that bring inline data to its owner."""
+    def _inline(self, order_id: str, request: PlaceRequest) -> list[Any]:
+        """The calls that store inline data where it belongs."""
         calls = []
-        if wish.ship_to.address is not None:
-            reference = wish.address_ref(order_id)
-            calls.append(self._neighbours.keep_address(reference, wish.ship_to.address, order_id=order_id))
-        if wish.contact is not None:
-            reference = wish.contact_ref(order_id) or ""
-            calls.append(self._neighbours.keep_contact(reference, wish.contact, order_id=order_id))
+        if request.ship_to.address is not None:
+            reference = request.address_ref(order_id)
+            calls.append(self._clients.keep_address(reference, request.ship_to.address, order_id=order_id))
+        if request.contact is not None:
+            reference = request.contact_ref(order_id) or ""
+            calls.append(self._clients.keep_contact(reference, request.contact, order_id=order_id))
         return calls
 
 
-def _order_id(wish: PlaceOrder, key: str | None) -> str:
-    if wish.order_id is not None:
-        return wish.order_id
+def _order_id(request: PlaceRequest, key: str | None) -> str:
+    if request.order_id is not None:
+        return request.order_id
     if key is None:
         raise Problem(
             'POST /api/orders needs an order_id in the body ("order_id": "o-1001") or an Idempotency-Key header, for '
-            "example Idempotency-Key: 6f1c0d9e: without either a repeat can't be told from a second order",
+            "example Idempotency-Key: 6f1c0d9e: without either, a repetition can't be told from a second order",
             status=400,
             code="idempotency_key_required",
         )
-    return derived_order_id(wish.customer_id, key)
+    return derived_order_id(request.customer_id, key)
 
 
-def _same(order_id: str, wish: PlaceOrder, content: Mapping[str, Any]) -> bool:
-    """Whether the known order is equal in every field that the wish names."""
+def _same(order_id: str, request: PlaceRequest, content: Mapping[str, Any]) -> bool:
+    """Whether the known order has the same value in every field that the request names."""
     named: list[tuple[object, object]] = [
-        (wish.customer_id, content["customer_id"]),
-        (wish.currency, content["currency"]),
-        (wish.payment.method_ref, content["payment"]["method_ref"]),
-        (wish.address_ref(order_id), content["ship_to"]["address_ref"]),
-        (len(wish.items), len(content["items"])),
+        (request.customer_id, content["customer_id"]),
+        (request.currency, content["currency"]),
+        (request.payment.method_ref, content["payment"]["method_ref"]),
+        (request.address_ref(order_id), content["ship_to"]["address_ref"]),
+        (len(request.items), len(content["items"])),
     ]
-    if (contact_ref := wish.contact_ref(order_id)) is not None:
+    if (contact_ref := request.contact_ref(order_id)) is not None:
         named.append((contact_ref, content["notify"]["contact_ref"]))
-    for line, kept in zip(wish.items, content["items"], strict=False):
+    for line, kept in zip(request.items, content["items"], strict=False):
         named += [(line.product_id, kept["product_id"]), (line.quantity, kept["quantity"])]
         if line.unit_price_minor is not None:
             named.append((line.unit_price_minor, kept["unit_price_minor"]))
@@ -227,12 +224,12 @@ def _status(document: Document | None, resource: Json | None) -> str:
     return status_by_resource(resource) if resource is not None else "CANCELLED"
 
 
-def _placed(order_id: str, document: Document | None, resource: Json | None) -> Placed:
+def _placed(order_id: str, status: str, resource: Json | None) -> Placed:
     saga = None
     if resource is not None:
         metadata = resource["metadata"]
         saga = SagaRef(namespace=metadata["namespace"], name=metadata["name"], phase=phase_of(resource))
-    return Placed.model_validate({"order_id": order_id, "status": _status(document, resource), "saga": saga})
+    return Placed.model_validate({"order_id": order_id, "status": status, "saga": saga})
 
 
 def _content_fields(document: Document) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What clients send and get: placing, seeing, cancelling an order. The bounds are those of the OrderSaga resource.
+"""What clients send and get when they place, see and cancel orders. The bounds are those of the OrderSaga resource.
 
 `tests/contract/test_rest_and_crd_agree.py` holds these types and crds/ordersaga.yaml together.
 """
@@ -25,7 +25,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Line(Body):
-    """A product and how many of it. Without a price it is the catalogue's at this moment."""
+    """A product and its quantity. Without a price, the catalogue's price at this moment counts."""
 
     product_id: ProductId
     quantity: Quantity
@@ -33,7 +33,7 @@ class Line(Body):
 
 
 class Address(Body):
-    """Where the goods go, given with the order. It is kept by the shipping service alone."""
+    """Where the goods go. The shipping service keeps it; the order carries a reference."""
 
     name: Text
     street: Text
@@ -43,13 +43,13 @@ class Address(Body):
 
 
 class Contact(Body):
-    """Who is told, given with the order. It is kept by the notification service alone."""
+    """Who gets the messages. The notification service keeps it; the order carries a reference."""
 
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 class Destination(Body):
-    """The reference of an address that the shipping service keeps, or an address."""
+    """Where the goods go: the reference of an address that the shipping service keeps, or an address."""
 
     address_ref: Reference | None = None
     address: Address | None = None
@@ -61,7 +61,7 @@ class Destination(Body):
         return self
 
 
-class PlaceOrder(Body):
+class PlaceRequest(Body):
     """An order as a client places it."""
 
     model_config = ConfigDict(
@@ -96,7 +96,7 @@ class PlaceOrder(Body):
     )
 
     order_id: OrderId | None = Field(
-        default=None, description="Needed unless there is an Idempotency-Key, from which it is then derived."
+        default=None, description="Without it the id is derived from the Idempotency-Key, which is needed then."
     )
     customer_id: CustomerId
     currency: Currency
@@ -105,7 +105,7 @@ class PlaceOrder(Body):
     ship_to: Destination
     notify: Notify | None = Field(default=None, description="Default: the contact whose reference is the customer_id.")
     contact: Contact | None = Field(
-        default=None, description="Instead of `notify`: a contact, kept under a new reference."
+        default=None, description="Instead of `notify`: a contact, which is stored under a new reference."
     )
 
     @model_validator(mode="after")
@@ -123,7 +123,7 @@ class PlaceOrder(Body):
         return all(line.unit_price_minor is not None for line in self.items)
 
     def address_ref(self, order_id: str) -> str:
-        """The reference of the address: as given, or where the inline address is kept."""
+        """The reference of the address: the given one, or the one under which the inline address is stored."""
         if self.ship_to.address is None:
             return self.ship_to.address_ref or ""
         return inline_reference(order_id, self.ship_to.address)
@@ -136,28 +136,28 @@ class PlaceOrder(Body):
 
 
 def derived_order_id(customer_id: str, key: str) -> str:
-    """The id of an order that comes with a key only: "o-" and 20 hex digits, the same whenever it is sent again."""
+    """The id of an order that comes with a key only: "o-" and 20 hex digits, the same for every repetition."""
     return "o-" + hashlib.sha256(f"{customer_id}\n{key}".encode()).hexdigest()[:20]
 
 
 def inline_reference(order_id: str, content: Body) -> str:
-    """Where inline data is kept: a name made of its content, so that it is never overwritten by other content."""
+    """The reference of inline data. It is made of the content, so that other content never overwrites it."""
     canonical = json.dumps(content.model_dump(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return f"{order_id}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
 
 
 class SagaRef(BaseModel):
-    """The resource of an order, in short."""
+    """The OrderSaga resource of an order, and its phase."""
 
     namespace: str
     name: str
     phase: str = Field(
-        description="Pending, Running, … Completed, Compensated, Failed; Unknown while it can't be read."
+        description="Pending, Running, … Completed, Compensated or Failed; Unknown while it can't be read."
     )
 
 
 class Placed(BaseModel):
-    """The order is taken: its saga runs. Poll the Location."""
+    """The order and its saga at this moment."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -177,7 +177,7 @@ class Placed(BaseModel):
 
 
 class Compensation(BaseModel):
-    """The undoing of a step."""
+    """The compensation of a step, and its progress."""
 
     attempts: int = 0
     start_time: str | None = None
@@ -187,7 +187,7 @@ class Compensation(BaseModel):
 
 
 class SagaStep(BaseModel):
-    """A step of the saga, what became of it and of its compensation."""
+    """A step of the saga, its progress, and its compensation if one has begun."""
 
     name: str
     state: str
@@ -208,7 +208,7 @@ class SagaCondition(BaseModel):
 
 
 class SagaView(SagaRef):
-    """The progress of an order's saga, read from its resource."""
+    """The progress of an order's saga, as its resource shows it."""
 
     current_step: str | None = None
     steps: list[SagaStep] = []
@@ -243,8 +243,8 @@ class OrderView(OrderFields):
     saga: SagaView | None = Field(default=None, description="null once the resource is gone, seven days after the end.")
 
 
-class StatusUpdate(Body):
-    """The next step of fulfilment."""
+class StatusRequest(Body):
+    """The order's next status."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "PROCESSING"}]})
 

@@ -1,6 +1,6 @@
-"""What the order service asks of its neighbours while an order is placed: a price, and to keep an address or a contact.
+"""What the order service asks of other services while an order is placed: prices, and to store an address or a contact.
 
-Calls are safe to repeat: a price is only read, and inline data is created under a name made of its content.
+Every call is safe to repeat: a price is only read, and inline data is created under a reference made of its content.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from common.logs import correlation_id
 from common.wire import Body
 from services.order.client_models import Address, Contact
 
-# The caller waits, so not longer than a call of the saga may take.
 TIMEOUT = httpx.Timeout(5.0, connect=2.0, pool=5.0)
+"""The client waits meanwhile, so a call may take as long as a call of the saga, and no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Price:
     currency: str
 
 
-class Neighbours:
+class Clients:
     """Inventory, shipping and notification over HTTP."""
 
     def __init__(self, *, inventory: str, shipping: str, notification: str) -> None:
@@ -47,7 +47,7 @@ class Neighbours:
         return Price(product["price_minor"], product["currency"])
 
     async def keep_address(self, reference: str, address: Address, *, order_id: str) -> None:
-        """Keep it in the shipping service, if it isn't there already.
+        """Store the address in the shipping service, if it isn't there already.
 
         Raises:
             Invalid, Refused (`reference_used`), Unavailable.
@@ -55,7 +55,7 @@ class Neighbours:
         await self._keep("shipping", f"/api/shipping/addresses/{reference}", address, order_id)
 
     async def keep_contact(self, reference: str, contact: Contact, *, order_id: str) -> None:
-        """Keep it in the notification service, if it isn't there already. Raises as `keep_address` does."""
+        """Store the contact in the notification service, if it isn't there already. Raises as `keep_address` does."""
         await self._keep("notification", f"/api/notifications/contacts/{reference}", contact, order_id)
 
     async def aclose(self) -> None:
@@ -64,10 +64,10 @@ class Neighbours:
 
     async def _keep(self, service: str, path: str, content: Body, order_id: str) -> None:
         response = await self._call(service, "PUT", path, order_id, content)
-        if response.status_code == 412:  # the name is made of the content, so somebody has changed what it holds
+        if response.status_code == 412:  # the reference is made of the content, so its content was changed by hand
             raise Refused(
                 "reference_used",
-                f"order {order_id}: {path} was changed by hand and isn't what this order says: use another order id",
+                f"order {order_id}: {path} was changed by hand and differs from this order: use another order id",
                 order_id=order_id,
             )
         self._expect(response, order_id)
@@ -83,7 +83,7 @@ class Neighbours:
             return await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
         except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
             raise Unavailable(
-                f"order {order_id}: the {service} service doesn't answer: repeat the same request, it is safe",
+                f"order {order_id}: the {service} service doesn't answer: repeat the same request, which is safe",
                 retry_after=2,
                 order_id=order_id,
             ) from error

@@ -1,7 +1,7 @@
 """The arbiter: what each step of a saga may do to an order, decided from the document alone. Pure.
 
-CONFIRMED and CANCELLING both follow PENDING and nothing else, so whichever of `confirm` (the pivot) and `reject` (the
-door) is written first decides, and the other learns it. A document that holds only a refusal counts as missing; one
+CONFIRMED and CANCELLING follow PENDING and nothing else, so whichever of `confirm` (the pivot) and `reject` is written
+first decides, and the other one learns of it. A document that holds only a refusal counts as missing; one
 that holds only a tombstone counts as CANCELLED: it is of an order that never was.
 """
 
@@ -16,7 +16,8 @@ Action = Literal["create", "confirm", "reject", "cancel"]
 Row = Literal["missing", "PENDING", "CONFIRMED", "CANCELLING", "CANCELLED"]
 Document = Mapping[str, Any]
 
-BLOCKED_CUSTOMER = "c-blocked"  # the trigger of demonstrations and tests
+BLOCKED_CUSTOMER = "c-blocked"
+"""The customer whose orders demonstrations and tests see refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Become:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """Nothing changes: a repeat, or a state that is further on. Answered with success."""
+    """Nothing changes: the call is a repetition, or the order is further on. The answer is a success."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Nothing changes, and the answer is no."""
+    """Nothing changes, and the answer is a refusal."""
 
     code: Literal["compensated", "already_confirmed", "not_found"]
 

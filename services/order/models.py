@@ -1,14 +1,14 @@
 """What travels on order's wire in the saga's own steps, and what its database keeps: the fields are the same.
 
-The *content* of an order is every immutable field of its resource's spec. All of it is in the bodies of create, confirm
-and reject, and is kept in the order document, so that a resource re-created with another content is noticed.
+The *content* of an order is every immutable field of its resource's spec. The bodies of create, confirm and reject
+carry all of it, and the order document keeps it, so that a resource re-created with other content is noticed.
 """
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from common.wire import Body, Currency, CustomerId, OrderBody, OrderLine, Reference
+from common.wire import Body, Currency, CustomerId, NothingUndone, OrderBody, OrderLine, Reference
 
 LIMIT_TOTAL_MINOR = 1_000_000_000_000  # as in crds/ordersaga.yaml
 
@@ -35,10 +35,14 @@ EXAMPLE_ORDER: dict[str, Any] = {
     "saga": None,
 }
 
+_CLOSED = "Whether the whole rollback, from reject to cancel, was completed once: nothing is left to undo."
+
 
 def _no_card_number(reference: str) -> str:
     if len(reference) >= 12 and set(reference) <= set("0123456789._-"):
-        raise ValueError("this looks like a card number: give the reference of a payment method kept by payment")
+        raise ValueError(
+            "this looks like a card number: give the reference of a payment method that the payment service keeps"
+        )
     return reference
 
 
@@ -55,13 +59,13 @@ class ShipTo(Body):
 
 
 class Notify(Body):
-    """Who is told: the reference of a contact that the notification service keeps."""
+    """Who gets the messages: the reference of a contact that the notification service keeps."""
 
     contact_ref: Reference = Field(examples=["c-17"])
 
 
 class Content(OrderBody):
-    """The whole content of an order: the body of create, confirm and reject."""
+    """The whole content of an order. Create, confirm and reject all send it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_CONTENT]})
 
@@ -100,7 +104,7 @@ def check_total(total_minor: int) -> None:
 
 
 class CancelRequest(OrderBody):
-    """The last undo of a saga. `reason` is outside the fingerprint, and the first one stays."""
+    """The order to be cancelled, and why. The first reason stays; a repeated call may name another one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"order_id": "o-1001", "reason": "card_declined"}]})
 
@@ -108,7 +112,7 @@ class CancelRequest(OrderBody):
 
 
 class OrderFields(BaseModel):
-    """What is known of an order without its saga."""
+    """An order without its saga."""
 
     order_id: str
     customer_id: str
@@ -120,43 +124,46 @@ class OrderFields(BaseModel):
 
 
 class Order(OrderFields):
-    """An order as the saga's steps and lists show it: without its saga, for which see GET /api/orders/{order_id}."""
+    """An order as the saga's steps and the list show it. GET /api/orders/{order_id} shows its saga too."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_ORDER]})
 
     saga: None = None
 
 
-class Undone(BaseModel):
-    """Answer of cancel: the order, if there ever was one, and whether this found something to undo."""
+class Undone(Order):
+    """The answer of cancel: the order, and whether it was ever created."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {**EXAMPLE_ORDER, "status": "CANCELLED", "reason": "card_declined", "effect": "undone"},
-                {"order_id": "o-1001", "effect": "none"},
-            ]
+            "examples": [{**EXAMPLE_ORDER, "status": "CANCELLED", "reason": "card_declined", "effect": "undone"}]
         }
     )
 
-    order_id: str
-    customer_id: str | None = None
-    status: OrderStatus | None = None
-    items: list[OrderLine] | None = None
-    total_minor: int | None = None
-    currency: str | None = None
-    reason: str | None = None
-    saga: None = None
     effect: Literal["undone", "none"]
 
 
+class NothingCancelled(NothingUndone):
+    """The answer of cancel for an order that was never created here."""
+
+    reason: str | None = None
+
+
 class Rejected(Undone):
-    """Answer of reject, the door: the order can't be confirmed any more."""
+    """The answer of reject: the order, which can't be confirmed any more."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{**EXAMPLE_ORDER, "status": "CANCELLING", "effect": "undone", "closed": False}]}
     )
 
-    closed: bool = Field(
-        description="Whether the whole rollback was done once, from the door to the end: nothing is left to undo."
+    closed: bool = Field(description=_CLOSED)
+
+
+class NothingRejected(NothingUndone):
+    """The answer of reject for an order that was cancelled without ever having been created here."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"order_id": "o-1002", "effect": "none", "closed": False}]}
     )
+
+    closed: bool = Field(description=_CLOSED)

@@ -11,13 +11,13 @@ from services.order.client_models import Compensation, SagaCondition, SagaStep, 
 from services.order.models import Content, OrderStatus
 
 TTL_SECONDS = 7 * 24 * 3600
-"""Resources of finished orders are kept for a week: long enough to look at last weekend's trouble."""
+"""Resources of finished orders are kept for a week: long enough to look at last weekend's failures."""
 
 Resource = Mapping[str, Any]
 
 
 def resource_of(content: Content, *, namespace: str, correlation_id: str | None) -> dict[str, Any]:
-    """The resource to create. It has our finalizer from the first moment on, so that no deletion skips the rollback."""
+    """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -35,7 +35,7 @@ def content_of(resource: Resource) -> Content:
     """The content of a resource, exactly as the operator sends it to the steps.
 
     Raises:
-        ValueError: the resource has been stored with a schema that isn't ours.
+        ValueError: the resource was stored under another schema than ours.
     """
     try:
         return Content.model_validate(order_spec.content_of(resource["spec"]))
@@ -44,12 +44,12 @@ def content_of(resource: Resource) -> Content:
 
 
 def phase_of(resource: Resource) -> str:
-    """The phase; Pending as long as nobody has looked at the resource."""
+    """The phase; Pending until the operator has written one."""
     return resource.get("status", {}).get("phase") or "Pending"
 
 
 def status_by_resource(resource: Resource) -> OrderStatus:
-    """The order's status while there is no order document: the first step wasn't called yet, or it was refused."""
+    """The status of an order without a document: its first step wasn't called yet, or was refused."""
     match phase_of(resource):
         case "Compensating" | "Failed":
             return "CANCELLING"

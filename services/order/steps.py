@@ -1,7 +1,7 @@
-"""The saga's four steps as transitions of the order document: the matrix, between the barrier's gate and its answers.
+"""The saga's four calls as transitions of the order document: the barrier's gate, then the matrix, then the answer.
 
-Create, confirm and cancel store their answers. Reject stores none: what it answers follows from the document's state
-and content, so that it may be asked for ever, by the operator and by a client's cancel alike.
+Create, confirm and cancel store their answers. Reject stores none: its answer follows from the document's status and
+content, so the operator and a client's cancel may both call it as often as they like.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ from services.order.models import CancelRequest, Content, Order
 
 
 def create(call: Call, content: Content) -> Transition:
-    """missing → PENDING, or refused once and for all (`customer_blocked`)."""
+    """missing → PENDING, or a refusal that is stored (`customer_blocked`)."""
 
     def transition(document: Document | None) -> Decision:
         state = BarrierState.of(document)
@@ -66,7 +66,7 @@ def confirm(call: Call, content: Content) -> Transition:
                 return answered(call, state, Answer(200, order_body(after)), fields={"status": status}, effect=True)
             case Refuse("not_found"):
                 raise NotFound(
-                    f"order {call.order_id} was never created here: POST /api/orders/create comes first",
+                    f"order {call.order_id} was never created here: call POST /api/orders/create first",
                     order_id=call.order_id,
                 )
             case Refuse():
@@ -77,7 +77,7 @@ def confirm(call: Call, content: Content) -> Transition:
 
 
 def reject(call: Call, content: Content) -> Transition:
-    """missing, PENDING → CANCELLING: the door. From here on the order can't be confirmed any more."""
+    """missing, PENDING → CANCELLING. From here on the order can't be confirmed any more."""
 
     def transition(document: Document | None) -> Decision:
         state = BarrierState.of(document)
@@ -95,7 +95,7 @@ def reject(call: Call, content: Content) -> Transition:
 
 
 def cancel(call: Call, request: CancelRequest) -> Transition:
-    """→ CANCELLED: the last undo. Of an order that never was it leaves a tombstone, which has no status."""
+    """→ CANCELLED: the last undo. An order that was never created becomes a tombstone, which has no status."""
 
     def transition(document: Document | None) -> Decision:
         state = BarrierState.of(document)
@@ -123,7 +123,7 @@ def order_body(document: Document) -> dict[str, Any]:
 
 
 def already_confirmed(document: Document) -> Refused:
-    """The answer to whoever wants to cancel too late."""
+    """The refusal of a cancel or reject that comes too late."""
     order_id = document["order_id"]
     return Refused(
         "already_confirmed",
@@ -140,7 +140,7 @@ def _existing(document: Document | None) -> dict[str, Any]:
 def _gate(call: Call, document: Document | None, content: Content, *, forward: bool) -> Decision | None:
     """The barrier's gate, and the rule that an order's content never changes.
 
-    The latter outranks the tombstone: whoever comes with other content has nothing to roll back here.
+    The rule outranks the tombstone: a call with other content has nothing to roll back here.
     """
     decision = gate(call, BarrierState.of(document), forward=forward)
     if (decision is None or _code(decision) == "compensated") and not same_content(document or {}, content):
@@ -153,7 +153,7 @@ def _code(decision: Decision) -> str | None:
 
 
 def _other_content(call: Call, document: Document) -> Problem:
-    # Reject's fingerprint isn't kept, but a closed door shows that its key was used, and with the document's content.
+    # Reject's fingerprint isn't kept, but a rejected order shows that its key was used with the document's content.
     if call.operation == "reject" and (document["status"] == "CANCELLING" or document.get("closed")):
         return Problem(
             f"the key {call.key} was used with another body: an order's content never changes; use another order id",
@@ -163,13 +163,13 @@ def _other_content(call: Call, document: Document) -> Problem:
         )
     return Refused(
         "order_id_used",
-        f"order {call.order_id} {fate(document)}: place a new order under a new id",
+        f"order {call.order_id} {why_unavailable(document)}: place a new order under a new id",
         order_id=call.order_id,
     )
 
 
-def fate(document: Document) -> str:
-    """Why an order's id can't be used again, for a reader: "was cancelled (card_declined)"."""
+def why_unavailable(document: Document) -> str:
+    """Why an order's id can't be used again, as the rest of a sentence: "was cancelled (card_declined)"."""
     match row_of(document):
         case "CANCELLED":
             reason = document.get("reason")
@@ -182,7 +182,7 @@ def fate(document: Document) -> str:
 def _blocked(content: Content) -> Refused:
     return Refused(
         "customer_blocked",
-        f"order {content.order_id}: customer {content.customer_id} is blocked: ask customer service",
+        f"order {content.order_id}: customer {content.customer_id} is blocked: contact customer service",
         order_id=content.order_id,
     )
 

@@ -1,4 +1,4 @@
-"""The order documents: the only module here that knows the database. The barrier does every write."""
+"""The order documents. The barrier does every write, and `steps` decides what is written."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,39 +16,39 @@ INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "stat
 
 
 class Orders:
-    """All orders. Methods raise PyMongoError when the database doesn't answer."""
+    """The collection `orders`, one document for each order (`_id` = order_id)."""
 
     def __init__(self, database: Database) -> None:
         self._collection = database["orders"]
         self._barrier = Barrier(self._collection)
 
     async def create(self, call: Call, content: Content) -> Answer:
-        """The saga's first step."""
+        """Store the order as PENDING."""
         return await self._barrier.apply(call.order_id, steps.create(call, content), new=True)
 
     async def confirm(self, call: Call, content: Content) -> Answer:
-        """The pivot. Raises NotFound if the order was never created."""
+        """Confirm the order: the pivot. Raises NotFound if it was never created."""
         return await self._barrier.apply(call.order_id, steps.confirm(call, content))
 
     async def reject(self, call: Call, content: Content) -> Answer:
-        """The door."""
+        """Reject the order: it can't be confirmed any more."""
         return await self._barrier.apply(call.order_id, steps.reject(call, content))
 
     async def cancel(self, call: Call, request: CancelRequest) -> Answer:
-        """The last undo."""
+        """Cancel the order: the last undo."""
         return await self._barrier.apply(call.order_id, steps.cancel(call, request))
 
-    async def get(self, order_id: str) -> Document | None:
-        """The document, also if it is only a tombstone or a refusal."""
+    async def document(self, order_id: str) -> Document | None:
+        """The document as it is, also if it is only a tombstone or a refusal: decisions need the whole of it."""
         return await self._barrier.get(order_id)
 
     async def list(self, paging: Paging, *, customer_id: str | None, status: OrderStatus | None) -> Page[Order]:
-        """Orders by id; neither tombstones nor refusals. None doesn't filter."""
+        """All orders that match the filters, sorted by order_id."""
         where: Mapping[str, Any] = {"customer_id": customer_id, **({"status": status} if status else LISTED)}
         return await page(self._collection, where, paging, Order.model_validate)
 
     async def fulfil(self, order_id: str, status: FulfilmentStatus) -> Order:
-        """Move a confirmed order on. Raises NotFound, Refused `illegal_transition`."""
+        """Take a confirmed order one step further. Raises NotFound, Refused (`illegal_transition`)."""
 
         def fields_of(document: Document) -> Mapping[str, Any]:
             now = document["status"]
@@ -64,5 +64,5 @@ class Orders:
 
         document = await self._barrier.modify(order_id, fields_of)
         if document is None:
-            raise NotFound(f"there is no order {order_id}", order_id=order_id)
+            raise NotFound(f"there is no order {order_id}: GET /api/orders lists them", order_id=order_id)
         return Order.model_validate(document)

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import httpx
@@ -11,11 +10,11 @@ import pytest_asyncio
 
 from common.mongo import Database
 from common.settings import ServiceSettings
-from common.web.app import Service
 from common.wire import Json
 from ordersaga.conformance.promises import Promise
 from ordersaga.conformance.subject import Route, Subject
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of
+from tests.support.service_client import fresh, replicas_of
 
 DRIVERS = ("motor", "pymongo")
 """ORDERSAGA_MONGODB_DRIVER: motor is at its end of life, and the same suite passes with its successor."""
@@ -90,21 +89,10 @@ async def stage(request: pytest.FixtureRequest, mongodb_url: str) -> AsyncIterat
         database_prefix=f"contract_{uuid.uuid4().hex[:8]}_",
         log_level="ERROR",
     )
-    async with AsyncExitStack() as stack:
-        apps: list[Service] = []
-        clients: list[httpx.AsyncClient] = []
-        for _ in range(2):
-            app = participant.build(settings)
-            await stack.enter_async_context(app.router.lifespan_context(app))
-            await app.ensure_indexes()
-            apps.append(app)
-            transport = httpx.ASGITransport(app)
-            clients.append(
-                await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://service"))
-            )
+    async with replicas_of(participant.build, settings, 2) as (clients, app):
         await participant.seed(clients[0])
-        yield Stage(participant, driver, tuple(clients), apps[0].database)
-        await apps[0].mongo.drop(f"{settings.database_prefix}{participant.database}")
+        yield Stage(participant, driver, tuple(clients), app.database)
+        await app.mongo.drop(f"{settings.database_prefix}{participant.database}")
 
 
 @pytest.fixture
@@ -117,4 +105,4 @@ def returning(stage: Stage) -> Stage:
 
 @pytest.fixture
 def order_id() -> str:
-    return f"o-{uuid.uuid4().hex[:10]}"
+    return fresh("o")

@@ -180,7 +180,7 @@ NOTIFICATION = Participant(
         lambda order_id: {"order_id": order_id, "notification_type": "order_confirmed"},
     ),
     other=_message(total_minor=2501),
-    refused=_message(contact_ref="c-nobody"),
+    refused=_message(contact_ref="c-unknown"),
     live=lambda found: found["status"] == "sent",
     collection="notifications",
     document_id=lambda order_id: f"{order_id}-order_confirmed",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from common.kube import KubeClient, ObjectInvalid
 from common.order_saga import API_VERSION, KIND
 from dev.stack.pytest_plugin import TestControlPlane
-from services.order.client_models import PlaceOrder
+from services.order.client_models import PlaceRequest
 from services.order.models import Content
 from services.order.saga_resource import content_of, resource_of
 
@@ -151,7 +151,7 @@ async def admits(client: KubeClient, order: dict[str, Any]) -> bool:
 async def test_what_is_good_for_one_is_good_for_the_other(client: KubeClient, field: str, value: Any) -> None:
     order = copy.deepcopy(ORDER) | {field: value}
     assert await admits(client, order)
-    assert accepts(PlaceOrder, order)
+    assert accepts(PlaceRequest, order)
     assert accepts(Content, order)
     content = Content.model_validate(order)
     made = resource_of(content, namespace="shop", correlation_id=None)
@@ -163,7 +163,7 @@ async def test_what_is_good_for_one_is_good_for_the_other(client: KubeClient, fi
 async def test_what_is_bad_for_one_is_bad_for_the_other(client: KubeClient, field: str, value: Any) -> None:
     order = copy.deepcopy(ORDER) | {field: value}
     assert not await admits(client, order)
-    assert not accepts(PlaceOrder, order)
+    assert not accepts(PlaceRequest, order)
     assert not accepts(Content, order)
 
 
@@ -171,11 +171,11 @@ async def test_what_is_bad_for_one_is_bad_for_the_other(client: KubeClient, fiel
 async def test_what_one_requires_the_other_requires(client: KubeClient, field: str) -> None:
     order = {name: value for name, value in ORDER.items() if name != field}
     assert not await admits(client, order)
-    assert not accepts(PlaceOrder, order)
+    assert not accepts(PlaceRequest, order)
 
 
 async def test_the_contact_may_be_left_out(client: KubeClient) -> None:
     order = {name: value for name, value in ORDER.items() if name != "notify"}
     assert await admits(client, order)
-    assert accepts(PlaceOrder, order)
+    assert accepts(PlaceRequest, order)
     assert content_of({"metadata": {"name": "o-agree"}, "spec": spelled(order)}).notify.contact_ref == "c-17"

@@ -1,20 +1,17 @@
 """The service on a real MongoDB, called in-process; with a real API server for those who ask for it."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
+from common.settings import ServiceSettings
 from services.order.main import build
 from services.order.models import EXAMPLE_CONTENT
 from services.order.settings import OrderSettings
-
-Steps = Callable[..., Any]
-Served = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+from tests.support.service_client import fresh, replicas_of
 
 ROUTES = {
     "create": "order/do",
@@ -25,26 +22,16 @@ ROUTES = {
 
 
 @asynccontextmanager
-async def served(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app with these settings."""
-    app = build(OrderSettings(log_level="ERROR", **settings))
-    async with app.router.lifespan_context(app):
-        await app.ensure_indexes()
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://order") as client:
-            yield client
+async def served(settings: ServiceSettings, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service with these settings."""
+    async with replicas_of(build, OrderSettings(**settings.model_dump(), **more)) as (clients, _):
+        yield clients[0]
 
 
 @pytest.fixture(scope="session")
-def database_prefix() -> str:
-    return f"test_{uuid.uuid4().hex[:8]}_"
-
-
-@pytest.fixture(scope="session")
-async def api(mongodb_url: str, database_prefix: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
+async def api(settings: ServiceSettings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     """The service without an API server."""
-    nowhere: Path = tmp_path_factory.mktemp("no-cluster") / "kubeconfig"
-    async with served(mongodb_url=mongodb_url, database_prefix=database_prefix, kubeconfig=nowhere) as client:
+    async with served(settings, kubeconfig=tmp_path_factory.mktemp("no-cluster") / "kubeconfig") as client:
         yield client
 
 
@@ -68,7 +55,7 @@ class Saga:
 
 @pytest.fixture
 def new_id() -> Callable[[], str]:
-    return lambda: f"o-{uuid.uuid4().hex[:12]}"
+    return lambda: fresh("o")
 
 
 @pytest.fixture

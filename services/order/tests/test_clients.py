@@ -1,6 +1,6 @@
 """Placing, seeing and cancelling orders on a real API server, as the ServiceAccount that the service runs as.
 
-Nobody works on the sagas here: the tests play the operator where they need one.
+No operator works on the sagas here: the tests take its part where they need one.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import pytest
 
+from common.settings import ServiceSettings
 from dev.stack.pytest_plugin import TestControlPlane
 from services.order.tests.conftest import Saga, served
 
 NewId = Callable[[], str]
-WISH: dict[str, Any] = {
+REQUEST: dict[str, Any] = {
     "customer_id": "c-17",
     "currency": "EUR",
     "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
@@ -25,9 +26,8 @@ WISH: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-async def shop(mongodb_url: str, control_plane: TestControlPlane, database_prefix: str) -> AsyncIterator[Any]:
-    identity = control_plane.identity("order-service")
-    async with served(mongodb_url=mongodb_url, database_prefix=database_prefix, kubeconfig=identity) as client:
+async def shop(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
         yield client
 
 
@@ -49,14 +49,16 @@ def set_status(control_plane: TestControlPlane, order_id: str, **status: object)
 
 async def place(shop: httpx.AsyncClient, key: str | None = None, **change: object) -> httpx.Response:
     headers = {"Idempotency-Key": key} if key else {}
-    return await shop.post("/api/orders", json=WISH | change, headers=headers)
+    return await shop.post("/api/orders", json=REQUEST | change, headers=headers)
 
 
 async def test_an_order_is_there_from_the_first_moment_on(
     shop: httpx.AsyncClient, new_id: NewId, resource: Callable[[str], dict[str, Any]]
 ) -> None:
     order_id = new_id()
-    placed = await shop.post("/api/orders", json=WISH | {"order_id": order_id}, headers={"X-Correlation-ID": "corr-1"})
+    placed = await shop.post(
+        "/api/orders", json=REQUEST | {"order_id": order_id}, headers={"X-Correlation-ID": "corr-1"}
+    )
     assert placed.status_code == 202, placed.text
     assert placed.headers["Location"] == f"/api/orders/{order_id}"
     assert placed.json() == {
@@ -69,7 +71,7 @@ async def test_an_order_is_there_from_the_first_moment_on(
         "order_id": order_id,
         "customer_id": "c-17",
         "status": "PENDING",
-        "items": WISH["items"],
+        "items": REQUEST["items"],
         "total_minor": 2500,
         "currency": "EUR",
         "reason": None,
@@ -116,7 +118,7 @@ async def test_a_key_alone_gives_the_id(shop: httpx.AsyncClient, new_id: NewId) 
         {"currency": "USD"},
         {"items": [{"product_id": "p-mug", "quantity": 3, "unit_price_minor": 1250}]},
         {"items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1}]},
-        {"items": [*WISH["items"], {"product_id": "p-shirt", "quantity": 1, "unit_price_minor": 2900}]},
+        {"items": [*REQUEST["items"], {"product_id": "p-shirt", "quantity": 1, "unit_price_minor": 2900}]},
         {"payment": {"method_ref": "other"}},
         {"ship_to": {"address_ref": "other"}},
         {"notify": {"contact_ref": "other"}},
@@ -212,7 +214,7 @@ async def test_the_progress_of_the_saga_is_shown(
 
 
 @pytest.mark.parametrize("created", [True, False], ids=["after its first step", "before its first step"])
-async def test_cancel_closes_the_door_and_tells_the_saga(
+async def test_cancel_rejects_the_order_and_asks_the_saga(
     shop: httpx.AsyncClient, new_id: NewId, resource: Callable[[str], dict[str, Any]], created: bool
 ) -> None:
     order_id = new_id()

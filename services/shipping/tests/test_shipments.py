@@ -187,3 +187,8 @@ async def test_the_status_of_a_shipment_that_doesnt_exist_is_not_found(shipping:
     refused = fresh("o")
     await shipping.schedule(refused, "a-nowhere")
     assert code(await shipping.status(refused, "handed_over")) == (404, "not_found")
+
+
+async def test_auditors_find_an_order_s_ledger_by_an_index(shipping: ShippingClient) -> None:
+    indexes = await shipping.database["ledger"].aggregate([{"$indexStats": {}}])
+    assert "order_id_1" in [index["name"] for index in indexes]

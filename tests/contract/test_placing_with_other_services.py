@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import pytest
 import uvicorn
 
 from common.kube import KubeClient, ObjectNotFound, OrderSagas
-from common.settings import ServiceSettings
 from common.web.app import Service
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
@@ -24,6 +22,7 @@ from services.notification.main import build as notification
 from services.order.main import build as order
 from services.order.settings import OrderSettings
 from services.shipping.main import build as shipping
+from tests.support.service_client import fresh, own_databases, replicas_of
 
 ADDRESS = {
     "name": "Ada Example",
@@ -32,7 +31,7 @@ ADDRESS = {
     "postal_code": "10115",
     "country": "DE",
 }
-WISH: Json = {
+REQUEST: Json = {
     "customer_id": "c-17",
     "currency": "EUR",
     "items": [{"product_id": "p-mug", "quantity": 2}],
@@ -58,15 +57,15 @@ async def listening(app: Service) -> AsyncIterator[str]:
 
 
 @dataclass
-class Shop:
+class Services:
     api: httpx.AsyncClient
     shipping: httpx.AsyncClient
     notification: httpx.AsyncClient
     sagas: OrderSagas
-    with_neighbours_at: Callable[..., Any]
+    order_service: Callable[..., Any]
 
     async def place(self, **change: object) -> httpx.Response:
-        return await self.api.post("/api/orders", json=WISH | change)
+        return await self.api.post("/api/orders", json=REQUEST | change)
 
     async def spec(self, order_id: str) -> Json:
         spec: Json = (await self.sagas.get(order_id))["spec"]
@@ -74,25 +73,21 @@ class Shop:
 
 
 @pytest.fixture(scope="module")
-async def shop(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIterator[Shop]:
-    common = ServiceSettings(
-        mongodb_url=mongodb_url, database_prefix=f"placing_{uuid.uuid4().hex[:8]}_", log_level="ERROR"
-    )
+async def services(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIterator[Services]:
     identity = control_plane.identity("order-service")
 
     @asynccontextmanager
-    async def with_neighbours_at(**urls: str) -> AsyncIterator[httpx.AsyncClient]:
-        app = order(OrderSettings(**common.model_dump(), kubeconfig=identity, **urls))
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://order") as client,
+    async def order_service(**urls: str) -> AsyncIterator[httpx.AsyncClient]:
+        async with replicas_of(order, OrderSettings(**settings.model_dump(), kubeconfig=identity, **urls)) as (
+            (api,),
+            _,
         ):
-            yield client
+            yield api
 
     async with AsyncExitStack() as stack:
+        settings = stack.enter_context(own_databases(mongodb_url, "placing"))
         urls = {
-            name: await stack.enter_async_context(listening(build(common)))
+            name: await stack.enter_async_context(listening(build(settings)))
             for name, build in (("inventory", inventory), ("shipping", shipping), ("notification", notification))
         }
         clients = {name: await stack.enter_async_context(httpx.AsyncClient(base_url=url)) for name, url in urls.items()}
@@ -100,16 +95,16 @@ async def shop(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIterat
             body = {"name": product, "stock": 10, "price_minor": price, "currency": currency}
             stored = await clients["inventory"].put(f"/api/inventory/{product}", json=body)
             assert stored.is_success, stored.text
-        api = await stack.enter_async_context(with_neighbours_at(**{f"{name}_url": url for name, url in urls.items()}))
+        api = await stack.enter_async_context(order_service(**{f"{name}_url": url for name, url in urls.items()}))
         client = KubeClient.from_config(control_plane.kubeconfig, user_agent="ordersaga-test/1")
         await stack.enter_async_context(client)
         sagas = OrderSagas(client, "shop")
-        yield Shop(api, clients["shipping"], clients["notification"], sagas, with_neighbours_at)
+        yield Services(api, clients["shipping"], clients["notification"], sagas, order_service)
 
 
 @pytest.fixture
 def order_id() -> str:
-    return f"o-{uuid.uuid4().hex[:10]}"
+    return fresh("o")
 
 
 def reference(order_id: str, content: Json) -> str:
@@ -118,67 +113,69 @@ def reference(order_id: str, content: Json) -> str:
     return f"{order_id}-{hashlib.sha256(canonical.encode()).hexdigest()[:12]}"
 
 
-async def test_a_price_left_out_is_the_catalogue_s(shop: Shop, order_id: str) -> None:
-    assert (await shop.place(order_id=order_id)).status_code == 202
-    assert (await shop.spec(order_id))["items"] == [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]
-    assert (await shop.api.get(f"/api/orders/{order_id}")).json()["total_minor"] == 2500
+async def test_a_price_left_out_is_the_catalogue_s(services: Services, order_id: str) -> None:
+    assert (await services.place(order_id=order_id)).status_code == 202
+    assert (await services.spec(order_id))["items"] == [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]
+    assert (await services.api.get(f"/api/orders/{order_id}")).json()["total_minor"] == 2500
 
 
-async def test_what_cannot_be_priced_is_not_placed(shop: Shop, order_id: str) -> None:
-    unknown = await shop.place(order_id=order_id, items=[{"product_id": "p-nothing", "quantity": 1}])
+async def test_what_cannot_be_priced_is_not_placed(services: Services, order_id: str) -> None:
+    unknown = await services.place(order_id=order_id, items=[{"product_id": "p-nothing", "quantity": 1}])
     assert (unknown.status_code, unknown.json()["code"]) == (409, "product_unknown")
-    other = await shop.place(order_id=order_id, items=[{"product_id": "p-tea", "quantity": 1}])
+    other = await services.place(order_id=order_id, items=[{"product_id": "p-tea", "quantity": 1}])
     assert (other.status_code, other.json()["code"]) == (409, "currency_mismatch")
-    dear = await shop.place(order_id=order_id, items=[{"product_id": "p-ship", "quantity": 1001}])
+    dear = await services.place(order_id=order_id, items=[{"product_id": "p-ship", "quantity": 1001}])
     assert (dear.status_code, dear.json()["code"]) == (422, "invalid")
     with pytest.raises(ObjectNotFound):
-        await shop.sagas.get(order_id)
+        await services.sagas.get(order_id)
 
 
-async def test_inline_data_goes_to_its_owner_and_the_resource_carries_references(shop: Shop, order_id: str) -> None:
+async def test_inline_data_goes_to_its_owner_and_the_resource_carries_references(
+    services: Services, order_id: str
+) -> None:
     contact = {"email": "ada@example.com"}
-    wish = {"order_id": order_id, "ship_to": {"address": ADDRESS}, "contact": contact}
+    request_ = {"order_id": order_id, "ship_to": {"address": ADDRESS}, "contact": contact}
     for _ in range(2):
-        assert (await shop.place(**wish)).status_code == 202
-    spec = await shop.spec(order_id)
+        assert (await services.place(**request_)).status_code == 202
+    spec = await services.spec(order_id)
     address_ref, contact_ref = spec["shipTo"]["addressRef"], spec["notify"]["contactRef"]
     assert (address_ref, contact_ref) == (reference(order_id, ADDRESS), reference(order_id, contact))
-    kept = (await shop.shipping.get(f"/api/shipping/addresses/{address_ref}")).json()
+    kept = (await services.shipping.get(f"/api/shipping/addresses/{address_ref}")).json()
     assert kept.items() >= ADDRESS.items()
-    kept = (await shop.notification.get(f"/api/notifications/contacts/{contact_ref}")).json()
+    kept = (await services.notification.get(f"/api/notifications/contacts/{contact_ref}")).json()
     assert kept.items() >= contact.items()
-    assert "Ada" not in json.dumps(await shop.sagas.get(order_id))
+    assert "Ada" not in json.dumps(await services.sagas.get(order_id))
 
-    other = await shop.place(**(wish | {"ship_to": {"address": ADDRESS | {"street": "Elsewhere 1"}}}))
+    other = await services.place(**(request_ | {"ship_to": {"address": ADDRESS | {"street": "Elsewhere 1"}}}))
     assert (other.status_code, other.json()["code"]) == (409, "order_id_used")
 
 
-async def test_inline_data_is_created_never_overwritten(shop: Shop, order_id: str) -> None:
+async def test_inline_data_is_created_never_overwritten(services: Services, order_id: str) -> None:
     path = f"/api/shipping/addresses/{reference(order_id, ADDRESS)}"
-    await shop.shipping.put(path, json=ADDRESS | {"street": "Elsewhere 1"})
-    refused = await shop.place(order_id=order_id, ship_to={"address": ADDRESS})
+    await services.shipping.put(path, json=ADDRESS | {"street": "Elsewhere 1"})
+    refused = await services.place(order_id=order_id, ship_to={"address": ADDRESS})
     assert (refused.status_code, refused.json()["code"]) == (409, "reference_used")
-    assert (await shop.shipping.get(path)).json()["street"] == "Elsewhere 1"
+    assert (await services.shipping.get(path)).json()["street"] == "Elsewhere 1"
 
 
-async def test_what_the_owner_refuses_is_refused(shop: Shop, order_id: str) -> None:
-    for bad in ({"contact": {"email": "nobody@"}}, {"contact": {"email": "a@b c"}}, {"contact": {"email": "a@-"}}):
-        refused = await shop.place(order_id=order_id, **bad)
+async def test_what_the_owner_refuses_is_refused(services: Services, order_id: str) -> None:
+    for bad in ({"contact": {"email": "nowhere@"}}, {"contact": {"email": "a@b c"}}, {"contact": {"email": "a@-"}}):
+        refused = await services.place(order_id=order_id, **bad)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
     with pytest.raises(ObjectNotFound):
-        await shop.sagas.get(order_id)
+        await services.sagas.get(order_id)
 
 
-async def test_a_silent_neighbour_leaves_nothing_half_done(shop: Shop, order_id: str) -> None:
+async def test_a_service_that_does_not_answer_leaves_nothing_half_done(services: Services, order_id: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    async with shop.with_neighbours_at(inventory_url=nobody, shipping_url=nobody, notification_url=nobody) as alone:
-        inline = {"ship_to": {"address": ADDRESS}, "items": [WISH["items"][0] | {"unit_price_minor": 1250}]}
+        nowhere = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    async with services.order_service(inventory_url=nowhere, shipping_url=nowhere, notification_url=nowhere) as alone:
+        inline = {"ship_to": {"address": ADDRESS}, "items": [REQUEST["items"][0] | {"unit_price_minor": 1250}]}
         for change in ({}, inline):
-            answer = await alone.post("/api/orders", json=WISH | {"order_id": order_id} | change)
+            answer = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id} | change)
             assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["Retry-After"]
     with pytest.raises(ObjectNotFound):
-        await shop.sagas.get(order_id)
-    assert (await shop.place(order_id=order_id)).status_code == 202  # the same request, later
+        await services.sagas.get(order_id)
+    assert (await services.place(order_id=order_id)).status_code == 202  # the same request, later
