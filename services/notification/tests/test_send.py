@@ -36,7 +36,7 @@ async def test_a_contact_that_bounces_is_refused_for_good(notifications: Notific
 
 
 async def test_an_unknown_contact_is_a_refusal_and_not_a_404(notifications: NotificationClient, order_id: str) -> None:
-    answer = await notifications.send(order_id, "c-nobody")
+    answer = await notifications.send(order_id, "c-unknown")
     assert (answer.status_code, answer.json()["code"]) == (409, "contact_unknown")
     assert (await notifications.notification(order_id)).json()["reason"] == "contact_unknown"
     assert await notifications.messages(order_id) == 0
@@ -74,7 +74,7 @@ async def test_a_message_cancelled_in_time_is_never_sent(notifications: Notifica
 
 
 async def test_a_failed_message_can_be_cancelled(notifications: NotificationClient, order_id: str) -> None:
-    await notifications.send(order_id, "c-nobody")
+    await notifications.send(order_id, "c-unknown")
     answer = await notifications.cancel(order_id)
     assert (answer.status_code, answer.json()["effect"], answer.json()["status"]) == (200, "none", "failed")
 
@@ -100,7 +100,7 @@ async def test_what_cannot_be_right_is_invalid(
 
 async def test_a_list_is_filtered_and_sorted(notifications: NotificationClient, order_id: str) -> None:
     for n in range(3):
-        await notifications.send(f"{order_id}-{n}", "c-17" if n else "c-nobody", customer_id=order_id)
+        await notifications.send(f"{order_id}-{n}", "c-17" if n else "c-unknown", customer_id=order_id)
     await notifications.cancel(f"{order_id}-3")  # a tombstone
 
     async def listed(**query: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""The whole matrix, cell by cell, written out again by hand: whoever changes a cell changes it twice."""
+"""The whole matrix, cell by cell, written out by hand a second time: a changed cell has to be changed twice."""
 
 from typing import Any
 

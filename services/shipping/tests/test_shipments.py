@@ -177,13 +177,13 @@ async def test_shipments_are_listed_by_customer_and_status(shipping: ShippingCli
     assert all(shipment["status"] for shipment in everything["items"])
 
 
-@pytest.mark.parametrize("path", ["/s-nobody", "/nobody", "/order/o-nobody"])
+@pytest.mark.parametrize("path", ["/s-unknown", "/unknown", "/order/o-unknown"])
 async def test_what_doesnt_exist_is_not_found(shipping: ShippingClient, path: str) -> None:
     assert code(await shipping.call("GET", path)) == (404, "not_found")
 
 
 async def test_the_status_of_a_shipment_that_doesnt_exist_is_not_found(shipping: ShippingClient) -> None:
-    assert code(await shipping.status("o-nobody", "handed_over")) == (404, "not_found")
+    assert code(await shipping.status("o-unknown", "handed_over")) == (404, "not_found")
     refused = fresh("o")
     await shipping.schedule(refused, "a-nowhere")
     assert code(await shipping.status(refused, "handed_over")) == (404, "not_found")
