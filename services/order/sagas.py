@@ -23,7 +23,7 @@ from common.kube import (
 )
 from common.wire import Json
 
-logger = logging.getLogger("ordersaga.order")
+log = logging.getLogger("ordersaga.order")
 
 USER_AGENT = "ordersaga-order-service/0.1"
 
@@ -72,10 +72,10 @@ class Sagas:
                 return await (await self._connected()).patch(order_id, {"spec": {"state": "Cancelled"}})
             except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
-                logger.info("order %s is cancelled: its OrderSaga is gone already", order_id)
+                log.info("order %s is cancelled: its OrderSaga is gone already", order_id)
                 return None
             except ObjectInvalid as error:
-                logger.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
+                log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
         return await self.find(order_id)
 
     async def why_not_ready(self) -> str | None:
