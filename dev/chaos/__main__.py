@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dev.chaos.plan.plan import Plan
 from dev.chaos.random_faults import RandomFaults
-from dev.chaos.run import exit_status
+from dev.chaos.run import run
 from dev.setup.paths import STATE
 
 
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     if options.plan:
         print("\n".join(plan.lines()))
         return 0
-    return exit_status(RandomFaults(plan), options.folder)
+    return run(RandomFaults(plan), options.folder)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from typing import Final
 from common.services import SERVICES
 from dev.chaos.plan.faults import APISERVER, OPERATOR
 from dev.chaos.plan.orders import plain_order
-from dev.chaos.run import Stage, exit_status
+from dev.chaos.run import Stage, run
 from dev.chaos.system import System
 from dev.setup.errors import StackError
 from dev.setup.paths import STATE
@@ -139,4 +139,4 @@ def _memory(process: Process) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_status(Outage(float(os.environ.get("OUTAGE_SECONDS") or 600)), STATE / "outage"))
+    sys.exit(run(Outage(float(os.environ.get("OUTAGE_SECONDS") or 600)), STATE / "outage"))

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +18,7 @@ from dev.chaos.checks import ObservedOrder, Violations, check
 from dev.chaos.load import Load
 from dev.chaos.plan.orders import Order
 from dev.chaos.system import System
-from dev.setup.errors import StackError
+from dev.setup.errors import StackError, exit_status
 from dev.setup.locks import locked
 from dev.stack.demo.books import Books
 from dev.stack.demo.shop import Shop
@@ -197,17 +196,10 @@ class Run:
         }
 
 
-def exit_status(scenario: Scenario, folder: Path) -> int:
+def run(scenario: Scenario, folder: Path) -> int:
     """Run it: 0 without violations, 1 with some or if the system can't be started, 130 after Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        return 0 if Run(scenario, folder.resolve()).passes() else 1
-    except StackError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nInterrupted; again: {scenario.repeat}", file=sys.stderr)
-        return 130
+    again = f"Interrupted; again: {scenario.repeat}"
+    return exit_status(lambda: 0 if Run(scenario, folder.resolve()).passes() else 1, interrupted=again)
 
 
 @contextlib.contextmanager

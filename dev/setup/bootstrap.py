@@ -9,14 +9,13 @@ Standard library only: this runs before there is a virtual environment.
 """
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from dev.setup import binaries, downloads, gobuild, venv
-from dev.setup.errors import StackError
+from dev.setup.errors import exit_status
 from dev.setup.jobs import Job, run_all
 from dev.setup.options import parser
 from dev.setup.paths import CHECKOUT, STATE, cache
@@ -24,20 +23,13 @@ from dev.setup.paths import CHECKOUT, STATE, cache
 
 def main(arguments: list[str]) -> int:
     """Prepare, then hand over. Returns an exit status: 1 with one sentence on stderr, 130 after Ctrl-C."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
     what, rest = (arguments[0], arguments[1:]) if arguments else ("run", [])
     if what == "run":
         parser().parse_args(rest)  # --help and mistakes before minutes of work
     os.environ.setdefault("ORDERSAGA_STARTED", str(time.time()))
-    try:
-        prepare(what)
-    except StackError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted; what was downloaded and compiled so far is kept for the next time.", file=sys.stderr)
-        return 130
+    kept = "Interrupted; what was downloaded and compiled so far is kept for the next time."
+    if status := exit_status(lambda: prepare(what), interrupted=kept):
+        return status
     if what == "run":
         os.chdir(CHECKOUT)
         os.execv(venv.PYTHON, [str(venv.PYTHON), "-m", "dev.stack", *rest])

@@ -6,11 +6,10 @@
 import contextlib
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 
-from dev.setup.errors import StackError
+from dev.setup.errors import StackError, exit_status
 from dev.setup.locks import locked
 from dev.setup.options import parser
 from dev.stack.demo.console import print_heading, print_line
@@ -22,26 +21,17 @@ def main(arguments: list[str]) -> int:
     """Run the stack. Exit status 0 if all went as it should, 1 with one sentence on stderr, 130 after Ctrl-C."""
     options = parser().parse_args(arguments)
     layout = Layout.from_environment()
-    for number in (signal.SIGINT, signal.SIGTERM):  # explicitly: a shell starts background jobs with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    stack: Stack | None = None
-    try:
-        with _only_one(layout):
-            try:
-                if options.fresh:
-                    shutil.rmtree(layout.data, ignore_errors=True)
-                layout.require_free_ports()
-                stack = Stack(layout)
-                return _run(stack, once=options.once, demo=not options.no_demo, kill=options.demo_kill)
-            finally:
-                if stack is not None:
-                    stack.supervisor.stop()
-    except StackError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted: everything is ended, the data stays.", file=sys.stderr)
-        return 130
+
+    def work() -> int:
+        with _only_one(layout), contextlib.ExitStack() as ending:
+            if options.fresh:
+                shutil.rmtree(layout.data, ignore_errors=True)
+            layout.require_free_ports()
+            stack = Stack(layout)
+            ending.callback(stack.supervisor.stop)
+            return _run(stack, once=options.once, demo=not options.no_demo, kill=options.demo_kill)
+
+    return exit_status(work, interrupted="Interrupted: everything is ended, the data stays.")
 
 
 def _run(stack: Stack, *, once: bool, demo: bool, kill: bool) -> int:

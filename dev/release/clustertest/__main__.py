@@ -19,7 +19,7 @@ from dev.release.deploy import images
 from dev.release.deploy.contexts import Cluster
 from dev.release.deploy.shell import Shell
 from dev.setup.binaries import find
-from dev.setup.errors import StackError
+from dev.setup.errors import StackError, exit_status
 from dev.stack.demo.shop import ADDRESS_REF, CUSTOMER, finished, phase
 
 ORDERS = 50
@@ -183,18 +183,16 @@ def main(arguments: list[str]) -> int:
     if not os.environ.get("KUBECONFIG"):
         print("KUBECONFIG has to name the cluster: everything in its namespace is at stake", file=sys.stderr)
         return 1
-    shell = Shell(dry_run=False)
-    try:
+
+    def work() -> None:
         here = Cluster("kubectl", "of KUBECONFIG", "")
         if command := images.loader(here, options.load):
-            images.load(shell, "docker", command)
+            images.load(Shell(dry_run=False), "docker", command)
         installation = Installation(helm.find(), find("kubectl"), options.namespace, options.values.split())
         ClusterTest(installation).run()
-    except StackError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print("All as promised.")
-    return 0
+        print("All as promised.")
+
+    return exit_status(work)
 
 
 if __name__ == "__main__":
