@@ -227,8 +227,8 @@ _EXAMPLE_SAGA: dict[str, Any] = {
         {
             "type": "Ready",
             "status": "Unknown",
-            "reason": "Running",
-            "message": "payment is being called",
+            "reason": "StepInProgress",
+            "message": "payment is next",
             "last_transition_time": "2026-11-22T20:00:00Z",
         }
     ],
