@@ -219,16 +219,17 @@ _EXAMPLE_SAGA: dict[str, Any] = {
     "namespace": "shop",
     "name": "o-1001",
     "phase": "Running",
-    "current_step": "payment",
+    "current_step": "inventory",
     "steps": [
-        {"name": "order", "state": "Succeeded", "attempts": 1, "reason": None, "message": None, "compensation": None}
+        {"name": "order", "state": "Succeeded", "attempts": 1, "reason": None, "message": None, "compensation": None},
+        {"name": "inventory", "state": "Pending", "attempts": 0, "reason": None, "message": None, "compensation": None},
     ],
     "conditions": [
         {
             "type": "Ready",
             "status": "Unknown",
             "reason": "StepInProgress",
-            "message": "payment is next",
+            "message": "inventory is next",
             "last_transition_time": "2026-11-22T20:00:00Z",
         }
     ],
