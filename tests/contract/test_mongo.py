@@ -96,8 +96,8 @@ async def test_indexes_are_made_once_and_seen(database: Database) -> None:
 
 
 async def test_a_replica_set_is_fit_for_work(mongo: Mongo) -> None:
-    # That no server at all is said to be just that is seen in tests/unit/test_app.py, through motor: PyMongo loses the
-    # socket of a connection that is being made while its client is closed.
+    # tests/unit/common/test_app.py tests the answer without any server, through motor: PyMongo loses the socket of a
+    # connection that is being made while its client is closed.
     assert await mongo.why_not_ready() is None
 
 

@@ -33,7 +33,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "COMPENSATION_ATTEMPTS: Final = 20",
         "COMPENSATION_ATTEMPTS: Final = 20_000",
-        "tests/operator/test_user_requests.py::test_a_stuck_refund_fails_the_saga_until_a_person_intervenes",
+        "tests/operator/requests/test_user_requests.py::test_a_stuck_refund_fails_the_saga_until_a_person_intervenes",
     ),
     Mutant(
         "a tombstone is no refusal that holds nothing",
@@ -41,7 +41,7 @@ DECISIONS = (
         f"{OPERATOR}/process/saga.py",
         "return record.state is StepState.REFUSED and record.reason != reasons.COMPENSATED",
         "return record.state is StepState.REFUSED",
-        "tests/unit/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
+        "tests/unit/process/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
     ),
     Mutant(
         "an order that was refused is rolled back and closed all the same",
@@ -49,7 +49,7 @@ DECISIONS = (
         f"{OPERATOR}/process/saga.py",
         "(step is not FIRST and refused_without_effect(record))",
         "refused_without_effect(record)",
-        "tests/unit/test_saga_rollback.py::test_a_refused_order_is_closed_all_the_same",
+        "tests/unit/process/test_saga_rollback.py::test_a_refused_order_is_closed_all_the_same",
     ),
     Mutant(
         "the order is undone last of all",
@@ -57,7 +57,7 @@ DECISIONS = (
         f"{OPERATOR}/process/decide.py",
         "open_steps := [step for step in BACKWARD if",
         "open_steps := [step for step in (*BACKWARD, FIRST) if",
-        "tests/unit/test_saga_rollback.py::test_one_that_is_stuck_does_not_hold_up_the_others",
+        "tests/unit/process/test_saga_rollback.py::test_one_that_is_stuck_does_not_hold_up_the_others",
     ),
     Mutant(
         "a do result never overwrites an undo result",
@@ -65,7 +65,7 @@ DECISIONS = (
         f"{OPERATOR}/process/forward.py",
         "if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED or record.compensation.completion:",
         "if record.state is StepState.SUCCEEDED:",
-        "tests/unit/test_saga_forward.py::test_a_do_result_never_overwrites_an_undo_result",
+        "tests/unit/process/test_saga_forward.py::test_a_do_result_never_overwrites_an_undo_result",
     ),
     Mutant(
         "no cancel, deadline or deletion rolls back a confirmed order",
@@ -73,7 +73,7 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "if saga.failure is None and not saga.confirmed:",
         "if saga.failure is None:",
-        "tests/unit/test_saga_rollback.py::test_nothing_rolls_back_a_confirmed_order",
+        "tests/unit/process/test_saga_rollback.py::test_nothing_rolls_back_a_confirmed_order",
     ),
     Mutant(
         "no refusal rolls back a confirmed order",
@@ -81,7 +81,7 @@ DECISIONS = (
         f"{OPERATOR}/process/forward.py",
         "if saga.confirmed and step.kind is not Kind.RETRIABLE:",
         "if False:",
-        "tests/unit/test_saga_forward_recovery.py::test_a_refusal_after_forward_recovery_is_asked_again_and_seen",
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_refusal_after_forward_recovery_is_asked_again_and_seen",
     ),
     Mutant(
         "no spent budget rolls back a confirmed order",
@@ -89,7 +89,7 @@ DECISIONS = (
         f"{OPERATOR}/process/forward.py",
         "without_limit = saga.confirmed or step.kind is Kind.RETRIABLE",
         "without_limit = step.kind is Kind.RETRIABLE",
-        "tests/unit/test_saga_forward_recovery.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_resumed_forward",
+        "tests/unit/process/test_saga_forward_recovery.py::test_no_number_of_lost_answers_rolls_back_a_saga_that_resumed_forward",
     ),
     Mutant(
         "a rejected order stays rejected",
@@ -97,7 +97,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "if saga.failure is None or saga.rejected:",
         "if saga.failure is None:",
-        "tests/unit/test_saga_forward_recovery.py::test_a_rejected_order_stays_rejected",
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_rejected_order_stays_rejected",
     ),
     Mutant(
         "a rollback that was done before ends the saga without an undo",
@@ -105,7 +105,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "if event.step == PIVOT.name and event.closed:",
         "if False:",
-        "tests/unit/test_saga_rollback.py::test_a_rollback_that_was_done_before_ends_the_saga_at_once",
+        "tests/unit/process/test_saga_rollback.py::test_a_rollback_that_was_done_before_ends_the_saga_at_once",
     ),
     Mutant(
         "an intervention is recorded before it is acted upon",
@@ -113,7 +113,7 @@ DECISIONS = (
         f"{OPERATOR}/process/decide.py",
         "return isinstance(action, Do | Undo)\n",
         "return False\n",
-        "tests/unit/test_saga_rollback.py::test_an_intervention_is_recorded_before_it_is_acted_upon",
+        "tests/unit/process/test_saga_rollback.py::test_an_intervention_is_recorded_before_it_is_acted_upon",
     ),
     Mutant(
         "no answer changes a finished saga",
@@ -121,7 +121,7 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "if saga.phase in FINISHED and not isinstance(event, Observed):",
         "if False:",
-        "tests/unit/test_saga_forward.py::test_no_answer_changes_a_finished_saga",
+        "tests/unit/process/test_saga_forward.py::test_no_answer_changes_a_finished_saga",
     ),
     Mutant(
         "an undo that waits doesn't hold up the others",
@@ -129,7 +129,7 @@ DECISIONS = (
         f"{OPERATOR}/process/decide.py",
         "for step in open_steps:\n",
         "for step in open_steps[:1]:\n",
-        "tests/unit/test_saga_rollback.py::test_one_that_waits_does_not_hold_up_the_others",
+        "tests/unit/process/test_saga_rollback.py::test_one_that_waits_does_not_hold_up_the_others",
     ),
     Mutant(
         "reject is retried without limit",
@@ -137,7 +137,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "if event.step != PIVOT.name and undo.attempts >=",
         "if undo.attempts >=",
-        "tests/unit/test_saga_rollback.py::test_reject_is_retried_without_limit",
+        "tests/unit/process/test_saga_rollback.py::test_reject_is_retried_without_limit",
     ),
     Mutant(
         "an undo in progress has a limit",
@@ -145,7 +145,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "event.at - began > COMPENSATION_IN_PROGRESS_LIMIT",
         "False",
-        "tests/unit/test_saga_rollback.py::test_an_undo_in_progress_costs_no_budget_but_has_a_limit",
+        "tests/unit/process/test_saga_rollback.py::test_an_undo_in_progress_costs_no_budget_but_has_a_limit",
     ),
     Mutant(
         "a rollback is not suspended",
@@ -153,7 +153,7 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "event.desired is Desired.SUSPENDED and saga.failure is None and not",
         "event.desired is Desired.SUSPENDED and not",
-        "tests/unit/test_saga_user_requests.py::test_a_rollback_is_not_suspended",
+        "tests/unit/process/test_saga_user_requests.py::test_a_rollback_is_not_suspended",
     ),
     Mutant(
         "each intervention acts once",
@@ -161,7 +161,7 @@ DECISIONS = (
         f"{OPERATOR}/process/interventions.py",
         "if request is None or (saga.intervention is not None and saga.intervention.id == request.id):",
         "if request is None:",
-        "tests/unit/test_saga_user_requests.py::test_each_intervention_acts_once",
+        "tests/unit/process/test_saga_user_requests.py::test_each_intervention_acts_once",
     ),
     Mutant(
         "the pivot and the order step are never marked by hand",
@@ -169,7 +169,7 @@ DECISIONS = (
         f"{OPERATOR}/process/interventions.py",
         "if is_stuck(record) and BY_NAME[record.name] in BACKWARD:",
         "if is_stuck(record):",
-        "tests/unit/test_saga_user_requests.py::test_the_pivot_and_the_order_step_are_never_marked_by_hand",
+        "tests/unit/process/test_saga_user_requests.py::test_the_pivot_and_the_order_step_are_never_marked_by_hand",
     ),
     Mutant(
         "only what is stuck can be marked by hand",
@@ -177,7 +177,7 @@ DECISIONS = (
         f"{OPERATOR}/process/interventions.py",
         "if is_stuck(record) and BY_NAME[record.name] in BACKWARD:",
         "if BY_NAME[record.name] in BACKWARD:",
-        "tests/unit/test_saga_user_requests.py::test_nothing_but_a_stuck_undo_can_be_marked_and_no_step_before_the_pivot_skipped",
+        "tests/unit/process/test_saga_user_requests.py::test_nothing_but_a_stuck_undo_can_be_marked_and_no_step_before_the_pivot_skipped",
     ),
     Mutant(
         "nothing is skipped before the pivot",
@@ -185,7 +185,7 @@ DECISIONS = (
         f"{OPERATOR}/process/interventions.py",
         '"Skip" if saga.confirmed and',
         '"Skip" if',
-        "tests/unit/test_saga_user_requests.py::test_skip_is_for_after_the_pivot",
+        "tests/unit/process/test_saga_user_requests.py::test_skip_is_for_after_the_pivot",
     ),
     Mutant(
         "a deletion rolls back before it goes",
@@ -193,7 +193,7 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "if event.deleting:\n",
         "if False:\n",
-        "tests/operator/test_user_requests.py::test_a_deletion_at_any_step_compensates_before_it_goes",
+        "tests/operator/requests/test_user_requests.py::test_a_deletion_at_any_step_compensates_before_it_goes",
     ),
     Mutant(
         "a deletion overrides a pause",
@@ -201,7 +201,7 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "saga.failure is None and not event.deleting\n",
         "saga.failure is None\n",
-        "tests/unit/test_saga_user_requests.py::test_a_cancel_or_a_deletion_overrides_a_pause",
+        "tests/unit/process/test_saga_user_requests.py::test_a_cancel_or_a_deletion_overrides_a_pause",
     ),
     Mutant(
         "the deadline's clock stands still in a pause",
@@ -209,7 +209,7 @@ DECISIONS = (
         f"{OPERATOR}/process/saga.py",
         "self.order.deadline_seconds + self.suspended_seconds",
         "self.order.deadline_seconds",
-        "tests/unit/test_saga_user_requests.py::test_the_deadlines_clock_stands_still",
+        "tests/unit/process/test_saga_user_requests.py::test_the_deadlines_clock_stands_still",
     ),
     Mutant(
         "a step that gets no answer is given up",
@@ -225,7 +225,7 @@ DECISIONS = (
         f"{OPERATOR}/process/saga.py",
         "if self.failure is not None:\n            return self\n        steps = tuple(",
         "steps = tuple(",
-        "tests/unit/test_saga_rollback.py::test_a_refusal_that_comes_late_does_not_change_the_decision",
+        "tests/unit/process/test_saga_rollback.py::test_a_refusal_that_comes_late_does_not_change_the_decision",
     ),
     Mutant(
         "a saga that resumes forward calls again what has not succeeded",
@@ -233,7 +233,7 @@ DECISIONS = (
         f"{OPERATOR}/process/rollback.py",
         "elif record.state is not StepState.SUCCEEDED:",
         "elif False:",
-        "tests/unit/test_saga_forward_recovery.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_step_that_was_refused_is_called_again_when_the_order_is_confirmed",
     ),
     Mutant(
         "an order that stands is undone, even if a service says that it is another's",
@@ -241,6 +241,6 @@ DECISIONS = (
         f"{OPERATOR}/process/evolve.py",
         "if saga[FIRST.name].state is StepState.SUCCEEDED:",
         "if False:",
-        "tests/unit/test_saga_rollback.py::test_an_id_cannot_be_anothers_once_our_order_stands",
+        "tests/unit/process/test_saga_rollback.py::test_an_id_cannot_be_anothers_once_our_order_stands",
     ),
 )

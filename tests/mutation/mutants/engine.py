@@ -41,7 +41,7 @@ ENGINE = (
         f"{OPERATOR}/__main__.py",
         "except Exception as error:",
         "except ZeroDivisionError as error:",
-        "tests/operator/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
+        "tests/operator/apiserver/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
     ),
     Mutant(
         "an API server that is overloaded says how long to wait",
@@ -49,7 +49,7 @@ ENGINE = (
         f"{OPERATOR}/engine/api_writer.py",
         "await asyncio.sleep(max(seconds, error.retry_after or 0.05))",
         "await asyncio.sleep(seconds)",
-        "tests/operator/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
+        "tests/operator/apiserver/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
     ),
     Mutant(
         "the resync takes up a saga that a silent watch didn't report",
@@ -57,7 +57,7 @@ ENGINE = (
         f"{OPERATOR}/engine/resync.py",
         "await self._live()",
         "await asyncio.sleep(0)",
-        "tests/operator/test_api_weather.py::test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting",
+        "tests/operator/apiserver/test_api_weather.py::test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting",
     ),
     Mutant(
         "an operator goes on without a Lease in a namespace where none can be made any more",
@@ -65,7 +65,7 @@ ENGINE = (
         f"{OPERATOR}/lease.py",
         "self._lease = self._mine(self._lease, new_epoch=new_epoch)\n            self._note_renewal(began)",
         "pass",
-        "tests/operator/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
+        "tests/operator/apiserver/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
     ),
     Mutant(
         "the resync takes up a saga whose event was lost",
@@ -177,7 +177,7 @@ ENGINE = (
         f"{OPERATOR}/engine/resync.py",
         "await self._participants.archive(resource)",
         "await asyncio.sleep(0)",
-        "tests/operator/test_user_requests.py::test_time_to_live_removes_finished_sagas_only",
+        "tests/operator/requests/test_user_requests.py::test_time_to_live_removes_finished_sagas_only",
     ),
     Mutant(
         "a deletion names the object and the version",

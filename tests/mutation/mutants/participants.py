@@ -91,7 +91,7 @@ PARTICIPANTS = (
         "common/web/idempotency.py",
         "exclude_defaults=True",
         "exclude_defaults=False",
-        "tests/unit/test_idempotency.py::test_a_release_that_adds_an_optional_field_changes_no_fingerprint",
+        "tests/unit/common/test_idempotency.py::test_a_release_that_adds_an_optional_field_changes_no_fingerprint",
     ),
     Mutant(
         "the provider's own key stays the same when a claim is taken over",
@@ -163,7 +163,7 @@ PARTICIPANTS = (
         "common/barrier/rules.py",
         "return change(call, state, answer) if (call.epoch or 0) > state.epoch else answer",
         "return answer",
-        "tests/unit/test_barrier_rules.py::test_a_higher_epoch_is_raised_with_whatever_is_answered",
+        "tests/unit/common/test_barrier_rules.py::test_a_higher_epoch_is_raised_with_whatever_is_answered",
     ),
     Mutant(
         "an order for more than is in stock is refused",

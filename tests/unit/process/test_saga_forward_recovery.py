@@ -6,7 +6,7 @@ import pytest
 
 from saga_operator.process.events import AlreadyConfirmed
 from saga_operator.process.saga import StepState
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     NOW,
     STEPS,
     UP_TO_PIVOT,

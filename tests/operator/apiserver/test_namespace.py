@@ -9,8 +9,14 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
+from tests.operator.requests.user_requests import (
+    DO,
+    PATIENCE,
+    REJECT,
+    assert_nothing_undone,
+    assert_rejected_before_undone,
+)
 from tests.operator.scripted import ScriptedParticipants, refused
-from tests.operator.user_requests import DO, PATIENCE, REJECT, assert_nothing_undone, assert_rejected_before_undone
 
 LEASE = "ordersaga-operator"
 

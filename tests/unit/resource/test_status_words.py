@@ -14,7 +14,7 @@ from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     BEFORE_PIVOT,
     NOW,
     STEPS,
@@ -30,7 +30,7 @@ from tests.unit.builders import (
     undone,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REASON = re.compile(r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
 """As crds/ordersaga.yaml and metav1.Condition have it."""
 CAMEL = re.compile(r"^[A-Z][A-Za-z0-9]*$")

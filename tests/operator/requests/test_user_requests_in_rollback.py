@@ -3,8 +3,8 @@
 import pytest
 
 from tests.operator.conftest import OperatorProcess, Sagas
+from tests.operator.requests.user_requests import DO, MODES, UNDO, Batch, Cell, assert_rejected_before_undone
 from tests.operator.scripted import ScriptedParticipants, refused
-from tests.operator.user_requests import DO, MODES, UNDO, Batch, Cell, assert_rejected_before_undone
 
 USER_REQUESTS = ("cancel", "suspend", "delete", "deadline")
 

@@ -5,7 +5,7 @@ import pytest
 from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Phase, StepState
 from saga_operator.resource.conditions import conditions_of
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     CREATED,
     NOW,
     STEPS,

@@ -9,8 +9,8 @@ import pytest
 from common.wire import Json
 from saga_operator.resource.times import from_wire
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
+from tests.operator.requests.user_requests import DO, PATIENCE, UNDO
 from tests.operator.scripted import ScriptedParticipants, refused
-from tests.operator.user_requests import DO, PATIENCE, UNDO
 
 STUCK = ("o-down-retry", "o-down-mark", "o-once")
 

@@ -8,7 +8,7 @@ from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import AlreadyConfirmed
 from saga_operator.process.order import RetryPolicy
 from saga_operator.process.saga import Phase, StepState
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     BEFORE_PIVOT,
     CREATED,
     NOW,

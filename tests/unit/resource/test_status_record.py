@@ -18,7 +18,7 @@ from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import patch_between, saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.support.samples import spec
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     CREATED,
     NOW,
     STEPS,
@@ -35,7 +35,7 @@ from tests.unit.builders import (
 )
 
 SPEC = spec("o-1001")
-SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"][0][
+SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"][0][
     "schema"
 ]["openAPIV3Schema"]["properties"]["status"]
 

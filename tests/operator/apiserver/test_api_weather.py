@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.operator.apiproxy import ApiFault, ApiProxy, Request
+from tests.operator.apiserver.apiproxy import ApiFault, ApiProxy, Request
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants
 

@@ -40,8 +40,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_no_line_is_longer_than_130_characters(page: Path) -> None:
-    assert [line for line in prose(page).splitlines() if len(line) > WIDTH] == []
+def test_no_line_is_longer_than_130_characters_unless_it_is_one_link(page: Path) -> None:
+    lines = [line for line in prose(page).splitlines() if not re.fullmatch(r" *\[[^\]]+\]\([^)]+\)", line)]
+    assert [line for line in lines if len(line) > WIDTH] == []
 
 
 def test_every_page_can_be_found_from_another() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.barrier import Accepted, Barrier, Call, Claims, Happened
-from tests.unit.simulation import Documents, SimulatedProvider, Simulation
+from tests.unit.common.simulation import Documents, SimulatedProvider, Simulation
 
 
 class Slow(SimulatedProvider):

@@ -9,7 +9,7 @@ from saga_operator.process.events import OrderIDUsed, Undone
 from saga_operator.process.rollback import COMPENSATION_ATTEMPTS, COMPENSATION_IN_PROGRESS_LIMIT
 from saga_operator.process.saga import Phase, Saga, StepState
 from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT
-from tests.unit.builders import (
+from tests.unit.process.builders import (
     BEFORE_PIVOT,
     CREATED,
     NOW,

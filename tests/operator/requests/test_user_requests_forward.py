@@ -3,8 +3,7 @@
 import pytest
 
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
-from tests.operator.scripted import Reply, ScriptedParticipants
-from tests.operator.user_requests import (
+from tests.operator.requests.user_requests import (
     DO,
     MODES,
     REJECT,
@@ -13,6 +12,7 @@ from tests.operator.user_requests import (
     assert_nothing_undone,
     assert_rejected_before_undone,
 )
+from tests.operator.scripted import Reply, ScriptedParticipants
 
 USER_REQUESTS = ("cancel", "suspend", "delete", "deadline")
 REASON = {"cancel": "Cancelled", "delete": "Deleted", "deadline": "DeadlineExceeded"}

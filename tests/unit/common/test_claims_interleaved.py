@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.simulation import SimulatedOrder, Simulation
+from tests.unit.common.simulation import SimulatedOrder, Simulation
 
 KINDS = st.sampled_from(["captured", "declined", "unavailable", "pending-captured", "pending-declined"])
 CHOICES = st.lists(st.integers(0, 10_000), min_size=20, max_size=120)
