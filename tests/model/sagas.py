@@ -27,6 +27,7 @@ from saga_operator.process.order import Order
 from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
 from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import Resource
 from saga_operator.resource.status import saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.model import participants as wire
@@ -56,9 +57,10 @@ def new_saga(max_attempts: int) -> Saga:
     return saga_of(_resource(max_attempts, {}))
 
 
-def _resource(max_attempts: int, status: dict[str, object]) -> dict[str, object]:
+def _resource(max_attempts: int, status: dict[str, object]) -> Resource:
     metadata = {"namespace": "shop", "name": "o-1", "creationTimestamp": to_wire(NOW)}
-    return {"metadata": metadata, "spec": {**SPEC, "retry": {"maxAttempts": max_attempts}}, "status": status}
+    spec = {**SPEC, "retry": {"maxAttempts": max_attempts}}
+    return Resource({"metadata": metadata, "spec": spec, "status": status})
 
 
 def outcome(answer: str, call: int) -> Event:

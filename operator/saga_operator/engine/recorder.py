@@ -41,7 +41,7 @@ class StatusRecorder:
     ) -> None:
         """`on_change` is called when a write beside the calls has changed the saga, or found the resource gone."""
         self.resource = resource = resource.slim()
-        self.saga: Saga = saga_of(resource.raw)
+        self.saga: Saga = saga_of(resource)
         self.recorded: Saga = self.saga
         self._unrecorded: list[Event] = []
         self._history = history_of(resource.status)
@@ -92,7 +92,7 @@ class StatusRecorder:
         self.recorded = replace(self.recorded, order=order)
         self.saga = replace(self.saga, order=order)
         if not same_status:
-            self.recorded = saga_of(resource.raw)
+            self.recorded = saga_of(resource)
             before, self.saga = self.saga, self.recorded
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)

@@ -154,9 +154,9 @@ class Worker:
         recorder.apply(
             Observed(
                 at=self._shared.clock.now(),
-                desired=desired_of(resource.raw),
+                desired=desired_of(resource),
                 deleting=resource.deleting,
-                intervention=intervention_of(resource.raw),
+                intervention=intervention_of(resource),
             )
         )
 

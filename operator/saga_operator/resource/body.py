@@ -86,6 +86,11 @@ class Resource:
         return str(self._metadata["creationTimestamp"])
 
     @property
+    def managed_fields(self) -> list[Json]:
+        """Which field manager wrote which field; only kept beside an intervention (see `slim`)."""
+        return list(self._metadata.get("managedFields") or ())
+
+    @property
     def spec(self) -> Json:
         """What people and the order service want."""
         spec: Json = self.raw["spec"]

@@ -19,6 +19,7 @@ from saga_operator.process.saga import (
 )
 from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
 from saga_operator.resource.attempts import CallAttempt, History, entries
+from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
 from saga_operator.resource.times import from_wire, to_wire
 
@@ -26,23 +27,23 @@ RESTING = FINISHED | {Phase.SUSPENDED}
 """In these phases no call is made, however much time passes."""
 
 
-def saga_of(resource: Mapping[str, Any]) -> Saga:
+def saga_of(resource: Resource) -> Saga:
     """What the resource records of its saga. A step that it doesn't know yet is Pending.
 
     Raises:
         KeyError, ValueError: the resource was not validated by our schema.
     """
-    metadata, spec, status = resource["metadata"], resource["spec"], resource.get("status") or {}
+    status = resource.status
     recorded = {entry["name"]: _record(entry) for entry in status.get("steps") or ()}
     failure = status.get("failure")
     done = status.get("intervention")
     return Saga(
-        order=Order.from_spec(metadata["namespace"], spec),
-        created=from_wire(metadata["creationTimestamp"]),
+        order=Order.from_spec(resource.namespace, resource.spec),
+        created=from_wire(resource.created),
         steps=tuple(recorded.get(step.name) or _unknown_to(recorded, step) for step in ORDER_SAGA),
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
         desired=_recorded_desire(resource),
-        deleting=bool(metadata.get("deletionTimestamp")),
+        deleting=resource.deleting,
         suspended_at=_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
         intervention=done
@@ -67,31 +68,31 @@ def _unknown_to(recorded: Mapping[str, StepRecord], step: Step) -> StepRecord:
     return StepRecord(step.name)
 
 
-def _recorded_desire(resource: Mapping[str, Any]) -> Desired:
+def _recorded_desire(resource: Resource) -> Desired:
     """`spec.state`, but Active for a cancel of which the status shows nothing yet: the worker has to find it new."""
-    status = resource.get("status") or {}
+    status = resource.status
     refused = any(condition["type"] == CANCEL_REFUSED for condition in status.get("conditions") or ())
     desired = desired_of(resource)
     return Desired.ACTIVE if desired is Desired.CANCELLED and not (refused or status.get("failure")) else desired
 
 
-def desired_of(resource: Mapping[str, Any]) -> Desired:
+def desired_of(resource: Resource) -> Desired:
     """`spec.state`; Active where nothing is said."""
-    return Desired(resource["spec"].get("state") or Desired.ACTIVE)
+    return Desired(resource.spec.get("state") or Desired.ACTIVE)
 
 
-def intervention_of(resource: Mapping[str, Any]) -> Intervention | None:
+def intervention_of(resource: Resource) -> Intervention | None:
     """`spec.intervention`, with who asked for it as far as the API server recorded it (managedFields)."""
-    request = resource["spec"].get("intervention")
+    request = resource.spec.get("intervention")
     if not request:
         return None
     return Intervention(request["id"], request["action"], request["step"], request["reason"], by=_asked_by(resource))
 
 
-def _asked_by(resource: Mapping[str, Any]) -> str:
+def _asked_by(resource: Resource) -> str:
     managers = [
         entry
-        for entry in resource["metadata"].get("managedFields") or ()
+        for entry in resource.managed_fields
         if "f:intervention" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
     latest = max(managers, key=lambda entry: entry.get("time", ""), default=None)

@@ -36,7 +36,7 @@ def test_who_wrote_which_field_is_dropped_unless_somebody_intervened() -> None:
     assert "managedFields" not in slim(resource)["metadata"]
     assert "managedFields" in resource["metadata"]
     resource["spec"]["intervention"] = {"id": "1", "action": "RetryNow", "step": "payment", "reason": "repaired"}
-    intervention = intervention_of(slim(resource))
+    intervention = intervention_of(Resource(resource).slim())
     assert intervention is not None
     assert intervention.by == "kubectl"
 

@@ -14,6 +14,7 @@ from saga_operator.process.decide import decide
 from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
 from saga_operator.process.saga import FINISHED, Phase, Saga, StepState
 from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import patch_between, saga_of, status_of
 from saga_operator.resource.times import to_wire
@@ -40,9 +41,9 @@ SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "crds" / "ordersaga.yaml").
 ]["openAPIV3Schema"]["properties"]["status"]
 
 
-def resource(status: dict[str, Any]) -> dict[str, Any]:
+def resource(status: dict[str, Any]) -> Resource:
     metadata = {"namespace": "shop", "name": "o-1001", "creationTimestamp": to_wire(CREATED)}
-    return {"metadata": metadata, "spec": SPEC, "status": status}
+    return Resource({"metadata": metadata, "spec": SPEC, "status": status})
 
 
 def written(saga: Saga, previous: dict[str, Any] | None = None) -> dict[str, Any]:
