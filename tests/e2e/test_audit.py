@@ -114,6 +114,17 @@ def test_what_was_taken_away_or_done_twice_is_named(stack: Stack, auditor: Audit
         databases("payment").ledger.delete_one({"order_id": twice})
 
 
+def test_an_installation_without_orders_balances(auditor: Auditor, control_plane: TestControlPlane) -> None:
+    control_plane.administrator.install("without-orders")
+    empty = {
+        "KUBECONFIG": str(control_plane.identity("ordersaga-audit", "without-orders")),
+        "ORDERSAGA_NAMESPACE": "without-orders",
+        "ORDERSAGA_DATABASE_PREFIX": f"{PREFIX}without_orders_",
+    }
+    done = Auditor(auditor.environment | empty).run()
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_order_that_lost_its_resource_is_named_and_can_be_finished(
     stack: Stack, auditor: Auditor, tmp_path: Path
 ) -> None:
