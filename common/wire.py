@@ -105,7 +105,11 @@ class NothingUndone(BaseModel):
 
 
 class Page(BaseModel, Generic[T]):
-    """A page of a list, sorted by id. `total` is the number of all items that the filters match."""
+    """A page of a list, sorted by id. `total` is the number of all items that the filters match.
+
+    `limit` and `skip` are what was asked for. There may be fewer items than `limit` before the end of the list, because
+    a page has at most about one mebibyte: the next one begins at `skip` plus the number of items that came.
+    """
 
     items: list[T]
     total: int

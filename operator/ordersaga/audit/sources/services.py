@@ -127,8 +127,8 @@ class Services:
             if page is None:
                 raise ServiceError(f"{self._urls[service]}{path} doesn't exist: is this the {service} service?")
             yield from page["items"]
-            skip += PAGE_SIZE
-            if skip >= page["total"]:
+            skip += len(page["items"])  # a page of large items is shorter than its limit
+            if not page["items"] or skip >= page["total"]:
                 return
 
     def _get(self, service: str, path: str, params: Mapping[str, str]) -> Json | None:
