@@ -8,6 +8,7 @@ flight.
 """
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ class KubeClient:
         if response.is_success:
             try:
                 answer: Json = response.json()
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
             return answer
         raise error_of(response)
@@ -137,7 +138,7 @@ class KubeClient:
             headers["Authorization"] = self._access.authorization
         extensions = {"sni_hostname": self._access.tls_server_name} if self._access.tls_server_name else {}
         request = self._http.build_request(
-            method, path, json=body, params=params, headers=headers, extensions=extensions
+            method, path, content=_json(body), params=params, headers=headers, extensions=extensions
         )
         try:
             return await self._http.send(request)
@@ -179,3 +180,10 @@ class KubeClient:
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
             trust_env=False,
         )
+
+
+def _json(body: Json | None) -> bytes | None:
+    """The body as it travels. Half a character becomes a question mark: it mustn't make a write impossible."""
+    if body is None:
+        return None
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

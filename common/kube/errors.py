@@ -3,6 +3,8 @@
 # ruff: noqa: N818 - they read as what happened: `except ObjectNotFound`
 import httpx
 
+from common.text import printable, seconds, word
+
 
 class KubeError(Exception):
     """The API server did not do what was asked.
@@ -70,29 +72,29 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 
 
 def error_of(response: httpx.Response) -> KubeError:
-    """The exception for an answer that isn't 2xx. The API server explains itself in a `Status`, proxies don't."""
+    """The exception for an answer that isn't 2xx. The API server explains itself in a `Status`; a proxy may say
+    anything, which is made fit for a log, a metric and an answer.
+    """
     try:
         status = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         status = {}
-    if not isinstance(status, dict):
-        status = {}
-    details = status.get("details") or {}
-    reason = status.get("reason") or response.reason_phrase or "Unknown"
-    message = status.get("message") or response.text[:500] or f"HTTP {response.status_code}"
-    causes = tuple((cause.get("field", ""), cause.get("message", "")) for cause in details.get("causes") or ())
+    status = status if isinstance(status, dict) else {}
+    details = status.get("details")
+    details = details if isinstance(details, dict) else {}
+    given = details.get("causes")
+    causes = [cause for cause in given if isinstance(cause, dict)] if isinstance(given, list) else []
+    reason = word(status.get("reason"), "") or word(response.reason_phrase.replace(" ", ""), "Unknown")
+    message = printable(status.get("message")) or printable(response.text, 500) or f"HTTP {response.status_code}"
     kind = _BY_STATUS.get(response.status_code, ApiUnavailable)
     if reason == "AlreadyExists":
         kind = AlreadyExists
-    elif any(cause.get("reason") == "NamespaceTerminating" for cause in details.get("causes") or ()):
+    elif any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         kind = Terminating
-    return kind(response.status_code, reason, message, _retry_after(response, details), causes)
+    shown = tuple((printable(cause.get("field"), 256), printable(cause.get("message"))) for cause in causes)
+    return kind(response.status_code, reason, message, _retry_after(response, details), shown)
 
 
 def _retry_after(response: httpx.Response, details: dict[str, object]) -> float | None:
-    for value in (response.headers.get("Retry-After"), details.get("retryAfterSeconds")):
-        try:
-            return float(value)  # type: ignore[arg-type]  # whatever isn't a number is no advice
-        except (TypeError, ValueError):
-            continue
-    return None
+    advised = (response.headers.get("Retry-After"), details.get("retryAfterSeconds"))
+    return next((found for value in advised if (found := seconds(value)) is not None), None)

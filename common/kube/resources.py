@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 from common.kube.client import KubeClient
 from common.order_saga import API_VERSION, KIND, PLURAL
+from common.text import printable, word
 from common.wire import Json
 
-MESSAGE_LIMIT = 1024  # an Event's message may not be longer
+MESSAGE_LIMIT = 1024  # bytes: an Event's message may not be longer
+NAME_LIMIT = 253  # an object's name may not be longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,10 @@ class Events:
         self.component = component
 
     async def create(self, saga: Json, *, type_: Literal["Normal", "Warning"], reason: str, message: str) -> Json:
-        """Record an event about this saga. `reason` is one of the PascalCase constants, `message` is for a person."""
+        """Record an event about this saga. `reason` is one of the PascalCase constants, `message` is for a person.
+
+        What an Event can't hold is replaced or cut off. Raises `KubeError`, and nothing else.
+        """
         metadata = saga["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -83,7 +88,7 @@ class Events:
             "apiVersion": "v1",
             "kind": "Event",
             # kubectl writes 16 hex digits after the name; names may be longer than those of our resources
-            "metadata": {"name": f"{name}.{os.urandom(8).hex()}", "namespace": namespace},
+            "metadata": {"name": f"{name[: NAME_LIMIT - 17]}.{os.urandom(8).hex()}", "namespace": namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
@@ -93,8 +98,8 @@ class Events:
                 "resourceVersion": metadata.get("resourceVersion", ""),
             },
             "type": type_,
-            "reason": reason,
-            "message": message[:MESSAGE_LIMIT],
+            "reason": word(reason),
+            "message": printable(message, MESSAGE_LIMIT, octets=MESSAGE_LIMIT),
             "source": {"component": self.component},
             "reportingComponent": self.component,
             "reportingInstance": "",

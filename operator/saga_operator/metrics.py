@@ -7,7 +7,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from saga_operator.process import events
+from common.text import word
+from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.saga import FINISHED, Saga, is_stuck
 
@@ -38,8 +39,8 @@ LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])
 
 REASONS: Final = 100
-"""Different reasons that become labels. Participants choose the reasons, and a label of too many values would swamp the
-monitoring: each further reason is counted as `Other`.
+"""Different reasons of participants that become labels. A label of too many values would swamp the monitoring: each
+further reason is counted as `Other`. The operator's own reasons are always told apart.
 """
 _reasons: set[str] = set()
 
@@ -83,7 +84,10 @@ def worker_ended(saga: Saga, now: float) -> None:
 
 
 def _bounded(reason: str) -> str:
-    if reason not in _reasons and len(_reasons) >= REASONS:
+    reason = word(reason)
+    if reason in reasons.MEANINGS or reason in _reasons:
+        return reason
+    if len(_reasons) >= REASONS:
         return "Other"
     _reasons.add(reason)
     return reason

@@ -5,6 +5,7 @@ is made again, and what needs a person.
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +15,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from common.text import printable, seconds
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.events import (
@@ -37,6 +39,8 @@ DEFAULT_POLL: Final = 1.0
 """Seconds until an operation in progress is asked for again, if its answer names no time."""
 POLL_LIMIT: Final = 60.0
 """Seconds; a longer Retry-After of an operation in progress is cut to this."""
+_PATH: Final = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]{0,1022})?")
+"""A path of printable ASCII without a backslash, which isn't the beginning of another host's address (`//host`)."""
 
 
 class StaleEpoch(Exception):  # noqa: N818 - it reads as what happened
@@ -129,7 +133,7 @@ class Participants:
                 effect = str(body.get("effect", "undone"))
                 closed = step is PIVOT and body.get("closed") is True
                 return Undone(step=step.name, started=started, at=at, effect=effect, closed=closed)
-            external_id = str(body.get(step.external_id) or "")[:128] if step.external_id else ""
+            external_id = printable(body.get(step.external_id), 128) if step.external_id else ""
             return Succeeded(step=step.name, started=started, at=at, external_id=external_id)
         retry_after = _retry_after(response)
         if status == HTTPStatus.ACCEPTED:
@@ -143,8 +147,8 @@ class Participants:
                 message=f"{step.participant} has accepted the call and is still working on it",
             )
         problem = _json_object(response) or {}
-        code = str(problem.get("code") or "")
-        detail = str(problem.get("detail") or response.reason_phrase or "no detail")
+        code = _code(problem.get("code"))
+        detail = printable(problem.get("detail")) or printable(response.reason_phrase) or "no detail"
         if status == HTTPStatus.PRECONDITION_FAILED and code == "stale_epoch":
             raise StaleEpoch(detail)
         if status == HTTPStatus.CONFLICT and code:
@@ -204,19 +208,21 @@ def _client(url: str, timeout: float, connections: int) -> httpx.AsyncClient:
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested deeper than anything of ours
         return None
     return body if isinstance(body, dict) else None
 
 
+def _code(code: object) -> str:
+    """A problem's code as text; anything else than text is none."""
+    return printable(code, reasons.LONGEST) if isinstance(code, str) else ""
+
+
 def _own_path(location: str) -> str:
     """The path to ask again, only ever at the same participant: a Location elsewhere is ignored (ask by POST)."""
-    return location if location.startswith("/") and not location.startswith("//") else ""
+    return location if _PATH.fullmatch(location) else ""
 
 
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds; the HTTP-date form (RFC 9110 §10.2.3) is not used between these services and is ignored."""
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", "")))
-    except ValueError:
-        return None
+    return seconds(response.headers.get("Retry-After"))

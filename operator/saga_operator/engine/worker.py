@@ -50,7 +50,6 @@ class Worker:
         self.name = resource.name
         self.uid = resource.uid
         self._fields = {"saga": f"{resource.namespace}/{self.name}", "order": self.name}
-        self._correlation_id = resource.correlation_id
 
     @property
     def saga(self) -> Saga:
@@ -108,7 +107,7 @@ class Worker:
             breaker.wait(self.name, partial(self._woken, step), undo=undo)
             return
         async with breaker.call(), shared.gate.call():
-            context = CallContext(shared.gate.epoch, self._correlation_id)
+            context = CallContext(shared.gate.epoch, recorder.resource.correlation_id)
             try:
                 outcome = await shared.participants.perform(action, recorder.saga, context)
             except StaleEpoch:
@@ -136,7 +135,7 @@ class Worker:
             **self._fields,
             "step": action.step.name,
             "attempt": 1 + (step.compensation.attempts if undo else step.attempts),
-            "correlation_id": self._correlation_id,
+            "correlation_id": self.resource.correlation_id,
         }
         if reason := getattr(outcome, "reason", ""):
             fields["reason"] = reason

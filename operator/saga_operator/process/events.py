@@ -5,10 +5,14 @@ caller has drawn, so that `evolve` stays a function.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from common.text import MESSAGE, printable
 from saga_operator.process import reasons
 from saga_operator.process.saga import Desired, Intervention
+
+TEXTS: Final = {"message": MESSAGE, "external_id": 128}
+"""The fields of an outcome that hold text from outside, and how many characters they may have (crds/ordersaga.yaml)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,24 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOutcome:
-    """The outcome of one call for one step. `shown_as` is its name in the status, in metrics and in the log."""
+    """The outcome of one call for one step. `shown_as` is its name in the status, in metrics and in the log.
+
+    What a participant said becomes a `message`, a `reason` or an `external_id`, and is made printable and bounded here,
+    where it enters: whatever is made of an outcome later can be written.
+    """
 
     shown_as: ClassVar[str]
     step: str
     started: float
     at: float
+
+    def __post_init__(self) -> None:
+        """Make the text fit: see above."""
+        for name, limit in TEXTS.items():
+            if hasattr(self, name):
+                object.__setattr__(self, name, printable(getattr(self, name), limit))
+        if hasattr(self, "reason"):
+            object.__setattr__(self, "reason", reasons.fit(self.reason))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,9 @@ INTERVENED: Final = "Intervened"
 INTERVENTION_REFUSED: Final = "InterventionRefused"
 RESUMED: Final = "Resumed"
 
+LONGEST: Final = 128
+"""Characters of a reason, both ways: as in crds/ordersaga.yaml, and as the order service takes one with a cancel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -121,17 +124,31 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 """Every constant above; docs/ordersaga.md has the same sentences."""
 
 _WORD = re.compile(r"[^0-9A-Za-z]+")
+_REASON = re.compile(r"[A-Za-z](?:[A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
+_PROTOCOL = frozenset({COMPENSATED, ALREADY_CONFIRMED})
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def pascal(code: str) -> str:
-    """`card_declined` → `CardDeclined`: a participant's code as a condition reason."""
-    reason = "".join(word[:1].upper() + word[1:] for word in _WORD.split(code) if word) or PARTICIPANT_ERROR
-    return (reason if reason[0].isalpha() else f"Code{reason}")[
-        :128
-    ]  # a reason starts with a letter (metav1.Condition)
+    """`card_declined` → `CardDeclined`: a participant's code as a condition reason, whatever characters it has.
+
+    A reason starts with a letter (metav1.Condition). A code can't pass for a reason that the operator has for what it
+    has seen itself: `unavailable` with a 409 is the participant's word, and becomes `CodeUnavailable`. The exceptions
+    are the protocol's own, `compensated` and `already_confirmed`.
+    """
+    reason = "".join(word[:1].upper() + word[1:] for word in _WORD.split(code[: 4 * LONGEST]) if word)
+    if not reason:
+        return PARTICIPANT_ERROR
+    if not reason[0].isalpha() or (reason in MEANINGS and reason not in _PROTOCOL):
+        reason = f"Code{reason}"
+    return reason[:LONGEST]
+
+
+def fit(reason: str) -> str:
+    """The reason itself if a condition can have it, as all of ours; else made into one. None stays none."""
+    return reason if not reason or _REASON.fullmatch(reason) else pascal(reason)
 
 
 def snake(reason: str) -> str:
-    """`CardDeclined` → `card_declined`: a reason as the participants spell it."""
-    return _HUMP.sub("_", reason).lower()
+    """`CardDeclined` → `card_declined`: a reason as the participants spell it, and no longer than they take it."""
+    return _HUMP.sub("_", reason).lower()[:LONGEST]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from common.order_saga import CORRELATION_ID, FINALIZER
+from common.text import identifier
 from common.wire import Json
 from saga_operator.process.saga import FINISHED
 from saga_operator.resource.times import from_wire
@@ -77,8 +78,12 @@ class Resource:
 
     @property
     def correlation_id(self) -> str:
-        """Of the request that placed the order; the uid if the resource was made by other means."""
-        return str((self._metadata.get("annotations") or {}).get(CORRELATION_ID) or self.uid)
+        """Of the request that placed the order; the uid if the resource was made by other means.
+
+        Everybody with `edit` can write the annotation, and it becomes a header of every call: the uid takes the place
+        of one that doesn't fit.
+        """
+        return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID)) or self.uid
 
     @property
     def created(self) -> str:

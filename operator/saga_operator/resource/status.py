@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from common.text import printable
 from common.wire import Json
 from saga_operator.process import reasons
 from saga_operator.process.order import Order
@@ -86,7 +87,8 @@ def intervention_of(resource: Resource) -> Intervention | None:
     request = resource.spec.get("intervention")
     if not request:
         return None
-    return Intervention(request["id"], request["action"], request["step"], request["reason"], by=_asked_by(resource))
+    reason = printable(request["reason"])
+    return Intervention(request["id"], request["action"], request["step"], reason, by=_asked_by(resource))
 
 
 def _asked_by(resource: Resource) -> str:
@@ -96,7 +98,7 @@ def _asked_by(resource: Resource) -> str:
         if "f:intervention" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
     ]
     latest = max(managers, key=lambda entry: entry.get("time", ""), default=None)
-    return str(latest["manager"])[:256] if latest else ""
+    return printable(latest.get("manager"), 256) if latest else ""
 
 
 def status_of(
@@ -160,8 +162,8 @@ def _conditions(saga: Saga, now: float, generation: int, previous: Mapping[str, 
                 "status": condition.status,
                 "observedGeneration": generation,
                 "lastTransitionTime": old["lastTransitionTime"] if old is not None and unchanged else to_wire(now),
-                "reason": condition.reason,
-                "message": condition.message,
+                "reason": reasons.fit(condition.reason),
+                "message": printable(condition.message),
             }
         )
     return entries

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from common.order_saga import CORRELATION_ID, FINALIZER
 from common.wire import Json
 from saga_operator.resource.body import Resource
@@ -64,3 +66,14 @@ def test_the_correlation_id_is_the_requests_or_else_the_uid() -> None:
     assert Resource({"metadata": metadata}).correlation_id == "u-1"
     metadata_of_request = {**metadata, "annotations": {CORRELATION_ID: "r-1"}}
     assert Resource({"metadata": metadata_of_request}).correlation_id == "r-1"
+
+
+@pytest.mark.parametrize("unfit", ["Auftrag-Müller", "a\nb", "a b", "x" * 200_000, "", "\u202e"])
+def test_a_correlation_id_that_is_no_header_is_replaced_by_the_uid(unfit: str) -> None:
+    annotated = {"name": "o-1", "uid": "u-1", "annotations": {CORRELATION_ID: unfit}}
+    assert Resource({"metadata": annotated, "spec": {}}).correlation_id == "u-1"
+
+
+def test_a_correlation_id_that_fits_stays() -> None:
+    annotated = {"name": "o-1", "uid": "u-1", "annotations": {CORRELATION_ID: "Auftrag-Mueller:17"}}
+    assert Resource({"metadata": annotated, "spec": {}}).correlation_id == "Auftrag-Mueller:17"

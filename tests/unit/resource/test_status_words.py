@@ -14,6 +14,7 @@ from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
+from tests.support.outside import texts
 from tests.unit.process.builders import (
     BEFORE_PIVOT,
     NOW,
@@ -67,6 +68,27 @@ def test_the_page_of_the_resource_has_each_reason_as_the_code_explains_it() -> N
 def test_a_participants_code_comes_and_goes_unchanged(code: str) -> None:
     assert CAMEL.match(reasons.pascal(code))
     assert reasons.snake(reasons.pascal(code)) == code
+
+
+@given(texts())
+def test_any_code_becomes_a_reason_that_a_condition_can_have_and_a_cancel_can_name(code: str) -> None:
+    reason = reasons.pascal(code)
+    assert REASON.match(reason)
+    assert reason.isascii()
+    assert len(reason) <= 128
+    assert len(reasons.snake(reason)) <= 128
+
+
+def test_the_reason_of_a_cancel_is_no_longer_than_the_order_service_takes_it() -> None:
+    assert len(reasons.snake(reasons.pascal("aB" * 64))) == 128
+
+
+@pytest.mark.parametrize(
+    "code", ["unavailable", "no_answer", "waiting_for_downstream", "participant_error", "cancelled"]
+)
+def test_a_code_cannot_pass_for_a_reason_of_the_operator(code: str) -> None:
+    assert reasons.pascal(code) not in reasons.MEANINGS
+    assert reasons.pascal(code).startswith("Code")
 
 
 def test_a_tombstone_is_told_by_its_reason() -> None:
