@@ -124,6 +124,8 @@ UNITS: Final = {
     "max_calls_per_participant": "calls",
     "participant_rates": "calls per second",
     "max_writes": "writes",
+    "compensation_attempts": "calls",
+    "compensation_seconds": "seconds",
     "sweep_interval": "seconds",
     "lease_duration": "seconds",
     "lease_renew": "seconds",

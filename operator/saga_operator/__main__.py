@@ -25,6 +25,7 @@ from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health
 from saga_operator.lease import LeaseHolder
+from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.times import Clock
 from saga_operator.settings import Settings
@@ -116,7 +117,8 @@ def compose(settings: Settings, sagas: OrderSagas, events: Events, epochs: Epoch
         for name in {step.participant for step in ORDER_SAGA}
     }
     finalizers = FinalizerQueue(writer, sagas, gate)
-    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers), finalizers)
+    compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
+    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers)
     resync = Resync(engine, sagas, finalizers, participants, clock, interval=settings.sweep_interval)
     tasks = Tasks()
     tasks.start(finalizers.run(), "finalizers")

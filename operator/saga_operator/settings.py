@@ -43,6 +43,15 @@ class Settings(BaseSettings):
     max_writes: int = Field(default=24, ge=1)
     """Status writes in flight at once: each takes about 4 ms of API server CPU, so more of them only queue there."""
 
+    compensation_attempts: int = Field(default=20, ge=1)
+    """An undo is given up, and a person asked, after so many and not before `compensation_seconds`: 20 take about four
+    minutes, between 1 s and 30 s apart. Reject is never given up.
+    """
+    compensation_seconds: float = Field(default=900.0, ge=0)
+    """An undo is given up only if it was first called so long ago: 15 minutes cover a participant that is replaced or
+    repaired. The local stack sets a few seconds, so that the demonstrations needn't wait.
+    """
+
     sweep_interval: float = Field(default=30.0, gt=0)
     """Between two resyncs, which compare the API server's list with the live sagas: the bound on a lost event."""
 

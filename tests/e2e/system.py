@@ -33,7 +33,11 @@ class Stack:
             health_port=free_port(),
             database_prefix=PREFIX,
             namespace=NAMESPACE,
-            extra={"ORDERSAGA_SWEEP_INTERVAL": "3"},  # seconds: tests of the time to live don't wait half a minute
+            extra={
+                "ORDERSAGA_SWEEP_INTERVAL": "3",  # seconds: tests of the time to live don't wait half a minute
+                "ORDERSAGA_COMPENSATION_ATTEMPTS": "4",
+                "ORDERSAGA_COMPENSATION_SECONDS": "3",  # nor a quarter of an hour for an undo that is stuck
+            },
         )
         order_service = plane.identity("order-service", NAMESPACE)
         self.services = {

@@ -166,8 +166,7 @@ def test_an_order_that_lost_its_resource_is_named_and_can_be_finished(
 
 def test_what_a_person_did_is_known_when_the_resource_is_gone(stack: Stack, auditor: Auditor) -> None:
     by_hand, skipped = stack.new_id("by-hand"), stack.new_id("skipped")
-    retry = {"maxAttempts": 8, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
-    stuck = {"payment": {"methodRef": "test-refund-stuck"}, "shipTo": {"addressRef": "a-nowhere"}, "retry": retry}
+    stuck = {"payment": {"methodRef": "test-refund-stuck"}, "shipTo": {"addressRef": "a-nowhere"}}
     stack.services["notification"].stop()
     for order_id, more in ((by_hand, stuck), (skipped, {})):
         stack.kubectl("apply", "-f", "-", manifest=expiring(order_id, **more))

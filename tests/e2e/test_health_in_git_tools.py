@@ -35,8 +35,6 @@ ORDERS: dict[str, Json] = {
     "stuck": {
         "payment": {"methodRef": "test-refund-stuck"},
         "shipTo": {"addressRef": "a-nowhere"},
-        # Twenty attempts to refund, as fast as may be.
-        "retry": {"maxAttempts": 8, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1},
     },
     "late": {},
     "paused": {"state": "Suspended"},

@@ -23,8 +23,7 @@ from saga_operator.process.events import (
     Undone,
 )
 from saga_operator.process.evolve import evolve
-from saga_operator.process.order import Order
-from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
+from saga_operator.process.order import DEFAULT_COMPENSATIONS, Order
 from saga_operator.process.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
@@ -122,6 +121,7 @@ def _canonical(record: StepRecord, order: Order) -> StepRecord:
         message="",
         retry_at=WAITING if record.retry_at > NOW else DUE,
         location="",
+        in_progress_since=None,
         compensation=Compensation(start=None, completion=None if undo.completion is None else NOW),
     )
 
@@ -227,7 +227,6 @@ class Core:
 
 def _all_but_spent(saga: Saga, step: str) -> Saga:
     """The saga whose undo of the step has failed as often as it may, but for once."""
-    record = saga[step]
-    return saga.put(
-        replace(record, compensation=replace(record.compensation, attempts=COMPENSATION_ATTEMPTS - 1)),
-    )
+    record, limits = saga[step], DEFAULT_COMPENSATIONS
+    undo = replace(record.compensation, attempts=limits.attempts - 1, start=NOW - limits.seconds)
+    return saga.put(replace(record, compensation=undo))

@@ -109,6 +109,8 @@ class OperatorProcess:
             "ORDERSAGA_HEALTH_PORT": str(self.port),
             "ORDERSAGA_CALL_TIMEOUT": "4.0",
             "ORDERSAGA_SWEEP_INTERVAL": "2",
+            "ORDERSAGA_COMPENSATION_ATTEMPTS": "4",
+            "ORDERSAGA_COMPENSATION_SECONDS": "3",
             "ORDERSAGA_LOG_FORMAT": "text",
             **env,
         }

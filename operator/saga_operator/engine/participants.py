@@ -7,7 +7,7 @@ is made again, and what needs a person.
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -37,8 +37,6 @@ TRY_AGAIN: Final = frozenset({408, 425, 429})
 """Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585). Every 5xx means it as well."""
 DEFAULT_POLL: Final = 1.0
 """Seconds until an operation in progress is asked for again, if its answer names no time."""
-POLL_LIMIT: Final = 60.0
-"""Seconds; a longer Retry-After of an operation in progress is cut to this."""
 _PATH: Final = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]{0,1022})?")
 """A path of printable ASCII without a backslash, which isn't the beginning of another host's address (`//host`)."""
 
@@ -142,7 +140,7 @@ class Participants:
                 started=started,
                 at=at,
                 undo=undo,
-                retry_after=min(retry_after or DEFAULT_POLL, POLL_LIMIT),
+                retry_after=retry_after or DEFAULT_POLL,
                 location=_own_path(response.headers.get("Location", "")),
                 message=f"{step.participant} has accepted the call and is still working on it",
             )
@@ -152,7 +150,7 @@ class Participants:
         if status == HTTPStatus.PRECONDITION_FAILED and code == "stale_epoch":
             raise StaleEpoch(detail)
         if status == HTTPStatus.CONFLICT and code:
-            return self._conflict(call, code, detail, retry_after)
+            return self._conflict(call, code, detail, retry_after, problem)
         if code == "key_reused" and step.participant == FIRST.participant:
             return OrderIDUsed(step=step.name, started=started, at=at, message=detail)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRY_AGAIN:
@@ -161,18 +159,21 @@ class Participants:
         message = f"{step.participant} answered {status} {code}: {detail}".replace("  ", " ")
         return self._unavailable(call, reasons.PARTICIPANT_ERROR, message)
 
-    def _conflict(self, call: _Call, code: str, detail: str, retry_after: float | None) -> Outcome:
+    def _conflict(
+        self, call: _Call, code: str, detail: str, retry_after: float | None, problem: dict[str, Any]
+    ) -> Outcome:
         """409 with a code: a decision of the participant, not a malfunction."""
         step, undo, started, at = call.step, call.undo, call.started, self._now()
         if code == "running":
-            wait = min(retry_after or DEFAULT_POLL, POLL_LIMIT)
+            wait = retry_after or DEFAULT_POLL
             return InProgress(step=step.name, started=started, at=at, undo=undo, retry_after=wait, message=detail)
         if code == "order_id_used" and step.participant == FIRST.participant:
             return OrderIDUsed(step=step.name, started=started, at=at, message=detail)
         if undo and step is PIVOT and code == "already_confirmed":
             return AlreadyConfirmed(step=step.name, started=started, at=at)
         if undo:
-            return self._unavailable(call, reasons.pascal(code), detail, retry_after)
+            failed = self._unavailable(call, reasons.pascal(code), detail, retry_after)
+            return replace(failed, refused=problem.get("retryable") is not True)
         return DoRefused(step=step.name, started=started, at=at, reason=reasons.pascal(code), message=detail)
 
     def _unavailable(self, call: _Call, reason: str, message: str, retry_after: float | None = None) -> NoUsableAnswer:

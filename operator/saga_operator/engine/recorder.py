@@ -18,7 +18,7 @@ from saga_operator.engine.event_sender import EventSender
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
-from saga_operator.process.order import Order
+from saga_operator.process.order import CompensationPolicy, Order
 from saga_operator.process.saga import Saga
 from saga_operator.resource.attempts import history_of, noted
 from saga_operator.resource.body import Resource
@@ -37,11 +37,19 @@ class StatusRecorder:
     """The saga as it is known (`saga`) and as it is recorded (`recorded`, on `resource`)."""
 
     def __init__(
-        self, resource: Resource, writer: ApiWriter, events: EventSender, clock: Clock, on_change: Callable[[], None]
+        self,
+        resource: Resource,
+        writer: ApiWriter,
+        events: EventSender,
+        clock: Clock,
+        on_change: Callable[[], None],
+        *,
+        compensations: CompensationPolicy,
     ) -> None:
         """`on_change` is called when a write beside the calls has changed the saga, or found the resource gone."""
         self.resource = resource = resource.slim()
-        self.saga: Saga = saga_of(resource)
+        self._compensations = compensations
+        self.saga: Saga = saga_of(resource, compensations)
         self.recorded: Saga = self.saga
         self._unrecorded: list[Event] = []
         self._history = history_of(resource.status)
@@ -92,7 +100,7 @@ class StatusRecorder:
         self.recorded = replace(self.recorded, order=order)
         self.saga = replace(self.saga, order=order)
         if not same_status:
-            self.recorded = saga_of(resource)
+            self.recorded = saga_of(resource, self._compensations)
             before, self.saga = self.saga, self.recorded
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)

@@ -18,6 +18,7 @@ from saga_operator.engine.participants import CallContext, Participants, StaleEp
 from saga_operator.engine.recorder import ResourceGone, StatusRecorder
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.process.events import Observed, Outcome, Paused
+from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import desired_of, intervention_of
@@ -37,6 +38,7 @@ class Shared:
     participants: Participants
     breakers: Mapping[str, CircuitBreaker]
     """One for each participant, by its name."""
+    compensations: CompensationPolicy
 
 
 class Worker:
@@ -45,7 +47,14 @@ class Worker:
     def __init__(self, resource: Resource, shared: Shared) -> None:
         self._shared = shared
         self._changed = asyncio.Event()
-        self._recorder = StatusRecorder(resource, shared.writer, shared.events, shared.clock, self._changed.set)
+        self._recorder = StatusRecorder(
+            resource,
+            shared.writer,
+            shared.events,
+            shared.clock,
+            self._changed.set,
+            compensations=shared.compensations,
+        )
         self._newer: Resource | None = None
         self.name = resource.name
         self.uid = resource.uid

@@ -83,6 +83,8 @@ class NoUsableAnswer(CallOutcome):
     message: str = ""
     retry_after: float | None = None
     jitter: float = 1.0
+    refused: bool = False
+    """An undo was refused for good: the participant is there, and repeating the call is of little use."""
 
     @classmethod
     def participant_error(cls, outcome: CallOutcome, *, undo: bool, message: str) -> "NoUsableAnswer":

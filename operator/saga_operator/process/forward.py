@@ -20,15 +20,13 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
         return saga  # a do result never overwrites an undo result, and counts once
     return saga.put(
         replace(
-            record.called(event.started),
+            record.called(event.started).due(0.0),
             state=StepState.SUCCEEDED,
             attempts=record.attempts + 1,
             external_id=event.external_id,
             completion=event.at,
             reason="",
             message="",
-            retry_at=0.0,
-            location="",
         )
     )
 
@@ -51,48 +49,52 @@ def refused(saga: Saga, event: DoRefused) -> Saga:
 def refusal(record: StepRecord, event: CallOutcome, reason: str, message: str) -> StepRecord:
     """The step's record once the service has refused to do it."""
     return replace(
-        record.called(event.started),
+        record.called(event.started).due(0.0),
         state=StepState.REFUSED,
         attempts=record.attempts + 1,
         completion=event.at,
         reason=reason,
         message=message[:MESSAGE_LENGTH],
-        retry_at=0.0,
-        location="",
     )
 
 
 def do_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     """No usable answer: the call is made again, after the pivot without limit.
 
-    Before the pivot, a step whose attempts are spent becomes Unknown, and a rollback starts.
+    Before the pivot, a step whose attempts are spent becomes Unknown, and a rollback starts. Where the participant asks
+    for a longer pause than the order's own back-off has, the attempt isn't counted: attempts are for a participant that
+    doesn't say when it is back, and the deadline is the limit of the others.
     """
     record, step = saga[event.step], BY_NAME[event.step]
     if record.state in FINAL:
         return saga
+    retry = saga.order.retry
+    asked_to_wait = (event.retry_after or 0.0) > retry.max_backoff
     record = replace(
         record.called(event.started),
-        attempts=record.attempts + 1,
+        attempts=record.attempts if asked_to_wait else record.attempts + 1,
         reason=event.reason,
         message=event.message[:MESSAGE_LENGTH],
-        location="",
     )
-    without_limit = saga.confirmed or step.kind is Kind.RETRIABLE
-    retry = saga.order.retry
+    without_limit = asked_to_wait or saga.confirmed or step.kind is Kind.RETRIABLE
     if without_limit or record.attempts < retry.max_attempts or saga.failure is not None:
         delay = retry.delay(record.attempts, jitter=event.jitter, retry_after=event.retry_after)
-        return saga.put(replace(record, retry_at=event.at + delay))
-    saga = saga.put(replace(record, state=StepState.UNKNOWN, retry_at=0.0))
+        return saga.put(record.due(event.at + delay))
+    saga = saga.put(replace(record.due(0.0), state=StepState.UNKNOWN))
     return saga.roll_back(event.step, event.reason, f"gave up after {record.attempts} attempts: {event.message}")
 
 
 def do_in_progress(saga: Saga, event: InProgress) -> Saga:
-    """The do is accepted, or another call works on it: the operator asks again, which costs no attempt."""
+    """The do is accepted, or another call works on it: the operator asks again, which costs no attempt.
+
+    The message is that of the first such answer: nothing is written while only the next look moves.
+    """
     record = saga[event.step]
     if record.state in FINAL:
         return saga
-    record = replace(record.called(event.started), reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
-    return saga.put(replace(record, retry_at=event.at + event.retry_after, location=event.location))
+    if record.reason != reasons.IN_PROGRESS:
+        record = replace(record, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
+    return saga.put(record.called(event.started).followed(event.at, event.retry_after, event.location))
 
 
 def do_paused(saga: Saga, event: Paused) -> Saga:
@@ -101,6 +103,4 @@ def do_paused(saga: Saga, event: Paused) -> Saga:
     if record.state in FINAL:
         return saga
     message = event.message[:MESSAGE_LENGTH]
-    return saga.put(
-        replace(record, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message, retry_at=event.until, location="")
-    )
+    return saga.put(replace(record.due(event.until), reason=reasons.WAITING_FOR_DOWNSTREAM, message=message))

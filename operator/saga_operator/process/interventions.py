@@ -45,19 +45,19 @@ def _intervention_result(saga: Saga, record: StepRecord, request: Intervention, 
             return _retried(saga, record, note)
         case "MarkCompensated" if is_stuck(record) and BY_NAME[record.name] in BACKWARD:
             undo = replace(record.compensation, completion=at, reason=reasons.MARKED_COMPENSATED, message=note)
-            return replace(record, state=StepState.COMPENSATED, compensation=undo)
+            return replace(record.settled(), state=StepState.COMPENSATED, compensation=undo)
         case "Skip" if saga.confirmed and BY_NAME[record.name].kind is Kind.RETRIABLE and not settled_forward(record):
             skipped = replace(record, state=StepState.SKIPPED, reason=reasons.SKIPPED_BY_HAND, message=note)
-            return replace(skipped, completion=at, retry_at=0.0, location="")
+            return replace(skipped.due(0.0), completion=at)
     return None
 
 
 def _retried(saga: Saga, record: StepRecord, note: str) -> StepRecord | None:
     """The call is made at once and has all its attempts again: the do on the way forward, the undo in a rollback."""
     if saga.failure is None:
-        return None if settled_forward(record) else replace(record, attempts=0, retry_at=0.0)
+        return None if settled_forward(record) else replace(record, attempts=0, retry_at=0.0, in_progress_since=None)
     if record.compensation.completion is not None or BY_NAME[record.name].undo is None:
         return None
     state = StepState.UNKNOWN if is_stuck(record) else record.state
     undo = replace(record.compensation, attempts=0, start=None, reason=reasons.RETRY_REQUESTED, message=note)
-    return replace(record, state=state, compensation=undo, retry_at=0.0)
+    return replace(record, state=state, compensation=undo, retry_at=0.0, in_progress_since=None)

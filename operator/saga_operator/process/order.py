@@ -15,6 +15,10 @@ DEFAULT_INITIAL_BACKOFF: Final = 1.0
 DEFAULT_MAX_BACKOFF: Final = 30.0
 DEFAULT_DEADLINE: Final = 3600.0
 
+LONGEST_RETRY_AFTER: Final = 3600.0
+"""Seconds. No call waits longer, whatever a participant asks for, so that a wrong Retry-After (a year) doesn't end all
+work on an order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -36,11 +40,34 @@ class RetryPolicy:
     def delay(self, attempts: int, *, jitter: float, retry_after: float | None) -> float:
         """Seconds until the next call, after so many attempts.
 
-        Exponential with full jitter (AWS Architecture Blog, 2015), and not before the participant asked for it
-        (`retry_after`), up to `max_backoff`. `jitter` is a random number in [0, 1) that the caller has drawn.
+        Exponential with full jitter (AWS Architecture Blog, 2015), and never sooner than the participant asked for
+        (`retry_after`, up to `LONGEST_RETRY_AFTER`). `jitter` is a random number in [0, 1) that the caller has drawn.
         """
-        ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, 20))
-        return max(jitter * ceiling, min(retry_after or 0.0, self.max_backoff))
+        ceiling = min(self.max_backoff, self.initial_backoff * 2.0 ** min(max(attempts - 1, 0), 20))
+        return max(jitter * ceiling, min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationPolicy:
+    """How long an undo is tried, whatever the order's own `retry` says: money must not be given up for haste.
+
+    An undo is given up once *both* are passed. `seconds` cover a participant that is replaced or repaired; `attempts`
+    see to it that time alone, in which nobody called, doesn't count. One that says no for good is asked `attempts`
+    times: no time will change its mind. Reject has neither limit.
+    """
+
+    attempts: int = 20
+    seconds: float = 900.0
+    back_off: RetryPolicy = RetryPolicy(initial_backoff=1.0, max_backoff=30.0)
+    in_progress_seconds: float = 900.0
+    """After these, a person has to look at an undo that is accepted but doesn't end (a refund at a bank)."""
+
+    def is_spent(self, attempts: int, seconds: float, *, refused: bool) -> bool:
+        """Whether an undo is given up that was tried so often, and first so many seconds ago."""
+        return attempts >= self.attempts and (refused or seconds >= self.seconds)
+
+
+DEFAULT_COMPENSATIONS: Final = CompensationPolicy()
 
 
 @dataclass(frozen=True, slots=True)

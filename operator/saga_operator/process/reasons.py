@@ -34,6 +34,9 @@ ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
+WAITING: Final = frozenset({IN_PROGRESS, WAITING_FOR_DOWNSTREAM})
+"""What a step waits for, as opposed to what has become of it."""
+
 # a request of a user, and what became of it
 ALREADY_CONFIRMED: Final = "AlreadyConfirmed"
 RETRY_REQUESTED: Final = "RetryRequested"

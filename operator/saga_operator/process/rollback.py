@@ -1,17 +1,11 @@
 """`evolve` on the way back: reject, the undos, and forward recovery when reject finds the order confirmed."""
 
 from dataclasses import replace
-from typing import Final
 
 from saga_operator.process import reasons
 from saga_operator.process.events import AlreadyConfirmed, InProgress, NoUsableAnswer, Paused, Undone
 from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState, refused_without_effect
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
-
-COMPENSATION_ATTEMPTS: Final = 20
-"""Attempts over about eight minutes, with the default back-off; then a person has to intervene."""
-COMPENSATION_IN_PROGRESS_LIMIT: Final = 15 * 60.0
-"""Seconds; after these, a person has to look at an undo that is accepted but doesn't end (a refund at a bank)."""
 
 
 def undone(saga: Saga, event: Undone) -> Saga:
@@ -21,7 +15,7 @@ def undone(saga: Saga, event: Undone) -> Saga:
         return saga
     undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, completion=event.at, reason="", message="")
-    saga = saga.put(replace(record, state=_undone_state(record, event), compensation=undo, retry_at=0.0, location=""))
+    saga = saga.put(replace(record.settled(), state=_undone_state(record, event), compensation=undo))
     if event.step == PIVOT.name and event.closed:
         # an earlier rollback of this order has undone everything already
         if saga.failure is not None and saga.failure.reason == reasons.COMPENSATED:
@@ -50,36 +44,43 @@ def nothing_left(saga: Saga, at: float) -> Saga:
         if record.compensation.completion is None:
             state = StepState.REFUSED if record.state is StepState.REFUSED else StepState.SKIPPED
             undo = replace(record.compensation, completion=at)
-            saga = saga.put(replace(record, state=state, compensation=undo, retry_at=0.0, location=""))
+            saga = saga.put(replace(record.settled(), state=state, compensation=undo))
     return saga
 
 
 def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
-    """No usable answer: the undo is called again; reject without limit, any other until its attempts are spent."""
-    record = saga[event.step]
+    """No usable answer: the undo is called again; reject without limit, any other until its budget is spent."""
+    record, policy = saga[event.step], saga.compensations
     if not _awaits_undo(saga, record):
         return saga
     undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, reason=event.reason, message=event.message[:MESSAGE_LENGTH])
-    record = replace(record, compensation=undo, location="")
-    if event.step != PIVOT.name and undo.attempts >= COMPENSATION_ATTEMPTS:
-        return saga.put(replace(record, state=StepState.COMPENSATION_FAILED, retry_at=0.0))
-    delay = saga.order.retry.delay(undo.attempts, jitter=event.jitter, retry_after=event.retry_after)
-    return saga.put(replace(record, retry_at=event.at + delay))
+    record = replace(record, compensation=undo)
+    tried_for = event.at - (event.started if undo.start is None else undo.start)
+    if event.step != PIVOT.name and policy.is_spent(undo.attempts, tried_for, refused=event.refused):
+        return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED))
+    delay = policy.back_off.delay(undo.attempts, jitter=event.jitter, retry_after=event.retry_after)
+    return saga.put(record.due(event.at + delay))
 
 
 def undo_in_progress(saga: Saga, event: InProgress) -> Saga:
-    """The undo is accepted, or another call works on it: ask again at no cost, but only for 15 minutes (not reject)."""
+    """The undo is accepted, or another call works on it: ask again at no cost, but only for so long (not reject).
+
+    The time counts from the first of an unbroken run of such answers. What was before it, an outage or a time without
+    an operator, was no progress.
+    """
     record = saga[event.step]
     if not _awaits_undo(saga, record):
         return saga
     undo = record.compensation.called(event.started)
-    undo = replace(undo, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
-    began = undo.start if undo.start is not None else event.at
-    if event.step != PIVOT.name and event.at - began > COMPENSATION_IN_PROGRESS_LIMIT:
+    if undo.reason != reasons.IN_PROGRESS:  # the first message stays: nothing is written while only the next look moves
+        undo = replace(undo, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
+    record = replace(record, compensation=undo).followed(event.at, event.retry_after, event.location)
+    began = event.at if record.in_progress_since is None else record.in_progress_since
+    if event.step != PIVOT.name and event.at - began > saga.compensations.in_progress_seconds:
         undo = replace(undo, reason=reasons.COMPENSATION_TIMED_OUT, message="in progress for over 15 minutes")
-        return saga.put(replace(record, state=StepState.COMPENSATION_FAILED, compensation=undo, location=""))
-    return saga.put(replace(record, compensation=undo, retry_at=event.at + event.retry_after, location=event.location))
+        return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED, compensation=undo))
+    return saga.put(record)
 
 
 def undo_paused(saga: Saga, event: Paused) -> Saga:
@@ -89,7 +90,7 @@ def undo_paused(saga: Saga, event: Paused) -> Saga:
         return saga
     message = event.message[:MESSAGE_LENGTH]
     undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
-    return saga.put(replace(record, compensation=undo, retry_at=event.until, location=""))
+    return saga.put(replace(record.due(event.until), compensation=undo))
 
 
 def resumed_forward(saga: Saga, event: AlreadyConfirmed) -> Saga:

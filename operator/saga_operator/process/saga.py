@@ -8,11 +8,15 @@ from enum import StrEnum
 from typing import Final
 
 from saga_operator.process import reasons
-from saga_operator.process.order import Order
+from saga_operator.process.order import DEFAULT_COMPENSATIONS, LONGEST_RETRY_AFTER, CompensationPolicy, Order
 from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
 
 MESSAGE_LENGTH: Final = 512
 """Characters; the status of a resource stays small (its size is what a write costs)."""
+
+
+LONGEST_POLL: Final = 30.0
+"""Seconds between two looks at an operation in progress, unless its participant asks for more."""
 
 
 class StepState(StrEnum):
@@ -67,7 +71,7 @@ class Compensation:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """One step's progress. `retry_at` and `location` live in memory only: after a restart the call is made again."""
+    """One step's progress. What stands after `compensation` is lost in a restart: then the call is made again."""
 
     name: str
     state: StepState = StepState.PENDING
@@ -80,10 +84,31 @@ class StepRecord:
     compensation: Compensation = Compensation()
     retry_at: float = 0.0
     location: str = ""
+    in_progress_since: float | None = None
+    """The first of an unbroken run of answers that say so; anything else in between, and it begins anew."""
 
     def called(self, started: float) -> "StepRecord":
         """This record with the time of its first call."""
         return self if self.start is not None else replace(self, start=started)
+
+    def due(self, at: float) -> "StepRecord":
+        """This record whose next call is made then, with its key: no operation in progress is followed."""
+        return replace(self, retry_at=at, location="", in_progress_since=None)
+
+    def followed(self, at: float, retry_after: float, location: str) -> "StepRecord":
+        """This record of an operation that is in progress (said at that time), and is asked for again.
+
+        The pause is half as long as it has been in progress: an operation of seconds is seen at once, and one of hours
+        costs a call every `LONGEST_POLL` seconds. It is never shorter than the participant asked for.
+        """
+        since = at if self.in_progress_since is None else self.in_progress_since
+        pause = max(min(retry_after, LONGEST_RETRY_AFTER), min((at - since) / 2, LONGEST_POLL))
+        return replace(self, retry_at=at + pause, location=location, in_progress_since=since)
+
+    def settled(self) -> "StepRecord":
+        """This record once nothing is called for it any more: what it waited for is no longer true."""
+        record = self.due(0.0)
+        return replace(record, reason="", message="") if record.reason in reasons.WAITING else record
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +150,7 @@ class Saga:
     suspended_seconds: float = 0.0
     requested: Intervention | None = None
     intervention: Intervention | None = None
+    compensations: CompensationPolicy = DEFAULT_COMPENSATIONS
 
     def __getitem__(self, name: str) -> StepRecord:
         return next(record for record in self.steps if record.name == name)
@@ -137,7 +163,7 @@ class Saga:
         """This saga once it is decided to roll back, at this step and for this reason. The first decision stays."""
         if self.failure is not None:
             return self
-        steps = tuple(replace(record, retry_at=0.0, location="") for record in self.steps)
+        steps = tuple(record.due(0.0) for record in self.steps)
         return replace(self, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps)
 
     @property

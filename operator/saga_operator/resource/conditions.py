@@ -97,8 +97,8 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
                 f"rolling back (step {saga.current_step}). {message}"[:1024],
             )
         case Phase.SUSPENDED:
-            text = "suspended on request before the next step; set spec.state to Active to continue"
-            return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text
+            text = f"{suspended_where(saga)}; set spec.state to Active to continue"
+            return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text[:1024]
         case _:
             return UNKNOWN, TRUE, FALSE, UNKNOWN, *_progress(saga)
 
@@ -106,9 +106,21 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
 def _progress(saga: Saga) -> tuple[str, str]:
     step = saga.current_step
     record = saga[step]
-    if record.reason and record.state is StepState.PENDING:
-        return reasons.RETRY_SCHEDULED, f"{step}, attempt {record.attempts}: {record.message}"[:1024]
-    return reasons.STEP_IN_PROGRESS, f"{step} is next"
+    if not record.reason or record.state is not StepState.PENDING:
+        return reasons.STEP_IN_PROGRESS, f"{step} is next"
+    if record.reason == reasons.IN_PROGRESS:
+        return reasons.STEP_IN_PROGRESS, f"{step}: {record.message}"[:1024]
+    attempt = f", attempt {record.attempts}" if record.attempts and record.reason not in reasons.WAITING else ""
+    return reasons.RETRY_SCHEDULED, f"{step}{attempt}: {record.message}"[:1024]
+
+
+def suspended_where(saga: Saga) -> str:
+    """At which point a saga was suspended: between two steps, or at one that was called and isn't done yet."""
+    record = saga[saga.current_step]
+    if record.start is None and not record.reason:
+        return f"suspended on request before step {record.name}"
+    said = f" ({record.message})" if record.message else ""
+    return f"suspended on request at step {record.name}, which was called but isn't done yet{said}"
 
 
 def _failure(saga: Saga) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from saga_operator.process import reasons
 from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
-from saga_operator.resource.conditions import conditions_of, participant_error
+from saga_operator.resource.conditions import conditions_of, participant_error, suspended_where
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _requests(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if new.confirmed and new.desired is Desired.CANCELLED and not (old.confirmed and old.desired is Desired.CANCELLED):
         yield KubernetesEvent("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
     if old.suspended_at is None and new.suspended_at is not None:
-        yield KubernetesEvent("Normal", reasons.SUSPENDED, "suspended on request before the next step")
+        yield KubernetesEvent("Normal", reasons.SUSPENDED, suspended_where(new))
     if old.suspended_at is not None and new.suspended_at is None:
         yield KubernetesEvent("Normal", reasons.RESUMED, "the saga continues")
     done = new.intervention

@@ -6,7 +6,7 @@ from typing import Any
 from common.text import printable
 from common.wire import Json
 from saga_operator.process import reasons
-from saga_operator.process.order import Order
+from saga_operator.process.order import DEFAULT_COMPENSATIONS, CompensationPolicy, Order
 from saga_operator.process.saga import (
     FINISHED,
     Compensation,
@@ -28,7 +28,7 @@ RESTING = FINISHED | {Phase.SUSPENDED}
 """In these phases no call is made, however much time passes."""
 
 
-def saga_of(resource: Resource) -> Saga:
+def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMPENSATIONS) -> Saga:
     """What the resource records of its saga. A step that it doesn't know yet is Pending.
 
     Raises:
@@ -57,6 +57,7 @@ def saga_of(resource: Resource) -> Saga:
             outcome=done.get("reason", ""),
             earlier=tuple(done.get("earlier") or ()),
         ),
+        compensations=compensations,
     )
 
 
@@ -136,11 +137,11 @@ def status_of(
 def _next_attempt(saga: Saga, record: StepRecord) -> float:
     """When the step's call is made again; 0 if that is unknown.
 
-    A saga that waits for a participant that is down is woken when it is back. A time would have to be moved on and
-    written for each waiting saga again and again.
+    A saga that waits for a participant that is down is woken when it is back, and one that waits for an operation in
+    progress asks again and again. A time would have to be moved on and written for each of them each time.
     """
     reason = record.reason if saga.failure is None else record.compensation.reason
-    return 0.0 if reason == reasons.WAITING_FOR_DOWNSTREAM else record.retry_at
+    return 0.0 if reason in reasons.WAITING else record.retry_at
 
 
 def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:

@@ -101,7 +101,7 @@ def test_a_stuck_refund_fails_the_saga_until_a_person_intervenes(
     name = "o-stuck"
     participants.say(name, "/api/payments/refund", always=refused("bank_closed", "the bank is closed"))
     participants.say(name, "/api/shipping/schedule", refused("not_serviceable"))
-    sagas.create(name, retry={"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+    sagas.create(name)
     status = sagas.wait(name, "Failed", seconds=60)["status"]
     assert "completionTime" not in status
     assert "/api/inventory/release" in participants.paths(name)  # one that is stuck doesn't hold up the others
@@ -124,7 +124,7 @@ def test_a_refund_made_by_hand_is_marked(sagas: Sagas, participants: ScriptedPar
     name = "o-by-hand"
     participants.say(name, "/api/payments/refund", always=refused("bank_closed"))
     participants.say(name, "/api/shipping/schedule", refused("not_serviceable"))
-    sagas.create(name, retry={"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+    sagas.create(name)
     sagas.wait(name, "Failed", seconds=60)
     user_request = {
         "id": "m-1",

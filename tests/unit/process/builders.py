@@ -14,7 +14,7 @@ from saga_operator.process.events import (
     Undone,
 )
 from saga_operator.process.evolve import evolve
-from saga_operator.process.order import Item, Order, RetryPolicy
+from saga_operator.process.order import DEFAULT_COMPENSATIONS, Item, Order, RetryPolicy
 from saga_operator.process.saga import Desired, Intervention, Saga
 
 CREATED: Final = 1_800_000_000.0
@@ -71,6 +71,12 @@ def lost(
     return NoUsableAnswer(
         step=step, started=at, at=at, undo=undo, reason="NoAnswer", message="lost", retry_after=wait, jitter=jitter
     )
+
+
+def never_undone(step: str) -> list[Event]:
+    """The undo gets no answer until its budget is spent, in attempts and in time."""
+    last = NOW + DEFAULT_COMPENSATIONS.seconds
+    return [lost(step, undo=True)] * (DEFAULT_COMPENSATIONS.attempts - 1) + [lost(step, undo=True, at=last)]
 
 
 def in_progress(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import AlreadyConfirmed
-from saga_operator.process.order import RetryPolicy
-from saga_operator.process.saga import Phase, StepState
+from saga_operator.process.order import LONGEST_RETRY_AFTER, RetryPolicy
+from saga_operator.process.saga import LONGEST_POLL, Phase, StepState
 from tests.unit.process.builders import (
     BEFORE_PIVOT,
     CREATED,
@@ -16,6 +16,7 @@ from tests.unit.process.builders import (
     UP_TO_PIVOT,
     after,
     asked,
+    before,
     done,
     in_progress,
     lost,
@@ -175,8 +176,8 @@ def test_backoff_stays_within_its_bounds(
 ) -> None:
     policy = RetryPolicy(initial_backoff=initial, max_backoff=initial + longer)
     seconds = policy.delay(attempts, jitter=jitter, retry_after=wait)
-    assert 0 <= seconds <= policy.max_backoff
-    assert seconds >= min(wait or 0, policy.max_backoff)  # never sooner than the participant asked
+    assert min(wait or 0, LONGEST_RETRY_AFTER) <= seconds  # never sooner than the participant asked
+    assert seconds <= max(policy.max_backoff, min(wait or 0, LONGEST_RETRY_AFTER))
     if wait is None:
         assert seconds <= initial * 2 ** (attempts - 1)
 
@@ -190,3 +191,41 @@ def test_backoff_doubles_up_to_its_limit() -> None:
 def test_waiting_ends_with_the_deadline_at_the_latest() -> None:
     saga = after(new_saga(deadline_seconds=20.0), in_progress("order", wait=60.0))
     assert decide(saga, NOW) == Wait(CREATED + 20.0)
+
+
+@pytest.mark.parametrize("step", UP_TO_PIVOT)
+def test_a_pause_that_a_participant_asks_for_costs_no_attempt(step: str) -> None:
+    patience = RetryPolicy(2, initial_backoff=1, max_backoff=1)
+    saga = after(new_saga(retry=patience), *done(*STEPS[: STEPS.index(step)]))
+    for _ in range(20):
+        saga = after(saga, lost(step, wait=60.0))
+    assert (saga.failure, saga[step].attempts) == (None, 0)
+    assert next_call(saga, NOW + 59.9) == "wait"
+    assert next_call(saga, NOW + 60.0) == f"do {step}"
+    assert after(saga, *[lost(step, wait=1.0)] * 2).failure is not None, "a pause as long as the order's own costs one"
+
+
+@pytest.mark.parametrize("wish", [seen("Cancelled"), seen(deleting=True), seen(at=CREATED + 3600.0)])
+def test_no_pause_holds_up_a_cancel_a_deletion_or_the_deadline(wish: object) -> None:
+    saga = after(before("payment"), lost("payment", wait=1e9))
+    assert decide(saga, NOW) == Wait(saga.deadline)
+    assert next_call(after(saga, wish)) == "undo confirmation"
+
+
+@given(st.lists(st.floats(0.01, 120.0), min_size=1, max_size=60))
+def test_polls_come_ever_more_seldom_and_never_sooner_than_asked(waits: list[float]) -> None:
+    saga, at = new_saga(), NOW
+    for wait in waits:
+        saga = after(saga, in_progress("order", at=at, wait=wait))
+        pause = saga["order"].retry_at - at
+        assert pause >= wait - 1e-3
+        assert pause == pytest.approx(max(wait, min((at - NOW) / 2, LONGEST_POLL)), abs=1e-3)
+        at = saga["order"].retry_at
+
+
+def test_an_operation_of_an_hour_is_not_asked_for_each_second() -> None:
+    saga, at, polls = new_saga(deadline_seconds=1e6), NOW, 0
+    while at < NOW + 3600.0:
+        saga, polls = after(saga, in_progress("order", at=at, wait=1.0)), polls + 1
+        at = saga["order"].retry_at
+    assert polls < 140

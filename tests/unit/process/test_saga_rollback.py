@@ -6,7 +6,7 @@ import pytest
 
 from saga_operator.process.decide import Do, Undo, must_be_recorded_before
 from saga_operator.process.events import OrderIDUsed, Undone
-from saga_operator.process.rollback import COMPENSATION_ATTEMPTS, COMPENSATION_IN_PROGRESS_LIMIT
+from saga_operator.process.order import DEFAULT_COMPENSATIONS, RetryPolicy
 from saga_operator.process.saga import Phase, Saga, StepState
 from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT
 from tests.unit.process.builders import (
@@ -21,8 +21,10 @@ from tests.unit.process.builders import (
     done,
     in_progress,
     lost,
+    never_undone,
     new_saga,
     next_call,
+    paused,
     refused,
     rolled_back,
     seen,
@@ -32,6 +34,7 @@ from tests.unit.process.builders import (
 
 ALL_OF_IT = ["confirmation", "shipping", "payment", "inventory", "order", "finish Compensated"]
 TOO_LATE = CREATED + 3600.0
+LIMITS = DEFAULT_COMPENSATIONS
 TRIGGERS = {
     "cancel": (seen("Cancelled"), "Cancelled"),
     "deletion": (seen(deleting=True), "Deleted"),
@@ -130,9 +133,9 @@ def test_an_intervention_is_recorded_before_it_is_acted_upon() -> None:
 
 def test_reject_is_retried_without_limit() -> None:
     saga = after(before("payment"), seen("Cancelled"))
-    for _ in range(COMPENSATION_ATTEMPTS * 3):
-        saga = after(saga, lost("confirmation", undo=True))
-    assert next_call(saga) == "undo confirmation"
+    for attempt in range(LIMITS.attempts * 3):
+        saga = after(saga, lost("confirmation", undo=True, at=NOW + attempt * LIMITS.seconds))
+    assert next_call(saga, saga["confirmation"].retry_at) == "undo confirmation"
     assert saga.phase is Phase.COMPENSATING
 
 
@@ -196,16 +199,43 @@ def test_an_id_cannot_be_anothers_once_our_order_stands(step: str) -> None:
 
 
 def stuck(saga: Saga, step: str) -> Saga:
-    return after(saga, *[lost(step, undo=True)] * COMPENSATION_ATTEMPTS)
+    return after(saga, *never_undone(step))
 
 
-def test_an_undo_that_fails_for_good_is_a_persons_case() -> None:
-    saga = closed()
-    for _ in range(COMPENSATION_ATTEMPTS - 1):
-        saga = after(saga, lost("shipping", undo=True))
+def test_an_undo_is_given_up_once_its_attempts_and_its_time_are_spent() -> None:
+    in_time = NOW + LIMITS.seconds - 1
+    quick = after(closed(), *[lost("shipping", undo=True, at=in_time)] * (LIMITS.attempts * 2))
+    assert quick["shipping"].state is StepState.SUCCEEDED, "the attempts alone"
+    slow = after(closed(), lost("shipping", undo=True), *[lost("shipping", undo=True, at=NOW + 9_999)] * 18)
+    assert slow["shipping"].state is StepState.SUCCEEDED, "the time alone"
+    assert slow["shipping"].compensation.attempts == LIMITS.attempts - 1
+    assert after(slow, lost("shipping", undo=True, at=NOW + 9_999))["shipping"].state is StepState.COMPENSATION_FAILED
+
+
+def test_an_undo_that_is_refused_for_good_is_given_up_after_its_attempts() -> None:
+    refusal = replace(lost("shipping", undo=True), reason="HandedOver", refused=True)
+    saga = after(closed(), *[refusal] * (LIMITS.attempts - 1))
     assert saga["shipping"].state is StepState.SUCCEEDED
-    saga = after(saga, lost("shipping", undo=True))
-    assert saga["shipping"].state is StepState.COMPENSATION_FAILED
+    assert after(saga, refusal)["shipping"].state is StepState.COMPENSATION_FAILED
+
+
+@pytest.mark.parametrize("step", ["confirmation", "shipping", "payment", "inventory", "order"])
+@pytest.mark.parametrize("seconds", [1, 3600])
+def test_the_orders_own_retry_is_not_for_compensations(step: str, seconds: int) -> None:
+    hasty = new_saga(retry=RetryPolicy(1, initial_backoff=seconds, max_backoff=seconds)).order
+    saga = replace(before("confirmation") if step == "confirmation" else closed(), order=hasty)
+    saga = after(saga, seen("Cancelled"))
+    pauses = []
+    for _ in range(8):
+        saga = after(saga, lost(step, undo=True, jitter=1.0))
+        pauses.append(saga[step].retry_at - NOW)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_an_undo_waits_as_long_as_it_is_asked_to() -> None:
+    saga = after(closed(), lost("payment", undo=True, wait=240.0))
+    assert saga["payment"].retry_at == NOW + 240.0
+    assert after(closed(), lost("payment", undo=True, wait=1e9))["payment"].retry_at == NOW + 3600.0
 
 
 def test_one_that_is_stuck_does_not_hold_up_the_others() -> None:
@@ -241,22 +271,54 @@ def test_failed_can_be_left(step: str, way_out: str) -> None:
 
 def test_retry_now_gives_a_new_budget() -> None:
     saga = after(stuck(closed(), "shipping"), asked("RetryNow", "shipping"))
-    for _ in range(COMPENSATION_ATTEMPTS - 1):
-        saga = after(saga, lost("shipping", undo=True))
+    again = NOW + 9_999
+    saga = after(saga, *[lost("shipping", undo=True, at=again)] * (LIMITS.attempts * 2))
     assert saga["shipping"].state is StepState.UNKNOWN
+    saga = after(saga, lost("shipping", undo=True, at=again + LIMITS.seconds))
+    assert saga["shipping"].state is StepState.COMPENSATION_FAILED
 
 
 def test_an_undo_in_progress_costs_no_budget_but_has_a_limit() -> None:
     saga = closed()
-    for _ in range(COMPENSATION_ATTEMPTS * 2):
+    for _ in range(LIMITS.attempts * 2):
         saga = after(saga, in_progress("payment", undo=True))
-    at_limit = NOW + COMPENSATION_IN_PROGRESS_LIMIT
+    at_limit = NOW + LIMITS.in_progress_seconds
     saga = after(saga, in_progress("payment", undo=True, at=at_limit))
     assert saga["payment"].state is StepState.SUCCEEDED
     assert saga["payment"].compensation.attempts == 0
     saga = after(saga, in_progress("payment", undo=True, at=at_limit + 1))
     assert saga["payment"].state is StepState.COMPENSATION_FAILED
     assert saga["payment"].compensation.reason == "CompensationTimedOut"
+
+
+INTERRUPTIONS = {
+    "no answer": lost("payment", undo=True, at=NOW + 800),
+    "the participant is down": replace(paused("payment", undo=True), at=NOW + 800),
+    "a person asks for it": replace(asked("RetryNow", "payment"), at=NOW + 800),
+}
+
+
+@pytest.mark.parametrize("interruption", INTERRUPTIONS)
+def test_what_was_before_an_interruption_was_no_progress(interruption: str) -> None:
+    """An outage of a quarter of an hour is no sign that a refund doesn't end."""
+    saga = after(closed(), in_progress("payment", undo=True), INTERRUPTIONS[interruption])
+    saga = after(saga, in_progress("payment", undo=True, at=NOW + 1_000))
+    assert saga["payment"].state is StepState.SUCCEEDED
+    saga = after(saga, in_progress("payment", undo=True, at=NOW + 1_900))
+    assert saga["payment"].state is StepState.SUCCEEDED
+    saga = after(saga, in_progress("payment", undo=True, at=NOW + 1_901))
+    assert saga["payment"].compensation.reason == "CompensationTimedOut"
+
+
+def test_the_first_call_of_an_undo_is_not_the_first_progress() -> None:
+    saga = after(closed(), lost("payment", undo=True), in_progress("payment", undo=True, at=NOW + 5_000))
+    assert saga["payment"].state is StepState.SUCCEEDED
+
+
+def test_a_step_that_was_in_progress_says_so_no_longer_once_it_is_undone() -> None:
+    waiting = after(before("payment"), in_progress("payment"), seen("Cancelled"), *undone("confirmation"))
+    assert waiting["payment"].reason == "InProgress"
+    assert after(waiting, *undone("payment"))["payment"].reason == ""
 
 
 def test_an_undo_that_answers_after_all_is_taken() -> None:

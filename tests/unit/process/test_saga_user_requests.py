@@ -2,7 +2,6 @@
 
 import pytest
 
-from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Phase, StepState
 from saga_operator.resource.conditions import conditions_of
 from tests.unit.process.builders import (
@@ -14,6 +13,7 @@ from tests.unit.process.builders import (
     asked,
     done,
     lost,
+    never_undone,
     new_saga,
     next_call,
     refused,
@@ -156,13 +156,13 @@ def test_the_pivot_and_the_order_step_are_never_marked_by_hand(step: str) -> Non
     saga = after(new_saga(), *done(*STEPS[:4]), seen("Cancelled"))
     if step == "order":
         saga = after(saga, *undone("confirmation", "shipping", "payment", "inventory"))
-    saga = after(saga, *[lost(step, undo=True)] * COMPENSATION_ATTEMPTS)
+    saga = after(saga, *never_undone(step))
     assert after(saga, asked("MarkCompensated", step)).steps == saga.steps
 
 
 def test_retry_now_opens_a_stuck_order_step() -> None:
     saga = after(new_saga(), seen("Cancelled"), *undone("confirmation", "shipping", "payment", "inventory"))
-    saga = after(saga, *[lost("order", undo=True)] * COMPENSATION_ATTEMPTS)
+    saga = after(saga, *never_undone("order"))
     assert saga.phase is Phase.FAILED
     assert next_call(after(saga, asked("RetryNow", "order"))) == "undo order"
 

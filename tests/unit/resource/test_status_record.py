@@ -60,6 +60,7 @@ def recordable(saga: Saga) -> Saga:
                 record,
                 retry_at=0.0,
                 location="",
+                in_progress_since=None,
                 state=StepState.SKIPPED if finished and record.state is StepState.PENDING else record.state,
             )
             for record in saga.steps
@@ -213,6 +214,18 @@ def test_a_saga_that_goes_on_waiting_for_a_participant_has_nothing_new_to_write(
     assert "nextAttemptTime" not in status
     still = after(waiting, replace(paused("inventory"), at=NOW + 600, until=NOW + 1200))
     assert patch_between(status, written(still, status)) == {}
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_polling_an_operation_in_progress_has_nothing_new_to_write(undo: bool) -> None:
+    step = "confirmation" if undo else "inventory"
+    waiting = after(new_saga(), *done("order"), *([seen("Cancelled")] if undo else []), in_progress(step, undo=undo))
+    status = written(waiting)
+    assert "nextAttemptTime" not in status
+    for later in (5, 60, 600):
+        again = replace(in_progress(step, undo=undo, at=NOW + later), message=f"for {later} s now")
+        waiting = after(waiting, again)
+        assert patch_between(status, written(waiting, status)) == {}
 
 
 def test_a_rollback_shows_when_it_goes_on_whatever_its_step_waited_for_before() -> None:

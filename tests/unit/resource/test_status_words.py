@@ -1,6 +1,7 @@
 """Reasons, conditions and Kubernetes Events: one set of words, and each says what to do."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from saga_operator.process import reasons
 from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, Outcome
-from saga_operator.process.rollback import COMPENSATION_ATTEMPTS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
@@ -22,8 +22,11 @@ from tests.unit.process.builders import (
     UP_TO_PIVOT,
     after,
     asked,
+    before,
     done,
+    in_progress,
     lost,
+    never_undone,
     new_saga,
     paused,
     refused,
@@ -111,7 +114,7 @@ def test_an_outcome_keeps_its_name_in_status_metrics_and_logs() -> None:
 
 def stuck() -> Saga:
     saga = after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation", "payment", "inventory"))
-    return after(saga, *[lost("shipping", undo=True)] * COMPENSATION_ATTEMPTS)
+    return after(saga, *never_undone("shipping"))
 
 
 SITUATIONS = {
@@ -209,7 +212,7 @@ def test_an_answer_that_should_never_come_is_a_condition_of_its_own() -> None:
 def test_what_people_should_know_becomes_an_event(
     before: Saga, event: Event | None, said: list[tuple[str, str]]
 ) -> None:
-    now = after(before, *([lost("payment", undo=True)] * COMPENSATION_ATTEMPTS if event is None else [event]))
+    now = after(before, *(never_undone("payment") if event is None else [event]))
     assert [(event.type, event.reason) for event in events_between(before, now)] == said
 
 
@@ -217,3 +220,23 @@ def test_no_event_is_made_twice() -> None:
     saga = stuck()
     assert list(events_between(saga, saga)) == []
     assert list(events_between(saga, after(saga, seen("Cancelled")))) == []
+
+
+def test_an_accepted_call_is_no_retry() -> None:
+    accepted = replace(in_progress("payment"), message="payment has accepted the call and is still working on it")
+    ready = conditions_of(after(before("payment"), accepted))[0]
+    assert ready.reason == "StepInProgress"
+    assert ready.message == "payment: payment has accepted the call and is still working on it"
+
+
+def test_a_call_that_never_counted_has_no_number() -> None:
+    assert conditions_of(after(before("payment"), paused("payment")))[0].message == "payment: down"
+    assert conditions_of(after(before("payment"), lost("payment", wait=99.0)))[0].message == "payment: lost"
+    assert conditions_of(after(before("payment"), lost("payment")))[0].message == "payment, attempt 1: lost"
+
+
+def test_a_suspension_says_whether_its_step_was_called() -> None:
+    between = conditions_of(after(before("payment"), seen("Suspended")))[0].message
+    assert between.startswith("suspended on request before step payment;")
+    accepted = after(before("payment"), replace(in_progress("payment"), message="accepted"), seen("Suspended"))
+    assert "at step payment, which was called but isn't done yet (accepted)" in conditions_of(accepted)[0].message

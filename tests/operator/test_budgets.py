@@ -1,0 +1,45 @@
+"""What waiting costs: no write, and no attempt where the participant says when to ask again."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.operator.conftest import Sagas, wait_until
+from tests.operator.scripted import Reply, ScriptedParticipants, refused
+
+pytestmark = pytest.mark.usefixtures("operator")
+
+POLLS = 6
+"""More than enough to see a write for each of them."""
+
+
+@pytest.mark.parametrize("kind", ["accepted", "running"])
+def test_waiting_for_an_operation_writes_nothing(sagas: Sagas, participants: ScriptedParticipants, kind: str) -> None:
+    name, process = f"o-poll-{kind}", "/api/payments/process"
+    place = f"/api/payments/operations/{name}/do" if kind == "accepted" else process
+    accepted = Reply(202, headers={"Location": place, "Retry-After": "0.1"})
+    answer = accepted if kind == "accepted" else refused("running", "wait")
+    answer.headers["Retry-After"] = "0.1"
+    for path in (process, place):
+        participants.say(name, path, always=answer)
+    sagas.create(name)
+    wait_until(lambda: sagas.step(name, "payment").get("reason") == "InProgress", "the record of it")
+    version, polls = sagas.get(name)["metadata"]["resourceVersion"], participants.paths(name).count(place)
+    wait_until(lambda: participants.paths(name).count(place) >= polls + POLLS, f"{POLLS} more polls", seconds=60)
+    assert sagas.get(name)["metadata"]["resourceVersion"] == version
+    for path in (process, place):
+        participants.say(name, path)
+    participants.say(name, place, Reply(200, {"payment_id": "pay-1"}))
+    sagas.wait(name, "Completed", seconds=60)
+
+
+def test_a_pause_that_is_asked_for_is_kept_in_full_and_costs_no_attempt(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    later = Reply(503, headers={"Retry-After": "2"})
+    participants.say("o-patient", "/api/inventory/reserve", later, later, later)
+    sagas.create("o-patient", retry={"maxAttempts": 2, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+    sagas.wait("o-patient", "Completed", seconds=60)
+    times = [call.at for call in participants.of("o-patient") if call.path == "/api/inventory/reserve"]
+    assert all(after - before >= 2.0 for before, after in pairwise(times))
+    assert sagas.step("o-patient", "inventory")["attempts"] == 1
