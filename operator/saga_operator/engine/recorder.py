@@ -8,7 +8,7 @@ the resource again and goes on from the other's record, with its own unrecorded 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from common.kube import Conflict, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
@@ -33,6 +33,16 @@ class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
     """The resource does not exist any more: there is nothing left to record in."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A status that was sent and not answered for yet: whether the API server has taken it isn't known."""
+
+    status: Json
+    saga: Saga
+    count: int
+    """How many of the unrecorded events are in it."""
+
+
 class StatusRecorder:
     """The saga as it is known (`saga`) and as it is recorded (`recorded`, on `resource`)."""
 
@@ -52,6 +62,7 @@ class StatusRecorder:
         self.saga: Saga = saga_of(resource, compensations)
         self.recorded: Saga = self.saga
         self._unrecorded: list[Event] = []
+        self._sent: list[_Sent] = []
         self._history = history_of(resource.status)
         self._invalid_writes = 0  # in a row
         self._writer = writer
@@ -89,17 +100,24 @@ class StatusRecorder:
     def adopt(self, resource: Resource) -> None:
         """Go on from this version. If another process wrote the status, decide again from what it recorded.
 
+        It may be a write of ours whose answer was lost: the attempts that it records were counted, and count once.
+
         Raises:
             ResourceGone: it is another resource of the same name.
         """
         if resource.uid != self.resource.uid:
             raise ResourceGone
         same_status = resource.raw.get("status") == self.resource.raw.get("status")
+        ours = next((sent for sent in self._sent if sent.status == resource.status), None)
+        self._sent.clear()
         self.resource = resource.slim()
         order = Order.from_spec(resource.namespace, resource.spec)
         self.recorded = replace(self.recorded, order=order)
         self.saga = replace(self.saga, order=order)
-        if not same_status:
+        if ours is not None:
+            self.recorded = replace(ours.saga, order=order)
+            del self._unrecorded[: ours.count]
+        elif not same_status:
             self.recorded = saga_of(resource, self._compensations)
             before, self.saga = self.saga, self.recorded
             for event in self._unrecorded:
@@ -166,14 +184,16 @@ class StatusRecorder:
         return isinstance(decide(self.saga, self._clock.now()), Wait)
 
     def _patch(self) -> Json:
-        status = status_of(
+        return patch_between(self.resource.status, self._status())
+
+    def _status(self) -> Json:
+        return status_of(
             self.saga,
             now=self._clock.now(),
             generation=self.resource.generation,
             previous=self.resource.status,
             history=self._history,
         )
-        return patch_between(self.resource.status, status)
 
     async def _write(self) -> None:
         try:
@@ -195,11 +215,14 @@ class StatusRecorder:
         while True:
             try:
                 async with self._writer.turn():
-                    saga, count, patch = self.saga, len(self._unrecorded), self._patch()
-                    if patch:
+                    saga, count, status = self.saga, len(self._unrecorded), self._status()
+                    if patch := patch_between(self.resource.status, status):
+                        if (sent := _Sent(status, saga, count)) not in self._sent:
+                            self._sent.append(sent)
                         body = self.resource.status_patch(patch)
                         written = await self._writer.write("status", self.resource.name, body)
                         self.resource = written.slim() if self._is_resting() else written
+                self._sent.clear()
                 self.recorded = saga
                 del self._unrecorded[:count]
             except (Conflict, ObjectInvalid):

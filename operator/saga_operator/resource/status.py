@@ -146,9 +146,14 @@ def _next_attempt(saga: Saga, record: StepRecord) -> float:
 
 def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
     """The JSON merge patch (RFC 7396) that turns one status into the other; empty if they say the same."""
-    changed = {key: value for key, value in new.items() if old.get(key) != value}
+    changed = {key: _nested(old.get(key), value) for key, value in new.items() if old.get(key) != value}
     removed = {key: None for key in old if key not in new}
     return {**changed, **removed}
+
+
+def _nested(old: Any, new: Any) -> Any:
+    """An object is merged into the old one by the API server, so what it lost has to be named."""
+    return patch_between(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
 
 
 def _conditions(saga: Saga, now: float, generation: int, previous: Mapping[str, Any]) -> list[Json]:

@@ -4,6 +4,14 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 ENGINE = (
     Mutant(
+        "an attempt counts once, also if the answer to its record is lost",
+        0,
+        f"{OPERATOR}/engine/recorder.py",
+        "ours = next((sent for sent in self._sent if sent.status == resource.status), None)",
+        "ours = None",
+        "tests/unit/engine/test_recorder.py::test_an_attempt_counts_once_when_the_answer_to_its_record_is_lost",
+    ),
+    Mutant(
         "a call without an answer is made again, not taken for refused",
         4,
         f"{OPERATOR}/engine/participants.py",

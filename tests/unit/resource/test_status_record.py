@@ -263,9 +263,9 @@ def test_a_step_that_the_record_does_not_know_is_pending() -> None:
 
 # RFC 7396, appendix A, as far as it concerns objects; and with arbitrary ones
 
-flat = st.dictionaries(
-    st.sampled_from("abcdef"), st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=3))
-)
+leaves = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=3))
+objects = st.recursive(leaves, lambda each: st.dictionaries(st.sampled_from("abcdef"), each), max_leaves=8)
+nested = st.dictionaries(st.sampled_from("abcdef"), objects)
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -281,7 +281,7 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-@given(old=flat, new=flat)
+@given(old=nested, new=nested)
 def test_a_patch_turns_the_one_into_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     assert merged(old, patch_between(old, new)) == new
     assert (patch_between(old, new) == {}) == (old == new)
