@@ -57,6 +57,7 @@ from common.barrier.rules import (
     change,
     compensated,
     gate,
+    running,
     with_epoch,
 )
 from common.barrier.state import BarrierState, Operation
@@ -89,6 +90,7 @@ __all__ = [
     "change",
     "compensated",
     "gate",
+    "running",
     "waiting_index",
     "with_epoch",
 ]

@@ -65,7 +65,7 @@ class ClaimRules:
             return self._undone(call, document, state, {}, happened=False)
         if before.state == "pending":
             return self.postpone_undo(call, document)
-        if before.held(self.clock()):
+        if before.held(self.clock(), LEASE):
             busy = rules.running(call, RETRY_AFTER)
             return rules.with_epoch(call, state, busy) if state.tombstone else rules.change(call, marked, busy)
         claimed = marked.with_operation(UNDO, self._running(call, token))
@@ -149,7 +149,7 @@ class ClaimRules:
         """202 until the provider has settled it, 409 while another call holds the claim, None if it can be claimed."""
         if before is not None and before.state == "pending":
             return self._accepted(call.order_id, call.operation, document or {}, RETRY_AFTER)
-        return rules.running(call, RETRY_AFTER) if before is not None and before.held(self.clock()) else None
+        return rules.running(call, RETRY_AFTER) if before is not None and before.held(self.clock(), LEASE) else None
 
     def _running(self, call: Call, token: str) -> Operation:
         return Operation(call.fingerprint, "running", token=token, until=self.clock() + LEASE)

@@ -1,6 +1,6 @@
 """Effects outside the database: claim, ask the provider under its own key, settle.
 
-    claims = Claims(barrier, effect, location="/api/payments/operations")
+    claims = Claims(barrier, effect, clock=database.now, location="/api/payments/operations")
     answer = await claims.do(call, fields)       # fields: of a document whose effect isn't known yet
     answer = await claims.undo(call)
     answer = await claims.look(order_id, "do")   # GET {location}/{order_id}/do
@@ -28,7 +28,6 @@ from common.barrier.rules import DO, UNDO, Answer, Call, Claimed, Document, answ
 from common.barrier.state import BarrierState
 from common.errors import Refused
 from common.mongo import Index
-from common.wire import utcnow
 
 
 def waiting_index(collection: str) -> Index:
@@ -39,12 +38,12 @@ def waiting_index(collection: str) -> Index:
 class Claims:
     """The barrier for effects outside the database.
 
-    `location` is the path of the operations endpoint, where callers look after a 202; it is needed if the provider may
-    return Accepted.
+    `clock` is the same for all replicas: the database server's (`Database.now`). `location` is the path of the
+    operations endpoint, where callers look after a 202; it is needed if the provider may return Accepted.
     """
 
     def __init__(
-        self, barrier: Barrier, effect: Effect, *, location: str | None = None, clock: Callable[[], datetime] = utcnow
+        self, barrier: Barrier, effect: Effect, *, clock: Callable[[], datetime], location: str | None = None
     ) -> None:
         self._barrier = barrier
         self._effect = effect

@@ -206,13 +206,15 @@ def compensated(call: Call) -> Answer:
     )
 
 
-def running(call: Call, seconds: int) -> Answer:
-    """The answer while another call for the same order asks a provider; `seconds` until the caller should ask again."""
+def running(call: Call, seconds: int, *, because: str = "another call for it is in progress") -> Answer:
+    """The answer while others are at work that this call has to wait for, which is no malfunction of this service;
+    `seconds` until the caller should ask again.
+    """
     return _problem(
         call,
         409,
         "running",
-        f"order {call.order_id}: another call for it is in progress; ask again in {seconds} s with the same key",
+        f"order {call.order_id}: {because}; ask again in {seconds} s with the same key",
         retry_after=seconds,
     )
 

@@ -4,6 +4,7 @@ Pure ASGI and outermost, so that requests for which there is no route are counte
 """
 
 import logging
+import math
 import re
 import time
 import uuid
@@ -11,6 +12,7 @@ import uuid
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.deadline import within
 from common.logs import log_context
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
@@ -18,6 +20,10 @@ from common.web.request_state import RequestState
 log = logging.getLogger("ordersaga.access")
 
 _CORRELATION = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SAGA_CALL_SECONDS = 4.0
+"""The deadline of all that a saga's call asks of the database: its caller hangs up after 5 s, and a call that goes on
+for nobody would be in the way of its own repetition.
+"""
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
 """Probes and scrapes come every few seconds: DEBUG, unless they fail."""
 
@@ -38,7 +44,9 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
         await send(message)
 
     state = RequestState.begin(scope, send)
-    with log_context({"correlation_id": correlation_id.decode(), **_saga_fields(headers)}):
+    saga = _saga_fields(headers)
+    deadline = within(SAGA_CALL_SECONDS if saga else math.inf)
+    with log_context({"correlation_id": correlation_id.decode(), **saga}), deadline:
         try:
             await handle(scope, receive, send_with_id)
         finally:

@@ -9,14 +9,28 @@ reserved units without their reservation.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Decision, Done, Refused, Write, answered, gate
+from common.barrier import (
+    LISTED,
+    Answer,
+    Barrier,
+    BarrierState,
+    Call,
+    Decision,
+    Done,
+    Refused,
+    Write,
+    answered,
+    gate,
+    running,
+)
+from common.deadline import left
 from common.errors import NotFound, Unavailable
-from common.mongo import Collection, Database, Document, DuplicateKeyError, Index, Mongo, Session
+from common.mongo import Collection, Contended, Database, Document, DuplicateKeyError, Index, Mongo, Session
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.inventory.models import Line, Product, ProductRequest, Reservation, ReserveRequest, Status
@@ -27,6 +41,12 @@ INDEXES = (
     # It also creates the collection: the first two transactions would conflict if they both had to.
     Index.on("reservations", "status"),
 )
+
+TURN_SECONDS = 2.5
+"""How long a call waits for its turn: of the 4 s that it has, enough is left for its own transaction."""
+
+BUSY_RETRY_AFTER = 1
+"""Seconds after which to ask again for products that are busy: the locks of a process that died pass within 5 s."""
 
 _DERIVED: tuple[Mapping[str, Any], ...] = (
     {"$set": {"available": {"$subtract": ["$stocked", "$reserved"]}}},
@@ -143,8 +163,8 @@ class Reservations:
                 raise Refused(refusal.code, refusal.detail)
             await self._products.apply(reserving(request.items), session=session)
 
-        async with self._turns.of(line.product_id for line in request.items):
-            return await self._barrier.do(call, act, in_transaction=move)
+        products = [line.product_id for line in request.items]
+        return await self._in_turn(call, products, lambda: self._barrier.do(call, act, in_transaction=move))
 
     async def release(self, call: Call) -> Answer:
         """Release the reservation, if there is one. Refused (`already_dispatched`) once the units have left."""
@@ -162,8 +182,8 @@ class Reservations:
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(releasing(_lines(write.answer.body)), session=session)
 
-        async with self._turns.of(await self._products_of(call.order_id)):
-            return await self._barrier.undo(call, act, in_transaction=move)
+        products = await self._products_of(call.order_id)
+        return await self._in_turn(call, products, lambda: self._barrier.undo(call, act, in_transaction=move))
 
     async def dispatch(self, call: Call) -> Answer:
         """The reserved units leave the warehouse, once.
@@ -184,8 +204,22 @@ class Reservations:
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(dispatching(_lines(write.answer.body)), session=session)
 
-        async with self._turns.of(await self._products_of(call.order_id)):
-            return await self._barrier.apply(call.order_id, transition, in_transaction=move)
+        products = await self._products_of(call.order_id)
+        return await self._in_turn(
+            call, products, lambda: self._barrier.apply(call.order_id, transition, in_transaction=move)
+        )
+
+    async def _in_turn(self, call: Call, product_ids: Iterable[str], work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do the work when it is this call's turn. While others hold the products, the answer is 409 `running`, which
+        costs the saga no attempt: a product that is busy, or locked by a process that died, is no outage.
+        """
+        try:
+            async with self._turns.of(product_ids):
+                return await work()
+        except Contended:
+            return running(
+                call, BUSY_RETRY_AFTER, because="other orders are changing the stock of its products at the moment"
+            )
 
     async def get(self, order_id: str) -> Reservation:
         """The reservation of an order; raises NotFound, also if there is only a tombstone or a refusal."""
@@ -219,10 +253,17 @@ class _Turns:
 
     @asynccontextmanager
     async def of(self, product_ids: Iterable[str]) -> AsyncIterator[None]:
-        """Wait for the turn of all these products, always in the order of the ids, so that there is no deadlock."""
+        """Wait for the turn of all these products, always in the order of the ids, so that there is no deadlock.
+
+        Raises Contended if others take too long.
+        """
         async with AsyncExitStack() as held:
-            for product_id in sorted(set(product_ids)):
-                await held.enter_async_context(self._locks.setdefault(product_id, asyncio.Lock()))
+            try:
+                async with asyncio.timeout(left(TURN_SECONDS)):
+                    for product_id in sorted(set(product_ids)):
+                        await held.enter_async_context(self._locks.setdefault(product_id, asyncio.Lock()))
+            except TimeoutError as error:
+                raise Contended("other calls for the same products take their time: repeat it later") from error
             yield
 
 

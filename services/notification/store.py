@@ -35,7 +35,7 @@ class Notifications:
 
     def __init__(self, database: Database, contacts: Contacts, provider: Provider) -> None:
         self._barrier = Barrier(database["notifications"])
-        self._claims = Claims(self._barrier, _MessageEffect(contacts, provider))
+        self._claims = Claims(self._barrier, _MessageEffect(contacts, provider), clock=database.now)
 
     async def send(self, call: Call, request: SendRequest) -> Answer:
         """Send the message, once."""

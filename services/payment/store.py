@@ -51,7 +51,7 @@ class Payments:
 
     def __init__(self, database: Database, provider: Provider) -> None:
         self._barrier = Barrier(database["payments"])
-        self._claims = Claims(self._barrier, _PaymentEffect(provider), location=OPERATIONS)
+        self._claims = Claims(self._barrier, _PaymentEffect(provider), clock=database.now, location=OPERATIONS)
         self._wake = asyncio.Event()
 
     async def process(self, call: Call, request: ProcessRequest) -> Answer:

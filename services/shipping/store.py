@@ -45,7 +45,7 @@ class Shipments:
     def __init__(self, database: Database, addresses: Addresses, provider: Provider) -> None:
         self._addresses = addresses
         self._barrier = Barrier(database["shipments"])
-        self._claims = Claims(self._barrier, _BookingEffect(addresses, provider))
+        self._claims = Claims(self._barrier, _BookingEffect(addresses, provider), clock=database.now)
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""

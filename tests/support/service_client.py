@@ -32,6 +32,10 @@ class ServiceClient:
         """A request to a path below `prefix`."""
         return await next(self._next).request(method, f"{self.prefix}{path}", **options)
 
+    async def ready(self) -> httpx.Response:
+        """What a readiness probe is told."""
+        return await next(self._next).get("/ready")
+
     async def saga_call(
         self, path: str, order_id: str, direction: str, *, step: str | None = None, **body: Any
     ) -> httpx.Response:

@@ -6,6 +6,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from common.mongo import TRANSACTION_LIFETIME_SECONDS
 from common.replicaset import NAME as REPLICA_SET
 from common.replicaset import ensure_primary
 from dev.setup.binaries import find
@@ -29,6 +30,7 @@ class Mongod(Process):
                 *("--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
                 *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", CACHE_GIGABYTES),
                 *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+                *("--setParameter", f"transactionLifetimeLimitSeconds={TRANSACTION_LIFETIME_SECONDS}"),
             ],
             log=log,
             ready=self._initiated,

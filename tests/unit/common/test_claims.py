@@ -1,10 +1,12 @@
 """What a call is told while the provider hasn't settled it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from common.barrier import Accepted, Barrier, Call, Claims, Happened
+from common.barrier import Accepted, Barrier, Call, Claims, Happened, Operation
+from common.wire import utcnow
 from tests.unit.common.simulation import Documents, SimulatedProvider, Simulation
 
 
@@ -32,7 +34,7 @@ async def test_a_202_passes_on_the_providers_estimate_in_whole_seconds_and_withi
     estimate: float, told: str
 ) -> None:
     simulation = calm()
-    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, estimate), location="/operations")  # type: ignore[arg-type]
+    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, estimate), location="/operations", clock=utcnow)  # type: ignore[arg-type]
     answer = await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})
     assert (answer.status, answer.headers["Retry-After"], answer.headers["Location"]) == (
         202,
@@ -43,6 +45,19 @@ async def test_a_202_passes_on_the_providers_estimate_in_whole_seconds_and_withi
 
 async def test_a_provider_that_settles_later_needs_an_operations_endpoint() -> None:
     simulation = calm()
-    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, 1))  # type: ignore[arg-type]
+    claims = Claims(Barrier(Documents(simulation)), Slow(simulation, 1), clock=utcnow)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="location"):
         await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})
+
+
+LEASE = timedelta(seconds=10)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "held"), [(-1, False), (1, True), (10, True), (15, True), (21, False), (3600, False), (10**8, False)]
+)
+def test_a_lease_that_ends_further_away_than_any_can_is_not_believed(seconds: int, held: bool) -> None:
+    """A host whose clock was an hour ahead died in a charge: nobody waits an hour for it."""
+    claim = Operation("body", "running", token="t", until=NOW + timedelta(seconds=seconds))
+    assert claim.held(NOW, LEASE) is held

@@ -1,0 +1,227 @@
+"""Collections: each operation is one call of the driver, and ends in time."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import pymongo
+from pymongo import IndexModel, ReturnDocument
+from pymongo.errors import ExecutionTimeout
+
+from common.deadline import left
+from common.server_clock import ServerClock
+
+T = TypeVar("T")
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Change = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""An update document, or an aggregation pipeline whose stages may compute fields from others."""
+Session = Any
+"""A transaction's session: `Mongo.transaction` gives it to its body, which passes it on with every call."""
+
+OPERATION_SECONDS = 4.0
+"""The time-out of one operation, and of a transaction with its repetitions: below the caller's time-out of 5 s, so that
+the caller is told what is wrong.
+"""
+
+STREAM_BATCH = 20
+"""Documents that `Collection.stream` holds at a time: an order of 100 lines is 12 KB, and never more than 40."""
+
+INDEX_SECONDS = 600.0
+"""The time-out for creating indexes: over millions of documents that takes minutes, and nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of `collection`; `options` are PyMongo's (unique, partialFilterExpression, expireAfterSeconds)."""
+
+    collection: str
+    keys: Sequence[tuple[str, int]]
+    options: Mapping[str, Any]
+
+    @classmethod
+    def on(cls, collection: str, *keys: str, **options: Any) -> "Index":
+        """`Index.on("payments", "customer_id", "status")`: ascending; a key with a leading "-" is descending."""
+        pairs = [(key.removeprefix("-"), -1 if key.startswith("-") else 1) for key in keys]
+        return cls(collection, pairs, options)
+
+    @property
+    def name(self) -> str:
+        """The name that MongoDB would give it."""
+        return "_".join(f"{key}_{direction}" for key, direction in self.keys)
+
+
+@contextlib.contextmanager
+def in_time(at_most: float = OPERATION_SECONDS) -> Iterator[None]:
+    """Each operation in the block ends in `at_most` seconds, or at the request's deadline; raises ExecutionTimeout if
+    that has passed.
+    """
+    if (seconds := left(at_most)) <= 0:
+        raise ExecutionTimeout("the time of this request was up before this operation began")
+    with pymongo.timeout(seconds):
+        yield
+
+
+async def ended(operation: Awaitable[T], session: Session) -> T:
+    """The operation's result. One of a transaction isn't left before it has ended, even when cancelled: a write that
+    reaches the server after the abort would begin the transaction again, with nobody to end it.
+    """
+    if session is None:
+        return await operation
+    running = asyncio.ensure_future(operation)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})  # it ends in time, by its own time-out
+        raise
+
+
+class Collection:
+    """One collection. Every method raises PyMongoError if the database doesn't answer; the app answers 503 then."""
+
+    def __init__(self, find: Callable[[], Any], lists: asyncio.Semaphore) -> None:
+        self._find = find
+        self._lists = lists
+
+    @property
+    def _native(self) -> Any:
+        """The driver's collection, of the current client."""
+        return self._find()
+
+    @contextlib.asynccontextmanager
+    async def _list(self, session: Session) -> AsyncIterator[None]:
+        """The turn of a list, and its time."""
+        if session is not None:
+            with in_time():
+                yield
+            return
+        try:
+            async with asyncio.timeout(left(OPERATION_SECONDS)):
+                await self._lists.acquire()
+        except TimeoutError as error:
+            raise ExecutionTimeout("other lists took all the time of this request: ask again later") from error
+        try:
+            with in_time():
+                yield
+        finally:
+            self._lists.release()
+
+    async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
+        """The first document that matches, or None."""
+        with in_time():
+            found: Document | None = await ended(self._native.find_one(where, session=session), session)
+        return found
+
+    async def find(
+        self,
+        where: Filter,
+        *,
+        sort: str = "_id",
+        skip: int = 0,
+        limit: int = 0,
+        fields: Sequence[str] | None = None,
+        session: Session = None,
+    ) -> list[Document]:
+        """All matching documents in ascending order of `sort`, with these `fields` (default: all); with limit 0 there
+        is no limit.
+        """
+        async with self._list(session):
+            cursor = self._native.find(where, list(fields) if fields is not None else None, session=session)
+            found: list[Document] = await ended(cursor.sort(sort, 1).skip(skip).limit(limit).to_list(None), session)
+        return found
+
+    async def stream(
+        self, where: Filter, *, sort: str = "_id", skip: int = 0, limit: int = 0, without: Sequence[str] = ()
+    ) -> AsyncGenerator[Document, None]:
+        """The same as `find`, a few documents at a time, without the fields named in `without`.
+
+        Whoever has seen enough leaves the loop and closes this iterator (`contextlib.aclosing`).
+        """
+        fields = dict.fromkeys(without, 0) or None
+        cursor = self._native.find(where, fields).sort(sort, 1).skip(skip).limit(limit).batch_size(STREAM_BATCH)
+        ends = time.monotonic() + OPERATION_SECONDS
+        documents = aiter(cursor)
+        try:
+            while True:
+                with in_time(ends - time.monotonic()):
+                    try:
+                        document: Document = await anext(documents)
+                    except StopAsyncIteration:
+                        return
+                yield document
+        finally:
+            await cursor.close()
+
+    async def count(self, where: Filter) -> int:
+        """How many documents match."""
+        async with self._list(None):
+            number: int = await self._native.count_documents(where)
+        return number
+
+    async def insert(self, document: Document, *, session: Session = None) -> None:
+        """Insert one document; raises DuplicateKeyError if a unique index has it already."""
+        with in_time():
+            await ended(self._native.insert_one(document, session=session), session)
+
+    async def update(self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None) -> bool:
+        """Change the first document that matches. True if there was one, or if it was inserted."""
+        with in_time():
+            result = await ended(self._native.update_one(where, change, upsert=upsert, session=session), session)
+        return bool(result.matched_count or result.upserted_id is not None)
+
+    async def find_and_update(
+        self, where: Filter, change: Change, *, sort: str = "_id", upsert: bool = False, session: Session = None
+    ) -> Document | None:
+        """Change the first document that matches and return it as it is afterwards; None if there is none."""
+        with in_time():
+            change_it = self._native.find_one_and_update(
+                where,
+                change,
+                sort=[(sort, 1)],
+                upsert=upsert,
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+            found: Document | None = await ended(change_it, session)
+        return found
+
+    async def delete(self, where: Filter, *, session: Session = None) -> bool:
+        """Delete the first document that matches. True if there was one."""
+        with in_time():
+            result = await ended(self._native.delete_one(where, session=session), session)
+        return bool(result.deleted_count)
+
+    async def aggregate(self, pipeline: Sequence[Mapping[str, Any]], *, session: Session = None) -> list[Document]:
+        """The whole result of a pipeline."""
+        async with self._list(session):
+            cursor = self._native.aggregate(list(pipeline), session=session)
+            if asyncio.iscoroutine(cursor):  # PyMongo's is a coroutine of a cursor, motor's is the cursor
+                cursor = await cursor
+            found: list[Document] = await ended(cursor.to_list(None), session)
+        return found
+
+    async def ensure(self, indexes: Sequence[Index]) -> None:
+        """Create the indexes that don't exist yet; raises OperationFailure if one exists with other options."""
+        models = [IndexModel(list(i.keys), name=i.name, **dict(i.options)) for i in indexes]
+        with in_time(INDEX_SECONDS):
+            await self._native.create_indexes(models)
+
+
+class Database:
+    """One service's database."""
+
+    def __init__(self, find: Callable[[], Any], lists: asyncio.Semaphore, clock: ServerClock) -> None:
+        self._find = find
+        self._lists = lists
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Now by the server's clock, in UTC: the same for every replica."""
+        return self._clock.now()
+
+    def __getitem__(self, name: str) -> Collection:
+        return Collection(lambda: self._find()[name], self._lists)
