@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ServiceSettings(BaseSettings):
     """What every service reads from its environment; a service with more of its own derives from this."""
 
-    model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore", populate_by_name=True)
 
     mongodb_url: str = Field(
         default="mongodb://127.0.0.1:27017/?directConnection=true",
@@ -34,4 +34,16 @@ class ServiceSettings(BaseSettings):
         default=262_144,
         description="The largest body of a request. An order has at most 100 lines of about 150 bytes: "
         "this is more than ten times as much.",
+    )
+    public_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="A second port with the public routes alone, for an Ingress, a Route or a gateway: the saga's own "
+        "steps don't exist there. Without it there is none.",
+    )
+    public_host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("ORDERSAGA_PUBLIC_HOST", "UVICORN_HOST"),
+        description="The address that the public port listens at.",
     )

@@ -39,6 +39,7 @@ from common.web.background import in_background
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
 from common.web.problems import install_problem_handlers, respond
+from common.web.public import listening, only
 from common.web.request_state import RequestState
 
 __all__ = ["NoAnswer", "Service", "create_app", "respond"]
@@ -54,6 +55,8 @@ class Service(FastAPI):
 
     mongo: Mongo
     database: Database
+    public: "Service"
+    """The public routes alone, on a port of their own; they share the stores."""
 
     def __init__(
         self,
@@ -138,12 +141,14 @@ def create_app(
     routers: Sequence[APIRouter],
     indexes: Sequence[Index] = (),
     lifespan: Lifespan | None = None,
+    public: Sequence[str] = (),
     ready_checks: Sequence[ReadyCheck] = (),
     settings: ServiceSettings | None = None,
 ) -> Service:
     """The app of service `name` (payment, …), with its database `{database_prefix}{name}`.
 
-    `ready_checks` name what the service needs besides its database; `settings` default to the environment.
+    `public` names the routes ("GET /api/orders") that are served at `settings.public_port` as well, where nothing else
+    is. `ready_checks` name what the service needs besides its database; `settings` default to the environment.
     """
     settings = settings or ServiceSettings()
     configure_logging(name, log_format=settings.log_format, level=settings.log_level)
@@ -154,28 +159,35 @@ def create_app(
         app.mongo = Mongo(settings.mongodb_url, driver=settings.mongodb_driver, timeout_ms=settings.mongodb_timeout_ms)
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         try:
-            async with in_background(_keep_indexing(app), name="indexes"), (lifespan or _nothing_more)(app):
+            async with (
+                in_background(_keep_indexing(app), name="indexes"),
+                (lifespan or _nothing_more)(app),
+                listening(app.public, host=settings.public_host, port=settings.public_port),
+            ):
                 yield
         finally:
             await app.mongo.close()
 
-    app = Service(
-        name,
-        settings,
-        indexes=indexes,
-        ready_checks=ready_checks,
-        title=f"OrderSaga {name} service",
-        description=description,
-        version=version("ordersaga"),
-        lifespan=life,
-        redoc_url=None,
-        responses=documented(413, 422, 503),
-    )
-    install_problem_handlers(app)
-    app.routers = [_common_routes(app), *routers]
-    for router in app.routers:
-        app.include_router(router)
+    about: dict[str, Any] = {
+        "title": f"OrderSaga {name} service",
+        "description": description,
+        "version": version("ordersaga"),
+        "redoc_url": None,
+        "responses": documented(413, 422, 503),
+    }
+    app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)
+    _serve(app, [_common_routes(app), *routers])
+    app.public = Service(name, settings, indexes=(), ready_checks=(), **about)
+    app.public.state, app.public.metrics = app.state, app.metrics
+    _serve(app.public, [_common_routes(app, public=True), only(public, routers)])
     return app
+
+
+def _serve(app: Service, routers: list[APIRouter]) -> None:
+    install_problem_handlers(app)
+    app.routers = routers
+    for router in routers:
+        app.include_router(router)
 
 
 class NoAnswer(Response):
@@ -205,14 +217,16 @@ async def _keep_indexing(app: Service) -> None:
     log.info("the indexes exist")
 
 
-def _common_routes(app: Service) -> APIRouter:
+def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
     router = APIRouter(tags=["service"])
 
     @router.get("/")
     async def about() -> dict[str, Any]:
         """The service's name and version, and links to its other pages."""
         links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/ready"}
-        return {"name": f"{app.name}-service", "version": app.version, "links": {**links, "metrics": "/metrics"}}
+        if not public:
+            links["metrics"] = "/metrics"
+        return {"name": f"{app.name}-service", "version": app.version, "links": links}
 
     @router.get("/health")
     async def health() -> dict[str, str]:
@@ -225,6 +239,9 @@ def _common_routes(app: Service) -> APIRouter:
         if reason := await app.why_not_ready():
             raise Unavailable(reason, retry_after=2)
         return {"status": "ready"}
+
+    if public:
+        return router
 
     @router.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

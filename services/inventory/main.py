@@ -28,6 +28,16 @@ from services.inventory.models import (
 )
 from services.inventory.store import INDEXES, Products, Reservations
 
+PUBLIC = (
+    "GET /api/inventory",
+    "GET /api/inventory/reservations",
+    "GET /api/inventory/reservations/{order_id}",
+    "GET /api/inventory/{product_id}",
+    "PUT /api/inventory/{product_id}",
+    "POST /api/inventory/dispatch",
+)
+"""What the shop's own people need. The saga's steps are the operator's alone."""
+
 router = APIRouter(prefix="/api/inventory", tags=["inventory"])
 
 ProductsDep = Annotated[Products, Depends(store_of(Products))]
@@ -135,6 +145,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "inventory",
         "Products and their stock, and what orders have reserved of it.",
         routers=[router],
+        public=PUBLIC,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

@@ -29,6 +29,14 @@ from services.notification.models import (
 from services.notification.store import INDEXES, Contacts, Notifications
 from services.notification.testprovider import TestProvider
 
+PUBLIC = (
+    "GET /api/notifications",
+    "GET /api/notifications/contacts/{contact_ref}",
+    "PUT /api/notifications/contacts/{contact_ref}",
+    "GET /api/notifications/{notification_id}",
+)
+"""What the shop's own people need. The saga's steps are the operator's alone."""
+
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
 NotificationsDep = Annotated[Notifications, Depends(store_of(Notifications))]
@@ -138,6 +146,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "notification",
         "Sends each message about an order once, and keeps the contacts.",
         routers=[router],
+        public=PUBLIC,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

@@ -35,6 +35,15 @@ from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
 from services.order.store import INDEXES, Orders
 
+PUBLIC = (
+    "POST /api/orders",
+    "GET /api/orders",
+    "GET /api/orders/{order_id}",
+    "GET /api/orders/{order_id}/saga",
+    "POST /api/orders/{order_id}/cancel",
+)
+"""What customers need. The saga's steps, the archive and the fulfilment of orders are for parts of the shop."""
+
 steps = APIRouter(prefix="/api/orders", tags=["saga"])
 clients = APIRouter(prefix="/api/orders", tags=["orders"])
 
@@ -220,6 +229,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "order",
         "Places, shows and cancels orders, and decides between their confirmation and rollback.",
         routers=[steps, clients],
+        public=PUBLIC,
         indexes=[*INDEXES, *ARCHIVE_INDEXES],
         lifespan=lifespan,
         ready_checks=[_why_no_resources],

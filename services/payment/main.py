@@ -21,6 +21,14 @@ from services.payment.models import Payment, ProcessRequest, RefundRequest, Repa
 from services.payment.store import INDEXES, Payments
 from services.payment.testprovider import TestProvider
 
+PUBLIC = (
+    "GET /api/payments",
+    "GET /api/payments/order/{order_id}",
+    "GET /api/payments/{payment_id}",
+    "POST /api/payments/test/repair",
+)
+"""What the shop's own people need. The saga's steps are the operator's alone."""
+
 router = APIRouter(prefix="/api/payments", tags=["payments"])
 
 PaymentsDep = Annotated[Payments, Depends(store_of(Payments))]
@@ -146,6 +154,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "payment",
         "Charges an order once and refunds it once, through a payment provider.",
         routers=[router],
+        public=PUBLIC,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

@@ -29,6 +29,16 @@ from services.shipping.models import (
 from services.shipping.store import INDEXES, Addresses, Shipments
 from services.shipping.testprovider import TestProvider
 
+PUBLIC = (
+    "GET /api/shipping",
+    "GET /api/shipping/order/{order_id}",
+    "GET /api/shipping/addresses/{address_ref}",
+    "PUT /api/shipping/addresses/{address_ref}",
+    "GET /api/shipping/{shipping_id}",
+    "PUT /api/shipping/{shipping_id}/status",
+)
+"""What the shop's own people need. The saga's steps are the operator's alone."""
+
 router = APIRouter(prefix="/api/shipping", tags=["shipping"])
 
 ShipmentsDep = Annotated[Shipments, Depends(store_of(Shipments))]
@@ -149,6 +159,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "shipping",
         "Books an order's transport once and cancels it once, and keeps the addresses.",
         routers=[router],
+        public=PUBLIC,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

@@ -2,6 +2,7 @@
 
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 
+PUBLIC = "tests/contract/test_public_routes.py"
 LISTS = "tests/contract/test_lists.py"
 
 ORDERS = (
@@ -20,5 +21,21 @@ ORDERS = (
         "async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE)):",
         "async with asyncio.Semaphore(PAGES_AT_ONCE):",
         f"{LISTS}::test_only_a_few_pages_are_made_at_once",
+    ),
+    Mutant(
+        "the public port has the public routes alone",
+        6,
+        "common/web/app.py",
+        "only(public, routers)])",
+        "*routers])",
+        f"{PUBLIC}::test_no_spelling_reaches_a_step_of_the_saga",
+    ),
+    Mutant(
+        "the outside is led to the public port",
+        6,
+        "helm/templates/ingress.yaml",
+        "name: public",
+        "name: http",
+        "tests/packaging/chart/test_chart.py::test_the_outside_is_led_to_the_public_routes_alone",
     ),
 )

@@ -27,7 +27,7 @@ def test_every_service_is_a_deployment_behind_a_service_at_its_known_port() -> N
     for service, port in SERVICES.items():
         assert chart("Service", f"{service}-service")["spec"]["ports"][0]["port"] == port
         (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
-        assert container["ports"] == [{"name": "http", "containerPort": port}]
+        assert container["ports"][0] == {"name": "http", "containerPort": port}
         assert environment(container)["UVICORN_PORT"] == str(port)
         assert container["image"] == f"e-commerce-saga/{service}-service:latest"
 
@@ -100,6 +100,37 @@ def test_on_openshift_nobody_chooses_a_user() -> None:
     assert chart("Route", "ordersaga")["spec"]["to"]["name"] == "order-service"
     ports = chart("NetworkPolicy", "ordersaga-names")["spec"]["egress"][0]["ports"]
     assert {port["port"] for port in ports} == {53, 5353}
+
+
+@pytest.mark.parametrize("arguments", [EVERYTHING, OPENSHIFT], ids=["Ingress", "Route"])
+def test_the_outside_is_led_to_the_public_routes_alone(arguments: tuple[str, ...]) -> None:
+    chart = rendered(*arguments)
+    backends = [
+        path["backend"]["service"]
+        for ingress in chart.all("Ingress")
+        for rule in ingress["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+    assert all(backend["port"] == {"name": "public"} for backend in backends)
+    assert all(route["spec"]["port"] == {"targetPort": "public"} for route in chart.all("Route"))
+    assert backends or chart.all("Route")
+    for service in chart.all("Service"):
+        if service["metadata"]["name"].endswith("-service"):
+            assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http", "public"]
+    for name, container in chart.containers():
+        if container["name"] == "service":
+            ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+            assert environment(container)["ORDERSAGA_PUBLIC_PORT"] == str(ports["public"]), name
+            assert environment(container)["UVICORN_PORT"] == str(ports["http"]) != str(ports["public"])
+
+
+@pytest.mark.parametrize("arguments", [EVERYTHING, OPENSHIFT], ids=["Ingress", "Route"])
+def test_whoever_comes_from_outside_gets_to_no_other_port(arguments: tuple[str, ...]) -> None:
+    rules = rendered(*arguments)("NetworkPolicy", "order-service")["spec"]["ingress"]
+    for rule in rules:
+        foreign = [peer for peer in rule["from"] if "namespaceSelector" in peer and "ingress" in str(peer)]
+        assert not foreign or rule["ports"] == [{"protocol": "TCP", "port": "public"}]
+    assert rules[-1]["ports"] == [{"protocol": "TCP", "port": "public"}]
 
 
 def test_the_token_is_only_where_the_api_server_is_called() -> None:

@@ -97,6 +97,7 @@ def test_orders_are_reachable_at_a_route_and_nothing_else_is(kubectl: Kubectl, f
     (route,) = [each for each in found if each["kind"] == "Route"]
     assert route["spec"]["to"]["name"] == "order-service"
     assert route["spec"]["path"] == "/api/orders"
+    assert route["spec"]["port"] == {"targetPort": "public"}, "where the saga's own steps don't exist"
     assert route["spec"]["tls"]["termination"] == "edge"
 
 

@@ -95,11 +95,13 @@ def test_the_file_is_read_by_old_and_new_compose_alike() -> None:
     assert "name" not in COMPOSE, "1.29 doesn't know it"
 
 
-def test_the_gateway_knows_every_service_by_its_port() -> None:
+def test_the_gateway_leads_to_the_public_port_of_every_service() -> None:
     gateway = (CHECKOUT / "dev/compose/gateway.conf").read_text()
     for name in OURS:
-        port = SERVICES[f"{name}-service"]["environment"]["UVICORN_PORT"]
-        assert f"{port} http://{name}-service:{port};" in gateway
+        environment = SERVICES[f"{name}-service"]["environment"]
+        port, public = environment["UVICORN_PORT"], environment["ORDERSAGA_PUBLIC_PORT"]
+        assert f"{port} http://{name}-service:{public};" in gateway
+        assert f"http://{name}-service:{port}" not in gateway
 
 
 def test_the_images_build_with_any_builder() -> None:

@@ -1,0 +1,85 @@
+"""The public routes of a service on a port of their own, for an Ingress, a Route or a gateway.
+
+Only what a service lists as public is there. The saga's own steps don't exist on that port, so no spelling of a path
+reaches them, whatever the proxy in front of it compares or decodes.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
+
+from common.web.background import in_background
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than any proxy keeps an idle connection (nginx: 60 s), so that it is never this side that closes one."""
+GRACE_SECONDS = 10
+"""For answers in flight when the service stops; as long as on its other port."""
+
+
+class _Server(uvicorn.Server):
+    """A second server of this process: signals are the first one's business."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def only(wanted: Sequence[str], routers: Iterable[APIRouter]) -> APIRouter:
+    """The routes of `routers` that `wanted` names, each as "GET /api/orders/{order_id}".
+
+    Raises:
+        ValueError: there is no such route: a misspelt one would be missing in silence.
+    """
+    chosen, found = APIRouter(), set[str]()
+    for router in routers:
+        for route in router.routes:
+            if not isinstance(route, APIRoute):
+                continue
+            names = {f"{method} {route.path}" for method in route.methods or ()}
+            if names & set(wanted):
+                chosen.routes.append(route)
+                found |= names
+    if unknown := set(wanted) - found:
+        raise ValueError(f"there are no such routes: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, *, host: str, port: int | None) -> AsyncIterator[None]:
+    """Serve `app` at that port until the block ends; answers in flight are finished. Without a port nothing listens."""
+    if port is None:
+        yield
+        return
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="off",  # the app on the first port has begun what both need
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server, ended = _Server(config), asyncio.Event()
+    socket = config.bind_socket()  # a port that is taken ends the process here, and says so
+
+    async def serve() -> None:
+        try:
+            await server.serve([socket])
+        finally:
+            ended.set()
+
+    async with in_background(serve(), name="public port"):
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), GRACE_SECONDS + 2)
