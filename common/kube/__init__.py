@@ -4,6 +4,7 @@ from common.kube.client import KubeClient
 from common.kube.config import KubeConfigError
 from common.kube.errors import (
     AlreadyExists,
+    AnswerTooLarge,
     ApiUnavailable,
     Conflict,
     Forbidden,
@@ -21,6 +22,7 @@ from common.kube.resources import (
 
 __all__ = [
     "AlreadyExists",
+    "AnswerTooLarge",
     "ApiUnavailable",
     "Conflict",
     "Events",

@@ -12,27 +12,37 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from common.kube.config import Access, KubeConfigError, load_access
-from common.kube.errors import ApiUnavailable, error_of
+from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectInvalid, error_of
 from common.wire import Json
 
 log = logging.getLogger(__name__)
 
 
 CONNECT_SECONDS = 3.0  # TLS included; the API server is one hop away
-READ_SECONDS = 10.0  # no single read of ours takes longer, unless the API server is in trouble
-POOL_SECONDS = 10.0  # for a free connection when all are in use, connecting included (aiohttp counts both)
+CALL_SECONDS = 10.0  # for a whole call, from the wait for a connection to the last byte: more is trouble, not work
+BODY_LIMIT = 16 * 2**20  # of an answer: ten of the largest objects that etcd takes, or 500 orders of an ordinary size
 POOL_LIMIT = 64  # about what one API server handles at once for us; more would only queue there
 CREDENTIALS_SECONDS = 60.0  # mounted tokens are replaced at 80 % of their life, which is at least ten minutes
+CREDENTIALS_PATIENCE = 5.0  # for files, and for a program that a kubeconfig names; then the call goes on without
+
+
+@dataclass(slots=True)
+class _Pool:
+    """Connections that were made with the same certificates, and the calls on them."""
+
+    http: httpx.AsyncClient
+    calls: int = 0
+    retired: bool = False
 
 
 class KubeClient:
@@ -45,8 +55,9 @@ class KubeClient:
         self._access = access
         self._kubeconfig = kubeconfig
         self._read_at = time.monotonic()
-        self._http = self._connect(access, user_agent)
-        self._retired: list[httpx.AsyncClient] = []
+        self._reading: asyncio.Task[Access] | None = None
+        self._pool = _Pool(self._connect(access, user_agent))
+        self._pools = [self._pool]
         self._user_agent = user_agent
 
     @classmethod
@@ -58,7 +69,7 @@ class KubeClient:
         """
         try:
             return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig)
-        except KubeConfigError as error:
+        except (KubeConfigError, httpx.InvalidURL, ValueError) as error:
             raise ApiUnavailable(0, "NotConfigured", str(error)) from error
 
     @property
@@ -66,17 +77,17 @@ class KubeClient:
         """URL of the API server, for messages."""
         return self._access.server
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None) -> Json:
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = CALL_SECONDS) -> Json:
         """GET `path` (from `/api` or `/apis` on)."""
-        return await self.request("GET", path, params=params)
+        return await self.request("GET", path, params=params, seconds=seconds)
 
     async def post(self, path: str, body: Json) -> Json:
         """POST; the created object. Fields that the schema doesn't know are refused, not dropped."""
         return await self.request("POST", path, body=body, params={"fieldValidation": "Strict"})
 
-    async def put(self, path: str, body: Json) -> Json:
+    async def put(self, path: str, body: Json, *, seconds: float = CALL_SECONDS) -> Json:
         """PUT; the object's metadata.resourceVersion makes it conditional."""
-        return await self.request("PUT", path, body=body)
+        return await self.request("PUT", path, body=body, seconds=seconds)
 
     async def patch_merge(self, path: str, body: Json) -> Json:
         """JSON merge patch; with metadata.resourceVersion in it, it is conditional (409 `Conflict`)."""
@@ -96,29 +107,55 @@ class KubeClient:
         body: Json | None = None,
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        seconds: float = CALL_SECONDS,
     ) -> Json:
         """One call, one answer. Only a 401 is asked again, once, and only with other credentials: it did nothing.
 
+        `seconds` is for all of it. Whatever goes wrong is a `KubeError`, also if the configuration can't be read, the
+        request can't be built, or what answers is no API server.
+
         Raises:
+            ObjectInvalid: the body is no JSON.
+            AnswerTooLarge: see `BODY_LIMIT`.
             KubeError: one of its subclasses, by the answer.
         """
-        if time.monotonic() - self._read_at > CREDENTIALS_SECONDS:
-            await self._read_credentials()
-        response = await self._send(method, path, body, params, content_type)
-        if response.status_code == 401 and await self._read_credentials():
-            response = await self._send(method, path, body, params, content_type)
-        if response.is_success:
-            try:
-                answer: Json = response.json()
-            except (ValueError, RecursionError) as error:
-                raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
-            return answer
-        raise error_of(response)
+        try:
+            content = None if body is None else _json_of(body)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ObjectInvalid(0, "NotSent", f"{method} {path}: the body is no JSON: {error}") from error
+        try:
+            async with asyncio.timeout(seconds):
+                if time.monotonic() - self._read_at > CREDENTIALS_SECONDS:
+                    await self._read_credentials()
+                used = self._access
+                answer = await self._send(method, path, content, params, content_type)
+                if answer.status_code == 401:
+                    await self._read_credentials()
+                    if (used.authorization, used.tls_digest) != (self._access.authorization, self._access.tls_digest):
+                        answer = await self._send(method, path, content, params, content_type)
+        except TimeoutError as error:
+            what = f"{method} {path}: no answer from {self.server} within {seconds:g} s"
+            raise ApiUnavailable(0, "NoAnswer", what) from error
+        if not answer.is_success:
+            raise error_of(answer)
+        try:
+            found = answer.json()
+        except (ValueError, RecursionError) as error:
+            raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
+        if not isinstance(found, dict):
+            raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is no object of an API server")
+        return found
+
+    async def renew_connections(self) -> None:
+        """Make the next call on a new connection; calls in flight end on theirs."""
+        await self._change_pool(self._access)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for http in (self._http, *self._retired):
-            await http.aclose()
+        if self._reading is not None:
+            self._reading.cancel()
+        for pool in self._pools:
+            await pool.http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,39 +166,65 @@ class KubeClient:
         await self.aclose()
 
     async def _send(
-        self, method: str, path: str, body: Json | None, params: Mapping[str, str] | None, content_type: str
+        self, method: str, path: str, content: bytes | None, params: Mapping[str, str] | None, content_type: str
     ) -> httpx.Response:
-        headers = {"Accept": "application/json"}
-        if body is not None:
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        if content is not None:
             headers["Content-Type"] = content_type
         if self._access.authorization:
             headers["Authorization"] = self._access.authorization
         extensions = {"sni_hostname": self._access.tls_server_name} if self._access.tls_server_name else {}
-        request = self._http.build_request(
-            method, path, content=_json(body), params=params, headers=headers, extensions=extensions
-        )
+        pool = self._pool
+        pool.calls += 1
         try:
-            return await self._http.send(request)
-        # aiohttp's own errors as well: httpx-aiohttp translates most of them, not all.
-        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            request = pool.http.build_request(
+                method, path, content=content, params=params, headers=headers, extensions=extensions
+            )
+            response = await pool.http.send(request, stream=True)
+            try:
+                return await _read(response)
+            finally:
+                await response.aclose()
+        except ApiUnavailable:
+            raise
+        # Not only the errors of httpx: httpx-aiohttp translates most of aiohttp's, not all, and a token or a URL that
+        # is just being rewritten may make a request that can't be sent.
+        except Exception as error:
             what = str(error) or type(error).__name__
             raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: no answer from {self.server}: {what}") from error
+        finally:
+            pool.calls -= 1
+            if pool.retired:
+                await self._close_if_idle(pool)
 
-    async def _read_credentials(self) -> bool:
-        """Read the configuration again; True if the credentials are other ones now."""
+    async def _read_credentials(self) -> None:
+        """Read the configuration again, whoever asks for it only once at a time; keep the old one if that fails."""
         self._read_at = time.monotonic()
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(load_access, self._kubeconfig))
+        await asyncio.wait({self._reading}, timeout=CREDENTIALS_PATIENCE)
         try:
-            fresh = await asyncio.to_thread(load_access, self._kubeconfig)
-        except KubeConfigError as error:
+            if not self._reading.done():
+                raise KubeConfigError("reading them takes too long")
+            fresh = replace(self._reading.result(), server=self._access.server)
+            if fresh.tls_digest != self._access.tls_digest:
+                # A certificate belongs to its connections, so new ones are needed.
+                await self._change_pool(fresh)
+            self._access = fresh
+        except (KubeConfigError, httpx.InvalidURL, ValueError) as error:
             log.warning("Going on with the credentials from before: %s", error)
-            return False
-        before, self._access = self._access, replace(fresh, server=self._access.server)
-        if fresh.tls_digest != before.tls_digest:
-            # A certificate belongs to its connections, so new ones are needed; calls in flight finish on the old ones.
-            self._retired.append(self._http)
-            self._http = self._connect(fresh, self._user_agent)
-            return True
-        return fresh.authorization != before.authorization
+
+    async def _change_pool(self, access: Access) -> None:
+        """New connections from now on; calls in flight finish on the old ones, which are closed after the last."""
+        before, self._pool = self._pool, _Pool(self._connect(access, self._user_agent))
+        self._pools.append(self._pool)
+        before.retired = True
+        await self._close_if_idle(before)
+
+    async def _close_if_idle(self, pool: _Pool) -> None:
+        if pool.calls == 0 and pool in self._pools:
+            self._pools.remove(pool)
+            await pool.http.aclose()
 
     @staticmethod
     def _connect(access: Access, user_agent: str) -> httpx.AsyncClient:
@@ -177,13 +240,23 @@ class KubeClient:
             transport=transport,
             base_url=access.server,
             headers={"User-Agent": user_agent},
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # the rest: see `request`
             trust_env=False,
         )
 
 
-def _json(body: Json | None) -> bytes | None:
-    """The body as it travels. Half a character becomes a question mark: it mustn't make a write impossible."""
-    if body is None:
-        return None
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def _json_of(body: Json) -> bytes:
+    """As UTF-8. Half a character, which UTF-8 can't express, becomes a question mark: no text may stop a write."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+async def _read(response: httpx.Response) -> httpx.Response:
+    """The same with all of its content. Raises `AnswerTooLarge`."""
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > BODY_LIMIT:
+            what = f"{response.request.method} {response.request.url.path}: the answer has more than {BODY_LIMIT} bytes"
+            raise AnswerTooLarge(0, "AnswerTooLarge", what)
+    headers: Any = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+    return httpx.Response(response.status_code, headers=headers, content=bytes(content), extensions=response.extensions)

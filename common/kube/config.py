@@ -55,9 +55,8 @@ def load_access(kubeconfig: Path | None = None, *, environ: Mapping[str, str] = 
     from kubernetes import config  # noqa: PLC0415
     from kubernetes.client import Configuration  # noqa: PLC0415
 
-    found = Configuration(
-        proxy=""
-    )  # a proxy only where the kubeconfig names one: the environment's is for the internet
+    # a proxy only where the kubeconfig names one: the environment's is for the internet
+    found = Configuration(proxy="")
     where = source or "the pod's service account"
     try:
         # Inline keys become files for the moment in which OpenSSL reads them, and are gone when this block ends.
@@ -70,19 +69,21 @@ def load_access(kubeconfig: Path | None = None, *, environ: Mapping[str, str] = 
                 config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
             tls = _tls(found) if found.host.startswith("https") else None
             digest = _digest(found.ssl_ca_cert, found.cert_file, found.key_file)
-    except (config.ConfigException, OSError, ValueError) as error:
+        authorization = found.api_key.get("BearerToken")
+        if authorization:  # the in-cluster loader writes "bearer " and keeps the file's line end
+            authorization = authorization.strip()
+        return Access(
+            server=found.host.rstrip("/"),
+            tls=tls,
+            tls_digest=digest,
+            authorization=authorization or None,
+            tls_server_name=found.tls_server_name,
+            proxy=found.proxy or None,
+        )
+    # A file that is just being rewritten is any text at all, and the library then raises whatever happens to it:
+    # YAMLError, TypeError, AttributeError and others that it doesn't list.
+    except Exception as error:
         raise KubeConfigError(f"cannot use {where}: {error}; {HOW_TO_CONFIGURE}") from error
-    authorization = found.api_key.get("BearerToken")
-    if authorization:  # the in-cluster loader writes "bearer " and keeps the file's line end
-        authorization = authorization.strip()
-    return Access(
-        server=found.host.rstrip("/"),
-        tls=tls,
-        tls_digest=digest,
-        authorization=authorization or None,
-        tls_server_name=found.tls_server_name,
-        proxy=found.proxy or None,
-    )
 
 
 def _tls(found: object) -> ssl.SSLContext:

@@ -61,6 +61,10 @@ class ApiUnavailable(KubeError):
     """429, 5xx, 410 (a list took too long), no answer or no configuration. It may have happened; ask again later."""
 
 
+class AnswerTooLarge(ApiUnavailable):
+    """The answer is larger than this client reads: ask for less at once."""
+
+
 _BY_STATUS: dict[int, type[KubeError]] = {
     400: ObjectInvalid,
     401: Forbidden,

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
-from common.kube.client import KubeClient
+from common.kube.client import CALL_SECONDS, KubeClient
+from common.kube.errors import AnswerTooLarge, ApiUnavailable
 from common.order_saga import API_VERSION, KIND, PLURAL
 from common.text import printable, word
 from common.wire import Json
 
+LIST_SECONDS = 60.0  # for a page: with many finished sagas an older API server decodes all of them for each
 MESSAGE_LIMIT = 1024  # bytes: an Event's message may not be longer
 NAME_LIMIT = 253  # an object's name may not be longer
 
@@ -34,32 +36,42 @@ class OrderSagas:
 
     async def create(self, body: Json) -> Json:
         """Create it (apiVersion and kind are filled in). Raises `AlreadyExists`, `ObjectInvalid`, any `KubeError`."""
-        return await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body})
+        return _object(await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body}))
 
     async def get(self, name: str) -> Json:
         """Read it. Raises `ObjectNotFound`."""
-        return await self.client.get(self._at(name))
+        return _object(await self.client.get(self._at(name)))
 
     async def list(self, field_selector: str | None = None, limit: int = 500) -> AsyncIterator[ObjectPage]:
-        """All of them in pages of `limit`, sorted by name; each page holds the version at which the list began."""
+        """All of them in pages of `limit`, sorted by name; each page holds the version at which the list began.
+
+        Pages become smaller where the objects are so large that a page would be more than the client reads.
+        """
         params = {"limit": str(limit)}
         if field_selector:
             params["fieldSelector"] = field_selector
         while True:
-            answer = await self.client.get(self._path, params)
-            yield ObjectPage(answer["items"], answer["metadata"]["resourceVersion"])
-            token = answer["metadata"].get("continue")
+            try:
+                answer = await self.client.get(self._path, params, seconds=LIST_SECONDS)
+            except AnswerTooLarge:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 4)
+                params["limit"] = str(limit)
+                continue
+            page, token = _page(answer)
+            yield page
             if not token:
                 return
             params["continue"] = token
 
     async def patch(self, name: str, body: Json) -> Json:
         """Merge patch of metadata and spec; with metadata.resourceVersion in it, it is conditional (`Conflict`)."""
-        return await self.client.patch_merge(self._at(name), body)
+        return _object(await self.client.patch_merge(self._at(name), body))
 
     async def patch_status(self, name: str, body: Json) -> Json:
         """Merge patch of the status: `{"metadata": {"resourceVersion": …}, "status": {…}}`. Lists are replaced."""
-        return await self.client.patch_merge(f"{self._at(name)}/status", body)
+        return _object(await self.client.patch_merge(f"{self._at(name)}/status", body))
 
     async def delete(self, name: str, uid: str, resource_version: str) -> Json:
         """Delete this version of this object, never by name alone. Raises `Conflict`, `ObjectNotFound`."""
@@ -113,21 +125,65 @@ class Events:
 class Leases:
     """coordination.k8s.io/v1 Leases of one namespace. `update` is conditional on the resourceVersion in the body."""
 
-    def __init__(self, client: KubeClient, namespace: str) -> None:
+    def __init__(self, client: KubeClient, namespace: str, *, seconds: float = CALL_SECONDS) -> None:
+        """`seconds`: the time-out of each call, shorter than a Lease lasts."""
         self.client = client
         self.namespace = namespace
+        self._seconds = seconds
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
 
     async def get(self, name: str) -> Json:
         """Read it. Raises `ObjectNotFound`."""
-        return await self.client.get(f"{self._path}/{quote(name, safe='')}")
+        return _lease(await self.client.get(f"{self._path}/{quote(name, safe='')}", seconds=self._seconds))
 
     async def create(self, name: str, spec: Json, annotations: dict[str, str] | None = None) -> Json:
         """Create it. Raises `AlreadyExists` when another process was faster."""
         metadata = {"name": name, "namespace": self.namespace, "annotations": annotations or {}}
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
-        return await self.client.post(self._path, body)
+        return _lease(await self.client.request("POST", self._path, body=body, seconds=self._seconds))
 
     async def update(self, lease: Json) -> Json:
         """Replace it with this one, as read and changed. Raises `Conflict` when another process was faster."""
-        return await self.client.put(f"{self._path}/{quote(lease['metadata']['name'], safe='')}", lease)
+        path = f"{self._path}/{quote(lease['metadata']['name'], safe='')}"
+        return _lease(await self.client.put(path, lease, seconds=self._seconds))
+
+
+def _object(answer: Json) -> Json:
+    """The answer, if it is an object with a name and a version.
+
+    Raises:
+        ApiUnavailable: it isn't, as when a load balancer answers 200 in the API server's place.
+    """
+    metadata = answer.get("metadata")
+    if not isinstance(metadata, dict):
+        raise _no_answer()
+    for field in ("name", "uid", "resourceVersion"):
+        if not isinstance(metadata.get(field), str) or not metadata[field]:
+            raise _no_answer()
+    return answer
+
+
+def _lease(answer: Json) -> Json:
+    _object(answer)
+    if not isinstance(answer.setdefault("spec", {}), dict):
+        raise _no_answer()
+    return answer
+
+
+def _page(answer: Json) -> tuple[ObjectPage, str]:
+    """The page and the token for the next. Raises `ApiUnavailable` if it isn't a list of objects."""
+    items, metadata = answer.get("items"), answer.get("metadata")
+    if not isinstance(items, list) or not isinstance(metadata, dict):
+        raise _no_answer()
+    version, token = metadata.get("resourceVersion"), metadata.get("continue") or ""
+    if not isinstance(version, str) or not isinstance(token, str):
+        raise _no_answer()
+    for item in items:
+        if not isinstance(item, dict):
+            raise _no_answer()
+        _object(item)
+    return ObjectPage(items, version), token
+
+
+def _no_answer() -> ApiUnavailable:
+    return ApiUnavailable(0, "NoAnswer", "what answered is not an API server: its answer is not what was asked for")

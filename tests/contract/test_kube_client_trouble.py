@@ -1,0 +1,237 @@
+"""The API server client when what answers is slow, endless, or no API server at all. No real one is needed."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.kube import AnswerTooLarge, ApiUnavailable, KubeClient, KubeError, Leases, ObjectInvalid, OrderSagas
+from common.kube import client as limits
+from common.kube.config import Access
+from tests.support.samples import order
+
+Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(answering: Answering) -> AsyncIterator[str]:
+    """Something that listens where the API server should be; its URL."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answering(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+
+
+def client_of(url: str, kubeconfig: Path | None = None) -> KubeClient:
+    access = Access(server=url, tls=None, tls_digest="", authorization=None)
+    return KubeClient(access, user_agent="ordersaga-test/1", kubeconfig=kubeconfig)
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    length = next((int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:")), 0)
+    return head, await reader.readexactly(length)
+
+
+def answer(body: bytes, status: str = "200 OK") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def always(reply: Callable[[], bytes]) -> Answering:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await read_request(reader)
+            writer.write(reply())
+            await writer.drain()
+
+    return answering
+
+
+async def test_a_dripping_answer_is_given_up_after_the_time_for_the_whole_call() -> None:
+    async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with server(dripping) as url, client_of(url) as client:
+        began = time.monotonic()
+        with pytest.raises(ApiUnavailable, match=r"within 0.5 s"):
+            await client.get("/api", seconds=0.5)
+        assert time.monotonic() - began < 5
+
+
+async def test_an_endless_answer_is_not_kept_in_memory() -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"100000\r\n" + b" " * 2**20 + b"\r\n")
+            await writer.drain()
+
+    async with server(endless) as url, client_of(url) as client:
+        with pytest.raises(AnswerTooLarge):
+            await client.get("/api")
+
+
+async def test_a_list_of_huge_objects_is_read_in_smaller_pages() -> None:
+    large = [{**order(f"o-{n}", finalizers=()), "status": {}} for n in range(20)]
+    for number, item in enumerate(large):
+        item["metadata"] |= {"uid": f"u-{number}", "resourceVersion": str(number), "namespace": "shop"}
+        item["metadata"]["annotations"] = {"note": "x" * (limits.BODY_LIMIT // 10)}
+    asked = []
+
+    async def paging(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await read_request(reader)
+            query = dict(pair.split("=") for pair in head.split(" ")[1].partition("?")[2].split("&"))
+            start, limit = int(query.get("continue", 0)), int(query["limit"])
+            asked.append(limit)
+            metadata = {"resourceVersion": "9", "continue": str(start + limit) if start + limit < len(large) else ""}
+            writer.write(answer(json.dumps({"items": large[start : start + limit], "metadata": metadata}).encode()))
+            await writer.drain()
+
+    async with server(paging) as url, client_of(url) as client:
+        names = [item["metadata"]["name"] async for page in OrderSagas(client, "shop").list() for item in page.items]
+    assert names == [item["metadata"]["name"] for item in large]
+    assert asked[0] == 500
+    assert asked[-1] < 10
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["metadata", "spec", "items", "name", "uid", "resourceVersion", "continue", "details", "causes"]
+            )
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(content=JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_answers_in_the_api_servers_place_is_a_kube_error_or_an_object(content: bytes, data: Any) -> None:
+    status = data.draw(st.sampled_from(["200 OK", "201 Created", "403 Forbidden", "409 Conflict", "422 X", "503 X"]))
+
+    async def ask() -> None:
+        async with server(always(lambda: answer(content, status))) as url, client_of(url) as client:
+            sagas, leases = OrderSagas(client, "shop"), Leases(client, "shop")
+            for call in (sagas.get("o-1"), sagas.patch_status("o-1", {}), leases.get("l"), leases.create("l", {})):
+                try:
+                    found = await call
+                except KubeError:
+                    continue
+                assert found["metadata"]["name"]
+                assert found["metadata"]["resourceVersion"]
+            try:
+                async for page in sagas.list():
+                    assert all(item["metadata"]["name"] for item in page.items)
+                    break
+            except KubeError:
+                pass
+
+    asyncio.run(ask())
+
+
+async def test_half_a_character_is_sent_as_a_question_mark_and_what_is_no_json_is_refused_at_once() -> None:
+    seen = []
+
+    async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            seen.append((await read_request(reader))[1])
+            writer.write(answer(b'{"metadata": {"name": "o-1", "uid": "u", "resourceVersion": "1"}}'))
+            await writer.drain()
+
+    async with server(noting) as url, client_of(url) as client:
+        await OrderSagas(client, "shop").patch_status("o-1", {"status": {"message": "mailbox \ud83d"}})
+        with pytest.raises(ObjectInvalid):
+            await OrderSagas(client, "shop").patch_status("o-1", {"status": {"at": float("nan")}})
+    assert seen == [b'{"status":{"message":"mailbox ?"}}']
+
+
+BROKEN = (
+    "",
+    "x",
+    "[1, 2]",
+    'clusters: [{name: "x',
+    "clusters:\n- name: x\n  clus",
+    "{}",
+    "\x00",
+    "clusters: 7",
+    "a: b: c",
+)
+
+
+@pytest.mark.parametrize("text", BROKEN)
+async def test_a_kubeconfig_that_is_being_rewritten_costs_nothing(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(text)
+    with pytest.raises(ApiUnavailable) as refused:
+        KubeClient.from_config(kubeconfig, user_agent="ordersaga-test/1")
+    assert refused.value.reason == "NotConfigured"
+    monkeypatch.setattr(limits, "CREDENTIALS_SECONDS", -1.0)
+    async with (
+        server(always(lambda: answer(b'{"kind": "APIVersions"}'))) as url,
+        client_of(url, kubeconfig) as client,
+    ):
+        assert await client.get("/api") == {"kind": "APIVersions"}
+
+
+async def test_new_connections_are_made_when_asked_and_the_old_ones_end_with_their_last_call() -> None:
+    open_now = made = 0
+    go = asyncio.Event()
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal open_now, made
+        open_now, made = open_now + 1, made + 1
+        try:
+            while True:
+                head, _ = await read_request(reader)
+                if "/slow" in head:
+                    await go.wait()
+                writer.write(answer(b"{}"))
+                await writer.drain()
+        finally:
+            open_now -= 1
+
+    async with server(counting) as url, client_of(url) as client:
+        slow = asyncio.create_task(client.get("/slow"))
+        await client.get("/api")
+        for _ in range(5):
+            await client.renew_connections()
+            await client.get("/api")
+        assert made == 7
+        go.set()
+        assert await slow == {}
+        async with asyncio.timeout(10):
+            while open_now > 1:  # noqa: ASYNC110 - a server's connections set no event
+                await asyncio.sleep(0.01)
