@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +12,15 @@ import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
+from common.kube import Events, KubeClient, OrderSagas
+from common.services import SERVICES
 from common.wire import Json
 from dev.stack import waiting
 from dev.stack.processes import free_port
+from saga_operator.__main__ import Operator, compose
+from saga_operator.engine.engine import Engine
+from saga_operator.settings import Settings
+from tests.operator.inside import SoleHolder
 from tests.operator.scripted import ScriptedParticipants
 from tests.support.samples import order
 
@@ -173,3 +179,35 @@ def operator(
     yield process
     if process.process is not None and process.process.poll() is None:
         process.stop()
+
+
+@pytest.fixture
+def resting(operator: OperatorProcess) -> Iterator[None]:
+    """The operator process rests, so that only the engine in this process works."""
+    operator.stop()
+    yield
+    operator.start()
+
+
+@pytest.fixture
+async def holder() -> SoleHolder:
+    return SoleHolder()
+
+
+@pytest.fixture
+async def inside(
+    resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants, holder: SoleHolder
+) -> AsyncIterator[Operator]:
+    """All parts of an operator in this process, without the watch and the resync's timer."""
+    urls = {f"{name}_url": participants.url for name in SERVICES}
+    client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
+    settings = Settings(namespace=NAMESPACE, **urls)  # type: ignore[arg-type]
+    operator = compose(settings, OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
+    yield operator
+    await operator.stop()
+    await client.aclose()
+
+
+@pytest.fixture
+async def engine(inside: Operator) -> Engine:
+    return inside.engine

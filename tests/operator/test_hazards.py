@@ -1,85 +1,18 @@
 """Hazards that need a hand on the inside: late events, lost wake-ups, a decision that can't be recorded yet."""
 
-import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.kube import Events, KubeClient, OrderSagas
-from common.services import SERVICES
-from saga_operator.__main__ import Operator, compose
+from saga_operator.__main__ import Operator
 from saga_operator.engine.engine import Engine
 from saga_operator.resource.body import Resource
-from saga_operator.settings import Settings
-from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
+from tests.operator.conftest import OperatorProcess, Sagas, wait_until
+from tests.operator.inside import SoleHolder, eventually, until_idle
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
-
-
-class SoleHolder:
-    """The Lease of somebody who is alone; while `sure` is cleared it may have lapsed."""
-
-    def __init__(self) -> None:
-        self.epoch = 1
-        self.sure = asyncio.Event()
-        self.sure.set()
-        self.asked = 0
-
-    async def held(self) -> None:
-        self.asked += 1
-        await self.sure.wait()
-
-    async def raise_epoch(self, above: int) -> None:
-        self.epoch = above + 1
-
-
-@pytest.fixture
-def resting(operator: OperatorProcess) -> Iterator[None]:
-    """The operator process rests, so that only the engine in this process works."""
-    operator.stop()
-    yield
-    operator.start()
-
-
-@pytest.fixture
-async def holder() -> SoleHolder:
-    return SoleHolder()
-
-
-@pytest.fixture
-async def inside(
-    resting: None, operator_kubeconfig: Path, participants: ScriptedParticipants, holder: SoleHolder
-) -> AsyncIterator[Operator]:
-    """All parts of an operator in this process, without the watch and the resync's timer."""
-    urls = {f"{name}_url": participants.url for name in SERVICES}
-    client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
-    settings = Settings(namespace=NAMESPACE, **urls)  # type: ignore[arg-type]
-    operator = compose(settings, OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
-    yield operator
-    await operator.stop()
-    await client.aclose()
-
-
-@pytest.fixture
-async def engine(inside: Operator) -> Engine:
-    return inside.engine
-
-
-async def eventually(look: Callable[[], bool]) -> None:
-    """Like `wait_until`, for what happens in this event loop."""
-    for _ in range(1000):
-        if look():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("waited 20 s")
-
-
-async def until_idle(engine: Engine) -> None:
-    await eventually(lambda: not engine.workers)
 
 
 async def test_a_finished_saga_is_not_run_again_by_a_stale_event(
@@ -101,7 +34,7 @@ async def test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live
     old = sagas.create("o-restored")
     engine.resource_seen(Resource(old))
     await until_idle(engine)
-    assert engine.resource_seen(Resource(old), listed_at=time.monotonic()) is True
+    assert engine.resource_seen(Resource(old), engine.before_list()) is True
     await until_idle(engine)
 
 

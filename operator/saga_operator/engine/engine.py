@@ -25,6 +25,18 @@ REMEMBERED: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """What was known when a consistent list of the resources began: no version in it may be lower."""
+
+    began: float
+    """Monotonic seconds."""
+    versions: Mapping[str, int]
+    """Of the resources that were worked on, by uid."""
+    highest: int
+    """The highest version of any resource."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """The last version that was seen of a finished saga, and when (monotonic seconds)."""
 
@@ -42,6 +54,9 @@ class Engine:
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._stopped = False
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
+        self._highest = 0
+        self.restorations = 0
+        """How often etcd was found to be restored to an older state: a watch has to begin anew then."""
 
     async def stop(self) -> None:
         """Stop all workers at once: the next operator makes the calls that are in flight again, with the same keys."""
@@ -53,11 +68,25 @@ class Engine:
         """The names of the sagas that are worked on, by uid."""
         return {uid: worker.name for uid, (worker, _) in self._workers.items()}
 
-    def resource_seen(self, resource: Resource, *, listed_at: float | None = None) -> bool:
-        """Take note of a resource from the watch or (`listed_at`, monotonic seconds) from a list; never awaits.
+    def before_list(self) -> Listing:
+        """To be called before a consistent list begins, and passed on with each resource of that list."""
+        versions = {uid: worker.resource.version for uid, (worker, _) in self._workers.items()}
+        self._highest = max(self._highest, *versions.values(), 0)
+        return Listing(time.monotonic(), versions, self._highest)
+
+    def etcd_was_restored(self, version: int) -> None:
+        """Forget what was known of versions: a consistent list was at this one, below what was seen before."""
+        log.warning("the API server is at version %d, and was at %d: etcd was restored", version, self._highest)
+        self._highest = version
+        self._finished.clear()
+        self.restorations += 1
+
+    def resource_seen(self, resource: Resource, listing: Listing | None = None) -> bool:
+        """Take note of a resource from the watch or, with `listing`, from a consistent list; never awaits.
 
         Stale news is ignored: of a saga that is worked on by its version, of a finished one by the version that was
-        remembered. Only a list that began after the end and still shows the saga live means that etcd was restored.
+        remembered. In a list, a version below the one that was known when the list began means that etcd was restored
+        to an older state, and is believed; so does a saga that had ended before and is live.
 
         Returns:
             Whether a worker was started.
@@ -65,8 +94,15 @@ class Engine:
         if self._stopped:
             return False
         uid = resource.uid
+        self._highest = max(self._highest, resource.version)
         if uid in self._workers:
-            self._workers[uid][0].notify(resource)
+            worker = self._workers[uid][0]
+            if listing is not None and resource.version < listing.versions.get(uid, 0):
+                log.warning("an older version of saga %s is listed: etcd was restored", resource.name)
+                self.restorations += 1
+                worker.restored(resource)
+            else:
+                worker.notify(resource)
             return False
         if resource.finished:
             if resource.has_finalizer:
@@ -74,9 +110,10 @@ class Engine:
             return False
         known = self._finished.get(uid)
         if known is not None and resource.version <= known.version:
-            if listed_at is None or listed_at < known.at:
+            if listing is None or listing.began < known.at:
                 return False
             log.warning("an older version of finished saga %s is listed: etcd was restored", resource.name)
+            self.restorations += 1
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
             return False
@@ -88,14 +125,18 @@ class Engine:
         return True
 
     def resource_deleted(self, resource: Resource) -> None:
-        """Take note of a DELETED event. Without a deletionTimestamp the resource only left the watch's selector."""
+        """Take note of a DELETED event: the resource is gone, or left the watch's selector because its saga ended.
+
+        The event alone doesn't tell: a resource without finalizers goes without a deletionTimestamp. Its worker reads
+        it before it does anything else.
+        """
         uid = resource.uid
-        if not resource.deleting:
-            if uid in self._workers:
-                self._workers[uid][0].notify(resource)
+        if uid not in self._workers:
             return
-        if uid in self._workers and not resource.has_finalizer:
+        if resource.deleting and not resource.finalizers:
             self.stop_worker(uid)
+        else:
+            self._workers[uid][0].doubt()
 
     def stop_worker(self, uid: str) -> None:
         """End the worker of a resource that is gone."""

@@ -65,6 +65,7 @@ class StatusRecorder:
         self._sent: list[_Sent] = []
         self._history = history_of(resource.status)
         self._invalid_writes = 0  # in a row
+        self._had_finalizer = False
         self._writer = writer
         self._events = events
         self._clock = clock
@@ -153,15 +154,34 @@ class StatusRecorder:
         if self._writing is not None and self.is_writing:
             self._writing.cancel()
 
-    async def ensure_finalizer(self) -> None:
-        """Add our finalizer before the first effect.
+    async def read_again(self) -> None:
+        """Read the resource, and go on from what it says.
 
         Raises:
-            ResourceGone: the resource is gone, or is being deleted and has no finalizer of ours.
+            ResourceGone: it is gone, or another resource has its name.
+        """
+        await self.wait_for_write()
+        self.raise_if_gone()
+        self.adopt(await self._read())
+
+    async def ensure_finalizer(self) -> None:
+        """Add our finalizer if it isn't there: without it the resource could go, and nothing would be undone.
+
+        Once its deletion is requested none can be added. A saga that is at work then ends as after any deletion, as
+        long as other finalizers hold its resource; one that has not begun never begins.
+
+        Raises:
+            ResourceGone: the resource is gone, or is being deleted and never had a finalizer of ours.
         """
         attempt = 0
         while not self.resource.has_finalizer:
+            await self.wait_for_write()
+            self.raise_if_gone()
+            if self.resource.has_finalizer:
+                break
             if self.resource.deleting:
+                if self._had_finalizer:
+                    return
                 raise ResourceGone
             patch = self.resource.with_finalizer()
             try:
@@ -174,6 +194,7 @@ class StatusRecorder:
             except KubeError as error:
                 attempt += 1
                 await self._writer.pause(attempt, error)
+        self._had_finalizer = True
 
     def _may_differ(self) -> bool:
         """Whether a status could differ from the recorded one at all. Cheap."""

@@ -72,17 +72,18 @@ class Resync:
             await self._finished(f"status.phase={phase}")
 
     async def _live(self) -> None:
-        began = time.monotonic()
-        had_worker = set(self._engine.workers)
-        listed = set()
+        listing = self._engine.before_list()
+        listed: set[str] = set()
         async for page in self._sagas.list(field_selector=LIVE):
+            if not listed and int(page.resource_version) < listing.highest:
+                self._engine.etcd_was_restored(int(page.resource_version))
             for resource in map(Resource, page.items):
                 listed.add(resource.uid)
-                if self._engine.resource_seen(resource, listed_at=began):
+                if self._engine.resource_seen(resource, listing):
                     metrics.RESYNC_RESUMED.inc()
                     log.info("the resync took up saga %s", resource.name)
         for uid, name in self._engine.workers.items():
-            if uid in had_worker and uid not in listed:
+            if uid in listing.versions and uid not in listed:
                 await self._not_listed(uid, name)
 
     async def _not_listed(self, uid: str, name: str) -> None:

@@ -56,6 +56,10 @@ class Worker:
             compensations=shared.compensations,
         )
         self._newer: Resource | None = None
+        self._restored = False
+        """Whether `_newer` is believed although its version is lower: etcd was restored to an older state."""
+        self._doubted = False
+        """Whether the resource has to be read before anything else is done: it may be gone."""
         self.name = resource.name
         self.uid = resource.uid
         self._fields = {"saga": f"{resource.namespace}/{self.name}", "order": self.name}
@@ -72,17 +76,26 @@ class Worker:
 
     def notify(self, resource: Resource) -> None:
         """Take note of the resource as a watch event or a list shows it. An older version than the known is ignored."""
-        if resource.version > max(self.resource.version, self._newer.version if self._newer else 0):
+        if resource.version > (self._newer or self.resource).version:
             self._newer = resource
             self._changed.set()
+
+    def restored(self, resource: Resource) -> None:
+        """Go on from this version, though it is older than the known one: etcd was restored to an older state."""
+        self._newer, self._restored = resource, True
+        self._changed.set()
+
+    def doubt(self) -> None:
+        """Read the resource before anything else is done for it: it may be gone. A call in flight is finished."""
+        self._doubted = True
+        self._changed.set()
 
     async def run(self) -> None:
         """Work until the saga has ended and is recorded as such. Returns early when the resource is gone."""
         recorder = self._recorder
         try:
-            await recorder.ensure_finalizer()
             while True:
-                self._observe()
+                await self._observe()
                 action = decide(recorder.saga, self._shared.clock.now())
                 if isinstance(action, Finish):
                     await recorder.write()
@@ -116,6 +129,8 @@ class Worker:
             breaker.wait(self.name, partial(self._woken, step), undo=undo)
             return
         async with breaker.call(), shared.gate.call():
+            if self._doubted:  # since its turn was waited for
+                return
             context = CallContext(shared.gate.epoch, recorder.resource.correlation_id)
             try:
                 outcome = await shared.participants.perform(action, recorder.saga, context)
@@ -150,14 +165,20 @@ class Worker:
             fields["reason"] = reason
         log.info("%s %s: %s", "undo" if undo else "do", action.step.name, outcome.shown_as, extra=fields)
 
-    def _observe(self) -> None:
+    async def _observe(self) -> None:
         """Apply what the resource says now: the desired state, a deletion, an intervention; and what time it is."""
         recorder = self._recorder
         recorder.raise_if_gone()
+        if self._doubted:
+            self._doubted = False
+            await recorder.read_again()
         if self._newer is not None and not recorder.is_writing:
             newer, self._newer = self._newer, None
-            if newer.version > recorder.resource.version:
+            if newer.version > recorder.resource.version or self._restored:
                 recorder.adopt(newer)
+            self._restored = False
+        # At the start, and again whenever somebody has replaced the resource by a manifest without it.
+        await recorder.ensure_finalizer()
         resource = recorder.resource
         recorder.apply(
             Observed(
@@ -170,7 +191,7 @@ class Worker:
 
     async def _wait(self, until: float | None) -> None:
         """Wait until then (seconds since the epoch), or until something changes."""
-        if self._newer is not None:  # it is adopted when the write in flight has ended
+        if self._newer is not None or self._doubted:  # it is adopted when the write in flight has ended
             await self._recorder.wait_for_write()
             return
         self._changed.clear()
