@@ -215,8 +215,8 @@ ENGINE = (
         "leaving the selector is not a deletion",
         10,
         f"{OPERATOR}/engine/engine.py",
-        "if not resource.deleting:",
-        "if False:",
+        "if resource.deleting and not resource.finalizers:",
+        "if True:",
         "tests/operator/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
     ),
     Mutant(
