@@ -5,6 +5,7 @@ It reserves a seat. Every await between reading and writing is a place where ano
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 
@@ -147,6 +148,10 @@ def build(*mistakes: str) -> FastAPI:
             status, answer = await call(seats, request, direction)
         except Answered as problem:
             return refuse(seats, problem, correlation)
+        if status == 200 and seats.wrong("names-no-order"):
+            answer = {name: value for name, value in answer.items() if name != "order_id"}
+        if status == 200 and seats.wrong("json-as-text"):
+            return Response(json.dumps(answer), media_type="text/html", headers=correlation)
         if status == 202 and not seats.wrong("202-without-location"):
             correlation |= {"Location": f"/api/seats/operations/{answer['order_id']}", "Retry-After": "1"}
         return JSONResponse(answer, status_code=status, headers=correlation)

@@ -30,6 +30,8 @@ MISTAKES: list[tuple[str, str]] = [
     ("trusts-the-body", "other-orders-key"),
     ("shows-no-key", "missing-key"),
     ("drops-correlation", "correlation"),
+    ("names-no-order", "accepted names-order"),
+    ("json-as-text", "names-order"),
     ("problems-as-json", "problems"),
     ("problems-without-detail", "problems missing-key unknown-field"),
 ]

@@ -104,7 +104,7 @@ def test_an_operation_in_progress_is_followed_at_its_location(sagas: Sagas, part
     place = "/api/payments/operations/o-slow/do"
     accepted = Reply(202, headers={"Location": place, "Retry-After": "0.1"})
     participants.say("o-slow", "/api/payments/process", accepted)
-    participants.say("o-slow", place, accepted, accepted, Reply(200, {"payment_id": "pay-slow"}))
+    participants.say("o-slow", place, accepted, accepted, Reply(200, {"order_id": "o-slow", "payment_id": "pay-slow"}))
     sagas.create("o-slow")
     sagas.wait("o-slow", "Completed")
     paths = participants.paths("o-slow")

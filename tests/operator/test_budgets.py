@@ -29,7 +29,7 @@ def test_waiting_for_an_operation_writes_nothing(sagas: Sagas, participants: Scr
     assert sagas.get(name)["metadata"]["resourceVersion"] == version
     for path in (process, place):
         participants.say(name, path)
-    participants.say(name, place, Reply(200, {"payment_id": "pay-1"}))
+    participants.say(name, place, Reply(200, {"order_id": name, "payment_id": "pay-1"}))
     sagas.wait(name, "Completed", seconds=60)
 
 

@@ -47,7 +47,7 @@ def test_a_killed_operator_is_replaced_within_15_seconds_and_nothing_is_lost(
     pair: tuple[OperatorProcess, OperatorProcess], sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     first, _ = pair
-    participants.say("o-killed", "/api/shipping/schedule", Reply(200, delay=0.8))
+    participants.say("o-killed", "/api/shipping/schedule", Reply(200, {"order_id": "o-killed"}, delay=0.8))
     sagas.create("o-killed")
     wait_until(lambda: "/api/shipping/schedule" in participants.paths("o-killed"), "shipping to be called")
     first.kill()

@@ -6,6 +6,7 @@ from ordersaga.conformance.subject import Direction
 from ordersaga.conformance.trial import BrokenError, Trial, expect, expect_success
 
 _DIRECTIONS: tuple[Direction, ...] = ("undo", "do")
+_JSON = re.compile(r"application/[^ ;]+\+json")
 _KEY = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*/[a-z]+/(do|undo)")
 
 
@@ -120,6 +121,23 @@ async def correlation(trial: Trial) -> None:
         raise BrokenError("X-Correlation-ID: abc-1 was sent, and did not come back")
     if not (await trial.do(order_id)).headers.get("x-correlation-id"):
         raise BrokenError("the answer to a call without X-Correlation-ID has to have a new one")
+
+
+async def names_order(trial: Trial) -> None:
+    """do, undo: each success is JSON that names its order, and the undo's has its effect"""
+    order_id = trial.new_order()
+    for direction in reversed(_DIRECTIONS):
+        if not trial.subject.takes_back:
+            order_id = trial.new_order()  # its undo finds nothing
+        answer = expect_success(await trial.settled(direction, order_id), direction)
+        media_type = answer.headers.get("content-type", "").partition(";")[0]
+        if media_type != "application/json" and not _JSON.fullmatch(media_type):
+            raise BrokenError(f"{direction}: the media type has to be application/json, got {media_type or 'none'}")
+        if answer.answer.get("order_id") != order_id:
+            named = answer.answer.get("order_id")
+            raise BrokenError(f'{direction}: the body has to have "order_id": "{order_id}", got {named!r}')
+        if direction == "undo" and answer.effect not in ("undone", "none"):
+            raise BrokenError(f'undo: the body has to have "effect": "undone" or "none", got {answer.effect!r}')
 
 
 async def problems(trial: Trial) -> None:

@@ -160,6 +160,12 @@ PROMISES: tuple[Promise, ...] = (
         (UNDOABLE,),
     ),
     Promise(
+        "names-order",
+        "A success is a JSON object that names the order; an undo's also has its effect.",
+        "a gateway's page with status 200, or another order's answer from a cache, would count as an effect",
+        headers.names_order,
+    ),
+    Promise(
         "problems",
         "Every answer that isn't a success is problem+json with code, detail and retryable.",
         "the operator decides by `code`, and shows `detail` to a person",

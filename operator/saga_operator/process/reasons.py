@@ -28,6 +28,7 @@ ORDER_ALREADY_CANCELLED: Final = "OrderAlreadyCancelled"
 # what happened to a call
 UNAVAILABLE: Final = "Unavailable"
 NO_ANSWER: Final = "NoAnswer"
+NOT_SENT: Final = "NotSent"
 WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
 ADDED_LATER: Final = "AddedLater"
@@ -88,13 +89,19 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ORDER_ID_USED: Meaning("Another order has this id. This saga ended without any effect.", _NEW_ORDER),
     ORDER_ALREADY_CANCELLED: Meaning("The same order was placed and cancelled before.", _NEW_ORDER),
     UNAVAILABLE: Meaning(
-        "The service answered that it can't serve the call now (503 and the like). The call is made again.",
+        "The service answered that it can't serve the call now (503 and the like), or a gateway answered in its place. "
+        "The call is made again.",
         "Nothing, unless it lasts.",
     ),
     NO_ANSWER: Meaning(
         "The service didn't answer in time, or the connection broke. The call may have happened. It is made again "
         "with the same key.",
         "Nothing, unless it lasts.",
+    ),
+    NOT_SENT: Meaning(
+        "The call could not be made, since something of this order doesn't fit into a request. Other orders don't "
+        "suffer from it.",
+        "Mend what the message names, such as an annotation.",
     ),
     WAITING_FOR_DOWNSTREAM: Meaning(
         "Several orders in a row got no usable answer of this service. Calls to it wait until a probe succeeds.",
@@ -103,7 +110,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     IN_PROGRESS: Meaning("The service has accepted the call and is still working on it. It is asked again."),
     ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
     PARTICIPANT_ERROR: Meaning(
-        "The service gave an answer that it never should (400, 403, 404, 422): its address or release doesn't fit.",
+        "The service itself gave an answer that it never should (400, 403, 404, 422 with a `code`): its release or "
+        "configuration doesn't fit.",
         _MEND,
     ),
     COMPENSATION_TIMED_OUT: Meaning(
