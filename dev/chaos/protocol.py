@@ -56,7 +56,6 @@ def _content(request: Request) -> Json:
 def _order_of_calls(calls: Sequence[Call]) -> Iterator[str]:
     """No undo before the order is rejected, the undo of the order last, and no message before the confirmation."""
     rejected = _first(calls, "confirmation", "undo", lambda status, code: status == 200)
-    all_undone = _first(calls, "confirmation", "undo", lambda status, code: status == 200 and code == "closed")
     confirmed = min(
         _first(calls, "confirmation", "do", lambda status, code: status == 200),
         _first(calls, "confirmation", "undo", lambda status, code: code == "already_confirmed"),
@@ -67,7 +66,7 @@ def _order_of_calls(calls: Sequence[Call]) -> Iterator[str]:
         name = f"{call.step} {call.operation} #{call.number} at {call.at:.3f}"
         if call.operation == "undo" and call.step != "confirmation" and call.at < rejected:
             yield f"{name} came before the order was rejected"
-        if (call.step, call.operation) == ("order", "undo") and call.at < all_undone:
+        if (call.step, call.operation) == ("order", "undo"):
             for step in UNDONE_FIRST:
                 if call.at < _settled(calls, step):
                     yield f"{name} came before {step} was undone"

@@ -35,7 +35,7 @@ EXAMPLE_ORDER: dict[str, Any] = {
     "saga": None,
 }
 
-_CLOSED = "Whether the whole rollback, from reject to cancel, was completed once: nothing is left to undo."
+_CLOSED = "Whether the order was cancelled after a reject. It doesn't say that anything else was undone."
 
 
 def _no_card_number(reference: str) -> str:

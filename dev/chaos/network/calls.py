@@ -40,7 +40,7 @@ class Delivery:
     status: int | None = None
     """None while there is no answer."""
     code: str = ""
-    """The code of a problem; `closed` if the answer to a reject says that the whole rollback is done."""
+    """The code of a problem."""
 
     def __str__(self) -> str:
         if self.status is None:

@@ -158,7 +158,4 @@ class Proxy:
 
 
 def _code(answer: Answer) -> str:
-    body = answer.json()
-    if answer.status >= 400:
-        return str(body.get("code") or "")
-    return "closed" if body.get("closed") is True else ""
+    return str(answer.json().get("code") or "") if answer.status >= 400 else ""

@@ -66,7 +66,8 @@ class DoRefused(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undone(CallOutcome):
-    """An undo has answered. `effect` is `undone` or `none`; `closed` comes from reject only: all was undone before."""
+    """An undo has answered. `effect` is `undone` or `none`; `closed` comes from reject only: the order was
+    cancelled before, by whomever; it says nothing about the effects of the other steps."""
 
     shown_as: ClassVar[str] = "Undone"
     effect: str = "undone"

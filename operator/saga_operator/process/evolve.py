@@ -102,9 +102,9 @@ def _unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
 def _order_id_used(saga: Saga, event: OrderIDUsed) -> Saga:
     """Another order has this id: the saga ends Compensated without any undo, since no effect belongs to it.
 
-    Once our own order step has succeeded, the answer makes no sense: then it is a participant's error.
+    Once any step of ours has succeeded, the answer makes no sense: then it is a participant's error.
     """
-    if saga[FIRST.name].state is StepState.SUCCEEDED:
+    if any(record.state is StepState.SUCCEEDED for record in saga.steps):
         undo = saga.failure is not None
         return _unanswered(saga, NoUsableAnswer.participant_error(event, undo=undo, message=event.message))
     if event.step == FIRST.name and saga.failure is None:

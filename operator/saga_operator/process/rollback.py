@@ -16,11 +16,11 @@ def undone(saga: Saga, event: Undone) -> Saga:
     undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, completion=event.at, reason="", message="")
     saga = saga.put(replace(record.settled(), state=_undone_state(record, event), compensation=undo))
-    if event.step == PIVOT.name and event.closed:
-        # an earlier rollback of this order has undone everything already
-        if saga.failure is not None and saga.failure.reason == reasons.COMPENSATED:
-            saga = replace(saga, failure=replace(saga.failure, reason=reasons.ORDER_ALREADY_CANCELLED))
-        return nothing_left(saga, event.at)
+    closed = event.step == PIVOT.name and event.closed
+    if closed and saga.failure is not None and saga.failure.reason == reasons.COMPENSATED:
+        # Only the reason tells of it: `closed` shows that somebody called reject and cancel, not that anything was
+        # undone in between. So every undo is called, and answers as it did before if it was called before.
+        saga = replace(saga, failure=replace(saga.failure, reason=reasons.ORDER_ALREADY_CANCELLED))
     return saga
 
 
@@ -38,7 +38,7 @@ def _undone_state(record: StepRecord, event: Undone) -> StepState:
 
 
 def nothing_left(saga: Saga, at: float) -> Saga:
-    """Every undo counts as answered: the order was undone before, or its id belongs to another order."""
+    """Every undo counts as answered, since the order's id belongs to another order."""
     for step in (PIVOT, *BACKWARD, FIRST):
         record = saga[step.name]
         if record.compensation.completion is None:

@@ -146,21 +146,15 @@ def test_a_reject_in_progress_for_hours_is_called_again() -> None:
     assert next_call(saga, NOW + 20_000) == "undo confirmation"
 
 
-def test_a_rollback_that_was_done_before_ends_the_saga_at_once() -> None:
-    saga = after(before("payment"), refused("payment", "Compensated"))
+@pytest.mark.parametrize("reason", ["Compensated", "CardDeclined"])
+def test_an_order_that_somebody_cancelled_before_is_undone_all_the_same(reason: str) -> None:
+    saga = after(before("payment"), refused("payment", reason))
     saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
-    assert next_call(saga) == "finish Compensated"
+    saga, undos = rolled_back(saga)
+    charged = ["payment"] if reason == "Compensated" else []  # `compensated` may hide a charge
+    assert undos == ["shipping", *charged, "inventory", "order", "finish Compensated"]
     assert saga.failure is not None
-    assert saga.failure.reason == "OrderAlreadyCancelled"
-
-
-def test_a_rollback_that_was_done_before_keeps_the_recorded_reason() -> None:
-    saga = after(before("payment"), refused("payment", "CardDeclined"))
-    saga = after(saga, Undone(step="confirmation", started=NOW, at=NOW, closed=True))
-    assert saga.failure is not None
-    assert saga.failure.reason == "CardDeclined"
-    assert saga["payment"].state is StepState.REFUSED
-    assert saga["order"].state is StepState.SKIPPED
+    assert saga.failure.reason == ("OrderAlreadyCancelled" if reason == "Compensated" else reason)
 
 
 # another order under this id

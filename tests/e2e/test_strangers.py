@@ -1,0 +1,66 @@
+"""Calls that anybody may send to the services: the operator doesn't take them for its own."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from common.wire import Json
+from dev.stack.processes import Process
+from tests.e2e.system import NAMESPACE, Stack, step_states
+from tests.support.samples import order as manifest
+
+
+@contextmanager
+def paused(process: Process) -> Iterator[None]:
+    """The process neither answers nor ends."""
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def content(order_id: str) -> Json:
+    """What create, confirm and reject of the sample order carry."""
+    return {
+        "order_id": order_id,
+        "customer_id": "c-17",
+        "currency": "EUR",
+        "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}],
+        "payment": {"method_ref": "test-ok"},
+        "ship_to": {"address_ref": "a-17"},
+        "notify": {"contact_ref": "c-17"},
+    }
+
+
+def stranger(stack: Stack, path: str, order_id: str, step: str, direction: str, **options: Json | str) -> Json:
+    """A call of the saga that the operator doesn't make; its answer."""
+    headers = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/{step}/{direction}"}
+    if epoch := options.get("epoch"):
+        headers["Saga-Epoch"] = str(epoch)
+    answer = stack.shop.request("POST", "order", path, json=options["json"], headers=headers)
+    return {**answer.json(), "http_status": answer.status_code}
+
+
+def patch(stack: Stack, order_id: str, spec: str) -> None:
+    stack.kubectl("patch", "ordersaga", order_id, "--type=merge", "-p", f'{{"spec":{{{spec}}}}}')
+
+
+def test_an_order_that_a_stranger_closed_is_undone_all_the_same(stack: Stack) -> None:
+    order_id = stack.new_id("closed")
+    with paused(stack.services["shipping"]):
+        stack.kubectl("apply", "-f", "-", manifest=manifest(order_id))
+        stack.until(order_id, lambda order: step_states(order).get("payment") == "Succeeded")
+        patch(stack, order_id, '"state":"Suspended"')
+    stack.kubectl("wait", "--for=jsonpath={.status.phase}=Suspended", "--timeout=60s", f"ordersaga/{order_id}")
+
+    rejected = stranger(stack, "/api/orders/reject", order_id, "confirmation", "undo", json=content(order_id))
+    cancelled = stranger(stack, "/api/orders/cancel", order_id, "order", "undo", json={"order_id": order_id})
+    assert (rejected["status"], cancelled["status"]) == ("CANCELLING", "CANCELLED")
+    patch(stack, order_id, '"state":"Active"')
+
+    phases = stack.until_finished(order_id)
+    assert phases == {order_id: "Compensated"}
+    assert stack.books.ledger("payment", order_id) == {"charge": 1, "refund": 1}
+    stack.assert_books(phases)
