@@ -27,6 +27,7 @@ class Call:
     body: Json
     epoch: int
     at: float
+    correlation_id: str = ""
 
 
 @dataclass
@@ -107,6 +108,7 @@ class ScriptedParticipants:
         key = request.headers.get("Idempotency-Key", "")
         order = key.split("/")[1] if "/" in key else request.path.split("/")[-2]
         call = Call(request.path, key or f"GET/{order}/", body, int(request.headers["Saga-Epoch"]), self._loop.time())
+        call.correlation_id = request.headers.get("X-Correlation-ID", "")
         self.calls.append(call)
         queue = self._queued[(order, request.path)]
         reply = queue.pop(0) if queue else self._always.get((order, request.path)) or self._protocol(order, call)
