@@ -4,9 +4,10 @@ from tests.mutation.mutants.decisions import DECISIONS
 from tests.mutation.mutants.engine import ENGINE
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 from tests.mutation.mutants.orders import ORDERS
+from tests.mutation.mutants.outside import OUTSIDE
 from tests.mutation.mutants.participants import PARTICIPANTS
 from tests.mutation.mutants.resource import RESOURCE
 
 __all__ = ["MUTANTS", "OUTAGE", "Mutant"]
 
-MUTANTS = (*PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *RESOURCE)
+MUTANTS = (*PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *RESOURCE, *OUTSIDE)
