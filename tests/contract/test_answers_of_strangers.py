@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from common.order_saga import CORRELATION_ID
 from saga_operator import metrics
 from saga_operator.engine.participants import CallContext, Participants, StaleEpoch
+from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.events import Outcome
 from saga_operator.process.evolve import evolve
@@ -70,6 +71,7 @@ class Stranger:
 
 
 def response(status: int, body: bytes, headers: dict[bytes, bytes]) -> bytes:
+    headers = {b"Content-Type": b"application/json", **headers}
     head = b"".join(name + b": " + value + b"\r\n" for name, value in headers.items())
     length = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
     return b"HTTP/1.1 %d Odd\r\n" % status + head + length + body
@@ -146,7 +148,12 @@ header_values = st.one_of(
 )
 problems = st.fixed_dictionaries(
     {"code": st.one_of(texts(), anything()), "detail": st.one_of(texts(), anything())},
-    optional={"payment_id": anything(), "effect": anything(), "closed": anything(), "retry_after": anything()},
+    optional={
+        "order_id": st.one_of(st.just("o-1"), anything()),
+        "payment_id": anything(long=True),
+        "effect": st.one_of(st.sampled_from(["undone", "none"]), anything()),
+        "closed": anything(),
+    },
 )
 bodies = st.one_of(
     problems.map(lambda problem: json.dumps(problem).encode()),
@@ -180,7 +187,8 @@ async def test_any_answer_becomes_an_outcome_that_can_be_recorded_told_and_gone_
     metrics.call_ended(action[0], outcome)
     for event in events_between(before, after):
         event.message.encode()
-    await outcome_of(participants, action[0], after)  # the next call can be made, to the Location as well
+    again = await outcome_of(participants, action[0], after)  # the next call can be made, to the Location as well
+    assert getattr(again, "reason", "") != reasons.NOT_SENT
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -199,7 +207,7 @@ async def test_an_answer_that_is_no_http_at_all_is_no_answer(
 async def test_whatever_the_correlation_annotation_says_the_call_is_made(
     stranger: Stranger, participants: Participants, annotation: str
 ) -> None:
-    stranger.answer = response(200, b"{}", {})
+    stranger.answer = response(200, b'{"order_id": "o-1"}', {})
     stranger.heads.clear()
     context = CallContext(7, resource(**{CORRELATION_ID: annotation}).correlation_id)
     outcome = await participants.perform(Do(BY_NAME["order"]), SAGA, context)

@@ -9,6 +9,7 @@ pytestmark = pytest.mark.usefixtures("operator")
 
 CORRELATION_ID = "ordersaga.io/correlation-id"
 HALF_AN_EMOJI = '{"code": "%s", "detail": "mailbox \\ud83d is\\nfull \\u202e\\u001b[2J", "retryable": false}'
+PROBLEM = {"Content-Type": "application/problem+json"}
 SHOWN = "mailbox \ufffd is full [2J"
 
 
@@ -39,7 +40,9 @@ def test_a_correlation_id_that_is_mended_is_seen_without_a_restart(
 def test_half_an_emoji_in_a_refusal_stops_neither_the_rollback_nor_anybodys_events(
     sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
-    participants.say("o-half", "/api/payments/process", Reply(409, raw=HALF_AN_EMOJI % "card_declined"))
+    participants.say(
+        "o-half", "/api/payments/process", Reply(409, raw=HALF_AN_EMOJI % "card_declined", headers=PROBLEM)
+    )
     sagas.create("o-half")
     status = sagas.wait("o-half", "Compensated")["status"]
     assert status["failure"] == {"step": "payment", "reason": "CardDeclined", "message": SHOWN}
@@ -51,7 +54,7 @@ def test_half_an_emoji_in_a_refusal_stops_neither_the_rollback_nor_anybodys_even
 
 
 def test_half_an_emoji_after_the_confirmation_is_a_warning(sagas: Sagas, participants: ScriptedParticipants) -> None:
-    participants.say("o-bounced", "/api/notifications/send", Reply(409, raw=HALF_AN_EMOJI % "bounced"))
+    participants.say("o-bounced", "/api/notifications/send", Reply(409, raw=HALF_AN_EMOJI % "bounced", headers=PROBLEM))
     sagas.create("o-bounced")
     sagas.wait("o-bounced", "Completed")
     assert sagas.condition("o-bounced", "CompletedWithWarning")["message"] == f"notification: {SHOWN}"
@@ -60,8 +63,8 @@ def test_half_an_emoji_after_the_confirmation_is_a_warning(sagas: Sagas, partici
 @pytest.mark.parametrize(
     "odd",
     [
-        Reply(409, raw='{"code": "\\ud83d", "detail": "x"}'),
-        Reply(503, raw="[" * 10_000 + "]" * 10_000),
+        Reply(409, raw='{"code": "\\ud83d", "detail": "x"}', headers=PROBLEM),
+        Reply(503, raw="[" * 10_000 + "]" * 10_000, headers=PROBLEM),
         Reply(202, headers={"Location": "/" + "a" * 7_000, "Retry-After": "nan"}),
         Reply(429, headers={"Retry-After": "-1"}),
     ],

@@ -17,7 +17,7 @@ OUTSIDE = (
     Mutant(
         "an answer that is nested a thousand deep is no answer",
         16,
-        f"{OPERATOR}/engine/participants.py",
+        f"{OPERATOR}/engine/answers.py",
         "except (ValueError, RecursionError):",
         "except ValueError:",
         ANY_ANSWER,
@@ -25,7 +25,7 @@ OUTSIDE = (
     Mutant(
         "a Location is a path of the same participant that can be asked for",
         16,
-        f"{OPERATOR}/engine/participants.py",
+        f"{OPERATOR}/engine/answers.py",
         'return location if _PATH.fullmatch(location) else ""',
         'return location if location.startswith("/") else ""',
         ANY_ANSWER,
