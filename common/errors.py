@@ -163,6 +163,19 @@ _TEXTS: dict[int, str] = {
 _WITHOUT_KEY = {422: "`invalid`: the detail names each wrong field.", 503: "`unavailable`: repeat the request later."}
 
 
+def accepted(location: str, model: Any = None) -> dict[str, Any]:
+    """OpenAPI's 202 for a route whose provider may take its time; `location` is where its progress is shown."""
+    described: dict[str, Any] = {
+        "description": "The provider takes its time, or has accepted it and settles it later: GET the Location after "
+        "Retry-After seconds.",
+        "headers": {
+            "Location": {"schema": {"type": "string"}, "description": f"`{location}`"},
+            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait before the next GET."},
+        },
+    }
+    return described if model is None else {**described, "model": model}
+
+
 def documented_truly(operation: dict[str, Any]) -> None:
     """Take the answers of every route out of the OpenAPI `operation` that can't give them, or word them without a key.
 

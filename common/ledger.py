@@ -5,6 +5,7 @@ moved: {order_id, kind, amount_minor, at}; it has no unique index, so that a sec
 order would show. `provider_requests` has the keys that the provider has seen (`_id` = key): {order_id, status}.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from common.mongo import Database, Document, DuplicateKeyError, Index, Mongo, Session
@@ -54,6 +55,16 @@ class Ledger:
             return False
         return True
 
+    async def withdraw(self, key: str, order_id: str) -> bool:
+        """Use a key up, so that nothing can happen under it any more; False if its entry is there already."""
+        with suppress(DuplicateKeyError):
+            await self._requests.insert({"_id": key, "order_id": order_id, "status": "withdrawn"})
+        return await self.is_withdrawn(key)
+
+    async def is_withdrawn(self, key: str) -> bool:
+        """Whether the key was withdrawn."""
+        return await self._requests.find_one({"_id": key, "status": "withdrawn"}) is not None
+
     async def request(self, key: str) -> Document | None:
-        """What is known of a key: `status` is "processing" or "done"; None if it was never seen."""
+        """What is known of a key: `status` is "processing", "done" or "withdrawn"; None if it was never seen."""
         return await self._requests.find_one({"_id": key})

@@ -13,7 +13,7 @@ from common.barrier import rules
 from common.barrier.effects import Accepted, Effect, Fields, Happened
 from common.barrier.rules import DO, UNDO, Answer, Call, Claimed, Decision, Document, Write
 from common.barrier.state import BarrierState, Operation
-from common.errors import NotFound, Problem, Refused
+from common.errors import NotFound, Problem, Refused, Unavailable
 
 LEASE = timedelta(seconds=10)
 """How long a claim keeps others waiting. Twice the caller's time-out of 5 s: a caller whose answer was lost asks again
@@ -80,7 +80,7 @@ class ClaimRules:
         """The do waits for the provider's settlement, so the undo waits with it: 202."""
         state = BarrierState.of(document).with_tombstone()
         fields = self.effect.taking_back(document or {})
-        answer = self._accepted(call.order_id, UNDO, {**(document or {}), **fields}, retry_after)
+        answer = self._accepted(call, UNDO, {**(document or {}), **fields}, retry_after)
         waiting = state.with_operation(UNDO, Operation(call.fingerprint, "pending"))
         return rules.change(call, waiting, answer, fields=fields)
 
@@ -93,7 +93,7 @@ class ClaimRules:
         fingerprint = (before or call).fingerprint
         merged = {**(document or {}), **result.fields}
         if isinstance(result, Accepted):
-            answer = self._accepted(call.order_id, DO, merged, result.retry_after)
+            answer = self._accepted(call, DO, merged, result.retry_after)
             after = Operation(fingerprint, "pending")
         else:
             answer = (
@@ -113,20 +113,38 @@ class ClaimRules:
             return Answer(before.status, before.body)
         return self._undone(call, document, state, fields, happened=happened)
 
-    def look(self, order_id: str, direction: str, document: Document | None) -> Answer:
-        """What a POST of that operation would answer now; raises NotFound if it never came."""
+    def under_way(self, call: Call, document: Document) -> Answer:
+        """The answer while the provider takes longer than the caller waits: 202, or 409 `running` without a place where
+        its progress is shown.
+        """
+        if self.location is None:
+            return rules.running(call, RETRY_AFTER)
+        return self._accepted(call, call.operation, document, RETRY_AFTER)
+
+    def look(self, order_id: str, direction: str, document: Document | None, place: str = "") -> Answer:
+        """What a POST of that operation would answer now; raises NotFound if it never came.
+
+        Where the last call gave no answer, or its process died, a POST would ask again: 503 says so.
+        """
         state = BarrierState.of(document)
-        call = Call(f"{state.namespace}/{order_id}", state.namespace, order_id, direction, "")
+        key = f"{state.namespace}/{order_id}"
+        call = Call(key, state.namespace, order_id, direction, "", place=place)
         operation = state.get(direction)
         if direction == DO and state.tombstone:
             return rules.compensated(call)
         if operation is not None and operation.state == "answered":
             return Answer(operation.status, operation.body)
-        if operation is not None:
-            return self._wait(call, operation, document) or rules.running(call, RETRY_AFTER)
+        if operation is not None and (operation.state == "pending" or operation.held(self.clock(), LEASE)):
+            return self.under_way(call, document or {})
         if direction == UNDO and state.tombstone:
             detail = f"order {order_id}: the last attempt to undo it failed; POST it again"
             return Answer.of(Problem(detail, status=409, code="undo_failed", retryable=True), order_id)
+        if operation is not None or (direction == DO and document is not None):
+            raise Unavailable(
+                f"order {order_id}: the call that was under way has ended without an answer; POST it again with the "
+                "same key",
+                order_id=order_id,
+            )
         raise NotFound(f"order {order_id}: this operation was never called; POST it first", order_id=order_id)
 
     def _undone(
@@ -148,15 +166,17 @@ class ClaimRules:
     def _wait(self, call: Call, before: Operation | None, document: Document | None) -> Answer | None:
         """202 until the provider has settled it, 409 while another call holds the claim, None if it can be claimed."""
         if before is not None and before.state == "pending":
-            return self._accepted(call.order_id, call.operation, document or {}, RETRY_AFTER)
+            return self._accepted(call, call.operation, document or {}, RETRY_AFTER)
         return rules.running(call, RETRY_AFTER) if before is not None and before.held(self.clock(), LEASE) else None
 
     def _running(self, call: Call, token: str) -> Operation:
         return Operation(call.fingerprint, "running", token=token, until=self.clock() + LEASE)
 
-    def _accepted(self, order_id: str, direction: str, document: Document, retry_after: float) -> Answer:
+    def _accepted(self, call: Call, direction: str, document: Document, retry_after: float) -> Answer:
         if self.location is None:
             raise TypeError("a provider that settles later needs an operations endpoint: Claims(…, location=…)")
         seconds = math.ceil(min(max(RETRY_AFTER, retry_after), MAX_RETRY_AFTER))
-        headers = {"Location": f"{self.location}/{order_id}/{direction}", "Retry-After": str(seconds)}
-        return Answer(202, self.effect.resource(document), headers)
+        location = f"{self.location}/{call.place or call.order_id}/{direction}"
+        # Before the provider has said anything, a document without a status is no resource yet.
+        body = self.effect.resource(document) if "status" in document else {"order_id": call.order_id}
+        return Answer(202, body, {"Location": location, "Retry-After": str(seconds)})

@@ -27,7 +27,8 @@ DO, UNDO = "do", "undo"
 class Call:
     """One call of a saga, from its headers and its validated body. Without an `epoch` none is checked.
 
-    `key` is the Idempotency-Key, `operation` the name that the barrier keeps the answer under.
+    `key` is the Idempotency-Key, `operation` the name that the barrier keeps the answer under. `place` is where its
+    progress is shown, below the path of the operations endpoint; "": under the order's id.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Call:
     operation: str
     fingerprint: str
     epoch: int | None = None
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ def compensated(call: Call) -> Answer:
         call,
         409,
         "compensated",
-        f"order {call.order_id} was rolled back, so {call.key} is refused for good; place a new order under a new id",
+        f"order {call.order_id}: {call.key} is refused for good, since its undo has come; what is to happen after all "
+        "needs a new order under a new id",
     )
 
 

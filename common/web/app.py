@@ -31,6 +31,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from common.errands import Errands
 from common.errors import ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
@@ -49,12 +50,16 @@ log = logging.getLogger("ordersaga.app")
 INDEX_RETRY_SECONDS = 1.0
 """Pause between two attempts to create the indexes: a database that comes up late delays readiness by at most this."""
 
+FINISH_SECONDS = 9.0
+"""How long a process that is told to end waits for calls of providers, which have 8 s. Kubernetes kills it after 30."""
+
 
 class Service(FastAPI):
-    """A FastAPI app with its database. `mongo` and `database` exist once the lifespan has begun."""
+    """A FastAPI app with its database. `mongo`, `database` and `errands` exist once the lifespan has begun."""
 
     mongo: Mongo
     database: Database
+    errands: Errands
     public: "Service"
     """The public routes alone, on a port of their own; they share the stores."""
 
@@ -158,6 +163,7 @@ def create_app(
         assert isinstance(app, Service)  # noqa: S101 - it is the one made below
         app.mongo = Mongo(settings.mongodb_url, driver=settings.mongodb_driver, timeout_ms=settings.mongodb_timeout_ms)
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
+        app.errands = Errands()
         try:
             async with (
                 in_background(_keep_indexing(app), name="indexes"),
@@ -166,6 +172,7 @@ def create_app(
             ):
                 yield
         finally:
+            await app.errands.finish(FINISH_SECONDS)
             await app.mongo.close()
 
     about: dict[str, Any] = {

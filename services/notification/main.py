@@ -5,11 +5,11 @@ cd services/notification && python -m uvicorn main:app --port 8004
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from common.errors import SAGA_STATUSES, documented
+from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
@@ -43,18 +43,23 @@ NotificationsDep = Annotated[Notifications, Depends(store_of(Notifications))]
 ContactsDep = Annotated[Contacts, Depends(store_of(Contacts))]
 DoKey = Annotated[SagaKey, Depends(saga_key("notification", "do"))]
 UndoKey = Annotated[SagaKey, Depends(saga_key("notification", "undo"))]
+_ACCEPTED = accepted("/api/notifications/operations/{order_id}/{notification_type}/{do|undo}")
 ContactRef = Annotated[Reference, Path(examples=["c-17"])]
 
 
 @router.post(
     "/send",
     response_model=Notification,
-    responses=documented(
-        *SAGA_STATUSES,
-        refused="Not sent, and the same key gets the same answer from now on: `bounced` (the e-mail address doesn't "
-        "exist), `contact_unknown`, `compensated` (the message was cancelled), `order_id_used` (the order belongs to "
-        "another namespace). `running`: another call is at work; repeat this one after Retry-After seconds.",
-    ),
+    responses={
+        202: _ACCEPTED,
+        **documented(
+            *SAGA_STATUSES,
+            refused="Not sent, and the same key gets the same answer from now on: `bounced` (the e-mail address "
+            "doesn't exist), `contact_unknown`, `compensated` (the message was cancelled), `order_id_used` (the order "
+            "belongs to another namespace). `running`: another call is at work; repeat this one after Retry-After "
+            "seconds.",
+        ),
+    },
 )
 async def send(request: Request, body: SendRequest, key: DoKey, notifications: NotificationsDep) -> Response:
     """Send a message about an order, once. A repeated call with the same key gets the same answer and sends nothing."""
@@ -64,15 +69,36 @@ async def send(request: Request, body: SendRequest, key: DoKey, notifications: N
 @router.post(
     "/cancel",
     response_model=Undone | NothingUndone,
-    responses=documented(
-        *SAGA_STATUSES,
-        refused="`already_sent`: send the customer a correction. `running`: another call is at work; repeat this one "
-        "after Retry-After seconds.",
-    ),
+    responses={
+        202: _ACCEPTED,
+        **documented(
+            *SAGA_STATUSES,
+            refused="`already_sent`: send the customer a correction. `running`: another call is at work; repeat this "
+            "one after Retry-After seconds.",
+        ),
+    },
 )
 async def cancel(request: Request, body: CancelRequest, key: UndoKey, notifications: NotificationsDep) -> Response:
     """Make sure that a message isn't sent, now or later. This is for people: the saga never cancels a message."""
     return respond(request, await notifications.cancel(key.call(body), body.notification_type))
+
+
+@router.get(
+    "/operations/{order_id}/{notification_type}/{direction}",
+    response_model=Notification | Undone | NothingUndone,
+    responses={202: _ACCEPTED, **documented(404, refused="What the POST would answer now.")},
+)
+async def operation(
+    request: Request,
+    order_id: OrderId,
+    notification_type: NotificationType,
+    direction: Literal["do", "undo"],
+    notifications: NotificationsDep,
+) -> Response:
+    """The progress of a message (`do`) or its cancellation (`undo`): 202 while the provider is asked, then what its
+    POST would answer.
+    """
+    return respond(request, await notifications.operation(order_id, notification_type, direction))
 
 
 @router.get("")
@@ -136,7 +162,8 @@ async def get_notification(
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
     contacts = Contacts(app.database)
-    provide(app, contacts, Notifications(app.database, contacts, TestProvider(app.mongo, app.database)))
+    provider = TestProvider(app.mongo, app.database)
+    provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
     yield
 
 

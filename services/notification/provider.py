@@ -25,7 +25,12 @@ class Provider(Protocol):
     """
 
     async def send(self, message: Message) -> None:
-        """Hand the message over. Raises Refused (`bounced`) if the address doesn't exist."""
+        """Hand the message over. Raises Refused (`bounced`) if the address doesn't exist, and Refused (`cancelled`) if
+        the message was withdrawn.
+        """
 
-    async def was_sent(self, message_id: str) -> bool:
-        """Whether a message with this id was handed over."""
+    async def withdraw(self, message_id: str, order_id: str) -> bool:
+        """From now on no message with this id goes out, also if its `send` is already on its way; False if it has gone.
+
+        A provider that can't promise this (SMTP) answers False: the message counts as sent.
+        """

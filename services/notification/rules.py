@@ -30,6 +30,11 @@ def document_id_of(order_id: str, notification_type: NotificationType) -> str:
     return f"{order_id}-{notification_type}"
 
 
+def place_of(order_id: str, notification_type: NotificationType) -> str:
+    """Where the progress of its sending is shown, below the operations endpoint."""
+    return f"{order_id}/{notification_type}"
+
+
 def notification_id_of(document_id: str) -> str:
     """The notification's id on the wire."""
     return f"ntf-{document_id}"

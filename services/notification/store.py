@@ -1,9 +1,11 @@
 """The messages about all orders, the barrier around their provider, and the contacts that they go to."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from common.barrier import LISTED, Accepted, Answer, Barrier, Call, Claims, Document, Happened, Refused
+from common.errands import Errands
 from common.errors import NotFound
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
@@ -14,6 +16,7 @@ from services.notification import rules
 from services.notification.models import Contact, Notification, NotificationType, SendRequest, Status
 from services.notification.provider import Provider
 
+OPERATIONS = "/api/notifications/operations"
 INDEXES = (
     Index.on("notifications", "customer_id", "_id"),
     Index.on("notifications", "order_id", "_id"),
@@ -33,18 +36,30 @@ class Contacts(References[Contact]):
 class Notifications:
     """The collection `notifications`, one document for each order and type (`_id` = `{order_id}-{type}`)."""
 
-    def __init__(self, database: Database, contacts: Contacts, provider: Provider) -> None:
+    def __init__(self, database: Database, contacts: Contacts, provider: Provider, errands: Errands) -> None:
         self._barrier = Barrier(database["notifications"])
-        self._claims = Claims(self._barrier, _MessageEffect(contacts, provider), clock=database.now)
+        effect = _MessageEffect(contacts, provider)
+        self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
 
     async def send(self, call: Call, request: SendRequest) -> Answer:
         """Send the message, once."""
         document_id = rules.document_id_of(request.order_id, request.notification_type)
+        call = replace(call, place=rules.place_of(request.order_id, request.notification_type))
         return await self._claims.do(call, rules.begun(request), document_id=document_id)
 
     async def cancel(self, call: Call, notification_type: NotificationType) -> Answer:
         """Make sure that the message isn't sent. Raises Refused (`already_sent`)."""
-        return await self._claims.undo(call, document_id=rules.document_id_of(call.order_id, notification_type))
+        document_id = rules.document_id_of(call.order_id, notification_type)
+        call = replace(call, place=rules.place_of(call.order_id, notification_type))
+        return await self._claims.undo(call, document_id=document_id)
+
+    async def operation(
+        self, order_id: str, notification_type: NotificationType, direction: Literal["do", "undo"]
+    ) -> Answer:
+        """What the POST of this operation would answer now; raises NotFound, Unavailable."""
+        document_id = rules.document_id_of(order_id, notification_type)
+        place = rules.place_of(order_id, notification_type)
+        return await self._claims.look(order_id, direction, document_id=document_id, place=place)
 
     async def get(self, notification_id: str) -> Notification:
         """The notification of that id; raises NotFound, also if there is only a tombstone."""
@@ -97,8 +112,10 @@ class _MessageEffect:
         return Happened({"status": "sent"})
 
     async def resolve(self, document: Document) -> Happened | Accepted:
-        """Only looks at the provider: asking again would send the message that is to be cancelled."""
-        if await self._provider.was_sent(document["notification_id"]):
+        """Withdraws the message: looking wouldn't do, since a slow process may still be about to send it, and asking
+        again would send what is to be cancelled.
+        """
+        if not await self._provider.withdraw(document["notification_id"], document["order_id"]):
             return Happened({"status": "sent"})
         detail = f"order {document['order_id']}: the message was cancelled before it was sent"
         raise Refused("cancelled", detail, fields={"status": "cancelled"})

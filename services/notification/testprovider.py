@@ -19,7 +19,7 @@ class TestProvider:
         self._ledger = Ledger(mongo, database)
 
     async def send(self, message: Message) -> None:
-        """Send the message, once for each message_id. Raises Refused (`bounced`)."""
+        """Send the message, once for each message_id. Raises Refused (`bounced`, `cancelled`)."""
         if message.to.lower().endswith("@bounce.example"):
             raise Refused(
                 "bounced",
@@ -29,7 +29,10 @@ class TestProvider:
             )
         if await self._ledger.once(message.message_id, message.order_id, "message"):
             log.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
+        elif await self._ledger.is_withdrawn(message.message_id):
+            detail = f"order {message.order_id}: the message was cancelled before it was sent"
+            raise Refused("cancelled", detail, order_id=message.order_id)
 
-    async def was_sent(self, message_id: str) -> bool:
-        """Whether a message with this id was sent."""
-        return await self._ledger.request(message_id) is not None
+    async def withdraw(self, message_id: str, order_id: str) -> bool:
+        """Use the message's key up, unless it was sent."""
+        return await self._ledger.withdraw(message_id, order_id)

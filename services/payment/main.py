@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from common.errors import SAGA_STATUSES, documented
+from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.web.app import NoAnswer, Service, create_app, respond
 from common.web.background import in_background
@@ -36,14 +36,7 @@ TestProviderDep = Annotated[TestProvider, Depends(store_of(TestProvider))]
 DoKey = Annotated[SagaKey, Depends(saga_key("payment", "do"))]
 UndoKey = Annotated[SagaKey, Depends(saga_key("payment", "undo"))]
 
-_ACCEPTED = {
-    "description": "The provider has accepted it and settles it later: GET the Location after Retry-After seconds.",
-    "model": Payment,
-    "headers": {
-        "Location": {"schema": {"type": "string"}, "description": "`/api/payments/operations/{order_id}/{do|undo}`"},
-        "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait before the next GET."},
-    },
-}
+_ACCEPTED = accepted("/api/payments/operations/{order_id}/{do|undo}", Payment)
 
 
 @router.post(
@@ -142,7 +135,7 @@ async def repair(body: RepairRequest, payments: PaymentsDep, provider: TestProvi
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and settle what waits for the provider."""
     provider = TestProvider(app.mongo, app.database)
-    payments = Payments(app.database, provider)
+    payments = Payments(app.database, provider, app.errands)
     provide(app, provider, payments)
     async with in_background(payments.keep_settling(), name="settling"):
         yield

@@ -20,7 +20,8 @@ from common.barrier import (
     Refused,
     waiting_index,
 )
-from common.errors import NotFound, Problem
+from common.errands import Errands
+from common.errors import NotFound
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index, PyMongoError
 from common.web.pagination import Paging, page
@@ -49,9 +50,10 @@ IDLE_SECONDS = 15.0
 class Payments:
     """The collection `payments`, one document for each order (`_id` = order_id)."""
 
-    def __init__(self, database: Database, provider: Provider) -> None:
+    def __init__(self, database: Database, provider: Provider, errands: Errands) -> None:
         self._barrier = Barrier(database["payments"])
-        self._claims = Claims(self._barrier, _PaymentEffect(provider), clock=database.now, location=OPERATIONS)
+        effect = _PaymentEffect(provider)
+        self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
         self._wake = asyncio.Event()
 
     async def process(self, call: Call, request: ProcessRequest) -> Answer:
@@ -88,9 +90,7 @@ class Payments:
         """Settle what the provider has accepted until cancelled; begins with what a former process left waiting."""
         while True:
             try:
-                waiting = await self._claims.waiting()
-                for order_id in waiting:
-                    await self._settle(order_id)
+                waiting = await self.settle()
                 pause = POLL_SECONDS if waiting else IDLE_SECONDS
             except PyMongoError as error:
                 log.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
@@ -100,13 +100,9 @@ class Payments:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _settle(self, order_id: str) -> None:
-        try:
-            await self._claims.resume(order_id)
-        except Problem as problem:
-            log.warning("not settled: %s", problem.detail, extra={"order": order_id, "code": problem.code})
-        except Exception:
-            log.exception("not settled: it is tried again later", extra={"order": order_id})
+    async def settle(self) -> bool:
+        """Ask the provider once about each payment whose turn it is; whether any is still waiting."""
+        return await self._claims.settle_due()
 
     def _woken(self, answer: Answer) -> Answer:
         if answer.status == 202:

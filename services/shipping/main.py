@@ -5,11 +5,11 @@ cd services/shipping && python -m uvicorn main:app --port 8003
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from common.errors import SAGA_STATUSES, documented
+from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
@@ -48,16 +48,22 @@ AddressRef = Annotated[Reference, Path(description="The reference under which or
 DoKey = Annotated[SagaKey, Depends(saga_key("shipping", "do"))]
 UndoKey = Annotated[SagaKey, Depends(saga_key("shipping", "undo"))]
 
+_ACCEPTED = accepted("/api/shipping/operations/{order_id}/{do|undo}")
+
 
 @router.post(
     "/schedule",
     response_model=Shipment,
-    responses=documented(
-        *SAGA_STATUSES,
-        refused="Not booked, and the same key gets the same answer from now on: `address_unknown`, `not_serviceable` "
-        "(we don't deliver to that country), `compensated` (the order was rolled back), `order_id_used` (the order "
-        "belongs to another namespace). `running`: another call is at work; repeat this one after Retry-After seconds.",
-    ),
+    responses={
+        202: _ACCEPTED,
+        **documented(
+            *SAGA_STATUSES,
+            refused="Not booked, and the same key gets the same answer from now on: `address_unknown`, "
+            "`not_serviceable` (we don't deliver to that country), `compensated` (the order was rolled back), "
+            "`order_id_used` (the order belongs to another namespace). `running`: another call is at work; repeat this "
+            "one after Retry-After seconds.",
+        ),
+    },
 )
 async def schedule(request: Request, body: ScheduleRequest, key: DoKey, shipments: ShipmentsDep) -> Response:
     """Book the transport of an order with the carrier, once. A repeated call with the same key gets the same answer."""
@@ -67,11 +73,14 @@ async def schedule(request: Request, body: ScheduleRequest, key: DoKey, shipment
 @router.post(
     "/cancel",
     response_model=Undone | NothingUndone,
-    responses=documented(
-        *SAGA_STATUSES,
-        refused="`handed_over`: the carrier has the parcel. `running`: another call is at work; repeat this one after "
-        "Retry-After seconds.",
-    ),
+    responses={
+        202: _ACCEPTED,
+        **documented(
+            *SAGA_STATUSES,
+            refused="`handed_over`: the carrier has the parcel. `running`: another call is at work; repeat this one "
+            "after Retry-After seconds.",
+        ),
+    },
 )
 async def cancel(request: Request, body: CancelRequest, key: UndoKey, shipments: ShipmentsDep) -> Response:
     """Cancel the booking of an order, once, until the parcel is handed over. An order without a booking is answered
@@ -80,6 +89,20 @@ async def cancel(request: Request, body: CancelRequest, key: UndoKey, shipments:
     A schedule that arrives after the cancel is refused with `compensated`.
     """
     return respond(request, await shipments.cancel(key.call(body)))
+
+
+@router.get(
+    "/operations/{order_id}/{direction}",
+    response_model=Shipment | Undone | NothingUndone,
+    responses={202: _ACCEPTED, **documented(404, refused="What the POST would answer now.")},
+)
+async def operation(
+    request: Request, order_id: OrderId, direction: Literal["do", "undo"], shipments: ShipmentsDep
+) -> Response:
+    """The progress of a booking (`do`) or its cancellation (`undo`): 202 while the carrier is asked, then what its POST
+    would answer.
+    """
+    return respond(request, await shipments.operation(order_id, direction))
 
 
 @router.get("")
@@ -149,7 +172,8 @@ async def put_status(shipping_id: ShippingId, body: StatusRequest, shipments: Sh
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
     addresses = Addresses(app.database)
-    provide(app, addresses, Shipments(app.database, addresses, TestProvider(app.mongo, app.database)))
+    provider = TestProvider(app.mongo, app.database)
+    provide(app, addresses, Shipments(app.database, addresses, provider, app.errands))
     yield
 
 

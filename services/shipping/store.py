@@ -6,7 +6,10 @@ same key: at most one booking and one cancellation per order. An undo writes its
 before the carrier is asked: from then on the parcel can't be handed over.
 """
 
+from typing import Literal
+
 from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
+from common.errands import Errands
 from common.errors import NotFound
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
@@ -24,6 +27,7 @@ from services.shipping.rules import (
     why_not,
 )
 
+OPERATIONS = "/api/shipping/operations"
 INDEXES = (
     Index.on("shipments", "customer_id"),
     Index.on("shipments", "status"),
@@ -42,10 +46,11 @@ class Addresses(References[Address]):
 class Shipments:
     """The collection `shipments`, one document for each order (`_id` = order_id)."""
 
-    def __init__(self, database: Database, addresses: Addresses, provider: Provider) -> None:
+    def __init__(self, database: Database, addresses: Addresses, provider: Provider, errands: Errands) -> None:
         self._addresses = addresses
         self._barrier = Barrier(database["shipments"])
-        self._claims = Claims(self._barrier, _BookingEffect(addresses, provider), clock=database.now)
+        effect = _BookingEffect(addresses, provider)
+        self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
@@ -62,6 +67,10 @@ class Shipments:
     async def cancel(self, call: Call) -> Answer:
         """Cancel the booking, if there is one. Raises Refused (`handed_over`), Unavailable."""
         return await self._claims.undo(call)
+
+    async def operation(self, order_id: str, direction: Literal["do", "undo"]) -> Answer:
+        """What the POST of this operation would answer now; raises NotFound, Unavailable."""
+        return await self._claims.look(order_id, direction)
 
     async def get(self, shipping_id: str) -> Shipment:
         """The shipment of that id; raises NotFound, also if there is only a tombstone or a refusal."""

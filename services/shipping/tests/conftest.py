@@ -47,5 +47,5 @@ async def forgetful(settings: ServiceSettings) -> AsyncIterator[ShippingClient]:
     """The service with a carrier whose first answers get lost."""
     async with replicas_of(build, settings) as (clients, app):
         carrier = ForgetfulProvider(app.mongo, app.database)
-        provide(app, Shipments(app.database, provided(app, Addresses), carrier))
+        provide(app, Shipments(app.database, provided(app, Addresses), carrier, app.errands))
         yield ShippingClient(clients, app.database)

@@ -5,15 +5,21 @@ but a request that it has sent may still arrive), an answer may get lost, and th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from common.barrier import Accepted, Answer, Barrier, Call, Claims, Happened
+from common.errands import Errands
 from common.errors import Problem, Refused, Unavailable
 from common.mongo import DuplicateKeyError
+
+T = TypeVar("T")
+PROCESS: ContextVar[int] = ContextVar("process", default=-1)
+"""The process that a task belongs to; an errand inherits it."""
 
 
 @dataclass
@@ -35,6 +41,8 @@ class Simulation:
     turns: list[Turn] = field(default_factory=list)
     late_requests: list[Callable[[], Any]] = field(default_factory=list)
     processes: dict[int, asyncio.Task[Answer | None]] = field(default_factory=dict)
+    active: dict[int, asyncio.Task[Any]] = field(default_factory=dict)
+    """What each process does at the moment: the call itself, or its errand, which may go on after the answer."""
     killed: set[int] = field(default_factory=set)
     calm: bool = False
     """From now on calls don't wait for a turn, and nothing gets lost."""
@@ -45,10 +53,11 @@ class Simulation:
 
     async def turn(self, request: Callable[[], Any] | None = None) -> None:
         """Wait until it is this process's turn."""
-        task = asyncio.current_task()
-        process = next((number for number, other in self.processes.items() if other is task), -1)
         if self.calm:
             return
+        process = PROCESS.get()
+        if (task := asyncio.current_task()) is not None:
+            self.active[process] = task
         turn = Turn(process, asyncio.get_running_loop().create_future(), request)
         self.turns.append(turn)
         await turn.go
@@ -56,7 +65,7 @@ class Simulation:
     async def run(self, calls: list[Callable[[], Awaitable[Answer | None]]]) -> list[Answer]:
         """Start a process for each call and run until all have ended or been killed. Returns their answers."""
         for number, call in enumerate(calls):
-            self.processes[number] = asyncio.create_task(_answer_of(call))
+            self.processes[number] = asyncio.create_task(self._process(number, call))
         kills = 2
         while True:
             await self._until_all_wait()
@@ -87,10 +96,17 @@ class Simulation:
 
     async def _until_all_wait(self) -> None:
         while True:
-            alive = [n for n, task in self.processes.items() if not task.done() and n not in self.killed]
+            alive = [n for n in self.processes if n not in self.killed and not self._has_ended(n)]
             if len(self.turns) == len(alive):
                 return
             await asyncio.sleep(0)
+
+    async def _process(self, number: int, call: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
+        PROCESS.set(number)
+        return await _answer_of(call)
+
+    def _has_ended(self, number: int) -> bool:
+        return self.processes[number].done() and (number not in self.active or self.active[number].done())
 
 
 async def _answer_of(call: Callable[[], Awaitable[Answer | None]]) -> Answer | None:
@@ -186,6 +202,18 @@ class SimulatedProvider:
             self.ledger.append("refund")
 
 
+class Impatient(Errands):
+    """Errands whose callers sometimes wait for nothing: they are answered 202 at once."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__()
+        self._simulation = simulation
+
+    async def run(self, work: Coroutine[Any, Any, T], *, patience: float) -> T | None:
+        impatient = not self._simulation.calm and self._simulation.draw(4) == 0
+        return await super().run(work, patience=0 if impatient else 3600)
+
+
 class SimulatedOrder:
     """One order in the simulation: its document, its provider, and the calls for it."""
 
@@ -193,7 +221,13 @@ class SimulatedOrder:
         self.documents = Documents(simulation)
         self.provider = SimulatedProvider(simulation, kind)
         barrier = Barrier(self.documents)  # type: ignore[arg-type]  # it has what the barrier uses
-        self.claims = Claims(barrier, self.provider, location="/operations", clock=lambda: simulation.now)
+        self.claims = Claims(
+            barrier,
+            self.provider,
+            location="/operations",
+            clock=lambda: simulation.now,
+            errands=Impatient(simulation),
+        )
 
     async def do(self) -> Answer:
         call = Call("shop/o-1/payment/do", "shop", "o-1", "do", "do-body")
