@@ -11,7 +11,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -45,14 +45,21 @@ class _Pool:
     retired: bool = False
 
 
+OnAnswer = Callable[[str, float], None]
+"""Called with an answer's header Date (empty without one) and with the seconds that it took."""
+
+
 class KubeClient:
     """One pool of connections to one API server. Made without I/O; usable once an event loop runs.
 
     The configuration is read again once a minute and after a 401: tokens and certificates are rotated.
     """
 
-    def __init__(self, access: Access, *, user_agent: str, kubeconfig: Path | None = None) -> None:
+    def __init__(
+        self, access: Access, *, user_agent: str, kubeconfig: Path | None = None, on_answer: OnAnswer | None = None
+    ) -> None:
         self._access = access
+        self._on_answer = on_answer
         self._kubeconfig = kubeconfig
         self._read_at = time.monotonic()
         self._reading: asyncio.Task[Access] | None = None
@@ -61,14 +68,16 @@ class KubeClient:
         self._user_agent = user_agent
 
     @classmethod
-    def from_config(cls, kubeconfig: Path | None = None, *, user_agent: str) -> Self:
+    def from_config(cls, kubeconfig: Path | None = None, *, user_agent: str, on_answer: OnAnswer | None = None) -> Self:
         """A client for the explicit kubeconfig, `$KUBECONFIG` or the pod's service account. Reads files (blocking).
+
+        `on_answer` is told of each answer: when the API server wrote it (its header Date) and how many seconds it took.
 
         Raises:
             ApiUnavailable: reason `NotConfigured`; the message says how to configure it.
         """
         try:
-            return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig)
+            return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig, on_answer=on_answer)
         except (KubeConfigError, httpx.InvalidURL, ValueError) as error:
             raise ApiUnavailable(0, "NotConfigured", str(error)) from error
 
@@ -180,7 +189,10 @@ class KubeClient:
             request = pool.http.build_request(
                 method, path, content=content, params=params, headers=headers, extensions=extensions
             )
+            began = time.monotonic()
             response = await pool.http.send(request, stream=True)
+            if self._on_answer is not None:
+                self._on_answer(response.headers.get("Date", ""), time.monotonic() - began)
             try:
                 return await _read(response)
             finally:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 
 from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
 from common.logs import configure_logging
+from saga_operator import metrics
+from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.breaker import CircuitBreaker
 from saga_operator.engine.call_gate import CallGate, Epochs
@@ -27,7 +29,6 @@ from saga_operator.health import Health
 from saga_operator.lease import LeaseHolder
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.steps import ORDER_SAGA
-from saga_operator.resource.times import Clock
 from saga_operator.settings import Settings
 
 log = logging.getLogger("saga_operator")
@@ -40,15 +41,17 @@ async def operate(settings: Settings) -> None:
     """Follow and lead until the process is told to stop. Raises `KubeError` or OSError if it can't start."""
     health = Health(settings)
     await health.start()
-    client = KubeClient.from_config(user_agent="ordersaga-operator")
-    lease = LeaseHolder(Leases(client, settings.namespace), settings)
+    clock = Clock()
+    metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
+    client = KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard)
+    lease = LeaseHolder(Leases(client, settings.namespace), settings, clock.now)
     try:
         stop = _stop_signal()
         health.role = "following"
         while await _acquired(lease, stop):
             health.role = "leading"
             try:
-                return await _lead(settings, client, lease, stop)
+                return await _lead(settings, client, clock, lease, stop)
             except Exception as error:
                 # A version that the API server no longer has (410), or another error in the stream. A new process would
                 # begin again as well, but the kubelet waits longer before each restart.
@@ -100,9 +103,8 @@ class Operator:
         await self.participants.aclose()
 
 
-def compose(settings: Settings, sagas: OrderSagas, events: Events, epochs: Epochs) -> Operator:
+def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events, epochs: Epochs) -> Operator:
     """Make all parts and start what runs beside the watch, except for the resync. Call it inside the event loop."""
-    clock = Clock()
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes)
     sender = EventSender(events)
@@ -126,9 +128,11 @@ def compose(settings: Settings, sagas: OrderSagas, events: Events, epochs: Epoch
     return Operator(engine, resync, finalizers, sender, participants, tasks)
 
 
-async def _lead(settings: Settings, client: KubeClient, lease: LeaseHolder, stop_signal: asyncio.Event) -> None:
+async def _lead(
+    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, stop_signal: asyncio.Event
+) -> None:
     sagas = OrderSagas(client, settings.namespace)
-    operator = compose(settings, sagas, Events(client, component="ordersaga-operator"), lease)
+    operator = compose(settings, clock, sagas, Events(client, component="ordersaga-operator"), lease)
     operator.tasks.start(lease.keep_renewed(), "lease")
     operator.tasks.start(operator.resync.run(), "resync")
 

@@ -8,12 +8,14 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 from common.kube import AlreadyExists, Conflict, KubeError, Leases, ObjectNotFound, Terminating
 from common.wire import Json
 from saga_operator import metrics
+from saga_operator.process.absences import Absences, from_text, to_text, with_absence
 from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 
 EPOCH: Final = "ordersaga.io/epoch"
 """Annotation of the Lease."""
+ABSENCES: Final = "ordersaga.io/absences"
+"""Annotation of the Lease: when no operator worked (`process/absences.py`)."""
 FOLLOW: Final = 0.5
 """Seconds between two looks of a follower; a clean hand-over takes less than two seconds."""
 
@@ -28,8 +32,10 @@ FOLLOW: Final = 0.5
 class LeaseHolder:
     """Acquires, renews and releases one Lease. Ends the process when another process holds it."""
 
-    def __init__(self, leases: Leases, settings: Settings) -> None:
+    def __init__(self, leases: Leases, settings: Settings, now: Callable[[], float] = time.time) -> None:
+        """`now`: seconds since the epoch, the same on every host (see `Clock`)."""
         self._leases = leases
+        self._now = now
         self._name = settings.lease_name
         self._identity = settings.identity
         self._duration = settings.lease_duration
@@ -43,6 +49,10 @@ class LeaseHolder:
     def epoch(self) -> int:
         """Rises with every acquisition: max(last + 1, time in ms), so that a deleted Lease doesn't lower it."""
         return _epoch(self._lease) if self._lease is not None else 0
+
+    def absences(self, now: float) -> Absences:
+        """When no operator worked, up to now (seconds since the epoch), while this process may not work either."""
+        return () if self._lease is None else _absences(self._lease, now)
 
     async def held(self) -> None:
         """Return at once while this process surely holds the Lease; else wait until it is renewed, or the process ends.
@@ -160,7 +170,7 @@ class LeaseHolder:
             return await self._leases.create(self._name, spec, annotations={EPOCH: "0"})
 
     def _mine(self, lease: Json, *, new_epoch: bool) -> Json:
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self._now(), UTC)
         stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {
             **lease["spec"],
@@ -168,10 +178,10 @@ class LeaseHolder:
             "leaseDurationSeconds": int(self._duration),
             "renewTime": stamp,
         }
-        metadata = lease["metadata"]
+        metadata = _annotated(lease["metadata"], ABSENCES, to_text(_absences(lease, now.timestamp())))
         if new_epoch:
             epoch = max(_epoch(lease) + 1, int(now.timestamp() * 1000))
-            metadata = {**metadata, "annotations": {**(metadata.get("annotations") or {}), EPOCH: str(epoch)}}
+            metadata = _annotated(metadata, EPOCH, str(epoch))
             if _holder(lease) != self._identity:
                 spec["acquireTime"] = stamp
                 spec["leaseTransitions"] = int(lease["spec"].get("leaseTransitions") or 0) + 1
@@ -180,6 +190,30 @@ class LeaseHolder:
 
 def _holder(lease: Json) -> str:
     return str(lease["spec"].get("holderIdentity") or "")
+
+
+def _annotated(metadata: Json, name: str, text: str) -> Json:
+    return {**metadata, "annotations": {**(metadata.get("annotations") or {}), name: text}}
+
+
+def _absences(lease: Json, now: float) -> Absences:
+    """Those that the Lease keeps, and the one since its last renewal if it wasn't renewed in time.
+
+    Before the first renewal of a new Lease nobody is known to have worked.
+    """
+    spec = lease["spec"]
+    known = from_text(str((lease["metadata"].get("annotations") or {}).get(ABSENCES) or ""))
+    renewed = _time(spec.get("renewTime"))
+    lapsed = now - renewed > float(spec.get("leaseDurationSeconds") or 0)
+    return with_absence(known, renewed, now) if lapsed else known
+
+
+def _time(text: object) -> float:
+    """Seconds since the epoch; 0 if there is no such time."""
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _epoch(lease: Json) -> int:

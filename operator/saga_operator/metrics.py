@@ -37,6 +37,7 @@ RESYNC_RESUMED = Counter("ordersaga_sweep_resumed_total", "Live sagas that a res
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])
+CLOCK_SKEW = Gauge("ordersaga_clock_skew_seconds", "How far this host's clock is ahead of the API server's.")
 
 REASONS: Final = 100
 """Different reasons of participants that become labels. A label of too many values would swamp the monitoring: each

@@ -106,6 +106,8 @@ def canonical(saga: Saga) -> Saga:
         deleting=False,
         requested=None,
         intervention=done and Intervention(done.id, done.action, done.step),
+        waiting_since=None if saga.waiting_since is None else NOW,
+        waited_seconds=0.0,
     )
 
 

@@ -18,6 +18,7 @@ from common.wire import Json
 from dev.stack import waiting
 from dev.stack.processes import free_port
 from saga_operator.__main__ import Operator, compose
+from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
 from saga_operator.settings import Settings
 from tests.operator.inside import SoleHolder
@@ -202,7 +203,7 @@ async def inside(
     urls = {f"{name}_url": participants.url for name in SERVICES}
     client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
     settings = Settings(namespace=NAMESPACE, **urls)  # type: ignore[arg-type]
-    operator = compose(settings, OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
+    operator = compose(settings, Clock(), OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
     yield operator
     await operator.stop()
     await client.aclose()

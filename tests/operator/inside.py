@@ -15,6 +15,9 @@ class SoleHolder:
         self.sure.set()
         self.asked = 0
 
+    def absences(self, now: float) -> tuple[()]:
+        return ()
+
     async def held(self) -> None:
         self.asked += 1
         await self.sure.wait()

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
+from saga_operator.process.absences import Absences
+
 STALE_EPOCH_PAUSE: Final = 1.0
 """Seconds before a call is made again whose epoch could not be raised."""
 
@@ -15,6 +17,9 @@ class Epochs(Protocol):
     @property
     def epoch(self) -> int:
         """Travels with every call; a participant refuses a lower one than it has seen."""
+
+    def absences(self, now: float) -> Absences:
+        """When no operator worked, up to now (seconds since the epoch)."""
 
     async def held(self) -> None:
         """Return at once while this process surely holds the Lease, else wait until it does."""
@@ -36,6 +41,10 @@ class CallGate:
     def epoch(self) -> int:
         """The Lease's epoch, for the call."""
         return self._epochs.epoch
+
+    def absences(self, now: float) -> Absences:
+        """When no operator worked, up to now (seconds since the epoch)."""
+        return self._epochs.absences(now)
 
     @property
     def is_busy(self) -> bool:

@@ -9,10 +9,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from common.kube import Conflict, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
 from saga_operator import metrics
+from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.event_sender import EventSender
 from saga_operator.process.decide import Wait, decide
@@ -24,9 +26,12 @@ from saga_operator.resource.attempts import history_of, noted
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import events_between
 from saga_operator.resource.status import patch_between, saga_of, status_of
-from saga_operator.resource.times import Clock
 
 log = logging.getLogger(__name__)
+
+
+CLOCK_SET: Final = 1.0
+"""Seconds. What a clock moves by less is its precision."""
 
 
 class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
@@ -69,6 +74,7 @@ class StatusRecorder:
         self._writer = writer
         self._events = events
         self._clock = clock
+        self._offset = clock.offset
         self._on_change = on_change
         self._writing: asyncio.Task[None] | None = None
 
@@ -93,6 +99,13 @@ class StatusRecorder:
     def add_attempt(self, outcome: Outcome, *, undo: bool) -> None:
         """Add one more attempt to the step's history."""
         self._history = noted(self._history, outcome, undo=undo)
+
+    def follow_clock(self) -> None:
+        """Take note if the clock was set: what waits in memory waits as long as it was to."""
+        moved = self._clock.offset - self._offset
+        if abs(moved) > CLOCK_SET:
+            self._offset += moved
+            self.saga = self.saga.moved(moved)
 
     def retry_now(self, step: str) -> None:
         """End the step's waiting (in memory: nothing of it is recorded)."""
@@ -119,7 +132,7 @@ class StatusRecorder:
             self.recorded = replace(ours.saga, order=order)
             del self._unrecorded[: ours.count]
         elif not same_status:
-            self.recorded = saga_of(resource, self._compensations)
+            self.recorded = replace(saga_of(resource, self._compensations), absences=self.saga.absences)
             before, self.saga = self.saga, self.recorded
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)

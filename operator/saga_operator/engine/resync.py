@@ -10,12 +10,12 @@ import httpx
 
 from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator import metrics
+from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.finalizers import FinalizerQueue
 from saga_operator.engine.participants import Participants
 from saga_operator.process.saga import FINISHED
 from saga_operator.resource.body import LIVE, Resource
-from saga_operator.resource.times import Clock
 
 log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from saga_operator import metrics
+from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.breaker import CircuitBreaker
 from saga_operator.engine.call_gate import CallGate
@@ -22,7 +23,6 @@ from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import desired_of, intervention_of
-from saga_operator.resource.times import Clock
 
 log = logging.getLogger(__name__)
 
@@ -169,6 +169,7 @@ class Worker:
         """Apply what the resource says now: the desired state, a deletion, an intervention; and what time it is."""
         recorder = self._recorder
         recorder.raise_if_gone()
+        recorder.follow_clock()
         if self._doubted:
             self._doubted = False
             await recorder.read_again()
@@ -179,13 +180,14 @@ class Worker:
             self._restored = False
         # At the start, and again whenever somebody has replaced the resource by a manifest without it.
         await recorder.ensure_finalizer()
-        resource = recorder.resource
+        resource, now = recorder.resource, self._shared.clock.now()
         recorder.apply(
             Observed(
-                at=self._shared.clock.now(),
+                at=now,
                 desired=desired_of(resource),
                 deleting=resource.deleting,
                 intervention=intervention_of(resource),
+                absences=self._shared.gate.absences(now),
             )
         )
 

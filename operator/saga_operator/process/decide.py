@@ -55,7 +55,8 @@ def _forward(saga: Saga, now: float) -> Action:
     retry_at = saga[step.name].retry_at
     if retry_at <= now:
         return Do(step)
-    return Wait(retry_at if saga.confirmed else min(retry_at, saga.deadline))
+    stands_still = saga.confirmed or saga.waiting_since is not None
+    return Wait(retry_at if stands_still else min(retry_at, saga.deadline))
 
 
 def _backward(saga: Saga, now: float) -> Action:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from common.text import MESSAGE, printable
 from saga_operator.process import reasons
+from saga_operator.process.absences import Absences
 from saga_operator.process.saga import Desired, Intervention
 
 TEXTS: Final = {"message": MESSAGE, "external_id": 128}
@@ -23,6 +24,7 @@ class Observed:
     desired: Desired
     deleting: bool
     intervention: Intervention | None = None
+    absences: Absences = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,8 @@ def evolve(saga: Saga, event: Event) -> Saga:
     """
     if saga.phase in FINISHED and not isinstance(event, Observed):
         return saga
+    if not isinstance(event, Observed | Paused):
+        saga = saga.waited(event.at)
     match event:
         case Observed():
             return _observed(saga, event)
@@ -66,6 +68,7 @@ def _observed(saga: Saga, event: Observed) -> Saga:
     saga = replace(saga, desired=event.desired, deleting=event.deleting, requested=event.intervention)
     if saga.phase in FINISHED:
         return saga
+    saga = replace(saga, absences=event.absences)
     saga = intervened(saga, event.at)
     saga = _suspension(saga, event)  # before the deadline is looked at: a suspension moves it
     if saga.failure is None and not saga.confirmed:
@@ -77,10 +80,12 @@ def _suspension(saga: Saga, event: Observed) -> Saga:
     """A suspension stops forward steps only, never a rollback; a deletion overrides it. The deadline's clock stops."""
     suspended = event.desired is Desired.SUSPENDED and saga.failure is None and not event.deleting
     if suspended and saga.suspended_at is None:
-        return replace(saga, suspended_at=event.at)
+        return replace(saga.waited(event.at), suspended_at=event.at)
     if not suspended and saga.suspended_at is not None:
-        seconds = saga.suspended_seconds + max(0.0, event.at - saga.suspended_at)
-        return replace(saga, suspended_at=None, suspended_seconds=seconds)
+        seconds = saga.suspended_seconds + saga.seconds_since(saga.suspended_at, event.at)
+        still_down = saga.failure is None and saga.waits_for_downstream
+        waiting_since = event.at if still_down else None
+        return replace(saga, suspended_at=None, suspended_seconds=seconds, waiting_since=waiting_since)
     return saga
 
 
@@ -89,7 +94,7 @@ def _rolled_back_on_request(saga: Saga, event: Observed) -> Saga:
         return saga.roll_back(saga.current_step, reasons.DELETED, "the resource was deleted")
     if event.desired is Desired.CANCELLED:
         return saga.roll_back(saga.current_step, reasons.CANCELLED, "a user cancelled the order")
-    if event.desired is Desired.ACTIVE and event.at >= saga.deadline:
+    if event.desired is Desired.ACTIVE and saga.waiting_since is None and event.at >= saga.deadline:
         limit = f"the order was not confirmed within {saga.order.deadline_seconds:.0f} s (activeDeadlineSeconds)"
         return saga.roll_back(saga.current_step, reasons.DEADLINE_EXCEEDED, limit)
     return saga

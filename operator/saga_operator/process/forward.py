@@ -98,9 +98,11 @@ def do_in_progress(saga: Saga, event: InProgress) -> Saga:
 
 
 def do_paused(saga: Saga, event: Paused) -> Saga:
-    """The do waits until its participant is back: people see it, and it costs no attempt."""
+    """The do waits until its participant is back: people see it, it costs no attempt, and the deadline stands still."""
     record = saga[event.step]
     if record.state in FINAL:
         return saga
+    if saga.waiting_since is None and saga.failure is None and not saga.confirmed:
+        saga = replace(saga, waiting_since=event.started)
     message = event.message[:MESSAGE_LENGTH]
     return saga.put(replace(record.due(event.until), reason=reasons.WAITING_FOR_DOWNSTREAM, message=message))

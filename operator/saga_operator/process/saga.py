@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from saga_operator.process import reasons
+from saga_operator.process.absences import Absences, seconds_of
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, LONGEST_RETRY_AFTER, CompensationPolicy, Order
 from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
 
@@ -95,6 +96,12 @@ class StepRecord:
         """This record whose next call is made then, with its key: no operation in progress is followed."""
         return replace(self, retry_at=at, location="", in_progress_since=None)
 
+    def moved(self, seconds: float) -> "StepRecord":
+        """This record after its clock was set."""
+        since = self.in_progress_since
+        retry_at = self.retry_at + seconds if self.retry_at else 0.0
+        return replace(self, retry_at=retry_at, in_progress_since=None if since is None else since + seconds)
+
     def followed(self, at: float, retry_after: float, location: str) -> "StepRecord":
         """This record of an operation that is in progress (said at that time), and is asked for again.
 
@@ -148,6 +155,11 @@ class Saga:
     deleting: bool = False
     suspended_at: float | None = None
     suspended_seconds: float = 0.0
+    waiting_since: float | None = None
+    """Since when the next step waits for a participant that is down."""
+    waited_seconds: float = 0.0
+    absences: Absences = ()
+    """When no operator worked, as far as it concerns this saga."""
     requested: Intervention | None = None
     intervention: Intervention | None = None
     compensations: CompensationPolicy = DEFAULT_COMPENSATIONS
@@ -159,12 +171,16 @@ class Saga:
         """This saga with one step's record replaced."""
         return replace(self, steps=tuple(record if old.name == record.name else old for old in self.steps))
 
+    def moved(self, seconds: float) -> "Saga":
+        """This saga after its clock was set: what waits in memory waits no longer and no shorter for that."""
+        return replace(self, steps=tuple(record.moved(seconds) for record in self.steps))
+
     def roll_back(self, step: str, reason: str, message: str) -> "Saga":
         """This saga once it is decided to roll back, at this step and for this reason. The first decision stays."""
         if self.failure is not None:
             return self
         steps = tuple(record.due(0.0) for record in self.steps)
-        return replace(self, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps)
+        return replace(self, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps, waiting_since=None)
 
     @property
     def confirmed(self) -> bool:
@@ -173,8 +189,29 @@ class Saga:
 
     @property
     def deadline(self) -> float:
-        """When a rollback starts by itself, unless confirmed; time spent suspended does not count."""
-        return self.created + self.order.deadline_seconds + self.suspended_seconds
+        """When a rollback starts by itself, unless confirmed.
+
+        Time in which nothing could be done doesn't count: suspended, waiting for a participant that is down (not while
+        it lasts, see `waiting_since`), and without an operator.
+        """
+        stood_still = self.suspended_seconds + self.waited_seconds + seconds_of(self.absences, self.created)
+        return self.created + self.order.deadline_seconds + stood_still
+
+    def waited(self, at: float) -> "Saga":
+        """This saga once its participant has answered again, or it waits no longer for another reason."""
+        if self.waiting_since is None:
+            return self
+        seconds = self.waited_seconds + self.seconds_since(self.waiting_since, at)
+        return replace(self, waiting_since=None, waited_seconds=seconds)
+
+    def seconds_since(self, since: float, at: float) -> float:
+        """The seconds between the two without those that count as an absence already."""
+        return max(0.0, at - since - seconds_of(self.absences, since, at))
+
+    @property
+    def waits_for_downstream(self) -> bool:
+        """The next step's participant counted as down when it was last to be called."""
+        return bool(self.current_step) and self[self.current_step].reason == reasons.WAITING_FOR_DOWNSTREAM
 
     @property
     def rejected(self) -> bool:

@@ -47,6 +47,8 @@ def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMP
         deleting=resource.deleting,
         suspended_at=_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
+        waiting_since=_time(status.get("waitingSince")),
+        waited_seconds=float(status.get("waitedSeconds") or 0),
         intervention=done
         and Intervention(
             done["id"],
@@ -126,6 +128,8 @@ def status_of(
         and _filled(step=saga.failure.step, reason=saga.failure.reason, message=saga.failure.message),
         "suspendedAt": None if saga.suspended_at is None else to_wire(saga.suspended_at),
         "suspendedSeconds": int(saga.suspended_seconds) or None,
+        "waitingSince": None if saga.waiting_since is None else to_wire(saga.waiting_since),
+        "waitedSeconds": int(saga.waited_seconds) or None,
         "intervention": saga.intervention and _intervention(saga.intervention),
         "definitionHash": previous.get("definitionHash") or DEFINITION_HASH,
         "steps": [_entry(record, phase, (history or {}).get(record.name, ())) for record in shown],

@@ -1,6 +1,5 @@
 """Times on the wire (RFC 3339, UTC, whole seconds as in metav1.Time) and inside (seconds since the epoch)."""
 
-import time
 from datetime import UTC, datetime
 
 
@@ -12,14 +11,3 @@ def to_wire(seconds: float) -> str:
 def from_wire(text: str) -> float:
     """Seconds since the epoch of an RFC 3339 time."""
     return datetime.fromisoformat(text).timestamp()
-
-
-class Clock:
-    """Seconds since the epoch that never jump: the wall clock once, the monotonic clock from there on."""
-
-    def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
-
-    def now(self) -> float:
-        """Seconds since the epoch (UTC)."""
-        return time.monotonic() + self._offset

@@ -4,6 +4,30 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 ENGINE = (
     Mutant(
+        "the operator has the API server's time, not its host's",
+        0,
+        f"{OPERATOR}/clock.py",
+        "self._offset = min(max(self._offset, low), high)",
+        "pass",
+        "tests/operator/test_clocks.py::test_an_operator_whose_clock_is_ahead_ends_no_order_too_early",
+    ),
+    Mutant(
+        "a machine that slept knows how late it is",
+        0,
+        f"{OPERATOR}/clock.py",
+        "return time.monotonic() if boottime is None else time.clock_gettime(boottime)",
+        "return time.monotonic()",
+        "tests/unit/engine/test_clock.py::test_what_counts_is_the_clock_that_goes_on_while_the_machine_sleeps",
+    ),
+    Mutant(
+        "the Lease keeps when nobody worked",
+        0,
+        f"{OPERATOR}/lease.py",
+        "return with_absence(known, renewed, now) if lapsed else known",
+        "return known",
+        "tests/operator/test_clocks.py::test_no_order_pays_for_a_time_without_an_operator",
+    ),
+    Mutant(
         "an attempt counts once, also if the answer to its record is lost",
         0,
         f"{OPERATOR}/engine/recorder.py",

@@ -7,6 +7,7 @@ import pytest
 
 from common.kube import ApiUnavailable, Conflict, Events, OrderSagas
 from common.wire import Json
+from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.event_sender import EventSender
 from saga_operator.engine.recorder import StatusRecorder
@@ -14,7 +15,7 @@ from saga_operator.process.order import DEFAULT_COMPENSATIONS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import saga_of, status_of
-from saga_operator.resource.times import Clock, to_wire
+from saga_operator.resource.times import to_wire
 from tests.support.samples import order
 from tests.unit.process.builders import CREATED, NOW, after, before, closed, in_progress, lost
 

@@ -90,6 +90,7 @@ answers = st.one_of(
         texts,
     ),
     st.builds(lambda step, undo: in_progress(step, undo=undo), steps, st.booleans()),
+    st.builds(lambda step, undo: paused(step, undo=undo), steps, st.booleans()),
     st.builds(
         lambda step, effect: Undone(step=step, started=NOW, at=NOW, effect=effect),
         steps,
