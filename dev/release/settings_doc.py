@@ -52,6 +52,7 @@ CHART: Final = {
     "namespace": "the namespace of the release",
     "mongodb_url": "`mongodb.existingSecret`, `services.NAME.mongodbSecret`",
     "database_prefix": "`mongodb.databasePrefix`",
+    "public_port": "`serviceDefaults.publicPort`",
     "identity": "the name of the pod",
     **{f"{name}_url": f"`services.{name}.port`" for name in SERVICES},
     **{f"{name}_mongodb_url": f"`services.{name}.mongodbSecret`" for name in SERVICES},
@@ -130,6 +131,8 @@ UNITS: Final = {
     "lease_duration": "seconds",
     "lease_renew": "seconds",
     "health_port": "",
+    "public_port": "",
+    "lost_sagas_seconds": "seconds",
 }
 """The unit of every setting that is a number; a port has none."""
 

@@ -8,26 +8,27 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from common.barrier import Answer, Call, Document
-from common.errors import Invalid, NotFound, Problem, Refused
+from common.barrier import Answer, Document
+from common.errors import Invalid, NotFound, Problem, Refused, Unavailable
 from common.logs import correlation_id
-from common.web.idempotency import example_key, fingerprint
 from common.wire import Json
 from services.order.client_models import OrderView, Placed, PlaceRequest, SagaRef, SagaView, derived_order_id
 from services.order.clients import Clients
+from services.order.lost import LostSagas
 from services.order.matrix import row_of
-from services.order.models import Content, check_total
+from services.order.models import Content, check_total, content_of_document
 from services.order.saga_resource import content_of, phase_of, resource_of, status_by_resource, view_of
 from services.order.sagas import Sagas
-from services.order.steps import why_unavailable
+from services.order.steps import CANCELLED, reject_call, why_unavailable
 from services.order.store import Orders
 
 
 class Checkout:
     """Orders as clients see them: document and resource together."""
 
-    def __init__(self, orders: Orders, sagas: Sagas, clients: Clients) -> None:
+    def __init__(self, orders: Orders, sagas: Sagas, clients: Clients, lost: LostSagas) -> None:
         self._orders = orders
+        self._lost = lost
         self._sagas = sagas
         self._clients = clients
 
@@ -81,33 +82,33 @@ class Checkout:
     async def cancel(self, order_id: str) -> Placed:
         """Reject the order, then ask the saga to cancel.
 
-        The first write decides. If the second one fails, the saga meets the rejected order and rolls back as well.
+        The first write decides. If the second one fails, it is repeated until the API server takes it; meanwhile the
+        saga may meet the rejected order, and rolls back as well. An order that has lost its resource gets it back, so
+        that it is rolled back.
 
         Raises:
             NotFound, Refused (`already_confirmed`), Unavailable.
         """
         document = await self._orders.document(order_id)
         if document is not None and "status" in document:
-            content = Content.model_validate(_content_fields(document))
+            content = content_of_document(document)
         elif (resource := await self._sagas.find(order_id)) is not None:
             content = content_of(resource)
         else:
             raise _not_found(order_id)
-        answer = await self._orders.reject(self._reject_call(content), content)
+        answer = await self._orders.reject(reject_call(content, self._sagas.namespace), content, reason=CANCELLED)
         if answer.status != 200:
             raise _problem(answer)
         # The answer of a tombstone has no status: that order was cancelled without ever having been created.
-        return _placed(order_id, answer.body.get("status", "CANCELLED"), await self._sagas.cancel(order_id))
-
-    def _reject_call(self, content: Content) -> Call:
-        """A reject of our own, under the operator's key and without an epoch: both are the same call."""
-        return Call(
-            key=example_key("confirmation", "undo", content.order_id, self._sagas.namespace),
-            namespace=self._sagas.namespace,
-            order_id=content.order_id,
-            operation="reject",
-            fingerprint=fingerprint(content),
-        )
+        status = answer.body.get("status", "CANCELLED")
+        try:
+            resource = await self._sagas.cancel(order_id)
+        except Unavailable:
+            self._lost.cancel_again(order_id)
+            raise
+        if resource is None and status == "CANCELLING" and document is not None:
+            resource = await self._lost.restore({**document, "status": status})
+        return _placed(order_id, status, resource)
 
     async def _known(self, order_id: str, request: PlaceRequest) -> Placed | None:
         """The answer if the id is taken, by a resource or by a document; None if it is free."""
@@ -230,10 +231,6 @@ def _placed(order_id: str, status: str, resource: Json | None) -> Placed:
         metadata = resource["metadata"]
         saga = SagaRef(namespace=metadata["namespace"], name=metadata["name"], phase=phase_of(resource))
     return Placed.model_validate({"order_id": order_id, "status": status, "saga": saga})
-
-
-def _content_fields(document: Document) -> dict[str, Any]:
-    return {name: document[name] for name in Content.model_fields}
 
 
 def _not_found(order_id: str) -> NotFound:

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
-from common.web.dependencies import provide, provided, store_of
+from common.web.background import in_background
+from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
@@ -21,6 +22,7 @@ from services.order.archive import Archive, ArchivedSaga, ArchiveRequest
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceRequest, StatusRequest
 from services.order.clients import Clients
+from services.order.lost import LostSagas
 from services.order.models import (
     CancelRequest,
     Content,
@@ -211,16 +213,23 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         inventory=settings.inventory_url, shipping=settings.shipping_url, notification=settings.notification_url
     )
     orders = Orders(app.database)
-    provide(app, orders, sagas, Checkout(orders, sagas, others), Archive(app.database, sagas))
+    lost = LostSagas(
+        orders,
+        sagas,
+        mode=settings.lost_sagas,
+        seconds=settings.lost_sagas_seconds,
+        registry=app.metrics.registry,
+    )
+    provide(app, orders, sagas, lost, Checkout(orders, sagas, others, lost), Archive(app.database, sagas))
     try:
-        yield
+        async with (
+            in_background(lost.keep_looking(), name="looking for lost OrderSagas"),
+            in_background(lost.keep_cancelling(), name="telling the API server of cancels"),
+        ):
+            yield
     finally:
         await others.aclose()
         await sagas.aclose()
-
-
-async def _why_no_resources(app: Service) -> str | None:
-    return await provided(app, Sagas).why_not_ready()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
@@ -232,7 +241,6 @@ def build(settings: ServiceSettings | None = None) -> Service:
         public=PUBLIC,
         indexes=[*INDEXES, *ARCHIVE_INDEXES],
         lifespan=lifespan,
-        ready_checks=[_why_no_resources],
         settings=OrderSettings(**settings.model_dump()) if settings else OrderSettings(),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from common.barrier import BarrierState
-from services.order.models import Content, OrderStatus
+from services.order.models import Content, OrderStatus, content_of_document
 
 Action = Literal["create", "confirm", "reject", "cancel"]
 Row = Literal["missing", "PENDING", "CONFIRMED", "CANCELLING", "CANCELLED"]
@@ -112,7 +112,13 @@ def content_fields(content: Content) -> dict[str, Any]:
 
 
 def same_content(document: Document, content: Content) -> bool:
-    """Whether the document has this content. One that has none (refusal only, tombstone) contradicts nothing."""
+    """Whether the document has this content, as far as this release knows it (`content_of_document`).
+
+    A document that has none (refusal only, tombstone) contradicts nothing.
+    """
     if document.get("customer_id") is None:
         return True
-    return all(document.get(name) == value for name, value in content_fields(content).items())
+    try:
+        return content_of_document(document) == content
+    except ValueError:
+        return False

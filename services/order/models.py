@@ -4,9 +4,10 @@ The *content* of an order is every immutable field of its resource's spec. The b
 carry all of it, and the order document keeps it, so that a resource re-created with other content is noticed.
 """
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from common.wire import Body, Currency, CustomerId, NothingUndone, OrderBody, OrderLine, Reference
 
@@ -103,6 +104,30 @@ def check_total(total_minor: int) -> None:
         raise ValueError(f"the order's total must be at most {LIMIT_TOTAL_MINOR} minor units")
 
 
+def content_of_document(document: Mapping[str, Any]) -> Content:
+    """The content in an order's document, which another release may have stored.
+
+    A field that this release doesn't know is left out, and one that the document doesn't have gets its default.
+
+    Raises:
+        ValueError: it isn't a content in this release.
+    """
+    return Content.model_validate(known_fields(document, Content))
+
+
+def known_fields(stored: Any, kind: Any) -> Any:
+    """What this release knows of a stored value, where `kind` is its type: a model, a list of a type, anything else."""
+    if get_origin(kind) is Annotated:
+        return known_fields(stored, get_args(kind)[0])
+    if get_origin(kind) is list and isinstance(stored, list):
+        (of_item,) = get_args(kind)
+        return [known_fields(item, of_item) for item in stored]
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(stored, Mapping):
+        fields = kind.model_fields
+        return {name: known_fields(stored[name], field.annotation) for name, field in fields.items() if name in stored}
+    return stored
+
+
 class CancelRequest(OrderBody):
     """The order to be cancelled, and why. The first reason stays; a repeated call may name another one."""
 
@@ -111,13 +136,19 @@ class CancelRequest(OrderBody):
     reason: str | None = Field(default=None, max_length=128, description="Why, as a code such as `card_declined`.")
 
 
+ShownLines = Annotated[
+    list[OrderLine], BeforeValidator(lambda stored: known_fields(stored, list[OrderLine]), json_schema_input_type=list)
+]
+"""Lines as they are shown: what another release has stored in one besides is left out."""
+
+
 class OrderFields(BaseModel):
     """An order without its saga."""
 
     order_id: str
     customer_id: str
     status: OrderStatus
-    items: list[OrderLine]
+    items: ShownLines
     total_minor: int
     currency: str
     reason: str | None = Field(default=None, description="Why it was cancelled, such as `card_declined`.")

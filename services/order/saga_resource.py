@@ -16,8 +16,13 @@ TTL_SECONDS = 7 * 24 * 3600
 Resource = Mapping[str, Any]
 
 
-def resource_of(content: Content, *, namespace: str, correlation_id: str | None) -> dict[str, Any]:
-    """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback."""
+def resource_of(
+    content: Content, *, namespace: str, correlation_id: str | None, cancelled: bool = False
+) -> dict[str, Any]:
+    """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback.
+
+    `cancelled`: the order is rejected already, and the saga has nothing but its rollback to do.
+    """
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -27,7 +32,11 @@ def resource_of(content: Content, *, namespace: str, correlation_id: str | None)
             "finalizers": [FINALIZER],
             "annotations": {CORRELATION_ID: correlation_id} if correlation_id else {},
         },
-        "spec": {**order_spec.spec_of(content.model_dump()), "ttlSecondsAfterFinished": TTL_SECONDS},
+        "spec": {
+            **order_spec.spec_of(content.model_dump()),
+            **({"state": "Cancelled"} if cancelled else {}),
+            "ttlSecondsAfterFinished": TTL_SECONDS,
+        },
     }
 
 

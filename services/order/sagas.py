@@ -6,8 +6,8 @@ failure of the API server becomes an answer that says what to do.
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from common.errors import Invalid, Unavailable
@@ -26,6 +26,8 @@ from common.wire import Json
 log = logging.getLogger("ordersaga.order")
 
 USER_AGENT = "ordersaga-order-service/0.1"
+API_SECONDS = 2.5
+"""For one call to the API server, all of it: a client waits meanwhile, and gets an answer that says what to do."""
 
 
 class Sagas:
@@ -39,9 +41,9 @@ class Sagas:
 
     async def find(self, order_id: str) -> Json | None:
         """The resource of this order, or None."""
-        with _unavailable_without(order_id):
+        async with self._at(order_id) as sagas:
             try:
-                return await (await self._connected()).get(order_id)
+                return await sagas.get(order_id)
             except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
                 return None
@@ -53,9 +55,9 @@ class Sagas:
             Invalid: the API server refuses the content.
         """
         order_id = resource["metadata"]["name"]
-        with _unavailable_without(order_id):
+        async with self._at(order_id) as sagas:
             try:
-                return await (await self._connected()).create(resource)
+                return await sagas.create(resource)
             except AlreadyExists:
                 return None
             except ObjectInvalid as error:
@@ -67,9 +69,9 @@ class Sagas:
 
         A resource that is finished stays as it is: there is nothing left to cancel.
         """
-        with _unavailable_without(order_id):
+        async with self._at(order_id) as sagas:
             try:
-                return await (await self._connected()).patch(order_id, {"spec": {"state": "Cancelled"}})
+                return await sagas.patch(order_id, {"spec": {"state": "Cancelled"}})
             except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
                 log.info("order %s is cancelled: its OrderSaga is gone already", order_id)
@@ -78,26 +80,44 @@ class Sagas:
                 log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
         return await self.find(order_id)
 
-    async def why_not_ready(self) -> str | None:
-        """None if our resources can be read, else one sentence: why not, and what to do."""
-        try:
-            sagas = await self._connected()
-            async for _ in sagas.list(limit=1):
-                break
-        except ObjectNotFound:
-            return (
-                f"the API server doesn't know OrderSagas: kubectl apply -f crds/ordersaga.yaml ({sagas.client.server})"
-            )
-        except Forbidden as error:
-            return f"the API server forbids reading OrderSagas: apply the Roles of manifests/ ({error.message})"
-        except KubeError as error:
-            return f"the API server doesn't answer as it should: {error.message}"
-        return None
-
     async def aclose(self) -> None:
         """Close the connections."""
         if self._sagas is not None:
             await self._sagas.client.aclose()
+
+    @asynccontextmanager
+    async def _at(self, order_id: str) -> AsyncIterator[OrderSagas]:
+        """The resources, for one call. Its failure is a 503: the same request succeeds once the cause is repaired."""
+        try:
+            sagas = await self._connected()
+            async with asyncio.timeout(API_SECONDS):
+                yield sagas
+        except TimeoutError as error:
+            raise Unavailable(
+                f"order {order_id}: the API server didn't answer within {API_SECONDS:g} s: "
+                "repeat the same request, which is safe",
+                retry_after=2,
+                order_id=order_id,
+            ) from error
+        except Conflict as error:
+            raise Unavailable(
+                f"order {order_id}: its OrderSaga was changed at the same time: repeat the same request",
+                order_id=order_id,
+            ) from error
+        except Forbidden as error:
+            raise Unavailable(
+                f"order {order_id}: the API server forbids it to this service ({error.message}): "
+                "apply the Roles of manifests/, then repeat the same request",
+                retry_after=30,
+                order_id=order_id,
+            ) from error
+        except KubeError as error:
+            raise Unavailable(
+                f"order {order_id}: the API server doesn't answer as it should ({error.message}): "
+                "repeat the same request, which is safe",
+                retry_after=max(1, round(error.retry_after or 2)),
+                order_id=order_id,
+            ) from error
 
     async def _connected(self) -> OrderSagas:
         async with self._connecting:
@@ -106,31 +126,6 @@ class Sagas:
                 client = await asyncio.to_thread(KubeClient.from_config, self._kubeconfig, user_agent=USER_AGENT)
                 self._sagas = OrderSagas(client, self.namespace)
             return self._sagas
-
-
-@contextmanager
-def _unavailable_without(order_id: str) -> Iterator[None]:
-    """Make a failure of the API server a 503: the same request succeeds once the cause is repaired."""
-    try:
-        yield
-    except Conflict as error:
-        raise Unavailable(
-            f"order {order_id}: its OrderSaga was changed at the same time: repeat the same request", order_id=order_id
-        ) from error
-    except Forbidden as error:
-        raise Unavailable(
-            f"order {order_id}: the API server forbids it to this service ({error.message}): "
-            "apply the Roles of manifests/, then repeat the same request",
-            retry_after=30,
-            order_id=order_id,
-        ) from error
-    except KubeError as error:
-        raise Unavailable(
-            f"order {order_id}: the API server doesn't answer as it should ({error.message}): "
-            "repeat the same request, which is safe",
-            retry_after=max(1, round(error.retry_after or 2)),
-            order_id=order_id,
-        ) from error
 
 
 def _raise_if_the_crd_is_missing(missing: ObjectNotFound) -> None:

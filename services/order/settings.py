@@ -1,6 +1,7 @@
 """Settings of the order service."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
@@ -29,4 +30,17 @@ class OrderSettings(ServiceSettings):
         default=None,
         validation_alias=AliasChoices("ORDERSAGA_KUBECONFIG", "KUBECONFIG"),
         description="Where the API server is, and the identity to use there. Without it: the pod's service account.",
+    )
+    lost_sagas: Literal["restore", "cancel", "report"] = Field(
+        default="restore",
+        description="What becomes of an open order whose OrderSaga has vanished without a rollback. restore: it is "
+        "made again, and its saga goes on. cancel: it is made again to be rolled back. report: a line in the log and "
+        "the metric ordersaga_orders_without_saga are all.",
+    )
+    lost_sagas_seconds: float = Field(
+        default=30,
+        gt=0,
+        le=3600,
+        description="For how long an order has been open at least, in seconds, before its OrderSaga is looked for. "
+        "Most orders end within two.",
     )

@@ -21,6 +21,7 @@ from common.barrier import (
     with_epoch,
 )
 from common.errors import NotFound, Problem, Refused
+from common.web.idempotency import example_key, fingerprint
 from services.order.matrix import (
     BLOCKED_CUSTOMER,
     Become,
@@ -76,8 +77,26 @@ def confirm(call: Call, content: Content) -> Transition:
     return transition
 
 
-def reject(call: Call, content: Content) -> Transition:
-    """missing, PENDING → CANCELLING. From here on the order can't be confirmed any more."""
+CANCELLED = "cancelled"
+"""The reason of an order that a person has cancelled; the operator gives the same one."""
+
+
+def reject_call(content: Content, namespace: str) -> Call:
+    """A reject of the service itself, under the operator's key and without an epoch: both are the same call."""
+    return Call(
+        key=example_key("confirmation", "undo", content.order_id, namespace),
+        namespace=namespace,
+        order_id=content.order_id,
+        operation="reject",
+        fingerprint=fingerprint(content),
+    )
+
+
+def reject(call: Call, content: Content, *, reason: str | None = None) -> Transition:
+    """missing, PENDING → CANCELLING. From here on the order can't be confirmed any more.
+
+    The operator says why when it closes the order; a client's cancel says so at once.
+    """
 
     def transition(document: Document | None) -> Decision:
         state = BarrierState.of(document)
@@ -85,7 +104,7 @@ def reject(call: Call, content: Content) -> Transition:
             return decision
         match verdict("reject", document):
             case Become(status):
-                fields = {**content_fields(content), "status": status, "closed": False, "reason": None}
+                fields = {**content_fields(content), "status": status, "closed": False, "reason": reason}
                 return change(call, state.with_tombstone(), _rejected(state, fields), fields=fields, effect=True)
             case Refuse():
                 return with_epoch(call, state, Answer.of(already_confirmed(_existing(document))))
@@ -107,7 +126,8 @@ def cancel(call: Call, request: CancelRequest) -> Transition:
                 body = {"order_id": call.order_id, "reason": request.reason, "effect": "none"}
                 return answered(call, state.with_tombstone(), Answer(200, body), fields={"reason": request.reason})
             case Become(status, closed):
-                fields = {"status": status, "closed": closed, "reason": request.reason}
+                reason = _existing(document).get("reason") or request.reason  # the first one stays
+                fields = {"status": status, "closed": closed, "reason": reason}
                 body = _undone(happened, {**_existing(document), **fields})
                 return answered(call, state.with_tombstone(), Answer(200, body), fields=fields, effect=happened)
             case Refuse():

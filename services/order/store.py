@@ -1,6 +1,6 @@
 """The order documents. The barrier does every write, and `steps` decides what is written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common.barrier import LISTED, Answer, Barrier, Call, Document
@@ -12,7 +12,9 @@ from services.order import steps
 from services.order.matrix import NEXT_FULFILMENT
 from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
 
-INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "status"))
+INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "status", "_id"))
+OPEN: Mapping[str, Any] = {"status": {"$in": ["PENDING", "CANCELLING"]}}
+"""A filter for orders whose saga hasn't ended, and that aren't confirmed."""
 
 
 class Orders:
@@ -30,9 +32,9 @@ class Orders:
         """Confirm the order: the pivot. Raises NotFound if it was never created."""
         return await self._barrier.apply(call.order_id, steps.confirm(call, content))
 
-    async def reject(self, call: Call, content: Content) -> Answer:
-        """Reject the order: it can't be confirmed any more."""
-        return await self._barrier.apply(call.order_id, steps.reject(call, content))
+    async def reject(self, call: Call, content: Content, *, reason: str | None = None) -> Answer:
+        """Reject the order: it can't be confirmed any more. `reason` stays, if this call is the one that decides."""
+        return await self._barrier.apply(call.order_id, steps.reject(call, content, reason=reason))
 
     async def cancel(self, call: Call, request: CancelRequest) -> Answer:
         """Cancel the order: the last undo."""
@@ -41,6 +43,21 @@ class Orders:
     async def document(self, order_id: str) -> Document | None:
         """The document as it is, also if it is only a tombstone or a refusal: decisions need the whole of it."""
         return await self._barrier.get(order_id)
+
+    async def open_ids(self, namespace: str, *, after: str, limit: int) -> list[str]:
+        """The ids of the first `limit` orders of this namespace after that id whose saga hasn't ended, sorted."""
+        where = {**OPEN, "_id": {"$gt": after}, "barrier.namespace": namespace}
+        return await self._ids(where, limit)
+
+    async def still_open(self, order_ids: Sequence[str]) -> list[str]:
+        """Those of these orders whose saga hasn't ended."""
+        return await self._ids({**OPEN, "_id": {"$in": list(order_ids)}}, len(order_ids)) if order_ids else []
+
+    async def _ids(self, where: Mapping[str, Any], limit: int) -> list[str]:
+        found = await self._collection.aggregate(
+            [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}, {"$project": {"_id": 1}}]
+        )
+        return [document["_id"] for document in found]
 
     async def list(self, paging: Paging, *, customer_id: str | None, status: OrderStatus | None) -> Page[Order]:
         """All orders that match the filters, sorted by order_id."""

@@ -246,20 +246,16 @@ async def test_a_confirmed_order_cannot_be_cancelled(
     assert resource(order_id)["spec"]["state"] == "Active"
 
 
-async def test_cancelling_a_finished_or_forgotten_order_is_done_already(
+async def test_cancelling_a_finished_order_is_done_already(
     shop: httpx.AsyncClient, new_id: NewId, control_plane: TestControlPlane
 ) -> None:
-    finished, forgotten = new_id(), new_id()
+    finished = new_id()
     await place(shop, order_id=finished)
     for action in ("create", "reject", "cancel"):
         await Saga(shop, finished)(action)
     set_status(control_plane, finished, phase="Compensated")
     answer = await shop.post(f"/api/orders/{finished}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "CANCELLED")
-
-    await Saga(shop, forgotten)("create")  # its resource is gone
-    answer = await shop.post(f"/api/orders/{forgotten}/cancel")
-    assert (answer.status_code, answer.json()["status"], answer.json()["saga"]) == (202, "CANCELLING", None)
 
 
 async def test_an_order_that_never_was_is_not_found(shop: httpx.AsyncClient, new_id: NewId) -> None:
@@ -283,6 +279,12 @@ async def test_ready_with_everything_there(shop: httpx.AsyncClient) -> None:
     assert (await shop.get("/ready")).json() == {"status": "ready"}
 
 
+async def test_the_saga_s_steps_need_the_database_alone(api: httpx.AsyncClient, saga: Saga) -> None:
+    assert (await api.get("/ready")).status_code == 200  # otherwise the operator would find no endpoint
+    for action in ("create", "confirm"):
+        assert (await saga(action)).status_code == 200
+
+
 class TestWithoutAnApiServer:
     async def test_nothing_is_placed_and_the_answer_says_what_to_do(
         self, api: httpx.AsyncClient, shop: httpx.AsyncClient, new_id: NewId
@@ -301,12 +303,6 @@ class TestWithoutAnApiServer:
         await saga("create")
         seen = (await api.get(f"/api/orders/{saga.order_id}")).json()
         assert (seen["status"], seen["saga"]["phase"]) == ("PENDING", "Unknown")
-
-    async def test_ready_says_what_is_missing(self, api: httpx.AsyncClient) -> None:
-        ready = await api.get("/ready")
-        assert ready.status_code == 503
-        assert "KUBECONFIG" in ready.json()["detail"]
-        assert (await api.get("/health")).status_code == 200
 
     async def test_a_cancel_decides_and_is_repeated(
         self, api: httpx.AsyncClient, shop: httpx.AsyncClient, saga: Saga

@@ -3,6 +3,7 @@
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 
 PUBLIC = "tests/contract/test_public_routes.py"
+LOST = "services/order/tests/test_lost.py"
 LISTS = "tests/contract/test_lists.py"
 
 ORDERS = (
@@ -37,5 +38,61 @@ ORDERS = (
         "name: public",
         "name: http",
         "tests/packaging/chart/test_chart.py::test_the_outside_is_led_to_the_public_routes_alone",
+    ),
+    Mutant(
+        "an open order that has lost its resource gets it back",
+        12,
+        "services/order/lost.py",
+        "return worked_on and await self.restore(document) is not None",
+        "return False",
+        f"{LOST}::test_an_open_order_gets_the_same_resource_back",
+    ),
+    Mutant(
+        "an order that was being rolled back gets its resource back cancelled",
+        12,
+        "services/order/lost.py",
+        'rejected = document["status"] == "CANCELLING"',
+        "rejected = False",
+        f"{LOST}::test_an_order_that_was_being_rolled_back_goes_on_being_rolled_back",
+    ),
+    Mutant(
+        "an order that a stranger has made gets no resource",
+        12,
+        "services/order/lost.py",
+        "return worked_on and await",
+        "return await",
+        f"{LOST}::test_what_has_ended_and_what_no_operator_has_worked_on_stays_as_it_is",
+    ),
+    Mutant(
+        "an order that can't be read delays no other's resource",
+        12,
+        "services/order/lost.py",
+        "except (Problem, ValueError, KeyError) as error:",
+        "except Unavailable as error:",
+        f"{LOST}::test_an_order_that_cannot_be_read_delays_no_other",
+    ),
+    Mutant(
+        "a client's cancel reaches the saga also if the API server was away",
+        6,
+        "services/order/checkout.py",
+        "self._lost.cancel_again(order_id)\n",
+        "pass\n",
+        f"{LOST}::test_a_cancel_reaches_the_saga_later",
+    ),
+    Mutant(
+        "a client's cancel gives an order its resource back",
+        12,
+        "services/order/checkout.py",
+        'if resource is None and status == "CANCELLING" and document is not None:',
+        "if False and document is not None:",
+        f"{LOST}::test_a_client_s_cancel_gives_the_order_its_resource_back",
+    ),
+    Mutant(
+        "the order service is ready without the API server",
+        OUTAGE,
+        "services/order/main.py",
+        "indexes=[*INDEXES, *ARCHIVE_INDEXES],",
+        "indexes=[*INDEXES, *ARCHIVE_INDEXES],\n        ready_checks=[lambda app: app.state.stores[Sagas].find('o')],",
+        "services/order/tests/test_clients.py::test_the_saga_s_steps_need_the_database_alone",
     ),
 )

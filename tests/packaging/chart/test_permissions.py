@@ -96,7 +96,7 @@ NEEDED: dict[tuple[str, str, str], Call] = {
     (OPERATOR, "leases:ordersaga-operator", "update"): _lease_update,  # lease.py: take, renew, release
     (ORDER_SERVICE, "ordersagas", "create"): _create,  # an order is placed
     (ORDER_SERVICE, "ordersagas", "get"): _get,  # an order is shown
-    (ORDER_SERVICE, "ordersagas", "list"): _list,  # /ready asks whether orders can be kept at all
+    (ORDER_SERVICE, "ordersagas", "list"): _list,  # docker-compose: the audit reads with this identity
     (ORDER_SERVICE, "ordersagas", "patch"): _cancel,  # an order is cancelled
     (AUDIT, "ordersagas", "list"): _list,  # audit/resources.py: all of them
     (AUDIT, "ordersagas", "get"): _get,  # audit/resources.py: the second look

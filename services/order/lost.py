@@ -1,0 +1,168 @@
+"""Open orders that have lost their OrderSaga get it back, and their sagas go on.
+
+A resource can vanish without a rollback: somebody takes its finalizer off, or etcd is restored to a state from before
+the order. The order's document knows that the order is open, and has its whole content. Calls are repeatable, so a
+resource that is made again leads the order to its end.
+
+Several replicas may look at the same time: the API server takes one resource of a name, whoever makes it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from common.barrier import BarrierState, Document
+from common.errors import Problem, Unavailable
+from common.mongo import PyMongoError
+from common.order_saga import RESTORED
+from common.wire import Json, utcnow
+from services.order.models import content_of_document
+from services.order.saga_resource import phase_of, resource_of
+from services.order.sagas import Sagas
+from services.order.steps import CANCELLED, reject_call
+from services.order.store import Orders
+
+log = logging.getLogger("ordersaga.order.lost")
+
+Mode = Literal["restore", "cancel", "report"]
+
+BATCH = 1000
+"""Orders of one look: their ids are all that is kept of them, and it takes one read each if they are still open."""
+FIRST_OPERATOR = 10**12
+"""An operator's epoch is the time in milliseconds when it began to lead. A lower one is a test's or a stranger's."""
+CANCEL_AGAIN_SECONDS = 1.0
+"""Pause before the API server is told again that a client has cancelled: the saga goes on charging until it knows."""
+CANCELS_KEPT = 1000
+"""Cancels that the API server doesn't know yet. If there are more, the next look finds them."""
+_FINISHED = frozenset({"Completed", "Compensated"})
+
+
+class LostSagas:
+    """Looks for open orders whose resource is missing, `seconds` after it has seen them open for the first time."""
+
+    def __init__(
+        self, orders: Orders, sagas: Sagas, *, mode: Mode, seconds: float, registry: CollectorRegistry
+    ) -> None:
+        self._orders = orders
+        self._sagas = sagas
+        self._mode = mode
+        self._seconds = seconds
+        self._cancels: set[str] = set()
+        self._restored = Counter(
+            "ordersaga_sagas_restored_total", "OrderSagas made again for open orders that had none.", registry=registry
+        )
+        self._left = Gauge(
+            "ordersaga_orders_without_saga",
+            "Open orders without an OrderSaga that the last look has left as they are.",
+            registry=registry,
+        )
+
+    async def restore(self, document: Document) -> Json | None:
+        """The resource of this open order, made again; the present one if there is one. With mode `report`: None.
+
+        Raises:
+            Unavailable: the API server doesn't do it (it is away, or the namespace is being deleted).
+            ValueError: the document's content can't be read.
+        """
+        if self._mode == "report":
+            return None
+        content = content_of_document(document)
+        rejected = document["status"] == "CANCELLING"
+        if not rejected and self._mode == "cancel":
+            await self._orders.reject(reject_call(content, self._sagas.namespace), content, reason=CANCELLED)
+            rejected = True
+        resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=None, cancelled=rejected)
+        resource["metadata"]["annotations"] = {RESTORED: utcnow().isoformat(timespec="seconds")}
+        created = await self._sagas.create(resource)
+        if created is None:
+            return await self._sagas.find(content.order_id)
+        self._restored.inc()
+        log.warning(
+            "order %s is %s and had lost its OrderSaga: made it again, and its saga goes on",
+            content.order_id,
+            document["status"],
+            extra={"order": content.order_id},
+        )
+        return created
+
+    def cancel_again(self, order_id: str) -> None:
+        """The API server couldn't be told that this order is cancelled: go on trying."""
+        if len(self._cancels) < CANCELS_KEPT:
+            self._cancels.add(order_id)
+
+    async def keep_cancelling(self) -> None:
+        """Tell the API server of every cancel that it doesn't know yet, until it does. Never ends."""
+        while True:
+            await asyncio.sleep(CANCEL_AGAIN_SECONDS)
+            for order_id in sorted(self._cancels):
+                try:
+                    await self._sagas.cancel(order_id)
+                except Unavailable:
+                    break  # for this one as for the others
+                self._cancels.discard(order_id)
+
+    async def keep_looking(self) -> None:
+        """Look at all open orders, a batch at a time, again and again. Never ends."""
+        after, left, told = "", 0, ""
+        while True:
+            try:
+                seen = await self._orders.open_ids(self._sagas.namespace, after=after, limit=BATCH)
+                await asyncio.sleep(self._seconds * random.uniform(0.8, 1.2))  # noqa: S311 - replicas take turns
+                left += await self.look_at(seen)
+            except (Unavailable, PyMongoError) as error:
+                why = str(error)[:200]
+                if told != why:
+                    log.warning("can't look for orders that have lost their OrderSaga: %s", why)
+                told = why
+                await asyncio.sleep(self._seconds)
+                continue
+            told = ""
+            if len(seen) == BATCH:
+                after = seen[-1]
+                continue
+            self._left.set(left)
+            after, left = "", 0
+
+    async def look_at(self, order_ids: Sequence[str]) -> int:
+        """Give those of these orders their resource back that are open and have none. How many are left without one."""
+        left: list[str] = []
+        for order_id in await self._orders.still_open(order_ids):
+            try:
+                if not await self._looked_after(order_id):
+                    left.append(order_id)
+            except (Unavailable, PyMongoError):
+                raise
+            except (Problem, ValueError, KeyError) as error:  # of this order alone
+                log.error("order %s has lost its OrderSaga, which can't be made again: %s", order_id, error)
+                left.append(order_id)
+        if left:
+            log.warning(
+                "%d open orders have no OrderSaga and are left as they are: %s%s",
+                len(left),
+                ", ".join(left[:5]),
+                ", …" if len(left) > 5 else "",
+            )
+        return len(left)
+
+    async def _looked_after(self, order_id: str) -> bool:
+        """Whether the order has its resource, now at least, or is not open any more."""
+        resource = await self._sagas.find(order_id)
+        document = await self._orders.document(order_id)  # after the resource: its saga may just have ended
+        if document is None or document.get("status") not in {"PENDING", "CANCELLING"}:
+            return True
+        if resource is not None:
+            asked = resource["spec"].get("state") == "Cancelled"
+            if _cancelled_by_client(document) and not asked and phase_of(resource) not in _FINISHED:
+                await self._sagas.cancel(order_id)
+            return True
+        worked_on = BarrierState.of(document).epoch >= FIRST_OPERATOR or _cancelled_by_client(document)
+        return worked_on and await self.restore(document) is not None
+
+
+def _cancelled_by_client(document: Document) -> bool:
+    """Only a client's cancel gives a reason already when it rejects the order."""
+    return document["status"] == "CANCELLING" and document.get("reason") == CANCELLED

@@ -1,0 +1,252 @@
+"""Open orders whose OrderSaga has vanished get it back. No operator works on them here."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from common.mongo import Mongo
+from common.settings import ServiceSettings
+from dev.stack.pytest_plugin import TestControlPlane
+from services.order.lost import FIRST_OPERATOR
+from services.order.tests.conftest import Saga, served
+from services.order.tests.test_clients import place
+
+EPOCH = FIRST_OPERATOR + 7
+NewId = Callable[[], str]
+
+
+class Cluster:
+    """The API server, as somebody sees it who breaks the rules."""
+
+    def __init__(self, control_plane: TestControlPlane) -> None:
+        self._kubectl = control_plane.kubectl
+
+    def found(self, order_id: str) -> dict[str, Any] | None:
+        listed = json.loads(self._kubectl("get", "osaga", "-n", "shop", "-o", "json").stdout)["items"]
+        return next((each for each in listed if each["metadata"]["name"] == order_id), None)
+
+    def lose(self, order_id: str) -> dict[str, Any]:
+        """Take the finalizer off and delete the resource; what it was."""
+        before = self.found(order_id)
+        assert before is not None
+        patch = '{"metadata":{"finalizers":[]}}'
+        self._kubectl("patch", "osaga", order_id, "-n", "shop", "--type=merge", "-p", patch)
+        self._kubectl("delete", "osaga", order_id, "-n", "shop")
+        return before
+
+    async def given_back(self, order_id: str) -> dict[str, Any]:
+        async with asyncio.timeout(60):
+            while (resource := self.found(order_id)) is None:  # noqa: ASYNC110 - the API server sets no event of ours
+                await asyncio.sleep(0.1)
+        return resource
+
+
+@pytest.fixture
+def cluster(control_plane: TestControlPlane) -> Cluster:
+    return Cluster(control_plane)
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(settings: ServiceSettings, control_plane: TestControlPlane) -> Serve:
+    """A replica that looks again and again."""
+
+    def with_settings(**more: Any) -> Any:
+        given = {"kubeconfig": control_plane.identity("order-service"), "lost_sagas_seconds": 0.1} | more
+        return served(settings, **given)
+
+    return with_settings
+
+
+@pytest.fixture
+async def quiet(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
+    """A replica that doesn't look."""
+    async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
+        yield client
+
+
+async def lost_order(
+    shop: httpx.AsyncClient, cluster: Cluster, order_id: str, *actions: str, epoch: int | None = EPOCH
+) -> dict[str, Any]:
+    """An order after these calls, without its resource; what that was."""
+    assert (await place(shop, order_id=order_id)).status_code == 202
+    for action in actions:
+        assert (await Saga(shop, order_id)(action, epoch=epoch)).status_code == 200
+    return cluster.lose(order_id)
+
+
+async def metric(shop: httpx.AsyncClient, name: str, at_least: float) -> None:
+    """Wait until the metric has this value."""
+    async with asyncio.timeout(60):
+        while True:
+            lines = (await shop.get("/metrics")).text.splitlines()
+            if any(float(line.split()[1]) >= at_least for line in lines if line.startswith(f"{name} ")):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_an_open_order_gets_the_same_resource_back(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId
+) -> None:
+    order_id = new_id()
+    before = await lost_order(quiet, cluster, order_id, "create")
+    async with serve() as shop:
+        after = await cluster.given_back(order_id)
+        assert after["spec"] == before["spec"]
+        assert after["metadata"]["finalizers"] == ["ordersaga.io/compensation"]
+        assert "ordersaga.io/restored" in after["metadata"]["annotations"]
+        await metric(shop, "ordersaga_sagas_restored_total", 1)
+        assert (await shop.get(f"/api/orders/{order_id}")).json()["saga"]["phase"] == "Pending"
+
+
+async def test_an_order_that_was_being_rolled_back_goes_on_being_rolled_back(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId
+) -> None:
+    order_id = new_id()
+    await lost_order(quiet, cluster, order_id, "create", "reject")
+    async with serve():
+        assert (await cluster.given_back(order_id))["spec"]["state"] == "Cancelled"
+
+
+async def test_replicas_that_look_at_once_make_one_resource(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId
+) -> None:
+    order_ids = [new_id() for _ in range(5)]
+    for order_id in order_ids:
+        await lost_order(quiet, cluster, order_id, "create")
+    async with serve(), serve() as other:
+        uids = [(await cluster.given_back(order_id))["metadata"]["uid"] for order_id in order_ids]
+        last = new_id()
+        await lost_order(quiet, cluster, last, "create")
+        await cluster.given_back(last)  # both have looked again since
+        assert [(await cluster.given_back(order_id))["metadata"]["uid"] for order_id in order_ids] == uids
+        assert (await other.get("/ready")).status_code == 200
+
+
+async def test_what_has_ended_and_what_no_operator_has_worked_on_stays_as_it_is(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId
+) -> None:
+    confirmed, cancelled, strange, last = new_id(), new_id(), new_id(), new_id()
+    await lost_order(quiet, cluster, confirmed, "create", "confirm")
+    await lost_order(quiet, cluster, cancelled, "create", "reject", "cancel")
+    await lost_order(quiet, cluster, strange, "create", epoch=None)
+    async with serve() as shop:
+        await lost_order(quiet, cluster, last, "create")
+        await cluster.given_back(last)
+        await metric(shop, "ordersaga_orders_without_saga", 1)
+        assert [cluster.found(each) for each in (confirmed, cancelled, strange)] == [None] * 3
+
+
+async def test_an_order_that_cannot_be_read_delays_no_other(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId, settings: ServiceSettings
+) -> None:
+    poisoned, sound = sorted((new_id(), new_id()))
+    for order_id in (poisoned, sound):
+        await lost_order(quiet, cluster, order_id, "create")
+    mongo = Mongo(settings.mongodb_url)
+    orders = mongo[f"{settings.database_prefix}order"]["orders"]
+    await orders.update({"_id": poisoned}, {"$set": {"items": "a line"}})
+    async with serve():
+        await cluster.given_back(sound)
+    await orders.delete({"_id": poisoned})
+    await mongo.close()
+
+
+async def test_a_setting_makes_that_a_cancel(
+    quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId
+) -> None:
+    order_id = new_id()
+    await lost_order(quiet, cluster, order_id, "create")
+    async with serve(lost_sagas="cancel") as shop:
+        assert (await cluster.given_back(order_id))["spec"]["state"] == "Cancelled"
+        assert (await shop.get(f"/api/orders/{order_id}")).json()["status"] == "CANCELLING"
+
+
+async def test_or_a_report(quiet: httpx.AsyncClient, serve: Serve, cluster: Cluster, new_id: NewId) -> None:
+    order_id = new_id()
+    await lost_order(quiet, cluster, order_id, "create")
+    async with serve(lost_sagas="report") as shop:
+        await metric(shop, "ordersaga_orders_without_saga", 1)
+        assert cluster.found(order_id) is None
+
+
+async def test_a_client_s_cancel_gives_the_order_its_resource_back(
+    quiet: httpx.AsyncClient, cluster: Cluster, new_id: NewId
+) -> None:
+    order_id = new_id()
+    await lost_order(quiet, cluster, order_id, "create")
+    for _ in range(2):
+        cancelled = await quiet.post(f"/api/orders/{order_id}/cancel")
+        assert (cancelled.status_code, cancelled.json()["status"]) == (202, "CANCELLING")
+        assert cancelled.json()["saga"] == {"namespace": "shop", "name": order_id, "phase": "Pending"}
+    found = cluster.found(order_id)
+    assert found is not None
+    assert found["spec"]["state"] == "Cancelled"
+
+
+async def until(done: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await done():  # noqa: ASYNC110 - the API server sets no event of ours
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Path:
+    return tmp_path / "kubeconfig"
+
+
+async def test_the_look_waits_for_the_api_server(
+    *,
+    quiet: httpx.AsyncClient,
+    serve: Serve,
+    cluster: Cluster,
+    new_id: NewId,
+    kubeconfig: Path,
+    control_plane: TestControlPlane,
+) -> None:
+    order_id = new_id()
+    await lost_order(quiet, cluster, order_id, "create")
+    async with serve(kubeconfig=kubeconfig) as shop:
+        assert (await shop.get(f"/api/orders/{order_id}")).json()["saga"]["phase"] == "Unknown"
+        shutil.copy(control_plane.identity("order-service"), kubeconfig)
+        await cluster.given_back(order_id)
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["by the same process", "by the next one"])
+async def test_a_cancel_reaches_the_saga_later(
+    *,
+    quiet: httpx.AsyncClient,
+    serve: Serve,
+    cluster: Cluster,
+    new_id: NewId,
+    kubeconfig: Path,
+    control_plane: TestControlPlane,
+    crashed: bool,
+) -> None:
+    order_id = new_id()
+    await place(quiet, order_id=order_id)
+    await Saga(quiet, order_id)("create", epoch=EPOCH)
+
+    async def asked() -> bool:
+        found = cluster.found(order_id)
+        return found is not None and found["spec"]["state"] == "Cancelled"
+
+    async with serve(kubeconfig=kubeconfig, lost_sagas_seconds=3600) as shop:
+        assert (await shop.post(f"/api/orders/{order_id}/cancel")).status_code == 503
+        assert not await asked()
+        if not crashed:
+            shutil.copy(control_plane.identity("order-service"), kubeconfig)
+            await until(asked)
+    if crashed:
+        async with serve():
+            await until(asked)
+    closed = await Saga(quiet, order_id)("cancel", reason="compensated")  # what the saga has seen
+    assert closed.json()["reason"] == "cancelled", "the client's is the first reason"
