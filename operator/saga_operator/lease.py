@@ -15,6 +15,7 @@ from typing import Final
 from common.kube import AlreadyExists, Conflict, KubeError, Leases, ObjectNotFound, Terminating
 from common.wire import Json
 from saga_operator import metrics
+from saga_operator.clock import elapsed
 from saga_operator.process.absences import Absences, from_text, to_text, with_absence
 from saga_operator.settings import Settings
 
@@ -32,10 +33,20 @@ FOLLOW: Final = 0.5
 class LeaseHolder:
     """Acquires, renews and releases one Lease. Ends the process when another process holds it."""
 
-    def __init__(self, leases: Leases, settings: Settings, now: Callable[[], float] = time.time) -> None:
-        """`now`: seconds since the epoch, the same on every host (see `Clock`)."""
+    def __init__(
+        self,
+        leases: Leases,
+        settings: Settings,
+        now: Callable[[], float] = time.time,
+        elapsed: Callable[[], float] = elapsed,
+    ) -> None:
+        """`now`: seconds since the epoch, the same on every host (see `Clock`).
+
+        `elapsed`: a clock that goes on while the machine sleeps. A holder that slept doesn't hold the Lease for sure.
+        """
         self._leases = leases
         self._now = now
+        self._elapsed = elapsed
         self._name = settings.lease_name
         self._identity = settings.identity
         self._duration = settings.lease_duration
@@ -60,7 +71,7 @@ class LeaseHolder:
         A call that begins in the last moment may outlive the Lease by its timeout. That is harmless: a participant that
         has heard of the next holder refuses it by its epoch, and its key makes it the same effect anywhere else.
         """
-        while time.monotonic() - self._renewed_at >= self._duration:
+        while self._elapsed() - self._renewed_at >= self._duration:
             self._renewed.clear()
             await self._renewed.wait()
 
@@ -71,17 +82,17 @@ class LeaseHolder:
         are not compared with ours.
         """
         seen: tuple[str, str] | None = None
-        seen_at = time.monotonic()
+        seen_at = self._elapsed()
         said = ""
         while True:
             try:
                 lease = await self._get_or_create()
                 mark = (_holder(lease), str(lease["spec"].get("renewTime")))
                 if mark != seen:
-                    seen, seen_at = mark, time.monotonic()
-                expired = time.monotonic() - seen_at > float(lease["spec"].get("leaseDurationSeconds") or 0)
+                    seen, seen_at = mark, self._elapsed()
+                expired = self._elapsed() - seen_at > float(lease["spec"].get("leaseDurationSeconds") or 0)
                 if _holder(lease) in ("", self._identity) or expired:
-                    began = time.monotonic()
+                    began = self._elapsed()
                     self._lease = await self._leases.update(self._mine(lease, new_epoch=True))
                     self._note_renewal(began)
                     metrics.LEADER.set(1)
@@ -96,7 +107,7 @@ class LeaseHolder:
                 # The namespace is being deleted and waits for its open sagas. No process can make a Lease in it.
                 log.warning("working without lease %s: %s", self._name, error)
                 self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, new_epoch=True)
-                self._note_renewal(time.monotonic())
+                self._note_renewal(self._elapsed())
                 metrics.LEADER.set(1)
                 return
             except KubeError as error:
@@ -129,7 +140,7 @@ class LeaseHolder:
         async with self._lock:
             if self._lease is None:
                 return
-            began = time.monotonic()
+            began = self._elapsed()
             try:
                 self._lease = await self._leases.update(self._mine(self._lease, new_epoch=new_epoch))
                 self._note_renewal(began)
@@ -140,7 +151,7 @@ class LeaseHolder:
 
     async def _look_again(self, *, new_epoch: bool) -> None:
         assert self._lease is not None  # noqa: S101 - for the type checker
-        began = time.monotonic()
+        began = self._elapsed()
         try:
             lease = await self._get_or_create()
         except Terminating as error:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -186,5 +187,12 @@ def _own_path(location: str) -> str:
 
 
 def _retry_after(answer: Answer) -> float | None:
-    """Seconds; the HTTP-date form (RFC 9110 §10.2.3) is not used between these services and is ignored."""
-    return seconds(answer.headers.get("Retry-After"))
+    """Seconds. A date (RFC 9110 §10.2.3), as a gateway may write it, counts from the answer's own Date: its clock."""
+    asked, written = answer.headers.get("Retry-After"), answer.headers.get("Date")
+    found = seconds(asked)
+    if found is not None or not asked or not written:
+        return found
+    try:
+        return seconds((parsedate_to_datetime(asked) - parsedate_to_datetime(written)).total_seconds())
+    except (ValueError, TypeError):  # no dates; or one of them without a time zone
+        return None

@@ -110,7 +110,7 @@ class CircuitBreaker:
     async def _wait_for_slot(self) -> None:
         if not self._interval:
             return
-        now = self._now()
+        now = asyncio.get_running_loop().time()  # the other clock may be set, and nobody would be called for so long
         slot = max(now, self._next_slot)
         self._next_slot = slot + self._interval
         await asyncio.sleep(slot - now)

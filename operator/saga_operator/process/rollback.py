@@ -56,7 +56,7 @@ def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, reason=event.reason, message=event.message[:MESSAGE_LENGTH])
     record = replace(record, compensation=undo)
-    tried_for = event.at - (event.started if undo.start is None else undo.start)
+    tried_for = saga.seconds_since(event.started if undo.start is None else undo.start, event.at)
     if event.step != PIVOT.name and policy.is_spent(undo.attempts, tried_for, refused=event.refused):
         return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED))
     delay = policy.back_off.delay(undo.attempts, jitter=event.jitter, retry_after=event.retry_after)
@@ -77,7 +77,8 @@ def undo_in_progress(saga: Saga, event: InProgress) -> Saga:
         undo = replace(undo, reason=reasons.IN_PROGRESS, message=event.message[:MESSAGE_LENGTH])
     record = replace(record, compensation=undo).followed(event.at, event.retry_after, event.location)
     began = event.at if record.in_progress_since is None else record.in_progress_since
-    if event.step != PIVOT.name and event.at - began > saga.compensations.in_progress_seconds:
+    going_on_for = saga.seconds_since(began, event.at)
+    if event.step != PIVOT.name and going_on_for > saga.compensations.in_progress_seconds:
         undo = replace(undo, reason=reasons.COMPENSATION_TIMED_OUT, message="in progress for over 15 minutes")
         return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED, compensation=undo))
     return saga.put(record)

@@ -143,7 +143,7 @@ DECISIONS = (
         "an undo in progress has a limit",
         9,
         f"{OPERATOR}/process/rollback.py",
-        "event.at - began > saga.compensations.in_progress_seconds",
+        "going_on_for > saga.compensations.in_progress_seconds",
         "False",
         "tests/unit/process/test_saga_rollback.py::test_an_undo_in_progress_costs_no_budget_but_has_a_limit",
     ),

@@ -4,6 +4,14 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 ENGINE = (
     Mutant(
+        "a holder that slept doesn't hold the Lease for sure",
+        7,
+        f"{OPERATOR}/lease.py",
+        "while self._elapsed() - self._renewed_at >= self._duration:",
+        "while False:",
+        "tests/unit/engine/test_lease_times.py::test_a_holder_that_slept_does_not_hold_the_lease_for_sure",
+    ),
+    Mutant(
         "the operator has the API server's time, not its host's",
         0,
         f"{OPERATOR}/clock.py",

@@ -208,3 +208,25 @@ def test_a_body_nested_too_deeply_is_no_answer() -> None:
     deep = b"[" * 60_000
     call = Call(BY_NAME["payment"], False, ORDER, 1.0, lambda: 2.0, lambda: 0.5)
     assert isinstance(outcome_of(call, Answer(200, {"Content-Type": "application/json"}, deep)), NoUsableAnswer)
+
+
+WRITTEN = "Sat, 28 Nov 2026 23:59:50 GMT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [
+        ("Sun, 29 Nov 2026 00:01:50 GMT", 120.0),
+        ("Sat, 28 Nov 2026 23:00:00 GMT", None),
+        ("Sun, 29 Nov 2026 00:01:50 -0000", None),
+        ("tomorrow", None),
+    ],
+)
+def test_a_gateway_may_say_at_which_date_to_call_again(asked: str, wait: float | None) -> None:
+    """By its own clock: the answer's Date says what time that has."""
+    found = outcome(503, problem("unavailable"), Retry_After=asked, Date=WRITTEN)
+    assert isinstance(found, NoUsableAnswer)
+    assert found.retry_after == wait
+    without = outcome(503, problem("unavailable"), Retry_After=asked)
+    assert isinstance(without, NoUsableAnswer)
+    assert without.retry_after is None

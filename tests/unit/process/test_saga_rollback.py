@@ -304,6 +304,16 @@ def test_what_was_before_an_interruption_was_no_progress(interruption: str) -> N
     assert saga["payment"].compensation.reason == "CompensationTimedOut"
 
 
+def test_a_time_without_an_operator_is_no_progress_and_no_attempt() -> None:
+    away = replace(seen("Cancelled", at=NOW + 5_000), absences=((NOW + 10, NOW + 4_990),))
+    waiting = after(
+        closed(), in_progress("payment", undo=True), away, in_progress("payment", undo=True, at=NOW + 5_001)
+    )
+    assert waiting["payment"].state is StepState.SUCCEEDED
+    trying = after(closed(), *[lost("payment", undo=True)] * LIMITS.attempts, away)
+    assert after(trying, lost("payment", undo=True, at=NOW + 5_001))["payment"].state is StepState.SUCCEEDED
+
+
 def test_the_first_call_of_an_undo_is_not_the_first_progress() -> None:
     saga = after(closed(), lost("payment", undo=True), in_progress("payment", undo=True, at=NOW + 5_000))
     assert saga["payment"].state is StepState.SUCCEEDED
