@@ -35,6 +35,7 @@ class Stack:
             namespace=NAMESPACE,
             extra={
                 "ORDERSAGA_SWEEP_INTERVAL": "3",  # seconds: tests of the time to live don't wait half a minute
+                "ORDERSAGA_LOST_SAGAS_SECONDS": "2",  # nor half a minute for a resource that is lost
                 "ORDERSAGA_COMPENSATION_ATTEMPTS": "4",
                 "ORDERSAGA_COMPENSATION_SECONDS": "3",  # nor a quarter of an hour for an undo that is stuck
             },
