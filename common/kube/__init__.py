@@ -1,7 +1,7 @@
 """A small typed client for the API server: connections, errors, and the three kinds of objects that we keep there."""
 
 from common.kube.client import KubeClient
-from common.kube.config import KubeConfigError
+from common.kube.config import Access, KubeConfigError
 from common.kube.errors import (
     AlreadyExists,
     AnswerTooLarge,
@@ -21,6 +21,7 @@ from common.kube.resources import (
 )
 
 __all__ = [
+    "Access",
     "AlreadyExists",
     "AnswerTooLarge",
     "ApiUnavailable",

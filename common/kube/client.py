@@ -86,6 +86,12 @@ class KubeClient:
         """URL of the API server, for messages."""
         return self._access.server
 
+    async def access(self, *, anew: bool = False) -> Access:
+        """The configuration, at most a minute old; with `anew` it is read now. The one before if it can't be read."""
+        if anew or time.monotonic() - self._read_at > CREDENTIALS_SECONDS:
+            await self._read_credentials()
+        return self._access
+
     async def get(self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = CALL_SECONDS) -> Json:
         """GET `path` (from `/api` or `/apis` on)."""
         return await self.request("GET", path, params=params, seconds=seconds)

@@ -8,8 +8,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from common.kube.client import CALL_SECONDS, KubeClient
-from common.kube.errors import AnswerTooLarge, ApiUnavailable
-from common.order_saga import API_VERSION, KIND, PLURAL
+from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectNotFound
+from common.order_saga import API_VERSION, GROUP, KIND, PLURAL
 from common.text import printable, word
 from common.wire import Json
 
@@ -41,6 +41,20 @@ class OrderSagas:
     async def get(self, name: str) -> Json:
         """Read it. Raises `ObjectNotFound`."""
         return _object(await self.client.get(self._at(name)))
+
+    async def is_served(self) -> bool:
+        """Whether the API server knows the definition, and lists it among what it serves.
+
+        Raises:
+            KubeError: it can't say, or our Role doesn't let us list.
+        """
+        try:
+            await self.client.get(self._path, {"limit": "1"})
+            groups = (await self.client.get("/apis"))["groups"]
+            served = (await self.client.get(f"/apis/{API_VERSION}"))["resources"]
+        except ObjectNotFound:
+            return False
+        return any(group["name"] == GROUP for group in groups) and any(each["name"] == PLURAL for each in served)
 
     async def list(self, field_selector: str | None = None, limit: int = 500) -> AsyncIterator[ObjectPage]:
         """All of them in pages of `limit`, sorted by name; each page holds the version at which the list began.

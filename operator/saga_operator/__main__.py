@@ -30,6 +30,7 @@ from saga_operator.lease import LeaseHolder
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.settings import Settings
+from saga_operator.watch_connection import WatchConnection
 
 log = logging.getLogger("saga_operator")
 
@@ -51,10 +52,10 @@ async def operate(settings: Settings) -> None:
         while await _acquired(lease, stop):
             health.role = "leading"
             try:
-                return await _lead(settings, client, clock, lease, stop)
+                return await _lead(settings, client, clock, lease, health, stop)
             except Exception as error:
-                # A version that the API server no longer has (410), or another error in the stream. A new process would
-                # begin again as well, but the kubelet waits longer before each restart.
+                # An error in the stream that kopf doesn't survive. A new process would begin again as well, but the
+                # kubelet waits longer before each restart.
                 log.error("the watch has ended, beginning again: %r", error, exc_info=error)
             stop = _stop_signal()
             health.role = "following"
@@ -66,12 +67,17 @@ async def operate(settings: Settings) -> None:
 
 
 def _stop_signal() -> asyncio.Event:
-    """An event that SIGTERM or SIGINT sets until kopf, which gets the event as well, handles the signals itself."""
+    """An event that SIGTERM or SIGINT sets."""
     stop = asyncio.Event()
+    _handle_signals(stop)
+    return stop
+
+
+def _handle_signals(stop: asyncio.Event) -> None:
+    """Set `stop` at a signal: also while kopf runs, which gets the event, and has put its own handlers in place."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
@@ -129,9 +135,11 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
 
 
 async def _lead(
-    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, stop_signal: asyncio.Event
+    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, health: Health, stop_signal: asyncio.Event
 ) -> None:
     sagas = OrderSagas(client, settings.namespace)
+    connection = WatchConnection(client)
+    health.has_definition = lambda: connection.kind_is_served
     operator = compose(settings, clock, sagas, Events(client, component="ordersaga-operator"), lease)
     operator.tasks.start(lease.keep_renewed(), "lease")
     operator.tasks.start(operator.resync.run(), "resync")
@@ -142,7 +150,14 @@ async def _lead(
         await lease.release()
 
     try:
-        await watch(operator.engine, [settings.namespace], stop_signal, on_stop=stop)
+        await watch(
+            operator.engine,
+            connection,
+            sagas,
+            stop_signal,
+            on_stop=stop,
+            on_start=lambda: _handle_signals(stop_signal),
+        )
     finally:
         await stop()
 

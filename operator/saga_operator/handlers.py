@@ -5,14 +5,20 @@ status is the log, and the engine writes it (docs/adr/0002).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final
 
 import kopf
 
+from common.kube import KubeError, OrderSagas
 from common.order_saga import GROUP, PLURAL
 from saga_operator.engine.engine import Engine
 from saga_operator.resource.body import LIVE, Resource
+from saga_operator.watch_connection import LOOK, WatchConnection
+
+log = logging.getLogger(__name__)
 
 Stop = Callable[[], Awaitable[None]]
 
@@ -22,8 +28,6 @@ WATCH_TIMEOUT: Final = 300
 """Seconds after which the server ends a watch and kopf resumes it. This bounds how long a stalled connection can hide
 events.
 """
-LIST_CHUNK: Final = 500
-"""Resources in a page of the first list: small, so that tens of thousands of live sagas don't fill the memory."""
 
 
 class _EndlessBackoffs:
@@ -34,9 +38,9 @@ class _EndlessBackoffs:
     """
 
     def __iter__(self) -> Iterator[float]:
-        yield from (0.1, 0.3, 1.0, 2.0)
+        yield from (0.1, 0.3, 1.0)
         while True:
-            yield 5.0
+            yield 1.5  # a wish is to be seen within two seconds of the API server's return
 
 
 class _NoProgress(kopf.ProgressStorage):
@@ -71,8 +75,10 @@ class _NoDiff(kopf.DiffBaseStorage):
         return None
 
 
-def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
-    """The kopf handlers, bound to one engine. `on_stop` runs as soon as the process is told to stop."""
+def registry_for(
+    engine: Engine, connection: WatchConnection, on_stop: Stop, on_start: Callable[[], None]
+) -> kopf.OperatorRegistry:
+    """The kopf handlers, bound to one engine and one connection. `on_stop` runs as soon as the watch is to stop."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry)
@@ -89,7 +95,7 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = WATCH_TIMEOUT
         settings.watching.inactivity_timeout = WATCH_INACTIVITY
         settings.watching.connect_timeout = 5.0
-        settings.watching.chunk_size = LIST_CHUNK
+        settings.watching.initial_streaming = True  # no list: see `WatchConnection`
         settings.watching.field_selectors[GROUP, PLURAL] = LIVE
 
     @kopf.on.cleanup(registry=registry)
@@ -97,8 +103,10 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
         await on_stop()  # here, because kopf waits up to 5 s for our tasks before it returns
 
     @kopf.on.login(registry=registry)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_via_client(**kwargs)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        session = await connection.login()
+        on_start()
+        return session
 
     @kopf.on.event(GROUP, PLURAL, registry=registry)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
@@ -111,8 +119,52 @@ def registry_for(engine: Engine, on_stop: Stop) -> kopf.OperatorRegistry:
     return registry
 
 
-async def watch(engine: Engine, namespaces: Collection[str], stop_signal: asyncio.Event, *, on_stop: Stop) -> None:
-    """Watch until the process is told to stop: by `stop_signal`, SIGTERM or SIGINT."""
-    await kopf.operator(
-        registry=registry_for(engine, on_stop), namespaces=namespaces, standalone=True, stop_flag=stop_signal
-    )
+async def watch(
+    engine: Engine,
+    connection: WatchConnection,
+    sagas: OrderSagas,
+    stop_signal: asyncio.Event,
+    *,
+    on_stop: Stop,
+    on_start: Callable[[], None],
+) -> None:
+    """Watch until `stop_signal` is set. `on_start` is called when kopf has begun, and has taken the signals over."""
+    if not await _until_served(connection, sagas, stop_signal):
+        return
+    registry = registry_for(engine, connection, on_stop, on_start)
+    keeping = asyncio.create_task(_keep(engine, connection), name="watch keeper")
+    try:
+        await kopf.operator(registry=registry, namespaces=[sagas.namespace], standalone=True, stop_flag=stop_signal)
+    finally:
+        keeping.cancel()
+
+
+async def _until_served(connection: WatchConnection, sagas: OrderSagas, stop_signal: asyncio.Event) -> bool:
+    """Wait until the definition is there: kopf looks once, at its start. False if it is to stop before."""
+    said = ""
+    while not stop_signal.is_set():
+        why = "its definition isn't installed"
+        try:
+            connection.kind_is_served = await sagas.is_served()
+        except KubeError as error:
+            why = str(error)
+        if connection.kind_is_served:
+            return True
+        if why != said:
+            said = why
+            log.warning("OrderSaga can't be watched yet: %s", why)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await stop_signal.wait()
+    return False
+
+
+async def _keep(engine: Engine, connection: WatchConnection) -> None:
+    """Note when the watch was heard, and begin it anew when etcd was found to be restored."""
+    known = engine.restorations
+    while True:
+        await asyncio.sleep(LOOK)
+        _ = connection.heard_at
+        if engine.restorations != known:
+            known = engine.restorations
+            connection.begin_anew()

@@ -1,5 +1,7 @@
 """`/healthz`, `/readyz` and `/metrics` of the operator on one port, served from its start on, also while it follows."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -13,6 +15,8 @@ class Health:
         self._settings = settings
         self._runner: web.AppRunner | None = None
         self.role = "starting"
+        self.has_definition: Callable[[], bool] = lambda: True
+        """Whether the API server knows the kind that a leader watches."""
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is taken."""
@@ -34,10 +38,11 @@ class Health:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         """A follower is ready as well, since a rolling update must not wait until it leads."""
-        ready = self.role in ("leading", "following")
-        return web.json_response(
-            {"status": "ok" if ready else "starting", "role": self.role}, status=200 if ready else 503
-        )
+        if self.role == "leading" and not self.has_definition():
+            status = "the definition of OrderSaga can't be watched yet"
+        else:
+            status = "ok" if self.role in ("leading", "following") else "starting"
+        return web.json_response({"status": status, "role": self.role}, status=200 if status == "ok" else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

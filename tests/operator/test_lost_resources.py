@@ -111,12 +111,12 @@ async def test_a_restored_etcd_is_believed_by_a_saga_that_waits(
     inside: Operator, engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     """What is known of it here is from a later time than what the API server has."""
-    sagas.create("o-restored-live", state="Suspended")
+    engine.resource_seen(Resource(sagas.create("o-restored-live", state="Suspended")))
+    await eventually(lambda: sagas.status("o-restored-live").get("phase") == "Suspended")
     future = sagas.get("o-restored-live")
     future["metadata"]["resourceVersion"] = str(int(future["metadata"]["resourceVersion"]) + 1_000_000_000)
-    future["status"] = {**(future.get("status") or {}), "phase": "Suspended"}
     engine.resource_seen(Resource(future))
-    await asyncio.sleep(0)  # it is at work, and its version is one that this API server never had
+    await asyncio.sleep(0.1)  # it has nothing to write, so no conflict teaches it
     wish = sagas.patch("o-restored-live", state="Active")
     engine.resource_seen(Resource(wish))
     await inside.resync.once()

@@ -49,7 +49,9 @@ class ApiFault:
     lose: bool = False
     """The API server gets the request, and the operator no answer."""
     gone: bool = False
-    """A watch begins, and its first event is an ERROR: 410."""
+    """A watch begins, and its first event is an ERROR."""
+    code: int = 410
+    """Of that ERROR: the version is forgotten (410), or anything else, which kopf doesn't survive."""
     times: int = 1
 
 
@@ -118,7 +120,8 @@ class ApiProxy:
             return web.json_response(status, status=fault.status, headers=fault.headers)
         if fault is not None and fault.gone:
             request.answered = 200
-            return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": GONE}).encode() + b"\n"])
+            error = {**GONE, "code": fault.code}
+            return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": error}).encode() + b"\n"])
         body = await incoming.read()
         async with self._session.request(
             incoming.method,

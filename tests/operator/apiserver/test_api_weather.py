@@ -120,7 +120,7 @@ def test_a_resync_that_may_not_list_comes_back_when_it_is_told(status: int, prox
 
 @WITHOUT_A_RESYNC
 @pytest.mark.usefixtures("operator")
-@pytest.mark.parametrize("how", ["as an answer", "in the stream"])
+@pytest.mark.parametrize("how", ["as an answer", "in the stream", "as another error"])
 def test_a_watch_from_a_forgotten_version_misses_nothing(
     how: str, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
 ) -> None:
@@ -139,6 +139,7 @@ def test_a_watch_from_a_forgotten_version_misses_nothing(
     sagas.delete(deleted)
     sagas.create(created)
     gone = ApiFault(lambda request: request.watch, status=410 if how == "as an answer" else 0, gone=True)
+    gone.code = 500 if how == "as another error" else 410
     proxy.faults.insert(0, gone)
     refusals.times = 0
     sagas.wait(created, "Completed", seconds=60)
