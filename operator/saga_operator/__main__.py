@@ -52,7 +52,7 @@ async def operate(settings: Settings) -> None:
         while await _acquired(lease, stop):
             health.role = "leading"
             try:
-                return await _lead(settings, client, clock, lease, health, stop)
+                return await _lead(settings, client, clock, lease, stop, health=health)
             except Exception as error:
                 # An error in the stream that kopf doesn't survive. A new process would begin again as well, but the
                 # kubelet waits longer before each restart.
@@ -135,7 +135,7 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
 
 
 async def _lead(
-    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, health: Health, stop_signal: asyncio.Event
+    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, stop_signal: asyncio.Event, *, health: Health
 ) -> None:
     sagas = OrderSagas(client, settings.namespace)
     connection = WatchConnection(client)
