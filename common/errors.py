@@ -44,13 +44,15 @@ class ProblemBody(BaseModel):
     code: str = Field(description="The kind of problem in snake_case; programs decide by it.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
     order_id: str | None = Field(default=None, description="The order concerned, where it is known.")
+    epoch: int | None = Field(default=None, description="`stale_epoch` only: the highest epoch seen for the order.")
+    clock: int | None = Field(default=None, description="`epoch_ahead` only: the service's time, in ms since 1970.")
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """An answer that isn't a success.
 
     `detail` says what happened and what to do, `code` is stable, `retry_after` is in seconds. Where `order_id` is None
-    the barrier fills in the order of the call.
+    the barrier fills in the order of the call. `epoch` and `clock` (milliseconds) are for answers about epochs.
     """
 
     status: int = 500
@@ -66,8 +68,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         retryable: bool | None = None,
         retry_after: int | None = None,
         order_id: str | None = None,
+        epoch: int | None = None,
+        clock: int | None = None,
     ) -> None:
         super().__init__(detail)
+        self.members = {name: each for name, each in (("epoch", epoch), ("clock", clock)) if each is not None}
         self.detail = detail
         self.status = self.status if status is None else status
         self.code = self.code if code is None else code
@@ -84,6 +89,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
             "detail": self.detail,
             "code": self.code,
             "retryable": self.retryable,
+            **self.members,
         }
         if self.order_id is not None:
             body["order_id"] = self.order_id
@@ -157,7 +163,8 @@ _TEXTS: dict[int, str] = {
     409: "Refused; `code` is the reason.",
     412: "`stale_epoch`: a newer operator works on this order.",
     413: "`too_large`: the body is too large.",
-    422: "`invalid`: the detail names each wrong field. `key_reused`: this key was used with another body.",
+    422: "`invalid`: the detail names each wrong field. `key_reused`: this key was used with another body. "
+    "`epoch_ahead`: the epoch is minutes ahead of the service's clock.",
     503: "`unavailable`: repeat the request later, with the same key.",
 }
 _WITHOUT_KEY = {422: "`invalid`: the detail names each wrong field.", 503: "`unavailable`: repeat the request later."}

@@ -2,7 +2,7 @@
 
 `gate` holds the rules that are the same for every operation of every participant, in this order:
 
-    an epoch lower than one seen before        412 stale_epoch, nothing stored
+    an epoch lower than one seen before        412 stale_epoch with that epoch, nothing stored
     another namespace's key for this order     409 order_id_used: an effect belongs to its order, never a second one
     this key with another body                 422 key_reused
     a do after the tombstone was written       409 compensated (a tombstone outranks a stored answer)
@@ -13,7 +13,7 @@ with other operations (the order service has four) writes its own transition bet
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.barrier.state import BarrierState, Operation
@@ -28,7 +28,9 @@ class Call:
     """One call of a saga, from its headers and its validated body. Without an `epoch` none is checked.
 
     `key` is the Idempotency-Key, `operation` the name that the barrier keeps the answer under. `place` is where its
-    progress is shown, below the path of the operations endpoint; "": under the order's id.
+    progress is shown, below the path of the operations endpoint; "": under the order's id. `newest_epoch`
+    is the newest epoch that an operator can have by now: a stored one above it counts as none, since a wrong clock or a
+    stranger has left it there, and no operator could ever get above it.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Call:
     fingerprint: str
     epoch: int | None = None
     place: str = ""
+    newest_epoch: int = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,15 @@ def nothing(document: Document | None) -> Done:
 
 def gate(call: Call, state: BarrierState, *, forward: bool) -> Decision | None:
     """The rules that come before any business rule; None if the call is new. `forward` is True for a do."""
-    if call.epoch is not None and call.epoch < state.epoch:
+    seen = _seen(call, state)
+    if call.epoch is not None and call.epoch < seen:
         return _problem(
             call,
             412,
             "stale_epoch",
-            f"order {call.order_id}: this call has epoch {call.epoch}, but an operator with epoch {state.epoch} has "
+            f"order {call.order_id}: this call has epoch {call.epoch}, but an operator with epoch {seen} has "
             "taken over: stop, or read the Lease and call again with its epoch",
+            epoch=seen,
         )
     if state.namespace and state.namespace != call.namespace:
         return _problem(
@@ -175,12 +180,12 @@ def change(
     call: Call, state: BarrierState, answer: Answer, *, fields: Mapping[str, Any] | None = None, effect: bool = False
 ) -> Write:
     """A write in the name of `call` that stores no answer; the epoch is raised with it."""
-    return Write(fields or {}, state.next(namespace=call.namespace, epoch=call.epoch), answer, effect)
+    return Write(fields or {}, _next(call, state), answer, effect)
 
 
 def claimed(call: Call, state: BarrierState, *, fields: Mapping[str, Any] | None = None, forgettable: bool) -> Claimed:
     """A write in the name of `call` that makes a claim; the epoch is raised with it."""
-    return Claimed(fields or {}, state.next(namespace=call.namespace, epoch=call.epoch), forgettable)
+    return Claimed(fields or {}, _next(call, state), forgettable)
 
 
 def answer_of(decision: Decision) -> Answer:
@@ -190,7 +195,7 @@ def answer_of(decision: Decision) -> Answer:
 
 def with_epoch(call: Call, state: BarrierState, answer: Answer) -> Decision:
     """`answer`, together with a write of the call's epoch if that is the highest so far."""
-    return change(call, state, answer) if (call.epoch or 0) > state.epoch else answer
+    return change(call, state, answer) if (call.epoch or 0) > _seen(call, state) else answer
 
 
 def undone(call: Call, done: Done, happened: bool) -> Answer:
@@ -222,7 +227,19 @@ def running(call: Call, seconds: int, *, because: str = "another call for it is 
     )
 
 
-def _problem(call: Call, status: int, code: str, detail: str, retry_after: int | None = None) -> Answer:
+def _seen(call: Call, state: BarrierState) -> int:
+    """The highest epoch seen for the order that can be believed."""
+    return state.epoch if state.epoch <= call.newest_epoch else 0
+
+
+def _next(call: Call, state: BarrierState) -> BarrierState:
+    """The next version, which keeps the highest epoch that can be believed."""
+    return replace(state, epoch=_seen(call, state)).next(namespace=call.namespace, epoch=call.epoch)
+
+
+def _problem(
+    call: Call, status: int, code: str, detail: str, *, retry_after: int | None = None, epoch: int | None = None
+) -> Answer:
     retryable = retry_after is not None
-    problem = Problem(detail, status=status, code=code, retryable=retryable, retry_after=retry_after)
+    problem = Problem(detail, status=status, code=code, retryable=retryable, retry_after=retry_after, epoch=epoch)
     return Answer.of(problem, call.order_id)

@@ -20,12 +20,16 @@ from pydantic import BaseModel
 
 from common.barrier import Call
 from common.errors import Problem
-from common.wire import OrderBody
+from common.wire import OrderBody, utcnow
 
 HEADER = "Idempotency-Key"
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]+)/(do|undo)")
 MAX_EPOCH = 2**63 - 1  # what MongoDB keeps as an integer
+EPOCH_AHEAD = 10 * 60 * 1000
+"""Milliseconds that an epoch may be ahead of this service's clock: an epoch is the time at which an operator began, and
+hosts whose clocks differ by more have other troubles. A higher one would shut out every operator until then.
+"""
 
 
 class BadKey(Problem):
@@ -33,6 +37,13 @@ class BadKey(Problem):
 
     status = 400
     code = "idempotency_key_invalid"
+
+
+class EpochAhead(Problem):
+    """The Saga-Epoch is so far ahead of this service's clock that one of the two is wrong: 422, nothing is stored."""
+
+    status = 422
+    code = "epoch_ahead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,7 @@ class SagaKey:
             operation=operation or self.direction,
             fingerprint=fingerprint(body, outside=outside),
             epoch=self.epoch,
+            newest_epoch=_now() + EPOCH_AHEAD,
         )
 
 
@@ -86,7 +98,8 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
                 alias="Saga-Epoch",
                 ge=0,
                 le=MAX_EPOCH,
-                description="The epoch of the operator's Lease; if it is lower than before for this order: 412.",
+                description="The epoch of the operator's Lease; if it is lower than before for this order: 412, "
+                "if it is minutes ahead of the clock: 422.",
             ),
         ] = None,
     ) -> SagaKey:
@@ -97,9 +110,21 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
                 f"the Idempotency-Key {idempotency_key[:200]!r} is wrong for this route: "
                 f"use {{namespace}}/{{order_id}}/{step}/{direction}, for example {example}"
             )
+        if saga_epoch is not None and saga_epoch > (clock := _now()) + EPOCH_AHEAD:
+            raise EpochAhead(
+                f"the Saga-Epoch {saga_epoch} is over {EPOCH_AHEAD // 60_000} minutes ahead of this service's clock, "
+                f"{clock}: set the clock of the operator's host or of this one, or send no epoch",
+                order_id=match[2],
+                clock=clock,
+            )
         return SagaKey(idempotency_key, match[1], match[2], step, direction, saga_epoch)
 
     return read
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return int(utcnow().timestamp() * 1000)
 
 
 def declared_example(route: APIRoute, order_id: str | None) -> str | None:

@@ -26,6 +26,8 @@ EPOCH: Final = "ordersaga.io/epoch"
 """Annotation of the Lease."""
 ABSENCES: Final = "ordersaga.io/absences"
 """Annotation of the Lease: when no operator worked (`process/absences.py`)."""
+BELIEVED_AHEAD: Final = 24 * 3600 * 1000
+"""Milliseconds that a participant may have seen an epoch ahead of our clock: more than hosts differ by mistake."""
 FOLLOW: Final = 0.5
 """Seconds between two looks of a follower; a clean hand-over takes less than two seconds."""
 
@@ -93,7 +95,7 @@ class LeaseHolder:
                 expired = self._elapsed() - seen_at > float(lease["spec"].get("leaseDurationSeconds") or 0)
                 if _holder(lease) in ("", self._identity) or expired:
                     began = self._elapsed()
-                    self._lease = await self._leases.update(self._mine(lease, new_epoch=True))
+                    self._lease = await self._leases.update(self._mine(lease, epoch_above=0))
                     self._note_renewal(began)
                     metrics.LEADER.set(1)
                     log.info("holding lease %s as %s, epoch %d", self._name, self._identity, self.epoch)
@@ -106,7 +108,7 @@ class LeaseHolder:
             except Terminating as error:
                 # The namespace is being deleted and waits for its open sagas. No process can make a Lease in it.
                 log.warning("working without lease %s: %s", self._name, error)
-                self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, new_epoch=True)
+                self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, epoch_above=0)
                 self._note_renewal(self._elapsed())
                 metrics.LEADER.set(1)
                 return
@@ -118,12 +120,18 @@ class LeaseHolder:
         """Renew until cancelled. While the API server is away nothing can get the Lease, and calls wait (`held`)."""
         while True:
             await asyncio.sleep(self._renew_every)
-            await self._renew(new_epoch=False)
+            await self._renew()
 
     async def raise_epoch(self, above: int) -> None:
-        """Raise the epoch, which a participant refused as stale, above this; end the process if the Lease is lost."""
-        if self.epoch <= above:
-            await self._renew(new_epoch=True)
+        """Raise the epoch, which a participant refused as stale, above this; end the process if the Lease is lost.
+
+        An epoch that no clock of ours can have made is not followed. Whoever sent it would have the Lease's epoch rise
+        to where it can't rise any more.
+        """
+        if self.epoch > above:
+            return
+        believed = above < max(int(self._now() * 1000), self.epoch) + BELIEVED_AHEAD
+        await self._renew(epoch_above=above if believed else None)
 
     async def release(self) -> None:
         """Give the Lease up, so that a follower needn't wait until it expires."""
@@ -136,20 +144,20 @@ class LeaseHolder:
         except KubeError as error:
             log.info("lease %s was not released: %s", self._name, error)
 
-    async def _renew(self, *, new_epoch: bool) -> None:
+    async def _renew(self, *, epoch_above: int | None = None) -> None:
         async with self._lock:
             if self._lease is None:
                 return
             began = self._elapsed()
             try:
-                self._lease = await self._leases.update(self._mine(self._lease, new_epoch=new_epoch))
+                self._lease = await self._leases.update(self._mine(self._lease, epoch_above=epoch_above))
                 self._note_renewal(began)
             except (Conflict, ObjectNotFound, Terminating):
-                await self._look_again(new_epoch=new_epoch)
+                await self._look_again(epoch_above=epoch_above)
             except KubeError as error:
                 log.warning("lease %s was not renewed: %s", self._name, error)
 
-    async def _look_again(self, *, new_epoch: bool) -> None:
+    async def _look_again(self, *, epoch_above: int | None) -> None:
         assert self._lease is not None  # noqa: S101 - for the type checker
         began = self._elapsed()
         try:
@@ -157,7 +165,7 @@ class LeaseHolder:
         except Terminating as error:
             # It went with its namespace. No other can be made there, so no process takes over. Open sagas go on.
             log.warning("going on without lease %s: %s", self._name, error)
-            self._lease = self._mine(self._lease, new_epoch=new_epoch)
+            self._lease = self._mine(self._lease, epoch_above=epoch_above)
             self._note_renewal(began)
             return
         except KubeError as error:
@@ -180,7 +188,8 @@ class LeaseHolder:
             spec = {"holderIdentity": "", "leaseDurationSeconds": int(self._duration), "leaseTransitions": 0}
             return await self._leases.create(self._name, spec, annotations={EPOCH: "0"})
 
-    def _mine(self, lease: Json, *, new_epoch: bool) -> Json:
+    def _mine(self, lease: Json, *, epoch_above: int | None) -> Json:
+        """The Lease renewed by this process; with a new epoch above this one, unless that is None."""
         now = datetime.fromtimestamp(self._now(), UTC)
         stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec = {
@@ -190,13 +199,17 @@ class LeaseHolder:
             "renewTime": stamp,
         }
         metadata = _annotated(lease["metadata"], ABSENCES, to_text(_absences(lease, now.timestamp())))
-        if new_epoch:
-            epoch = max(_epoch(lease) + 1, int(now.timestamp() * 1000))
+        if epoch_above is not None:
+            epoch = max(_epoch(lease) + 1, epoch_above + 1, _milliseconds(now))
             metadata = _annotated(metadata, EPOCH, str(epoch))
             if _holder(lease) != self._identity:
                 spec["acquireTime"] = stamp
                 spec["leaseTransitions"] = int(lease["spec"].get("leaseTransitions") or 0) + 1
         return {**lease, "metadata": metadata, "spec": spec}
+
+
+def _milliseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
 
 
 def _holder(lease: Json) -> str:

@@ -32,6 +32,12 @@ COMPENSATIONS = Counter("ordersaga_compensations_total", "Undo calls that have a
 STUCK = Counter(
     "ordersaga_compensations_failed_total", "Undos that used up their attempts: a person must look.", ["step"]
 )
+CALLS_THROTTLED = Counter(
+    "ordersaga_calls_throttled_total", "Calls that had to wait, because their saga had made too many.", ["step"]
+)
+SAGA_CALLS = Gauge(
+    "ordersaga_saga_calls_per_minute", "The calls of the live saga that has made the most within the last minute."
+)
 API_WRITES = Counter("ordersaga_api_writes_total", "Writes to the API server.", ["kind", "outcome"])
 RESYNC_RESUMED = Counter("ordersaga_sweep_resumed_total", "Live sagas that a resync found without a worker.")
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
@@ -53,6 +59,8 @@ def call_ended(action: Do | Undo, outcome: events.Outcome) -> None:
     STEP_DURATION.labels(step, operation, outcome.shown_as).observe(duration)
     if isinstance(outcome, events.NoUsableAnswer):
         RETRIES.labels(step, operation, _bounded(outcome.reason)).inc()
+    elif isinstance(outcome, events.EpochRefused):
+        RETRIES.labels(step, operation, outcome.shown_as).inc()
     elif isinstance(outcome, events.InProgress):
         RETRIES.labels(step, operation, "InProgress").inc()
     elif isinstance(outcome, events.Undone):

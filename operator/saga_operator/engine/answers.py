@@ -14,11 +14,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from common.text import printable, seconds
+from saga_operator.engine.call_gate import MAX_EPOCH
 from saga_operator.engine.exchange import Answer
 from saga_operator.process import reasons
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,
+    EpochRefused,
     InProgress,
     NoUsableAnswer,
     OrderIDUsed,
@@ -36,10 +38,6 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,127}")
 """A problem's code is snake_case; what gateways call a code (`404`, `NOT_FOUND`) is none."""
 _PATH: Final = re.compile(r"/(?:[!-.0-\[\]-~][!-\[\]-~]{0,1022})?")
 """A path of printable ASCII without a backslash, which isn't the beginning of another host's address (`//host`)."""
-
-
-class StaleEpoch(Exception):  # noqa: N818 - it reads as what happened
-    """A participant has seen a higher epoch than ours: this process may have lost the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +69,7 @@ class Call:
 
 
 def outcome_of(call: Call, answer: Answer) -> Outcome:
-    """What the answer means.
-
-    Raises:
-        StaleEpoch: it is a 412 `stale_epoch`.
-    """
+    """What the answer means."""
     status, who = answer.status, call.step.participant
     body = _json_object(answer)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED):
@@ -94,7 +88,9 @@ def outcome_of(call: Call, answer: Answer) -> Outcome:
         return call.unavailable(reasons.UNAVAILABLE, message, retry_after)
     detail = printable(problem.get("detail")) or phrase or "no detail"
     if status == HTTPStatus.PRECONDITION_FAILED and code == "stale_epoch":
-        raise StaleEpoch(detail)
+        return _epoch_refused(call, f"{who} answered {status}: {detail}", seen=_epoch(problem.get("epoch")))
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and code == "epoch_ahead":
+        return _epoch_refused(call, f"{who} answered {status}: {detail}", clock=_epoch(problem.get("clock")))
     if status == HTTPStatus.CONFLICT:
         return _conflict(call, code, detail, retry_after, problem)
     if code == "key_reused" and call.step.participant == FIRST.participant:
@@ -157,6 +153,23 @@ def _conflict(call: Call, code: str, detail: str, retry_after: float | None, pro
         failed = call.unavailable(reasons.pascal(code), detail, retry_after)
         return replace(failed, refused=problem.get("retryable") is not True)
     return DoRefused(step=step.name, started=started, at=at, reason=reasons.pascal(code), message=detail)
+
+
+def _epoch_refused(call: Call, message: str, *, seen: int | None = None, clock: int | None = None) -> EpochRefused:
+    return EpochRefused(
+        step=call.step.name,
+        started=call.started,
+        at=call.at(),
+        undo=call.undo,
+        message=message,
+        seen=seen,
+        clock=clock,
+    )
+
+
+def _epoch(told: object) -> int | None:
+    """An epoch that participants can keep (a signed integer of 64 bits), or None."""
+    return told if type(told) is int and 0 <= told < MAX_EPOCH else None
 
 
 def _json_object(answer: Answer) -> dict[str, Any] | None:

@@ -1,14 +1,24 @@
-"""What every call to any participant passes: the bound on all of them together, and the Lease."""
+"""What every call to any participant passes: the bound on all of them together, the Lease, and its epoch."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from saga_operator.process.absences import Absences
+from saga_operator.process.events import EpochRefused
+from saga_operator.process.order import RetryPolicy
 
-STALE_EPOCH_PAUSE: Final = 1.0
-"""Seconds before a call is made again whose epoch could not be raised."""
+EPOCH_BACK_OFF: Final = RetryPolicy(initial_backoff=0.5, max_backoff=30.0)
+"""Before a call is made again whose epoch was refused: one refusal is mended at once, and a participant that goes on
+refusing is asked twice a minute.
+"""
+MAX_EPOCH: Final = 2**63 - 1
+"""The highest that participants can read."""
+SHORTEST_PAUSE: Final = 0.1
+"""Seconds; jitter alone could make it none."""
 
 
 class Epochs(Protocol):
@@ -25,22 +35,36 @@ class Epochs(Protocol):
         """Return at once while this process surely holds the Lease, else wait until it does."""
 
     async def raise_epoch(self, above: int) -> None:
-        """Raise the epoch above the one that a participant refused; end the process if the Lease is lost."""
+        """Raise the epoch above the one that a participant has seen; end the process if the Lease is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """The highest epoch that a participant takes: it is `epoch` at that time, and rises with the time."""
+
+    epoch: int
+    at: float
 
 
 class CallGate:
     """Lets at most `max_calls` calls through at once, and none unless this process surely holds the Lease."""
 
-    def __init__(self, epochs: Epochs, *, max_calls: int) -> None:
+    def __init__(self, epochs: Epochs, *, max_calls: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._epochs = epochs
         self._max_calls = max_calls
         self._bound = asyncio.Semaphore(max_calls)
         self._callers = 0
+        self._monotonic = monotonic
+        self._limits: dict[str, _Limit] = {}
 
-    @property
-    def epoch(self) -> int:
-        """The Lease's epoch, for the call."""
-        return self._epochs.epoch
+    def epoch_for(self, participant: str) -> int:
+        """The Lease's epoch for a call; less for a participant whose clock is behind it, since it takes no such epoch.
+
+        So neither a clock that is wrong here or there nor an epoch that somebody wrote into the Lease stops any call.
+        """
+        epoch = min(self._epochs.epoch, MAX_EPOCH)
+        limit = self._limits.get(participant)
+        return epoch if limit is None else min(epoch, limit.epoch + int((self._monotonic() - limit.at) * 1000))
 
     def absences(self, now: float) -> Absences:
         """When no operator worked, up to now (seconds since the epoch)."""
@@ -62,8 +86,18 @@ class CallGate:
         finally:
             self._callers -= 1
 
-    async def epoch_was_refused(self, epoch: int) -> None:
-        """Raise the epoch that a participant refused; wait a little if the API server is away and it stays as it is."""
-        await self._epochs.raise_epoch(epoch)
-        if self.epoch <= epoch:
-            await asyncio.sleep(STALE_EPOCH_PAUSE)
+    async def epoch_was_refused(self, participant: str, epoch: int, refused: EpochRefused) -> None:
+        """Find an epoch for the next call that this participant takes; end the process if the Lease is lost."""
+        if refused.clock is not None:
+            self._limits[participant] = _Limit(refused.clock, self._monotonic())
+            return
+        seen = epoch if refused.seen is None else refused.seen
+        if participant in self._limits and seen < self._epochs.epoch:
+            self._limits[participant] = _Limit(max(seen, epoch) + 1, self._monotonic())
+        else:
+            await self._epochs.raise_epoch(max(seen, epoch))
+
+
+def pause_before_the_next(refused: int, jitter: float) -> float:
+    """Seconds, after so many refusals of the epoch in a row."""
+    return EPOCH_BACK_OFF.delay(refused, jitter=jitter, retry_after=SHORTEST_PAUSE)

@@ -53,6 +53,7 @@ class Engine:
         self._tasks = Tasks()
         self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._stopped = False
+        metrics.SAGA_CALLS.set_function(self._most_calls)
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
         self._highest = 0
         self.restorations = 0
@@ -62,6 +63,10 @@ class Engine:
         """Stop all workers at once: the next operator makes the calls that are in flight again, with the same keys."""
         self._stopped = True
         await self._tasks.stop()
+
+    def _most_calls(self) -> int:
+        """Of the saga that has made the most calls within the last minute."""
+        return max((worker.pace.within_a_minute() for worker, *_ in list(self._workers.values())), default=0)
 
     @property
     def workers(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from saga_operator.engine.answers import Call, StaleEpoch, outcome_of
+from saga_operator.engine.answers import Call, outcome_of
 from saga_operator.engine.exchange import Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -16,8 +16,6 @@ from saga_operator.process.saga import Saga
 from saga_operator.process.steps import FIRST, ORDER_SAGA, Step, idempotency_key, request_body
 from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings
-
-__all__ = ["CallContext", "Participants", "StaleEpoch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,7 @@ class Participants:
             await exchanges.aclose()
 
     async def perform(self, action: Do | Undo, saga: Saga, context: CallContext) -> Outcome:
-        """Make one call. What a participant does or fails to do is an outcome, not an exception.
-
-        Raises:
-            StaleEpoch: a participant answered 412.
-        """
+        """Make one call. What a participant does or fails to do is an outcome, not an exception."""
         step, undo = action.step, isinstance(action, Undo)
         call = Call(step, undo, saga.order.order_id, self._now(), self._now, random.random)
         try:

@@ -5,20 +5,22 @@ Only what `must_be_recorded_before` names waits for the record. Everything else 
 
 import asyncio
 import logging
+import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.breaker import CircuitBreaker
-from saga_operator.engine.call_gate import CallGate
+from saga_operator.engine.call_gate import CallGate, pause_before_the_next
+from saga_operator.engine.call_pace import CallPace
 from saga_operator.engine.event_sender import EventSender
-from saga_operator.engine.participants import CallContext, Participants, StaleEpoch
+from saga_operator.engine.participants import CallContext, Participants
 from saga_operator.engine.recorder import ResourceGone, StatusRecorder
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.process.events import Observed, Outcome, Paused
+from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.resource.body import Resource
@@ -56,6 +58,9 @@ class Worker:
             compensations=shared.compensations,
         )
         self._newer: Resource | None = None
+        self.pace = CallPace()
+        """How fast it calls."""
+        self._epochs_refused = 0  # in a row
         self._restored = False
         """Whether `_newer` is believed although its version is lower: etcd was restored to an older state."""
         self._doubted = False
@@ -123,6 +128,10 @@ class Worker:
     async def _call(self, action: Do | Undo) -> None:
         shared, recorder, step = self._shared, self._recorder, action.step.name
         undo = isinstance(action, Undo)
+        if (pause := self.pace.pause()) > 0:  # whatever a participant answers, and whatever we make of it
+            metrics.CALLS_THROTTLED.labels(step).inc()
+            await self._wait(shared.clock.now() + pause)
+            return
         breaker = shared.breakers[action.step.participant]
         if not breaker.allows():
             recorder.apply(breaker.pause(step, undo=undo, started=shared.clock.now()))
@@ -131,12 +140,16 @@ class Worker:
         async with breaker.call(), shared.gate.call():
             if self._doubted:  # since its turn was waited for
                 return
-            context = CallContext(shared.gate.epoch, recorder.resource.correlation_id)
-            try:
-                outcome = await shared.participants.perform(action, recorder.saga, context)
-            except StaleEpoch:
-                await shared.gate.epoch_was_refused(context.epoch)
-                return
+            epoch = shared.gate.epoch_for(action.step.participant)
+            context = CallContext(epoch, recorder.resource.correlation_id)
+            self.pace.note()
+            outcome = await shared.participants.perform(action, recorder.saga, context)
+        if isinstance(outcome, EpochRefused):
+            self._epochs_refused += 1
+            outcome = replace(outcome, pause=pause_before_the_next(self._epochs_refused, random.random()))  # noqa: S311
+            await shared.gate.epoch_was_refused(action.step.participant, epoch, outcome)
+        else:
+            self._epochs_refused = 0
         metrics.call_ended(action, outcome)
         self._log_call(action, outcome)
         recorder.add_attempt(outcome, undo=undo)

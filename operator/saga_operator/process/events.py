@@ -132,5 +132,21 @@ class OrderIDUsed(CallOutcome):
     message: str = ""
 
 
-Outcome = Succeeded | DoRefused | Undone | NoUsableAnswer | InProgress | AlreadyConfirmed | OrderIDUsed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRefused(CallOutcome):
+    """The participant didn't look at the call, because of its epoch: it is made again, which costs no attempt.
+
+    `seen` is the highest epoch that it has seen for the order, where it says so (412). `clock` is its time in
+    milliseconds, if the epoch is too far ahead of that (422). `pause`: seconds until the call is made again.
+    """
+
+    shown_as: ClassVar[str] = "EpochRefused"
+    undo: bool
+    message: str
+    seen: int | None = None
+    clock: int | None = None
+    pause: float = 1.0
+
+
+Outcome = Succeeded | DoRefused | Undone | NoUsableAnswer | InProgress | AlreadyConfirmed | OrderIDUsed | EpochRefused
 Event = Observed | Paused | Outcome

@@ -10,6 +10,7 @@ from saga_operator.process import reasons
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,
+    EpochRefused,
     Event,
     InProgress,
     NoUsableAnswer,
@@ -19,12 +20,21 @@ from saga_operator.process.events import (
     Succeeded,
     Undone,
 )
-from saga_operator.process.forward import do_in_progress, do_paused, do_unanswered, refusal, refused, succeeded
+from saga_operator.process.forward import (
+    do_in_progress,
+    do_not_looked_at,
+    do_paused,
+    do_unanswered,
+    refusal,
+    refused,
+    succeeded,
+)
 from saga_operator.process.interventions import intervened
 from saga_operator.process.rollback import (
     nothing_left,
     resumed_forward,
     undo_in_progress,
+    undo_not_looked_at,
     undo_paused,
     undo_unanswered,
     undone,
@@ -58,6 +68,8 @@ def evolve(saga: Saga, event: Event) -> Saga:
             return undo_in_progress(saga, event) if event.undo else do_in_progress(saga, event)
         case Paused():
             return undo_paused(saga, event) if event.undo else do_paused(saga, event)
+        case EpochRefused():
+            return undo_not_looked_at(saga, event) if event.undo else do_not_looked_at(saga, event)
         case AlreadyConfirmed():
             return resumed_forward(saga, event)
         case OrderIDUsed():

@@ -4,7 +4,15 @@ from dataclasses import replace
 from typing import Final
 
 from saga_operator.process import reasons
-from saga_operator.process.events import CallOutcome, DoRefused, InProgress, NoUsableAnswer, Paused, Succeeded
+from saga_operator.process.events import (
+    CallOutcome,
+    DoRefused,
+    EpochRefused,
+    InProgress,
+    NoUsableAnswer,
+    Paused,
+    Succeeded,
+)
 from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
 from saga_operator.process.steps import BY_NAME, Kind
 
@@ -106,3 +114,12 @@ def do_paused(saga: Saga, event: Paused) -> Saga:
         saga = replace(saga, waiting_since=event.started)
     message = event.message[:MESSAGE_LENGTH]
     return saga.put(replace(record.due(event.until), reason=reasons.WAITING_FOR_DOWNSTREAM, message=message))
+
+
+def do_not_looked_at(saga: Saga, event: EpochRefused) -> Saga:
+    """The do is made again under another epoch: people see it, and it costs no attempt."""
+    record = saga[event.step]
+    if record.state in FINAL:
+        return saga
+    record = replace(record.due(event.at + event.pause), reason=reasons.PARTICIPANT_ERROR)
+    return saga.put(replace(record, message=event.message[:MESSAGE_LENGTH]))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from saga_operator.process import reasons
-from saga_operator.process.events import AlreadyConfirmed, InProgress, NoUsableAnswer, Paused, Undone
+from saga_operator.process.events import AlreadyConfirmed, EpochRefused, InProgress, NoUsableAnswer, Paused, Undone
 from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState, refused_without_effect
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
 
@@ -92,6 +92,16 @@ def undo_paused(saga: Saga, event: Paused) -> Saga:
     message = event.message[:MESSAGE_LENGTH]
     undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
     return saga.put(replace(record.due(event.until), compensation=undo))
+
+
+def undo_not_looked_at(saga: Saga, event: EpochRefused) -> Saga:
+    """The undo is made again under another epoch: people see it, and it costs no attempt."""
+    record = saga[event.step]
+    if not _awaits_undo(saga, record):
+        return saga
+    message = event.message[:MESSAGE_LENGTH]
+    undo = replace(record.compensation, reason=reasons.PARTICIPANT_ERROR, message=message)
+    return saga.put(replace(record.due(event.at + event.pause), compensation=undo))
 
 
 def resumed_forward(saga: Saga, event: AlreadyConfirmed) -> Saga:

@@ -7,7 +7,8 @@ from tests.mutation.mutants.orders import ORDERS
 from tests.mutation.mutants.outside import OUTSIDE
 from tests.mutation.mutants.participants import PARTICIPANTS
 from tests.mutation.mutants.resource import RESOURCE
+from tests.mutation.mutants.strangers import STRANGERS
 
 __all__ = ["MUTANTS", "OUTAGE", "Mutant"]
 
-MUTANTS = (*PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *RESOURCE, *OUTSIDE)
+MUTANTS = (*PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *RESOURCE, *OUTSIDE, *STRANGERS)

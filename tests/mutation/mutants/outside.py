@@ -42,8 +42,8 @@ OUTSIDE = (
         "a correlation id that is mended is seen without a restart",
         16,
         f"{OPERATOR}/engine/worker.py",
-        "CallContext(shared.gate.epoch, recorder.resource.correlation_id)",
-        "CallContext(shared.gate.epoch, recorder.resource.uid)",
+        "CallContext(epoch, recorder.resource.correlation_id)",
+        "CallContext(epoch, recorder.resource.uid)",
         "tests/operator/test_text_from_outside.py::test_a_correlation_id_that_is_mended_is_seen_without_a_restart",
     ),
     Mutant(

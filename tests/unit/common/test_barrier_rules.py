@@ -1,5 +1,6 @@
 """The barrier's decisions: pure functions of a document and a call."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def test_the_epoch_comes_before_everything() -> None:
     for late in (call(epoch=6), call(epoch=6, fingerprint="other"), call(epoch=6, namespace="elsewhere")):
         answer = rules.do(late, document, book)
         assert isinstance(answer, Answer)
-        assert (answer.status, answer.body["code"]) == (412, "stale_epoch")
+        assert (answer.status, answer.body["code"], answer.body["epoch"]) == (412, "stale_epoch", 7)
 
 
 def test_a_higher_epoch_is_raised_with_whatever_is_answered() -> None:
@@ -113,3 +114,15 @@ def test_a_barrier_state_survives_the_database(progress: Any) -> None:
     document = {"barrier": state.to_document()}
     assert BarrierState.of(document) == state
     assert document["barrier"].get("waiting", False) == (progress == "pending")
+
+
+@pytest.mark.parametrize("call_epoch", [None, 50, 150])
+def test_a_stored_epoch_that_no_operator_can_have_yet_is_not_believed(call_epoch: int | None) -> None:
+    poisoned = booked(epoch=1_000)
+    undo = replace(call("undo", epoch=call_epoch), newest_epoch=200)
+    decision = rules.undo(undo, poisoned, take_back)
+    assert isinstance(decision, Write)
+    assert (decision.answer.body["effect"], decision.state.epoch) == ("undone", call_epoch or 0)
+    replayed = rules.do(replace(call(epoch=150), newest_epoch=200), poisoned, book)
+    assert isinstance(replayed, Write), "the epoch that is right takes the place of the wrong one"
+    assert replayed.state.epoch == 150

@@ -3,8 +3,8 @@
 import pytest
 
 from common.errors import Problem
-from common.web.idempotency import SagaKey, fingerprint, saga_key
-from common.wire import OrderBody, OrderLine
+from common.web.idempotency import EPOCH_AHEAD, SagaKey, fingerprint, saga_key
+from common.wire import OrderBody, OrderLine, utcnow
 
 
 class Before(OrderBody):
@@ -16,6 +16,10 @@ class After(OrderBody):
 
     items: list[OrderLine]
     gift: bool = False
+
+
+def utc_milliseconds() -> int:
+    return int(utcnow().timestamp() * 1000)
 
 
 BODY = {"order_id": "o-1", "items": [{"product_id": "p-mug", "quantity": 2, "unit_price_minor": 1250}]}
@@ -71,3 +75,19 @@ def test_an_operation_may_have_another_name() -> None:
 def test_a_key_that_does_not_fit_its_route_is_answered_with_one_that_does(bad: str) -> None:
     with pytest.raises(Problem, match=r"for example shop/\S+/payment/do$"):
         saga_key("payment", "do")(bad)
+
+
+@pytest.mark.parametrize("ahead", [EPOCH_AHEAD + 60_000, 24 * 3600 * 1000, 2**63 - 1 - utc_milliseconds()])
+def test_an_epoch_far_ahead_of_the_clock_is_refused_with_the_clock(ahead: int) -> None:
+    with pytest.raises(Problem) as caught:
+        saga_key("payment", "do")("shop/o-1/payment/do", utc_milliseconds() + ahead)
+    body = caught.value.body()
+    assert (body["status"], body["code"], body["order_id"]) == (422, "epoch_ahead", "o-1")
+    assert abs(body["clock"] - utc_milliseconds()) < 60_000
+
+
+def test_an_epoch_of_a_clock_that_is_minutes_ahead_is_taken() -> None:
+    key = saga_key("payment", "do")("shop/o-1/payment/do", utc_milliseconds() + EPOCH_AHEAD - 60_000)
+    call = key.call(OrderBody(order_id="o-1"))
+    assert call.epoch is not None
+    assert call.epoch < call.newest_epoch

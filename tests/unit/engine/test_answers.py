@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.wire import Json
-from saga_operator.engine.answers import Call, StaleEpoch, outcome_of
+from saga_operator.engine.answers import Call, outcome_of
 from saga_operator.engine.exchange import Answer
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,
+    EpochRefused,
     InProgress,
     NoUsableAnswer,
     OrderIDUsed,
@@ -126,9 +127,26 @@ def test_a_409_with_a_code_is_a_decision() -> None:
     assert failed.reason == "ProviderRefused"
 
 
-def test_a_stale_epoch_is_told() -> None:
-    with pytest.raises(StaleEpoch, match="why"):
-        outcome(412, problem("stale_epoch"))
+@pytest.mark.parametrize(
+    ("status", "code", "told", "seen", "clock"),
+    [
+        (412, "stale_epoch", {}, None, None),
+        (412, "stale_epoch", {"epoch": 17}, 17, None),
+        (412, "stale_epoch", {"epoch": 2**63}, None, None),
+        (412, "stale_epoch", {"epoch": -1}, None, None),
+        (412, "stale_epoch", {"epoch": "17"}, None, None),
+        (412, "stale_epoch", {"epoch": True}, None, None),
+        (422, "epoch_ahead", {"clock": 1_800_000_000_000}, None, 1_800_000_000_000),
+        (422, "epoch_ahead", {"clock": None}, None, None),
+    ],
+)
+def test_an_epoch_that_was_refused_comes_with_what_the_participant_knows(
+    status: int, code: str, told: dict[str, object], seen: int | None, clock: int | None
+) -> None:
+    found = outcome(status, {**problem(code), **told})
+    assert isinstance(found, EpochRefused)
+    assert (found.seen, found.clock) == (seen, clock)
+    assert "why" in found.message
 
 
 @pytest.mark.parametrize(
@@ -192,11 +210,7 @@ def test_anything_may_be_answered_and_only_a_success_that_names_the_order_counts
     status: int, body: bytes, headers: dict[str, str], undo: bool, step: str
 ) -> None:
     call = Call(BY_NAME[step], undo, ORDER, 1.0, lambda: 2.0, lambda: 0.5)
-    try:
-        found = outcome_of(call, Answer(status, headers, body))
-    except StaleEpoch:
-        assert status == 412
-        return
+    found = outcome_of(call, Answer(status, headers, body))
     if isinstance(found, Succeeded | Undone):
         assert status in (200, 201)
         assert json.loads(body)["order_id"] == ORDER

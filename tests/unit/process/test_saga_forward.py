@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator.process.decide import Wait, decide
-from saga_operator.process.events import AlreadyConfirmed
+from saga_operator.process.events import AlreadyConfirmed, EpochRefused
 from saga_operator.process.order import LONGEST_RETRY_AFTER, RetryPolicy
 from saga_operator.process.saga import LONGEST_POLL, Phase, StepState
 from tests.unit.process.builders import (
@@ -17,6 +17,7 @@ from tests.unit.process.builders import (
     after,
     asked,
     before,
+    closed,
     done,
     in_progress,
     lost,
@@ -229,3 +230,16 @@ def test_an_operation_of_an_hour_is_not_asked_for_each_second() -> None:
         saga, polls = after(saga, in_progress("order", at=at, wait=1.0)), polls + 1
         at = saga["order"].retry_at
     assert polls < 140
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_an_epoch_that_is_refused_costs_no_attempt_and_waits(undo: bool) -> None:
+    saga = closed() if undo else before("payment")
+    step = "shipping" if undo else "payment"
+    for _ in range(100):
+        saga = after(saga, EpochRefused(step=step, started=NOW, at=NOW, undo=undo, message="seen 9", pause=7.0))
+    record = saga[step]
+    assert (record.compensation.attempts if undo else record.attempts) == 0
+    assert (record.compensation.reason if undo else record.reason) == "ParticipantError"
+    assert record.retry_at == NOW + 7.0
+    assert record.state is not StepState.COMPENSATION_FAILED

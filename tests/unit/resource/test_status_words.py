@@ -108,6 +108,7 @@ def test_whatever_a_participant_calls_it_the_schema_accepts_the_reason(code: str
 def test_an_outcome_keeps_its_name_in_status_metrics_and_logs() -> None:
     assert {outcome.shown_as for outcome in get_args(Outcome)} == {
         "Succeeded", "Refused", "Undone", "Unavailable", "InProgress", "AlreadyConfirmed", "OrderIDUsed",
+        "EpochRefused",
     }  # fmt: skip
     assert (DoRefused.shown_as, NoUsableAnswer.shown_as) == ("Refused", "Unavailable")
 
