@@ -47,3 +47,8 @@ class ServiceSettings(BaseSettings):
         validation_alias=AliasChoices("ORDERSAGA_PUBLIC_HOST", "UVICORN_HOST"),
         description="The address that the public port listens at.",
     )
+    order_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="Base URL of the order service, for inventory, shipping and notification: it says whether an order "
+        "is confirmed, and goods leave only then. If it doesn't answer, they stay.",
+    )

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, Invalid, documented
+from common.orders import Orders
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
 from common.web.dependencies import provide, store_of
@@ -81,13 +82,19 @@ async def release(request: Request, body: ReleaseRequest, key: UndoKey, reservat
 @router.post(
     "/dispatch",
     response_model=Reservation,
-    responses=documented(404, *SAGA_STATUSES, refused="`compensated`: the reservation was released."),
+    responses=documented(
+        404,
+        *SAGA_STATUSES,
+        refused="`compensated`: the reservation was released. `order_not_confirmed`: the order may still be rolled "
+        "back, so its units stay here; not stored. `running`: repeat this after Retry-After seconds.",
+        unavailable="`unavailable`: the database or the order service doesn't answer: repeat the request later.",
+    ),
 )
 async def dispatch(
     request: Request, body: DispatchRequest, key: DispatchKey, reservations: ReservationsDep
 ) -> Response:
-    """Take an order's reserved units out of the warehouse, once. Fulfilment calls this after the order is confirmed;
-    the saga never does.
+    """Take the reserved units of a confirmed order out of the warehouse, once. Fulfilment calls this, the saga never
+    does.
     """
     return respond(request, await reservations.dispatch(key.call(body, operation="dispatch")))
 
@@ -135,8 +142,12 @@ async def put_product(product_id: ProductId, body: ProductRequest, products: Pro
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
     products = Products(app.database)
-    provide(app, products, Reservations(app.database, app.mongo, products))
-    yield
+    orders = Orders(app.settings.order_url)
+    provide(app, products, Reservations(app.database, app.mongo, products, orders))
+    try:
+        yield
+    finally:
+        await orders.aclose()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:

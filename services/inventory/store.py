@@ -31,6 +31,7 @@ from common.barrier import (
 from common.deadline import left
 from common.errors import NotFound, Unavailable
 from common.mongo import Collection, Contended, Database, Document, DuplicateKeyError, Index, Mongo, Session
+from common.orders import Orders
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.inventory.models import Line, Product, ProductRequest, Reservation, ReserveRequest, Status
@@ -144,9 +145,10 @@ class Products:
 class Reservations:
     """The collection `reservations`, one document for each order (`_id` = order_id)."""
 
-    def __init__(self, database: Database, mongo: Mongo, products: Products) -> None:
+    def __init__(self, database: Database, mongo: Mongo, products: Products, orders: Orders) -> None:
         self._barrier = Barrier(database["reservations"], mongo)
         self._products = products
+        self._orders = orders
         self._turns = _Turns()
 
     async def reserve(self, call: Call, request: ReserveRequest) -> Answer:
@@ -182,14 +184,19 @@ class Reservations:
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(releasing(_lines(write.answer.body)), session=session)
 
-        products = await self._products_of(call.order_id)
+        products = _products_of(await self._barrier.get(call.order_id))
         return await self._in_turn(call, products, lambda: self._barrier.undo(call, act, in_transaction=move))
 
     async def dispatch(self, call: Call) -> Answer:
         """The reserved units leave the warehouse, once.
 
-        An order without a reservation is answered with 404, which isn't stored: the same call succeeds later.
+        An order without a reservation is answered with 404, which isn't stored: the same call succeeds later. Nor is
+        the refusal of an order that isn't confirmed (Refused `order_not_confirmed`, Unavailable).
         """
+        found = await self._barrier.get(call.order_id)
+        confirmed = found is not None and found.get("status") == "reserved"
+        if confirmed:  # and so it stays, whatever happens before the write
+            await self._orders.require_confirmed(call.order_id, "take its units out of the warehouse")
 
         def transition(document: Mapping[str, Any] | None) -> Decision:
             state = BarrierState.of(document)
@@ -198,13 +205,15 @@ class Reservations:
             if document is None or document.get("status") != "reserved":
                 problem = NotFound(f"order {call.order_id} has no reservation: there is nothing to dispatch")
                 return Answer.of(problem, call.order_id)
+            if not confirmed:
+                return running(call, BUSY_RETRY_AFTER, because="it is being reserved at this moment")
             body = _shown({**document, "status": "dispatched"})
             return answered(call, state, Answer(200, body), fields={"status": "dispatched"}, effect=True)
 
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(dispatching(_lines(write.answer.body)), session=session)
 
-        products = await self._products_of(call.order_id)
+        products = _products_of(found)
         return await self._in_turn(
             call, products, lambda: self._barrier.apply(call.order_id, transition, in_transaction=move)
         )
@@ -229,11 +238,6 @@ class Reservations:
                 f"order {order_id} has no reservation: GET /api/inventory/reservations lists them", order_id=order_id
             )
         return Reservation.model_validate(document)
-
-    async def _products_of(self, order_id: str) -> list[str]:
-        """The products to queue for. Only a hint: the barrier reads the reservation again."""
-        document = await self._barrier.get(order_id)
-        return [line["product_id"] for line in (document or {}).get("lines", [])]
 
     async def list(self, paging: Paging, *, order_id: str | None) -> Page[Reservation]:
         """All reservations that match the filter, sorted by order id."""
@@ -265,6 +269,11 @@ class _Turns:
             except TimeoutError as error:
                 raise Contended("other calls for the same products take their time: repeat it later") from error
             yield
+
+
+def _products_of(reservation: Mapping[str, Any] | None) -> list[str]:
+    """The products to queue for. Only a hint: the barrier reads the reservation again."""
+    return [line["product_id"] for line in (reservation or {}).get("lines", [])]
 
 
 def _shown(document: Mapping[str, Any]) -> Document:

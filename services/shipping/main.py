@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
+from common.orders import Orders
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
@@ -158,10 +159,16 @@ async def get_shipment(shipping_id: ShippingId, shipments: ShipmentsDep) -> Ship
 
 @router.put(
     "/{shipping_id}/status",
-    responses=documented(404, refused="`illegal_transition`: the detail names the status that may follow."),
+    responses=documented(
+        404,
+        refused="`illegal_transition`: the detail names the status that may follow. `order_not_confirmed`: the order "
+        "may still be rolled back, so the parcel stays here.",
+        unavailable="`unavailable`: the database or the order service doesn't answer: repeat the request later.",
+    ),
 )
 async def put_status(shipping_id: ShippingId, body: StatusRequest, shipments: ShipmentsDep) -> Shipment:
-    """Record the parcel's progress: scheduled → handed_over → in_transit → delivered, one step at a time.
+    """Record the parcel's progress: scheduled → handed_over → in_transit → delivered, one step at a time, and none
+    before the order is confirmed.
 
     Setting the status that it has already changes nothing.
     """
@@ -173,8 +180,12 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
     addresses = Addresses(app.database)
     provider = TestProvider(app.mongo, app.database)
-    provide(app, addresses, Shipments(app.database, addresses, provider, app.errands))
-    yield
+    orders = Orders(app.settings.order_url)
+    provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
+    try:
+        yield
+    finally:
+        await orders.aclose()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:

@@ -30,6 +30,7 @@ _SHIPMENT: JsonDict = {
     "address_ref": "a-17",
     "status": "scheduled",
     "tracking_number": "TC4507184412",
+    "confirmed": False,
 }
 
 
@@ -89,6 +90,11 @@ class Shipment(BaseModel):
     address_ref: str
     status: Status
     tracking_number: str
+    confirmed: bool = Field(
+        default=False,
+        description="Whether the order is known to be confirmed. Before that the parcel can't be handed over, since "
+        "the order may still be rolled back. A list shows what was known when the shipment was last looked at.",
+    )
 
 
 class Undone(Shipment):

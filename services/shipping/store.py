@@ -10,9 +10,10 @@ from typing import Literal
 
 from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
 from common.errands import Errands
-from common.errors import NotFound
+from common.errors import NotFound, Unavailable
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
+from common.orders import CONFIRMED, Orders
 from common.references import References, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
@@ -46,8 +47,11 @@ class Addresses(References[Address]):
 class Shipments:
     """The collection `shipments`, one document for each order (`_id` = order_id)."""
 
-    def __init__(self, database: Database, addresses: Addresses, provider: Provider, errands: Errands) -> None:
+    def __init__(
+        self, database: Database, addresses: Addresses, provider: Provider, errands: Errands, orders: Orders
+    ) -> None:
         self._addresses = addresses
+        self._orders = orders
         self._barrier = Barrier(database["shipments"])
         effect = _BookingEffect(addresses, provider)
         self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
@@ -78,14 +82,14 @@ class Shipments:
         document = None if order_id is None else await self._barrier.get(order_id)
         if document is None or "status" not in document:
             raise _no_shipment(shipping_id)
-        return _shipment(document)
+        return await self._as_confirmed(document)
 
     async def of_order(self, order_id: str) -> Shipment:
         """The shipment of an order; raises NotFound, also if there is only a tombstone or a refusal."""
         document = await self._barrier.get(order_id)
         if document is None or "status" not in document:
             raise NotFound(f"order {order_id} has no shipment: GET /api/shipping lists them", order_id=order_id)
-        return _shipment(document)
+        return await self._as_confirmed(document)
 
     async def list(self, paging: Paging, *, customer_id: str | None, status: Status | None) -> Page[Shipment]:
         """All shipments that match the filters, sorted by order id."""
@@ -96,8 +100,9 @@ class Shipments:
         """Take the shipment one step further. Setting the status that it has already changes nothing.
 
         Raises:
-            NotFound, Refused (`illegal_transition`).
+            NotFound, Refused (`illegal_transition`, `order_not_confirmed`), Unavailable.
         """
+        confirmed = False
 
         def step(document: Document) -> Fields:
             current: Status = document["status"]
@@ -118,13 +123,39 @@ class Shipments:
                     + ("; to cancel it use POST /api/shipping/cancel" if wanted == "cancelled" else ""),
                     order_id=document["order_id"],
                 )
-            return {"status": wanted}
+            if not (confirmed or document.get("confirmed")):
+                raise _UnconfirmedError
+            return {"status": wanted, "confirmed": True}
 
         order_id = order_id_of(shipping_id)
-        document = None if order_id is None else await self._barrier.modify(order_id, step)
+        if order_id is None:
+            raise _no_shipment(shipping_id)
+        try:
+            document = await self._barrier.modify(order_id, step)
+        except _UnconfirmedError:
+            await self._orders.require_confirmed(order_id, "hand its parcel over")
+            confirmed = True  # and so it stays, whatever happens before the next write
+            document = await self._barrier.modify(order_id, step)
         if document is None:
             raise _no_shipment(shipping_id)
         return _shipment(document)
+
+    async def _as_confirmed(self, document: Document) -> Shipment:
+        """The shipment; one that waits for its order's confirmation is looked up, and what that says is kept."""
+        shipment = _shipment(document)
+        if shipment.confirmed or shipment.status != "scheduled":
+            return shipment
+        try:
+            if await self._orders.status_of(shipment.order_id) not in CONFIRMED:
+                return shipment
+        except Unavailable:
+            return shipment  # not known to be confirmed
+        known = await self._barrier.modify(shipment.order_id, lambda _: {"confirmed": True})
+        return shipment if known is None else _shipment(known)
+
+
+class _UnconfirmedError(Exception):
+    """Nobody has asked yet whether the order is confirmed."""
 
 
 class _BookingEffect:
@@ -171,7 +202,7 @@ class _BookingEffect:
 
     def resource(self, document: Document) -> Fields:
         """The shipment on the wire."""
-        return {name: document[name] for name in Shipment.model_fields}
+        return _shipment(document).model_dump(mode="json")
 
 
 def _refusal(document: Document, code: str) -> Refused:

@@ -22,6 +22,7 @@ from services.shipping.main import build as build_shipping
 from services.shipping.store import Addresses, Shipments
 from services.shipping.testprovider import TestProvider as Carrier
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of
+from tests.support.order_service import OrderBook
 from tests.support.service_client import fresh, own_databases, replicas_of
 
 
@@ -47,7 +48,7 @@ def payment(app: Service) -> tuple[object, Gate]:
 
 def shipping(app: Service) -> tuple[object, Gate]:
     gate = Gate(Carrier(app.mongo, app.database))
-    return Shipments(app.database, provided(app, Addresses), gate, app.errands), gate
+    return Shipments(app.database, provided(app, Addresses), gate, app.errands, OrderBook().orders()), gate
 
 
 def notification(app: Service) -> tuple[object, Gate]:

@@ -70,15 +70,23 @@ def own_databases(mongodb_url: str, prefix: str = "test") -> Iterator[ServiceSet
 
 @asynccontextmanager
 async def replicas_of(
-    build: Callable[[Settings], Service], settings: Settings, number: int = 1
+    build: Callable[[Settings], Service],
+    settings: Settings,
+    number: int = 1,
+    *,
+    prepare: Callable[[Service], None] = lambda _: None,
 ) -> AsyncIterator[tuple[list[httpx.AsyncClient], Service]]:
-    """Clients of that many apps with these settings, each for as long as its lifespan; and the first of the apps."""
+    """Clients of that many apps with these settings, each for as long as its lifespan; and the first of the apps.
+
+    `prepare` gives each app what it is to have in place of its own (`common.web.dependencies.provide`).
+    """
     apps, clients = [], []
     async with AsyncExitStack() as stack:
         for _ in range(number):
             app = build(settings)
             await stack.enter_async_context(app.router.lifespan_context(app))
             await app.ensure_indexes()
+            prepare(app)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{app.name}")
             clients.append(await stack.enter_async_context(client))
             apps.append(app)

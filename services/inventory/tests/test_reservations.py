@@ -3,6 +3,7 @@
 import asyncio
 
 from services.inventory.tests.client import InventoryClient
+from tests.support.order_service import OrderBook
 from tests.support.service_client import code, fresh
 
 
@@ -168,3 +169,29 @@ async def test_what_was_released_is_never_dispatched(inventory: InventoryClient)
     await inventory.release(order)
     assert code(await inventory.dispatch(order)) == (409, "compensated")
     assert (await inventory.product(mug))["stocked"] == 5
+
+
+async def test_units_stay_until_their_order_is_confirmed(inventory: InventoryClient, order_book: OrderBook) -> None:
+    """Until then the order may be rolled back, and units that have left can't be released any more."""
+    mug = fresh("p")
+    await inventory.stock(mug, 5)
+    for status, answer in (
+        ("PENDING", (409, "order_not_confirmed")),
+        ("CANCELLING", (409, "order_not_confirmed")),
+        (None, (409, "order_not_confirmed")),
+    ):
+        order = fresh("o")
+        order_book.status[order] = status
+        await inventory.reserve(order, {mug: 1})
+        assert code(await inventory.dispatch(order)) == answer, status
+        order_book.down = True
+        try:
+            assert code(await inventory.dispatch(order)) == (503, "unavailable")
+        finally:
+            order_book.down = False
+        assert (await inventory.reservation(order) or {})["status"] == "reserved"
+        order_book.status[order] = "CONFIRMED"
+        dispatched = await inventory.dispatch(order)
+        assert dispatched.json()["status"] == "dispatched", "the refusal wasn't stored"
+        order_book.status[order] = None
+        assert (await inventory.dispatch(order)).json() == dispatched.json(), "a repetition asks nobody"

@@ -1,16 +1,18 @@
 """The shipping service in this process, and the same with a carrier whose answers get lost."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
+from common.web.app import Service
 from common.web.dependencies import provide, provided
 from services.shipping.main import build
 from services.shipping.store import Addresses, Shipments
 from services.shipping.testprovider import TestProvider
 from services.shipping.tests.client import ShippingClient
+from tests.support.order_service import OrderBook
 from tests.support.service_client import replicas_of
 
 
@@ -37,15 +39,30 @@ class ForgetfulProvider(TestProvider):
 
 
 @pytest.fixture(scope="session")
-async def shipping(settings: ServiceSettings) -> AsyncIterator[ShippingClient]:
-    async with replicas_of(build, settings) as (clients, app):
+def order_book() -> OrderBook:
+    """The order service: every order is confirmed, but for those that a test names."""
+    return OrderBook()
+
+
+@pytest.fixture(scope="session")
+async def shipping(settings: ServiceSettings, order_book: OrderBook) -> AsyncIterator[ShippingClient]:
+    async with replicas_of(build, settings, prepare=behind(order_book, TestProvider)) as (clients, app):
         yield ShippingClient(clients, app.database)
 
 
 @pytest.fixture(scope="session")
-async def forgetful(settings: ServiceSettings) -> AsyncIterator[ShippingClient]:
+async def forgetful(settings: ServiceSettings, order_book: OrderBook) -> AsyncIterator[ShippingClient]:
     """The service with a carrier whose first answers get lost."""
-    async with replicas_of(build, settings) as (clients, app):
-        carrier = ForgetfulProvider(app.mongo, app.database)
-        provide(app, Shipments(app.database, provided(app, Addresses), carrier, app.errands))
+    async with replicas_of(build, settings, prepare=behind(order_book, ForgetfulProvider)) as (clients, app):
         yield ShippingClient(clients, app.database)
+
+
+def behind(order_book: OrderBook, carrier: type[TestProvider]) -> Callable[[Service], None]:
+    """The service with such a carrier, which asks these orders."""
+
+    def prepare(app: Service) -> None:
+        provider = carrier(app.mongo, app.database)
+        addresses = provided(app, Addresses)
+        provide(app, Shipments(app.database, addresses, provider, app.errands, order_book.orders()))
+
+    return prepare

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services.shipping.tests.client import ShippingClient
+from tests.support.order_service import OrderBook
 from tests.support.service_client import code, fresh
 
 
@@ -20,10 +21,11 @@ async def test_a_shipment_is_booked_once_however_often_it_is_asked_for(shipping:
         "address_ref": home,
         "status": "scheduled",
         "tracking_number": shipment["tracking_number"],
+        "confirmed": False,
     }
     assert shipment["tracking_number"].startswith("TC")
     assert (await shipping.schedule(order, home)).json() == shipment
-    assert (await shipping.shipment(order)).json() == shipment
+    assert (await shipping.shipment(order)).json() == {**shipment, "confirmed": True}
     assert (await shipping.call("GET", f"/s-{order}")).json() == shipment
     assert await shipping.ledger(order) == {"booking": 1}
 
@@ -125,7 +127,7 @@ async def test_a_parcel_goes_its_way_and_cant_be_called_back(shipping: ShippingC
     order, home = fresh("o"), await shipping.home()
     shipment = (await shipping.schedule(order, home)).json()
     for status in ("handed_over", "in_transit", "delivered"):
-        assert (await shipping.status(order, status)).json() == {**shipment, "status": status}
+        assert (await shipping.status(order, status)).json() == {**shipment, "status": status, "confirmed": True}
         assert (await shipping.status(order, status)).status_code == 200, "a repetition changes nothing"
         refused = await shipping.cancel(order)
         assert code(refused) == (409, "handed_over")
@@ -192,3 +194,43 @@ async def test_the_status_of_a_shipment_that_doesnt_exist_is_not_found(shipping:
 async def test_auditors_find_an_order_s_ledger_by_an_index(shipping: ShippingClient) -> None:
     indexes = await shipping.database["ledger"].aggregate([{"$indexStats": {}}])
     assert "order_id_1" in [index["name"] for index in indexes]
+
+
+async def test_a_parcel_stays_until_its_order_is_confirmed(shipping: ShippingClient, order_book: OrderBook) -> None:
+    """Until then the order may be rolled back, and what has been handed over can't be cancelled any more."""
+    order = fresh("o")
+    for status in ("PENDING", "CANCELLING", None):
+        order_book.status[order] = status
+        assert (await shipping.schedule(order, await shipping.home())).json()["confirmed"] is False
+        refused = await shipping.status(order, "handed_over")
+        assert code(refused) == (409, "order_not_confirmed"), status
+        assert f"GET /api/orders/{order}" in refused.json()["detail"]
+        assert (await shipping.shipment(order)).json()["status"] == "scheduled"
+        assert (await shipping.shipment(order)).json()["confirmed"] is False
+        order = fresh("o")
+
+
+async def test_a_shipment_shows_that_its_order_is_confirmed_and_may_leave(
+    shipping: ShippingClient, order_book: OrderBook
+) -> None:
+    order = fresh("o")
+    order_book.status[order] = "PENDING"
+    await shipping.schedule(order, await shipping.home())
+    order_book.status[order] = "CONFIRMED"
+    shown = (await shipping.shipment(order)).json()
+    assert (shown["status"], shown["confirmed"]) == ("scheduled", True)
+    order_book.status[order] = None  # it is remembered: a confirmed order stays confirmed
+    assert (await shipping.status(order, "handed_over")).json()["status"] == "handed_over"
+
+
+async def test_without_the_order_services_word_a_parcel_stays(shipping: ShippingClient, order_book: OrderBook) -> None:
+    order = fresh("o")
+    await shipping.schedule(order, await shipping.home())
+    order_book.down = True
+    try:
+        assert code(await shipping.status(order, "handed_over")) == (503, "unavailable")
+        shown = await shipping.shipment(order)
+        assert (shown.status_code, shown.json()["confirmed"]) == (200, False)
+    finally:
+        order_book.down = False
+    assert (await shipping.status(order, "handed_over")).status_code == 200

@@ -237,4 +237,20 @@ PARTICIPANTS = (
         '.update({"_id": document_id}, [move]):',
         "services/payment/tests/test_many_settlements.py::test_replicas_share_the_looks_and_make_many_at_a_time",
     ),
+    Mutant(
+        "units leave the warehouse only for a confirmed order",
+        6,
+        "common/orders.py",
+        "if status in CONFIRMED:",
+        "if True:",
+        "services/inventory/tests/test_reservations.py::test_units_stay_until_their_order_is_confirmed",
+    ),
+    Mutant(
+        "a parcel is handed over only for a confirmed order",
+        6,
+        "services/shipping/store.py",
+        'if not (confirmed or document.get("confirmed")):',
+        "if False:",
+        "services/shipping/tests/test_shipments.py::test_a_parcel_stays_until_its_order_is_confirmed",
+    ),
 )

@@ -1,0 +1,83 @@
+"""What other services ask of the order service: how far an order is.
+
+    orders = Orders(settings.order_url)
+    await orders.require_confirmed("o-1001", "hand its parcel over")     # 409 order_not_confirmed, 503
+
+A confirmed order is never rolled back, so an answer that it is confirmed stays true.
+"""
+
+import asyncio
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from common.deadline import left
+from common.errors import Refused, Unavailable
+from common.logs import correlation_id
+
+ASK_SECONDS = 3.2
+"""The time-out of the whole question: the order service itself waits 2.5 s for an API server that doesn't answer, and
+shows the order then; whoever asks us hangs up after 5 s.
+"""
+
+CONFIRMED = frozenset({"CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED"})
+"""The states of an order that stands: goods may leave."""
+
+OVER = frozenset({"CANCELLED"})
+"""The state of an order that was rolled back to its end."""
+
+
+class Orders:
+    """The order service over HTTP. Tests give a `transport` of their own."""
+
+    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url, transport=transport or AiohttpTransport(trust_env=False), trust_env=False, timeout=ASK_SECONDS
+        )
+
+    async def status_of(self, order_id: str) -> str | None:
+        """The order's status; None if the order service knows no such order. Raises Unavailable."""
+        headers = {"X-Correlation-ID": known} if (known := correlation_id()) else {}
+        try:
+            async with asyncio.timeout(left(ASK_SECONDS)):
+                answer = await self._http.get(f"/api/orders/{order_id}", headers=headers)
+            body = answer.json()
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+            raise _no_answer(order_id) from error
+        # A 404 counts only with the service's own word for it: a gateway's page knows nothing of orders.
+        if answer.status_code == 404 and isinstance(body, dict) and body.get("code") == "not_found":
+            return None
+        status = body.get("status") if answer.status_code == 200 and isinstance(body, dict) else None
+        if not isinstance(status, str):
+            raise _no_answer(order_id)
+        return status
+
+    async def require_confirmed(self, order_id: str, what: str) -> None:
+        """Raises Refused (`order_not_confirmed`) until the order is confirmed: then goods may leave; and Unavailable.
+
+        `what` says what is refused: "hand its parcel over".
+        """
+        status = await self.status_of(order_id)
+        if status in CONFIRMED:
+            return
+        now = "isn't known to the order service" if status is None else f"is {status}"
+        raise Refused(
+            "order_not_confirmed",
+            f"order {order_id} {now}, so nobody may {what}: it could still be rolled back. Wait until GET "
+            f"/api/orders/{order_id} shows CONFIRMED, then repeat this",
+            order_id=order_id,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+
+def _no_answer(order_id: str) -> Unavailable:
+    return Unavailable(
+        f"order {order_id}: the order service doesn't say whether it is confirmed; repeat this later, or check "
+        "ORDERSAGA_ORDER_URL",
+        retry_after=2,
+        order_id=order_id,
+    )
