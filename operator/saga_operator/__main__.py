@@ -135,7 +135,13 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
 
 
 async def _lead(
-    settings: Settings, client: KubeClient, clock: Clock, lease: LeaseHolder, stop_signal: asyncio.Event, *, health: Health
+    settings: Settings,
+    client: KubeClient,
+    clock: Clock,
+    lease: LeaseHolder,
+    stop_signal: asyncio.Event,
+    *,
+    health: Health,
 ) -> None:
     sagas = OrderSagas(client, settings.namespace)
     connection = WatchConnection(client)

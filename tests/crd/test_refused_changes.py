@@ -167,6 +167,7 @@ STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a failure without a reason", {}, {"failure": {"step": "payment"}}, "status.failure.reason: Required value"),
     ("a time that isn't one", {}, {"startTime": "yesterday"}, "must be of type date-time"),
     ("negative time in suspension", {}, {"suspendedSeconds": -1}, "should be greater than or equal to 0"),
+    ("negative time of waiting", {}, {"waitedSeconds": -1}, "should be greater than or equal to 0"),
     ("a field that there isn't", {}, {"kopf": {}}, 'unknown field "status.kopf"'),
     (
         "a condition without a reason",

@@ -86,6 +86,8 @@ class StatusRecorder:
     def apply(self, event: Event) -> None:
         """Apply the event to the saga; a Kubernetes Event tells people what matters to them."""
         before, self.saga = self.saga, evolve(self.saga, event)
+        if self.recorded.absences is not self.saga.absences:  # kept by the Lease: nothing to write
+            self.recorded = replace(self.recorded, absences=self.saga.absences)
         if before != self.saga:
             metrics.saga_changed(before, self.saga)
             for kube_event in events_between(before, self.saga):

@@ -156,6 +156,14 @@ DECISIONS = (
         "tests/unit/process/test_saga_rollback.py::test_the_first_call_of_an_undo_is_not_the_first_progress",
     ),
     Mutant(
+        "a time without an operator is no progress of an undo",
+        9,
+        f"{OPERATOR}/process/rollback.py",
+        "going_on_for = saga.seconds_since(began, event.at)",
+        "going_on_for = event.at - began",
+        "tests/unit/process/test_saga_rollback.py::test_a_time_without_an_operator_is_no_progress_and_no_attempt",
+    ),
+    Mutant(
         "an outage is no progress of an undo",
         9,
         f"{OPERATOR}/process/saga.py",
