@@ -22,6 +22,8 @@ from saga_operator.engine.event_sender import EventSender
 from saga_operator.engine.finalizers import FinalizerQueue
 from saga_operator.engine.participants import Participants
 from saga_operator.engine.resync import Resync
+from saga_operator.engine.retention import Retention
+from saga_operator.engine.stories import Stories
 from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
@@ -97,6 +99,7 @@ class Operator:
 
     engine: Engine
     resync: Resync
+    retention: Retention
     finalizers: FinalizerQueue
     events: EventSender
     participants: Participants
@@ -110,7 +113,7 @@ class Operator:
 
 
 def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events, epochs: Epochs) -> Operator:
-    """Make all parts and start what runs beside the watch, except for the resync. Call it inside the event loop."""
+    """Make all parts and start what runs beside the watch, but for what lists. Call it inside the event loop."""
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes)
     sender = EventSender(events)
@@ -124,14 +127,16 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
         )
         for name in {step.participant for step in ORDER_SAGA}
     }
-    finalizers = FinalizerQueue(writer, sagas, gate)
+    stories = Stories(participants.archive)
+    finalizers = FinalizerQueue(writer, sagas, gate, stories)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers)
-    resync = Resync(engine, sagas, finalizers, participants, clock, interval=settings.sweep_interval)
+    resync = Resync(engine, sagas, interval=settings.sweep_interval)
+    retention = Retention(sagas, finalizers, stories, clock, interval=settings.sweep_interval)
     tasks = Tasks()
     tasks.start(finalizers.run(), "finalizers")
     tasks.start(sender.run(), "events")
-    return Operator(engine, resync, finalizers, sender, participants, tasks)
+    return Operator(engine, resync, retention, finalizers, sender, participants, tasks)
 
 
 async def _lead(
@@ -149,6 +154,7 @@ async def _lead(
     operator = compose(settings, clock, sagas, Events(client, component="ordersaga-operator"), lease)
     operator.tasks.start(lease.keep_renewed(), "lease")
     operator.tasks.start(operator.resync.run(), "resync")
+    operator.tasks.start(operator.retention.run(), "retention")
 
     async def stop() -> None:
         """First end the calls, then release the Lease, so that a follower takes over at once."""

@@ -51,7 +51,7 @@ async def test_the_resync_clears_a_finalizer_that_a_crash_left_behind(
     engine.resource_seen(Resource(sagas.create("o-leftover")))
     await until_idle(engine)
     sagas.patch_metadata("o-leftover", finalizers=["ordersaga.io/compensation"])
-    await inside.resync.once()
+    await inside.retention.once()
     await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.call_gate import CallGate
+from saga_operator.engine.stories import Stories
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,15 @@ WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether live sagas are still busy."""
 TRY_AGAIN: Final = 5.0
-"""Seconds after the API server failed. At worst, a deletion waits for this."""
+"""Seconds after the API server or the order service failed. At worst, a deletion waits for this."""
 
 
 class FinalizerQueue:
     """A queue of lower priority than everything that a live saga does."""
 
-    def __init__(self, writer: ApiWriter, sagas: OrderSagas, gate: CallGate) -> None:
+    def __init__(self, writer: ApiWriter, sagas: OrderSagas, gate: CallGate, stories: Stories) -> None:
         self._writer = writer
+        self._stories = stories
         self._sagas = sagas
         self._gate = gate
         self._heap: list[tuple[float, int, str, str, Resource | None]] = []
@@ -81,6 +83,11 @@ class FinalizerQueue:
         while True:
             resource = resource or Resource(await self._sagas.get(name))
             if resource.uid != uid or not resource.has_finalizer:
+                return
+            # The last moment: after it, the resource may be deleted without another word.
+            if not await self._stories.kept(resource) and not self._stories.may_go_without(resource):
+                again = partial(self.add, name, uid, urgent=resource.deleting)
+                asyncio.get_running_loop().call_later(TRY_AGAIN, again)
                 return
             try:
                 await self._writer.write("finalizer", name, resource.without_finalizer())

@@ -156,3 +156,20 @@ def test_time_to_live_removes_finished_sagas_only(sagas: Sagas, participants: Sc
     assert sagas.exists("o-kept")
     assert "o-ttl" in participants.archived
     assert "/api/orders/reject" not in participants.paths("o-ttl")
+
+
+@pytest.mark.parametrize("when", ["on its way", "when it has ended"])
+def test_the_story_of_a_deleted_saga_is_kept_before_it_goes(
+    sagas: Sagas, participants: ScriptedParticipants, when: str
+) -> None:
+    name = f"o-told-{when.split(maxsplit=1)[0]}"
+    if when == "on its way":
+        participants.say(name, "/api/shipping/schedule", always=refused("running", "wait"))
+        sagas.create(name)
+        wait_until(lambda: "/api/shipping/schedule" in participants.paths(name), "shipping to be called")
+    else:
+        sagas.create(name)
+        wait_until(lambda: not sagas.get(name)["metadata"].get("finalizers"), "the finalizer to be taken off", 70)
+    sagas.delete(name)
+    wait_until(lambda: not sagas.exists(name), "the resource to go", seconds=30)
+    assert name in participants.archived

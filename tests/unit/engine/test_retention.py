@@ -1,0 +1,142 @@
+"""What becomes of finished sagas when the API server or the order service doesn't do as asked. Both are fakes."""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from common.kube import ApiUnavailable, Forbidden, KubeError, ObjectPage
+from common.wire import Json
+from saga_operator.engine import retention, stories
+from saga_operator.engine.retention import Retention
+from saga_operator.engine.stories import Stories
+from saga_operator.resource.body import Resource
+
+
+class FakeSagas:
+    """Finished sagas, some of which can't be deleted, in a list that may expire."""
+
+    def __init__(self, *names: str, page: int = 2) -> None:
+        self.names, self._page = list(names), page
+        self.ended: dict[str, str] = {}
+        self.undeletable: set[str] = set()
+        self.tried: list[str] = []
+        self.expires_after: int | None = None
+        """Pages, once."""
+
+    def resource(self, name: str, **metadata: Any) -> Json:
+        ended = self.ended.get(name, "2026-01-01T00:00:00Z")
+        return {
+            "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "resourceVersion": "7", **metadata},
+            "spec": {"ttlSecondsAfterFinished": 5},
+            "status": {"phase": "Completed", "completionTime": ended},
+        }
+
+    async def list(self, field_selector: str) -> AsyncIterator[ObjectPage]:
+        if field_selector != "status.phase=Completed":
+            return
+        names = sorted(self.names)
+        for number, start in enumerate(range(0, len(names), self._page)):
+            if number == self.expires_after:
+                self.expires_after = None
+                raise ApiUnavailable(410, "Expired", "the continue token is too old")
+            yield ObjectPage([self.resource(name) for name in names[start : start + self._page]], "9")
+
+    async def delete(self, name: str, uid: str, resource_version: str) -> Json:
+        self.tried.append(name)
+        if name in self.undeletable:
+            raise Forbidden(403, "Forbidden", f"{name} may not be deleted")
+        self.names.remove(name)
+        return {}
+
+
+class FakeOrderService:
+    """Keeps stories, or doesn't."""
+
+    def __init__(self) -> None:
+        self.works = True
+        self.asked: list[str] = []
+
+    async def keep(self, resource: Resource) -> None:
+        self.asked.append(resource.name)
+        if not self.works:
+            raise OSError("no answer")
+
+
+class Wall:
+    def now(self) -> float:
+        return time.time()
+
+
+def looking_after(sagas: FakeSagas, service: FakeOrderService, **options: float) -> Retention:
+    parts: Any = (sagas, None, Stories(service.keep), Wall())
+    return Retention(*parts, interval=30, **options)
+
+
+async def test_one_that_may_not_be_deleted_holds_up_nobody_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    sagas = FakeSagas("o-a", "o-b-held", "o-c", "o-d", "o-e")
+    sagas.undeletable = {"o-b-held"}
+    work = looking_after(sagas, FakeOrderService())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            await work.once()
+    assert sagas.names == ["o-b-held"]
+    assert sagas.tried.count("o-b-held") == 1
+    assert [each for each in caplog.messages if "o-b-held stays" in each and "may not be deleted" in each]
+    assert len(caplog.messages) == 1
+
+
+async def test_what_may_not_be_deleted_is_tried_again_later() -> None:
+    sagas = FakeSagas("o-held")
+    sagas.undeletable = {"o-held"}
+    work = looking_after(sagas, FakeOrderService(), first_pause=0.0)
+    await work.once()
+    sagas.undeletable.clear()
+    await work.once()
+    assert sagas.names == []
+
+
+async def test_a_list_that_expires_is_begun_again_where_something_was_removed() -> None:
+    sagas = FakeSagas("o-a", "o-b", "o-c", "o-d")
+    sagas.expires_after = 1
+    await looking_after(sagas, FakeOrderService()).once()
+    assert sagas.names == []
+
+
+async def test_a_list_that_expires_without_progress_is_the_api_servers_trouble() -> None:
+    sagas = FakeSagas("o-a", "o-b", "o-c")
+    sagas.expires_after, sagas.undeletable = 1, {"o-a", "o-b", "o-c"}
+    with pytest.raises(KubeError):
+        await looking_after(sagas, FakeOrderService()).once()
+
+
+async def test_a_time_that_can_not_be_read_costs_its_saga_alone() -> None:
+    sagas = FakeSagas("o-a", "o-b", "o-c")
+    sagas.ended = {"o-a": "soon", "o-b": "9999-99-99T00:00:00Z"}
+    await looking_after(sagas, FakeOrderService()).once()
+    assert sagas.names == ["o-a", "o-b"]
+
+
+async def test_an_order_service_that_fails_is_not_asked_for_each_saga() -> None:
+    """Each attempt may take as long as a call may take, and nothing is removed without its story."""
+    sagas, service = FakeSagas(*(f"o-{number:03}" for number in range(100)), page=50), FakeOrderService()
+    service.works = False
+    await looking_after(sagas, service).once()
+    assert len(sagas.names) == 100
+    assert len(service.asked) <= retention.AT_ONCE
+
+
+async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
+    service, now = FakeOrderService(), [100.0]
+    service.works = False
+    kept = Stories(service.keep, lambda: now[0])
+    deleted = Resource(FakeSagas().resource("o-deleted", deletionTimestamp="2026-01-01T00:00:00Z"))
+    ended = Resource(FakeSagas().resource("o-ended"))
+    for resource in (deleted, ended):
+        assert await kept.kept(resource) is False
+        assert kept.may_go_without(resource) is False
+    now[0] += stories.PATIENCE + 1
+    assert kept.may_go_without(deleted) is True
+    assert kept.may_go_without(ended) is False, "nobody waits for it"
