@@ -101,10 +101,16 @@ async def dispatch(
 
 @router.get("")
 async def list_products(
-    products: ProductsDep, paging: PagingQuery, status: Annotated[Status | None, Query()] = None
+    products: ProductsDep,
+    paging: PagingQuery,
+    status: Annotated[Status | None, Query()] = None,
+    product_id: Annotated[
+        list[ProductId] | None,
+        Query(max_length=100, description="These products alone: as many as an order may have, in one look."),
+    ] = None,
 ) -> Page[Product]:
     """The catalogue with its stock, sorted by product_id."""
-    return await products.list(paging, status=status)
+    return await products.list(paging, status=status, product_ids=product_id)
 
 
 @router.get("/reservations")

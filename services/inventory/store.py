@@ -104,9 +104,12 @@ class Products:
             raise NotFound(f"there is no product {product_id}: GET /api/inventory lists them")
         return Product.model_validate(found)
 
-    async def list(self, paging: Paging, *, status: Status | None) -> Page[Product]:
-        """All products that match the filter, sorted by product_id."""
-        return await page(self._products, {"status": status}, paging, Product.model_validate)
+    async def list(
+        self, paging: Paging, *, status: Status | None, product_ids: Sequence[str] | None = None
+    ) -> Page[Product]:
+        """All products that match the filters, sorted by product_id."""
+        where = {"status": status, "_id": {"$in": list(product_ids)} if product_ids else None}
+        return await page(self._products, where, paging, Product.model_validate)
 
     async def named(self, product_ids: Iterable[str], *, session: Session = None) -> dict[str, Document]:
         """The documents of these products by their ids; products that don't exist are left out."""

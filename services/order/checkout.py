@@ -20,14 +20,18 @@ from services.order.models import Content, check_total, content_of_document
 from services.order.saga_resource import content_of, phase_of, resource_of, status_by_resource, view_of
 from services.order.sagas import Sagas
 from services.order.steps import CANCELLED, reject_call, why_unavailable
-from services.order.store import Orders
+from services.order.store import Keys, Orders
+
+PLACE_SECONDS = 12
+"""For all of a placing: two calls to the API server, prices, and an address and a contact at the same time."""
 
 
 class Checkout:
     """Orders as clients see them: document and resource together."""
 
-    def __init__(self, orders: Orders, sagas: Sagas, clients: Clients, lost: LostSagas) -> None:
+    def __init__(self, orders: Orders, keys: Keys, sagas: Sagas, clients: Clients, lost: LostSagas) -> None:
         self._orders = orders
+        self._keys = keys
         self._lost = lost
         self._sagas = sagas
         self._clients = clients
@@ -39,7 +43,36 @@ class Checkout:
             Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`, `reference_used`), Problem
             (`key_reused`), Unavailable.
         """
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                return await self._place(request, await self._id_for(request, key))
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the order could not be placed within {PLACE_SECONDS} s: repeat the same request, which is safe",
+                retry_after=2,
+                order_id=request.order_id,
+            ) from error
+
+    async def _id_for(self, request: PlaceRequest, key: str | None) -> str:
+        """The order's id. A key is used for one order, whatever id and whatever customer come with it.
+
+        Raises:
+            Problem: neither key nor id (400), or the key was used for another order (422 `key_reused`).
+        """
         order_id = _order_id(request, key)
+        if key is None:
+            return order_id
+        first = await self._keys.claim(key, order_id)
+        if request.order_id is None:
+            return first
+        derived = derived_order_id(request.customer_id, key)
+        if first == order_id != derived and await self._orders.document(derived) is not None:
+            first = derived  # the key came alone, before keys were kept
+        if first != order_id:
+            raise _key_reused(first, f"repeat that request with its order_id {first}, or use a new key")
+        return order_id
+
+    async def _place(self, request: PlaceRequest, order_id: str) -> Placed:
         if (known := await self._known(order_id, request)) is not None:
             return known
         content = await self._priced(order_id, request)
@@ -49,7 +82,7 @@ class Checkout:
         if created is not None:
             return _placed(order_id, _status(None, created), created)
         # The id was free a moment ago: most likely the same request was sent twice at once.
-        return await self._known(order_id, request) or await self.place(request, key)
+        return await self._known(order_id, request) or await self._place(request, order_id)
 
     async def see(self, order_id: str) -> OrderView:
         """The order joined with its saga, from the first moment on. Raises NotFound, Unavailable."""
@@ -126,20 +159,14 @@ class Checkout:
         if known and all(_same(order_id, request, content) for content in known):
             return _placed(order_id, _status(document, resource), resource)
         if request.order_id is None:
-            raise Problem(
-                f"this Idempotency-Key was used for order {order_id} with another body: send that body, or a new key",
-                status=422,
-                code="key_reused",
-                order_id=order_id,
-            )
+            raise _key_reused(order_id, "send the body that it came with, or a new key")
         why = why_unavailable(document) if document is not None else "exists with other content"
         raise Refused("order_id_used", f"order {order_id} {why}: place a new order under a new id", order_id=order_id)
 
     async def _priced(self, order_id: str, request: PlaceRequest) -> Content:
         """The content of the new order, with the catalogue's prices where the request names none."""
         missing = [line.product_id for line in request.items if line.unit_price_minor is None]
-        found = await asyncio.gather(*(self._clients.price(product, order_id=order_id) for product in missing))
-        prices = dict(zip(missing, found, strict=True))
+        prices = await self._clients.prices(missing, order_id=order_id)
         for product, price in prices.items():
             if price.currency != request.currency:
                 raise Refused(
@@ -183,6 +210,15 @@ class Checkout:
             reference = request.contact_ref(order_id) or ""
             calls.append(self._clients.keep_contact(reference, request.contact, order_id=order_id))
         return calls
+
+
+def _key_reused(order_id: str, what_to_do: str) -> Problem:
+    return Problem(
+        f"this Idempotency-Key was used for order {order_id} with another body: {what_to_do}",
+        status=422,
+        code="key_reused",
+        order_id=order_id,
+    )
 
 
 def _order_id(request: PlaceRequest, key: str | None) -> str:

@@ -3,19 +3,38 @@
 Every call is safe to repeat: a price is only read, and inline data is created under a reference made of its content.
 """
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from pydantic import BaseModel, ValidationError
 
 from common.errors import Invalid, Refused, Unavailable
 from common.logs import correlation_id
-from common.wire import Body
+from common.wire import Body, Currency, UnitPriceMinor
 from services.order.client_models import Address, Contact
 
-TIMEOUT = httpx.Timeout(5.0, connect=2.0, pool=5.0)
-"""The client waits meanwhile, so a call may take as long as a call of the saga, and no longer."""
+CALL_SECONDS = 5.0
+"""For the whole of a call, however slowly its answer drips: as long as a call of the saga, and no longer."""
+TIMEOUT = httpx.Timeout(CALL_SECONDS, connect=2.0)
+MAX_ANSWER_BYTES = 256 * 1024
+"""A hundred products are 30 KB."""
+LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
+"""An order makes one look for prices and stores two references at most: this is ten orders at the same moment."""
+
+
+class _Product(BaseModel):
+    product_id: str
+    price_minor: UnitPriceMinor
+    currency: Currency
+
+
+class _Listed(BaseModel):
+    items: list[_Product]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +50,34 @@ class Clients:
 
     def __init__(self, *, inventory: str, shipping: str, notification: str) -> None:
         self._urls = {"inventory": inventory, "shipping": shipping, "notification": notification}
-        self._http = httpx.AsyncClient(transport=AiohttpTransport(trust_env=False), timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.AsyncClient(
+            transport=AiohttpTransport(trust_env=False, limits=LIMITS), timeout=TIMEOUT, trust_env=False
+        )
 
-    async def price(self, product_id: str, *, order_id: str) -> Price:
-        """The catalogue's price. Raises Refused `product_unknown`, Unavailable."""
-        response = await self._call("inventory", "GET", f"/api/inventory/{product_id}", order_id)
-        if response.status_code == 404:
-            raise Refused(
-                "product_unknown",
-                f"order {order_id}: there is no product {product_id}: GET /api/inventory lists them",
-                order_id=order_id,
-            )
+    async def prices(self, product_ids: Sequence[str], *, order_id: str) -> dict[str, Price]:
+        """The catalogue's prices of these products, at most 100, in one look. Raises Refused `product_unknown`,
+        Unavailable.
+        """
+        if not product_ids:
+            return {}
+        query = urlencode([("limit", str(len(product_ids))), *(("product_id", each) for each in product_ids)])
+        response = await self._call("inventory", "GET", f"/api/inventory?{query}", order_id)
         self._expect(response, order_id)
-        product = response.json()
-        return Price(product["price_minor"], product["currency"])
+        try:
+            listed = _Listed.model_validate_json(response.content)
+        except ValidationError as error:
+            raise self._unusable(response, "a list of products is missing", order_id) from error
+        found = {product.product_id: Price(product.price_minor, product.currency) for product in listed.items}
+        if found.keys() - set(product_ids):
+            raise self._unusable(response, "of products that it wasn't asked for: is it of an older release?", order_id)
+        for product_id in product_ids:
+            if product_id not in found:
+                raise Refused(
+                    "product_unknown",
+                    f"order {order_id}: there is no product {product_id}: GET /api/inventory lists them",
+                    order_id=order_id,
+                )
+        return found
 
     async def keep_address(self, reference: str, address: Address, *, order_id: str) -> None:
         """Store the address in the shipping service, if it isn't there already.
@@ -80,13 +113,31 @@ class Clients:
         if known := correlation_id():
             headers["X-Correlation-ID"] = known
         try:
-            return await self._http.request(method, self._urls[service] + path, json=body, headers=headers)
-        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            async with (
+                asyncio.timeout(CALL_SECONDS),
+                self._http.stream(method, self._urls[service] + path, json=body, headers=headers) as response,
+            ):
+                content_read = b""
+                async for chunk in response.aiter_bytes():
+                    content_read += chunk
+                    if len(content_read) > MAX_ANSWER_BYTES:
+                        raise self._unusable(response, f"longer than {MAX_ANSWER_BYTES} bytes", order_id)
+                return httpx.Response(response.status_code, content=content_read, request=response.request)
+        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise Unavailable(
                 f"order {order_id}: the {service} service doesn't answer: repeat the same request, which is safe",
                 retry_after=2,
                 order_id=order_id,
             ) from error
+
+    @staticmethod
+    def _unusable(response: httpx.Response, why: str, order_id: str) -> Unavailable:
+        where = f"{response.request.method} {response.request.url.path}"
+        return Unavailable(
+            f"order {order_id}: the answer of {where} can't be used, {why}: repeat the same request",
+            retry_after=2,
+            order_id=order_id,
+        )
 
     @staticmethod
     def _expect(response: httpx.Response, order_id: str) -> None:

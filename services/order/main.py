@@ -35,7 +35,7 @@ from services.order.models import (
 )
 from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
-from services.order.store import INDEXES, Orders
+from services.order.store import INDEXES, Keys, Orders
 
 PUBLIC = (
     "POST /api/orders",
@@ -131,7 +131,8 @@ async def place_order(
             min_length=1,
             max_length=255,
             description="A value of your own, the same for every repetition of this request. It is needed unless the "
-            "body has an order_id.",
+            "body has an order_id. It stands for one order: with another body, customer or order_id it is answered "
+            "422 `key_reused`.",
             examples=["6f1c0d9e-52aa-4c8e-9a54-0f6d6a3b7c11"],
         ),
     ] = None,
@@ -220,7 +221,14 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         seconds=settings.lost_sagas_seconds,
         registry=app.metrics.registry,
     )
-    provide(app, orders, sagas, lost, Checkout(orders, sagas, others, lost), Archive(app.database, sagas))
+    provide(
+        app,
+        orders,
+        sagas,
+        lost,
+        Checkout(orders, Keys(app.database), sagas, others, lost),
+        Archive(app.database, sagas),
+    )
     try:
         async with (
             in_background(lost.keep_looking(), name="looking for lost OrderSagas"),

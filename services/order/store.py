@@ -1,20 +1,42 @@
 """The order documents. The barrier does every write, and `steps` decides what is written."""
 
+import contextlib
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from common.barrier import LISTED, Answer, Barrier, Call, Document
 from common.errors import NotFound, Refused
-from common.mongo import Database, Index
+from common.mongo import Database, DuplicateKeyError, Index
 from common.web.pagination import Paging, page
-from common.wire import Page
+from common.wire import Page, utcnow
 from services.order import steps
 from services.order.matrix import NEXT_FULFILMENT
 from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
 
+KEYS = "keys"
 INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "status", "_id"))
 OPEN: Mapping[str, Any] = {"status": {"$in": ["PENDING", "CANCELLING"]}}
 """A filter for orders whose saga hasn't ended, and that aren't confirmed."""
+
+
+class Keys:
+    """The collection `keys`: the order that each client's Idempotency-Key was first used for. It never expires.
+
+    `_id` is the key's sha256: keys are up to 255 characters long, and may be more than a client wants to be kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._keys = database[KEYS]
+
+    async def claim(self, key: str, order_id: str) -> str:
+        """The id of the order that this key is used for: `order_id`, unless it was used before. One write decides."""
+        where = {"_id": hashlib.sha256(key.encode()).hexdigest()}
+        first = {"order_id": order_id, "at": utcnow()}
+        with contextlib.suppress(DuplicateKeyError):  # of two at once; the winner's is read below
+            kept = await self._keys.find_and_update(where, {"$setOnInsert": first}, upsert=True)
+            return str((kept or first)["order_id"])
+        return str((await self._keys.find_one(where) or first)["order_id"])
 
 
 class Orders:

@@ -1,6 +1,7 @@
 """What the order service asks of inventory, shipping and notification while an order is placed, with the real ones."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import socket
@@ -59,6 +60,7 @@ async def listening(app: Service) -> AsyncIterator[str]:
 @dataclass
 class Services:
     api: httpx.AsyncClient
+    inventory: httpx.AsyncClient
     shipping: httpx.AsyncClient
     notification: httpx.AsyncClient
     sagas: OrderSagas
@@ -99,7 +101,7 @@ async def services(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIt
         client = KubeClient.from_config(control_plane.kubeconfig, user_agent="ordersaga-test/1")
         await stack.enter_async_context(client)
         sagas = OrderSagas(client, "shop")
-        yield Services(api, clients["shipping"], clients["notification"], sagas, order_service)
+        yield Services(api, clients["inventory"], clients["shipping"], clients["notification"], sagas, order_service)
 
 
 @pytest.fixture
@@ -128,6 +130,75 @@ async def test_what_cannot_be_priced_is_not_placed(services: Services, order_id:
     assert (dear.status_code, dear.json()["code"]) == (422, "invalid")
     with pytest.raises(ObjectNotFound):
         await services.sagas.get(order_id)
+
+
+async def test_a_hundred_prices_are_one_look(services: Services, order_id: str) -> None:
+    lines = [{"product_id": f"p-none-{number}", "quantity": 1} for number in range(99)]
+    before = await looks(services)
+    refused = await services.place(order_id=order_id, items=[*lines, *REQUEST["items"]])
+    assert (refused.status_code, refused.json()["code"]) == (409, "product_unknown")
+    assert "p-none-0:" in refused.json()["detail"], "the first line that can't be priced is named"
+    assert await looks(services) == before + 1
+
+
+async def looks(services: Services) -> float:
+    """How many requests for products the inventory service has answered."""
+    text = (await services.inventory.get("/metrics")).text.splitlines()
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in text
+        if line.startswith("ordersaga_http_requests_total") and 'method="GET",route="/api/inventory' in line
+    )
+
+
+OTHERS = b'{"items":[{"product_id":"p-tea","price_minor":1,"currency":"EUR"}]}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<!doctype",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 400_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(OTHERS), OTHERS),
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+    ids=["no list", "a page", "without an end", "of an older release", "not found", "no HTTP"],
+)
+async def test_an_answer_without_prices_is_no_answer(services: Services, order_id: str, answer: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with services.order_service(inventory_url=url) as alone:
+            refused = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id})
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+
+
+async def test_a_price_that_drips_is_given_up(
+    services: Services, order_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.order.clients.CALL_SECONDS", 0.5)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with services.order_service(inventory_url=url) as alone, asyncio.timeout(30):
+            refused = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id})
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
 
 
 async def test_inline_data_goes_to_its_owner_and_the_resource_carries_references(

@@ -111,6 +111,44 @@ async def test_a_key_alone_gives_the_id(shop: httpx.AsyncClient, new_id: NewId) 
     assert (neither.status_code, neither.json()["code"]) == (400, "idempotency_key_required")
 
 
+@pytest.mark.parametrize("change", [{}, {"customer_id": "c-18"}], ids=["the same order", "another customer's"])
+@pytest.mark.parametrize("named", [True, False], ids=["another id", "no id"])
+async def test_a_key_beside_an_id_stands_for_one_order(
+    shop: httpx.AsyncClient, new_id: NewId, change: dict[str, Any], named: bool
+) -> None:
+    key, first = new_id(), new_id()
+    for _ in range(2):
+        placed = await place(shop, key, order_id=first)
+        assert (placed.status_code, placed.json()["order_id"]) == (202, first)
+    again = await place(shop, key, **change, **({"order_id": new_id()} if named else {}))
+    if not named and not change:
+        assert again.json() == placed.json(), "what a repeat doesn't name isn't compared"
+        return
+    assert (again.status_code, again.json()["code"]) == (422, "key_reused")
+    assert again.json()["order_id"] == first
+
+
+async def test_a_key_that_came_alone_stands_for_that_order(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    key = new_id()
+    alone = (await place(shop, key)).json()["order_id"]
+    for change in ({"order_id": new_id()}, {"customer_id": "c-18"}):
+        again = await place(shop, key, **change)
+        assert (again.status_code, again.json()["code"], again.json()["order_id"]) == (422, "key_reused", alone)
+    assert (await place(shop, key, order_id=alone)).status_code == 202
+
+
+async def test_of_many_ids_under_one_key_at_once_one_is_placed(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    key = new_id()
+    answers = await asyncio.gather(*(place(shop, key, order_id=new_id()) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [202] + [422] * 7
+
+
+async def test_a_key_whose_request_was_refused_can_be_used_again(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    key = new_id()
+    assert (await place(shop, key, items=[])).status_code == 422
+    assert (await place(shop, key)).status_code == 202
+
+
 @pytest.mark.parametrize(
     "change",
     [
