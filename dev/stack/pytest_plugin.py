@@ -52,6 +52,14 @@ class TestControlPlane:
         return path
 
 
+def pytest_configure() -> None:
+    """No property fails because the machine is slow: their time is bounded by the suite's own time-out."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any-machine")
+
+
 SYSTEMS = ("operator", "running_stack")
 """Fixtures that start a whole system: their tests go to one worker, and first, since they mostly wait."""
 
