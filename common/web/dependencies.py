@@ -23,6 +23,17 @@ OnlyCreate = Annotated[
 ]
 """The header of a PUT that keeps what came along with one order."""
 
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1000,
+        description="The ETag that a GET has answered: if what it names has changed since, nothing is set (412). `*`: "
+        "whatever it is, it must exist.",
+    ),
+]
+"""The header of a PUT that is to change only what its author has seen."""
+
 
 def provide(app: FastAPI, *stores: object) -> None:
     """Make these the app's stores, one for each class. A second one of the same class replaces the first."""

@@ -1,4 +1,4 @@
 """The warehouse: products, their stock, and what orders have reserved of it.
 
-`store` holds both nouns in one file: every change of a reservation moves stock in the same transaction.
+Every change of a reservation (`store`) moves stock (`products`) in the same transaction.
 """

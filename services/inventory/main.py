@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, Invalid, documented
 from common.orders import Orders
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
-from common.web.dependencies import provide, store_of
-from common.web.idempotency import SagaKey, saga_key
+from common.web.dependencies import IfMatch, provide, store_of
+from common.web.idempotency import HEADER, SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import NothingUndone, OrderId, Page, ProductId
 from services.inventory.models import (
+    AdjustRequest,
     DispatchRequest,
     Product,
     ProductRequest,
@@ -27,7 +28,9 @@ from services.inventory.models import (
     Status,
     Undone,
 )
-from services.inventory.store import INDEXES, Products, Reservations
+from services.inventory.products import Products
+from services.inventory.rules import etag_of_product
+from services.inventory.store import INDEXES, Reservations
 
 PUBLIC = (
     "GET /api/inventory",
@@ -35,6 +38,7 @@ PUBLIC = (
     "GET /api/inventory/reservations/{order_id}",
     "GET /api/inventory/{product_id}",
     "PUT /api/inventory/{product_id}",
+    "POST /api/inventory/{product_id}/adjust",
     "POST /api/inventory/dispatch",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
@@ -128,26 +132,73 @@ async def get_reservation(order_id: OrderId, reservations: ReservationsDep) -> R
 
 
 @router.get("/{product_id}", responses=documented(404))
-async def get_product(product_id: ProductId, products: ProductsDep) -> Product:
-    """One product and its stock."""
-    return await products.get(product_id)
+async def get_product(response: Response, product_id: ProductId, products: ProductsDep) -> Product:
+    """One product and its stock. Its ETag names what a PUT sets (name, stock, price), for If-Match."""
+    product = await products.get(product_id)
+    response.headers["ETag"] = etag_of_product(product.model_dump())
+    return product
 
 
 @router.put(
     "/{product_id}",
-    responses=documented(refused="`below_reserved`: orders have reserved more units than the new stock."),
+    responses={
+        **documented(refused="`below_reserved`: orders have reserved more units than the new stock."),
+        412: {**documented(412)[412], "description": "`precondition_failed`: it has changed since you read it."},
+        428: {
+            **documented(412)[412],
+            "description": "`precondition_required`: units have been dispatched since the stock was last set, so this "
+            "one may be outdated. Send If-Match, leave `stock` out, or adjust the stock.",
+        },
+    },
 )
-async def put_product(product_id: ProductId, body: ProductRequest, products: ProductsDep) -> Product:
-    """Create a product, or set its name, stock and price. What orders have reserved stays reserved."""
+async def put_product(
+    response: Response, product_id: ProductId, body: ProductRequest, products: ProductsDep, if_match: IfMatch = None
+) -> Product:
+    """Create a product, or set its name, price and stock. What orders have reserved stays reserved.
+
+    `stock` is the total in the warehouse. Send the ETag of the GET that you have read it from as If-Match; without
+    `stock` it stays as it is.
+    """
     if product_id in TAKEN_NAMES:
         raise Invalid(f"a product can't be called {product_id}: that is a path of this service; use another id")
-    return await products.put(product_id, body)
+    product = await products.put(product_id, body, if_match=if_match)
+    response.headers["ETag"] = etag_of_product(product.model_dump())
+    return product
+
+
+@router.post(
+    "/{product_id}/adjust",
+    responses=documented(400, 404, refused="`below_reserved`: orders have reserved more units than would be left."),
+)
+async def adjust(
+    response: Response,
+    product_id: ProductId,
+    body: AdjustRequest,
+    products: ProductsDep,
+    idempotency_key: Annotated[
+        str,
+        Header(
+            alias=HEADER,
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$",
+            description="A value of your own, the same for every repetition of this correction: it happens once.",
+            examples=["delivery-4711"],
+        ),
+    ],
+) -> Product:
+    """Add units to the stock, or take some away: right whatever else has changed it meanwhile. The answer is the
+    product as it is now.
+    """
+    product = await products.adjust(product_id, idempotency_key, body.delta)
+    response.headers["ETag"] = etag_of_product(product.model_dump())
+    return product
 
 
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
-    products = Products(app.database)
+    products = Products(app.database, app.mongo)
     orders = Orders(app.settings.order_url)
     provide(app, products, Reservations(app.database, app.mongo, products, orders))
     try:

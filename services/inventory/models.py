@@ -10,8 +10,9 @@ from pydantic.config import JsonDict
 
 from common.wire import Body, Currency, OrderBody, OrderLine, ProductId, Quantity, UnitPriceMinor
 
+MAX_STOCK = 10_000_000
 # A thousand of the largest lines, and far below 2^53, the largest integer that every reader of JSON can represent.
-Stock = Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Units in the warehouse.", examples=[100])]
+Stock = Annotated[int, Field(strict=True, ge=0, le=MAX_STOCK, description="Units in the warehouse.", examples=[100])]
 
 Status = Literal["in_stock", "out_of_stock"]
 ReservationStatus = Literal["reserved", "dispatched", "released"]
@@ -24,16 +25,34 @@ _RESERVATION: JsonDict = {
 
 
 class ProductRequest(Body):
-    """A product and its stock: `stock` units are in the warehouse, those included that orders have reserved."""
+    """A product and its stock: `stock` units are in the warehouse, those included that orders have reserved. Without
+    `stock` that of an existing product stays as it is.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"name": "Mug", "stock": 100, "price_minor": 1250, "currency": "EUR"}]}
     )
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
-    stock: Stock
+    stock: Stock | None = None
     price_minor: UnitPriceMinor
     currency: Currency
+
+
+class AdjustRequest(Body):
+    """A correction of the stock: so many units more, or fewer."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"delta": -2}, {"delta": 50}]})
+
+    delta: Annotated[
+        int,
+        Field(
+            strict=True,
+            ge=-MAX_STOCK,
+            le=MAX_STOCK,
+            description="Units that were added (a delivery, a return), or taken away (a loss).",
+        ),
+    ]
 
 
 class Product(BaseModel):

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.errors import Invalid, Problem, Refused
+from common.etags import etag_of, matches
 from common.money import format_money
 from common.wire import OrderLine
-from services.inventory.models import Line, ReserveRequest
+from services.inventory.models import MAX_STOCK, Line, ProductRequest, ReserveRequest
 
 Document = Mapping[str, Any]
 
@@ -70,6 +72,58 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
                 "order fewer or wait until it is stocked again",
             )
     return None
+
+
+DECIDED_ON = ("name", "stocked", "price_minor", "currency", "dispatched")
+"""The fields on which the decision about a PUT depends: all that it sets."""
+
+
+def etag_of_product(product: Document) -> str:
+    """What a PUT sets, as it is now. Reservations come and go without changing it."""
+    return etag_of(*(product[name] for name in ("name", "stocked", "price_minor", "currency")))
+
+
+def check_put(product_id: str, request: ProductRequest, current: Document | None, if_match: str | None) -> None:
+    """Raises if this request may not change the product as it is now (None: there is none); see `Products.put`."""
+    if if_match is not None and not matches(if_match, None if current is None else etag_of_product(current)):
+        raise Problem(
+            f"{product_id} has changed since you read it: GET it again, look at its stock, and repeat the change with "
+            "the new ETag",
+            status=412,
+            code="precondition_failed",
+        )
+    if current is None:
+        if request.stock is None:
+            raise Invalid(f"{product_id} is new, so it needs a stock: 0 if there is none yet")
+        return
+    if request.stock is None:
+        return
+    if if_match is None and request.stock != current["stocked"] and current.get("dispatched", 0) > 0:
+        raise Problem(
+            f"{product_id}: {current['dispatched']} units have left since its stock was last set, so {request.stock} "
+            "may be outdated: correct the stock with POST "
+            f"/api/inventory/{product_id}/adjust, or repeat this with If-Match and the ETag of a fresh GET; without "
+            "`stock` it stays as it is",
+            status=428,
+            code="precondition_required",
+        )
+    if current["reserved"] > request.stock:
+        raise Refused(
+            "below_reserved",
+            f"{product_id}: {current['reserved']} units are reserved, so the stock can't be {request.stock}; "
+            "dispatch or release orders first, or stock at least what is reserved",
+        )
+
+
+def cannot_adjust(product_id: str, delta: int, current: Document) -> Problem:
+    """Why the stock of this product can't change by `delta`."""
+    if current["stocked"] + delta > MAX_STOCK:
+        return Invalid(f"{product_id}: {current['stocked']} {delta:+d} units are more than {MAX_STOCK}")
+    return Refused(
+        "below_reserved",
+        f"{product_id}: {current['stocked']} units are in stock and {current['reserved']} of them are reserved, so the "
+        f"stock can't change by {delta:+d}; dispatch or release orders first",
+    )
 
 
 def reserving(lines: Iterable[Line | OrderLine]) -> tuple[Move, ...]:

@@ -1,7 +1,4 @@
-"""The products with their stock, and the reservations of the orders.
-
-A product's numbers change only by conditional updates that leave `available` = `stocked` − `reserved` ≥ 0. The
-database computes `available` and `status` in the same write, so no reader ever sees them disagree.
+"""The reservations of the orders.
 
 A reservation is one document per order (`_id` = order_id), all of the order's lines or none. Each operation on it is
 one write, in one transaction with the moves of the stock: there is no reservation without its units, and there are no
@@ -9,7 +6,7 @@ reserved units without their reservation.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
@@ -29,16 +26,17 @@ from common.barrier import (
     running,
 )
 from common.deadline import left
-from common.errors import NotFound, Unavailable
-from common.mongo import Collection, Contended, Database, Document, DuplicateKeyError, Index, Mongo, Session
+from common.errors import NotFound
+from common.mongo import Contended, Database, Document, Index, Mongo, Session
 from common.orders import Orders
 from common.web.pagination import Paging, page
 from common.wire import Page
-from services.inventory.models import Line, Product, ProductRequest, Reservation, ReserveRequest, Status
-from services.inventory.rules import Move, dispatching, releasing, reserving, why_not
+from services.inventory.models import Line, Reservation, ReserveRequest
+from services.inventory.products import PRODUCT_INDEXES, Products
+from services.inventory.rules import dispatching, releasing, reserving, why_not
 
 INDEXES = (
-    Index.on("products", "status"),
+    *PRODUCT_INDEXES,
     # It also creates the collection: the first two transactions would conflict if they both had to.
     Index.on("reservations", "status"),
 )
@@ -48,101 +46,6 @@ TURN_SECONDS = 2.5
 
 BUSY_RETRY_AFTER = 1
 """Seconds after which to ask again for products that are busy: the locks of a process that died pass within 5 s."""
-
-_DERIVED: tuple[Mapping[str, Any], ...] = (
-    {"$set": {"available": {"$subtract": ["$stocked", "$reserved"]}}},
-    {"$set": {"status": {"$cond": [{"$gt": ["$available", 0]}, "in_stock", "out_of_stock"]}}},
-)
-
-
-class Products:
-    """The collection `products` (`_id` = product_id): the catalogue and its stock."""
-
-    def __init__(self, database: Database) -> None:
-        self._products: Collection = database["products"]
-
-    async def put(self, product_id: str, product: ProductRequest) -> Product:
-        """Create the product, or set its name, stock and price; what orders have reserved stays reserved.
-
-        Raises Refused (`below_reserved`) if orders hold more units than the new stock.
-        """
-        change = [
-            {
-                "$set": {
-                    "product_id": product_id,
-                    # $literal: a name may start with a dollar sign, which would be an expression.
-                    "name": {"$literal": product.name},
-                    "stocked": product.stock,
-                    "reserved": {"$ifNull": ["$reserved", 0]},
-                    "price_minor": product.price_minor,
-                    "currency": product.currency,
-                }
-            },
-            *_DERIVED,
-        ]
-        while True:
-            try:
-                # A product with more reserved units doesn't match, and the insert then fails on its id.
-                stored = await self._products.find_and_update(
-                    {"_id": product_id, "reserved": {"$lte": product.stock}}, change, upsert=True
-                )
-            except DuplicateKeyError:
-                current = await self._products.find_one({"_id": product_id})
-                if current is None or current["reserved"] <= product.stock:
-                    continue  # the product was created, or units were released, at this very moment
-                raise Refused(
-                    "below_reserved",
-                    f"{product_id}: {current['reserved']} units are reserved, so the stock can't be {product.stock}; "
-                    "dispatch or release orders first, or stock at least what is reserved",
-                ) from None
-            assert stored is not None, "an upsert returns its document"  # noqa: S101
-            return Product.model_validate(stored)
-
-    async def get(self, product_id: str) -> Product:
-        """One product; raises NotFound."""
-        if (found := await self._products.find_one({"_id": product_id})) is None:
-            raise NotFound(f"there is no product {product_id}: GET /api/inventory lists them")
-        return Product.model_validate(found)
-
-    async def list(
-        self, paging: Paging, *, status: Status | None, product_ids: Sequence[str] | None = None
-    ) -> Page[Product]:
-        """All products that match the filters, sorted by product_id."""
-        where = {"status": status, "_id": {"$in": list(product_ids)} if product_ids else None}
-        return await page(self._products, where, paging, Product.model_validate)
-
-    async def named(self, product_ids: Iterable[str], *, session: Session = None) -> dict[str, Document]:
-        """The documents of these products by their ids; products that don't exist are left out."""
-        found = await self._products.find({"_id": {"$in": sorted(product_ids)}}, session=session)
-        return {product["_id"]: product for product in found}
-
-    async def apply(self, moves: Sequence[Move], *, session: Session) -> None:
-        """Make the moves. Call it in a transaction that has read the same products."""
-        for move in moves:
-            moved = await self._products.update(
-                {
-                    "_id": move.product_id,
-                    "stocked": {"$gte": -move.stocked},
-                    "reserved": {"$gte": -move.reserved},
-                    "available": {"$gte": -move.available},
-                },
-                [
-                    {
-                        "$set": {
-                            "stocked": {"$add": ["$stocked", move.stocked]},
-                            "reserved": {"$add": ["$reserved", move.reserved]},
-                        }
-                    },
-                    *_DERIVED,
-                ],
-                session=session,
-            )
-            if not moved:
-                # The rules have seen the same snapshot, so this happens only to numbers that were changed by hand.
-                raise Unavailable(
-                    f"product {move.product_id}: its numbers don't allow stocked {move.stocked:+d}, reserved "
-                    f"{move.reserved:+d}; correct it so that it agrees with its reservations, then repeat the call"
-                )
 
 
 class Reservations:
@@ -180,7 +83,7 @@ class Reservations:
                 raise Refused(
                     "already_dispatched",
                     f"order {call.order_id}: its units have left the warehouse; take them back as a return "
-                    "and raise the stock with PUT /api/inventory/{product_id}",
+                    "and raise the stock with POST /api/inventory/{product_id}/adjust",
                 )
             return Done({"status": "released"}, _shown({**document, "status": "released"}))
 

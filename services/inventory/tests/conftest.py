@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from common.mongo import Database
+from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
 from common.web.app import Service
 from common.web.dependencies import provide, provided
 from services.inventory.main import build
-from services.inventory.store import Products, Reservations
+from services.inventory.products import Products
+from services.inventory.store import Reservations
 from services.inventory.tests.client import InventoryClient
 from tests.support.order_service import OrderBook
 from tests.support.service_client import replicas_of
@@ -47,3 +48,11 @@ def behind(order_book: OrderBook) -> Callable[[Service], None]:
 @pytest.fixture(scope="session")
 async def database(inventory: InventoryClient) -> Database:
     return inventory.database
+
+
+@pytest.fixture
+async def mongo(settings: ServiceSettings) -> AsyncIterator[Mongo]:
+    """A client of its own."""
+    mongo = Mongo(settings.mongodb_url)
+    yield mongo
+    await mongo.close()

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from common.errors import Unavailable
-from common.mongo import Database
+from common.mongo import Database, Mongo
 from services.inventory.models import ProductRequest
+from services.inventory.products import Products
 from services.inventory.rules import Move
-from services.inventory.store import Products
 from services.inventory.tests.client import InventoryClient
 from tests.support.service_client import code, fresh
 
@@ -91,8 +91,10 @@ async def test_a_post_without_its_key_is_told_one_that_works(inventory: Inventor
 
 
 @pytest.mark.parametrize("move", [Move("", 0, 6), Move("", 0, -1), Move("", -6, 0), Move("", -6, -6)])
-async def test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow(database: Database, move: Move) -> None:
-    products, mug = Products(database), fresh("p")
+async def test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow(
+    database: Database, mongo: Mongo, move: Move
+) -> None:
+    products, mug = Products(database, mongo), fresh("p")
     before = await products.put(mug, ProductRequest(name="Mug", stock=5, price_minor=1, currency="EUR"))
     with pytest.raises(Unavailable, match=mug):
         await products.apply([replace(move, product_id=mug)], session=None)

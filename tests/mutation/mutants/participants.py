@@ -48,7 +48,7 @@ PARTICIPANTS = (
     Mutant(
         "stock moves only if the numbers allow it",
         11,
-        "services/inventory/store.py",
+        "services/inventory/products.py",
         '"available": {"$gte": -move.available},',
         "",
         "services/inventory/tests/test_products.py::test_the_database_itself_refuses_a_move_that_the_numbers_dont_allow",
@@ -252,5 +252,21 @@ PARTICIPANTS = (
         'if not (confirmed or document.get("confirmed")):',
         "if False:",
         "services/shipping/tests/test_shipments.py::test_a_parcel_stays_until_its_order_is_confirmed",
+    ),
+    Mutant(
+        "an outdated total doesn't bring sold units back",
+        11,
+        "services/inventory/rules.py",
+        "if if_match is None and request.stock !=",
+        "if False and request.stock !=",
+        "services/inventory/tests/test_corrections.py::test_yesterdays_form_doesnt_bring_sold_units_back",
+    ),
+    Mutant(
+        "a product is set only as it was when that was decided",
+        11,
+        "services/inventory/products.py",
+        "**{name: current.get(name) for name in DECIDED_ON}",
+        "**{}",
+        "services/inventory/tests/test_corrections.py::test_of_forms_made_from_the_same_page_one_is_taken",
     ),
 )
