@@ -121,7 +121,6 @@ UNITS: Final = {
     "mongodb_timeout_ms": "milliseconds",
     "max_body_bytes": "bytes",
     "call_timeout": "seconds",
-    "max_calls": "calls",
     "max_calls_per_participant": "calls",
     "participant_rates": "calls per second",
     "max_writes": "writes",

@@ -117,7 +117,7 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes)
     sender = EventSender(events)
-    gate = CallGate(epochs, max_calls=settings.max_calls)
+    gate = CallGate(epochs)
     breakers = {
         name: CircuitBreaker(
             name,

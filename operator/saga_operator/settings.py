@@ -33,11 +33,13 @@ class Settings(BaseSettings):
     """Base URL of the notification service."""
 
     call_timeout: float = Field(default=5.0, gt=0)
-    """For one call. No answer by then means Unknown, and the call is made again with the same key."""
-    max_calls: int = Field(default=64, ge=1)
-    """Calls in flight at once: 64 saturate five services on two cores, and more of them only queue."""
+    """For the whole of one call, from connecting to the last byte of the answer. No answer by then means Unknown, and
+    the call is made again with the same key. A participant that needs longer answers 202 or 409 `running` before.
+    """
     max_calls_per_participant: int = Field(default=32, ge=1)
-    """Calls in flight at once to one participant, so that a slow one can't take all of `max_calls`."""
+    """Calls in flight at once to one participant. 32 saturate it on two cores, and more of them only queue. There is no
+    bound on all calls together (five times 32 need some 10 MB at the most): slow ones would take it from the others.
+    """
     participant_rates: dict[str, float] = Field(default_factory=dict)
     """A limit for some participants, as JSON: `{"payment": 50}`. The others have none."""
     max_writes: int = Field(default=24, ge=1)

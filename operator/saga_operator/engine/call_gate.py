@@ -1,6 +1,9 @@
-"""What every call to any participant passes: the bound on all of them together, the Lease, and its epoch."""
+"""What every call to any participant passes: the Lease and its epoch.
 
-import asyncio
+There is no bound on all calls together: one that several slow participants share lets them starve the others. Each has
+a bound of its own (`max_calls_per_participant`).
+"""
+
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +20,10 @@ refusing is asked twice a minute.
 """
 MAX_EPOCH: Final = 2**63 - 1
 """The highest that participants can read."""
+BUSY: Final = 8
+"""Calls in flight from which on the participants, the API server and the machine have enough to do: about what one core
+works on at a time.
+"""
 SHORTEST_PAUSE: Final = 0.1
 """Seconds; jitter alone could make it none."""
 
@@ -47,12 +54,10 @@ class _Limit:
 
 
 class CallGate:
-    """Lets at most `max_calls` calls through at once, and none unless this process surely holds the Lease."""
+    """Lets no call through unless this process surely holds the Lease."""
 
-    def __init__(self, epochs: Epochs, *, max_calls: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, epochs: Epochs, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._epochs = epochs
-        self._max_calls = max_calls
-        self._bound = asyncio.Semaphore(max_calls)
         self._callers = 0
         self._monotonic = monotonic
         self._limits: dict[str, _Limit] = {}
@@ -73,16 +78,15 @@ class CallGate:
     @property
     def is_busy(self) -> bool:
         """Whether live sagas need the machine and the API server more than housekeeping does."""
-        return self._callers > self._max_calls // 8
+        return self._callers > BUSY
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
         """Around each call. A process that was paused must not go on where it stopped before it has looked again."""
         self._callers += 1
         try:
-            async with self._bound:
-                await self._epochs.held()
-                yield
+            await self._epochs.held()
+            yield
         finally:
             self._callers -= 1
 

@@ -8,7 +8,6 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from saga_operator import metrics
 from saga_operator.clock import Clock
@@ -18,8 +17,9 @@ from saga_operator.engine.call_gate import CallGate, pause_before_the_next
 from saga_operator.engine.call_pace import CallPace
 from saga_operator.engine.event_sender import EventSender
 from saga_operator.engine.participants import CallContext, Participants
+from saga_operator.engine.places import Places
 from saga_operator.engine.recorder import ResourceGone, StatusRecorder
-from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
@@ -57,6 +57,7 @@ class Worker:
             self._changed.set,
             compensations=shared.compensations,
         )
+        self._places = Places(resource.name, shared.breakers, self._woken)
         self._newer: Resource | None = None
         self.pace = CallPace()
         """How fast it calls."""
@@ -101,7 +102,8 @@ class Worker:
         try:
             while True:
                 await self._observe()
-                action = decide(recorder.saga, self._shared.clock.now())
+                self._places.keep_only(open_calls(recorder.saga))
+                action = decide(self._places.as_seen(recorder.saga), self._shared.clock.now())
                 if isinstance(action, Finish):
                     await recorder.write()
                     if recorder.recorded.phase in FINISHED:
@@ -111,6 +113,7 @@ class Worker:
         except ResourceGone:
             log.info("the resource is gone", extra=self._fields)
         finally:
+            self._places.forget()
             recorder.stop()
 
     async def _act(self, action: Action) -> None:
@@ -132,36 +135,39 @@ class Worker:
             metrics.CALLS_THROTTLED.labels(step).inc()
             await self._wait(shared.clock.now() + pause)
             return
-        breaker = shared.breakers[action.step.participant]
-        if not breaker.allows():
-            recorder.apply(breaker.pause(step, undo=undo, started=shared.clock.now()))
-            breaker.wait(self.name, partial(self._woken, step), undo=undo)
+        breaker, now = shared.breakers[action.step.participant], shared.clock.now()
+        if not self._places.take(action, now):
+            # waiting for a turn among many calls is no news; waiting for a participant that is down is
+            if breaker.is_open:
+                recorder.apply(breaker.pause(step, undo=undo, started=now))
             return
-        async with breaker.call(), shared.gate.call():
-            if self._doubted:  # since its turn was waited for
-                return
-            epoch = shared.gate.epoch_for(action.step.participant)
-            context = CallContext(epoch, recorder.resource.correlation_id)
-            self.pace.note()
-            outcome = await shared.participants.perform(action, recorder.saga, context)
+        with breaker.call(self.name):
+            async with shared.gate.call():
+                if self._doubted:  # since its turn was waited for
+                    return
+                epoch = shared.gate.epoch_for(action.step.participant)
+                context = CallContext(epoch, recorder.resource.correlation_id)
+                self.pace.note()
+                outcome = await shared.participants.perform(action, recorder.saga, context)
+            event = breaker.record_outcome(self.name, outcome)
         if isinstance(outcome, EpochRefused):
             self._epochs_refused += 1
-            outcome = replace(outcome, pause=pause_before_the_next(self._epochs_refused, random.random()))  # noqa: S311
+            pause = pause_before_the_next(self._epochs_refused, random.random())  # noqa: S311 - guards nothing
+            event = outcome = replace(outcome, pause=pause)
             await shared.gate.epoch_was_refused(action.step.participant, epoch, outcome)
         else:
             self._epochs_refused = 0
         metrics.call_ended(action, outcome)
         self._log_call(action, outcome)
         recorder.add_attempt(outcome, undo=undo)
-        event = breaker.record_outcome(self.name, outcome)
         if isinstance(event, Paused):
             recorder.apply(event)
-            breaker.wait(self.name, partial(self._woken, step), undo=undo)
+            self._places.wait(action, now)
         else:
             recorder.apply_outcome(event)
 
     def _woken(self, step: str) -> None:
-        """The circuit breaker has capacity for this step's call again."""
+        """It may be the turn of this step's call, or its participant went down."""
         self._recorder.retry_now(step)
         self._changed.set()
 

@@ -3,10 +3,9 @@
 There is deliberately no event among its arguments: after a restart there is none, only what is recorded.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from saga_operator.process.saga import Phase, Saga, StepRecord, is_stuck, settled_backward, settled_forward
+from saga_operator.process.saga import Phase, Saga, is_stuck, settled_backward, settled_forward
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
 
 
@@ -41,45 +40,45 @@ class Finish:
 Action = Do | Undo | Wait | Finish
 
 
+def open_calls(saga: Saga) -> list[Do | Undo]:
+    """The calls that the saga makes next, whether their time has come or not. The first that is due is made."""
+    if saga.failure is not None:
+        return [Undo(step) for step in _unsettled_backward(saga) if not is_stuck(saga[step.name])]
+    step = _unsettled_forward(saga)
+    return [] if step is None or saga.suspended_at is not None else [Do(step)]
+
+
 def decide(saga: Saga, now: float) -> Action:
-    """The next action. `now` in seconds since the epoch; the saga has been told the time by `Observed` before."""
-    return _forward(saga, now) if saga.failure is None else _backward(saga, now)
+    """The next action. `now` in seconds since the epoch; the saga has been told the time by `Observed` before.
 
-
-def _forward(saga: Saga, now: float) -> Action:
-    step = next((step for step in ORDER_SAGA if not settled_forward(saga[step.name])), None)
-    if step is None:
+    One call that waits or is stuck doesn't hold up the others.
+    """
+    calls = open_calls(saga)
+    for call in calls:
+        if saga[call.step.name].retry_at <= now:
+            return call
+    if saga.failure is None and _unsettled_forward(saga) is None:
         return Finish(Phase.COMPLETED)
-    if saga.suspended_at is not None:
-        return Wait(None)
-    retry_at = saga[step.name].retry_at
-    if retry_at <= now:
-        return Do(step)
-    stands_still = saga.confirmed or saga.waiting_since is not None
-    return Wait(retry_at if stands_still else min(retry_at, saga.deadline))
+    if saga.failure is not None and not _unsettled_backward(saga):
+        return Finish(Phase.COMPENSATED)
+    until = min((saga[call.step.name].retry_at for call in calls), default=None)
+    stands_still = saga.failure is not None or saga.confirmed or saga.waiting_since is not None
+    if until is None or stands_still:
+        return Wait(until)
+    return Wait(min(until, saga.deadline))
 
 
-def _backward(saga: Saga, now: float) -> Action:
+def _unsettled_forward(saga: Saga) -> Step | None:
+    return next((step for step in ORDER_SAGA if not settled_forward(saga[step.name])), None)
+
+
+def _unsettled_backward(saga: Saga) -> list[Step]:
+    """What a rollback undoes now: the pivot first of all, the first step last."""
     if not saga.rejected:
-        return _undo_first_due(saga, [PIVOT], now)
-    if open_steps := [step for step in BACKWARD if not settled_backward(saga, step)]:
-        return _undo_first_due(saga, open_steps, now)
-    if not settled_backward(saga, FIRST):
-        return _undo_first_due(saga, [FIRST], now)
-    return Finish(Phase.COMPENSATED)
-
-
-def _undo_first_due(saga: Saga, steps: list[Step], now: float) -> Action:
-    """The first of them whose time has come: one that waits or is stuck doesn't hold up the others."""
-    open_steps = [step for step in steps if not is_stuck(saga[step.name])]
-    for step in open_steps:
-        if saga[step.name].retry_at <= now:
-            return Undo(step)
-    return Wait(_earliest(saga[step.name] for step in open_steps))
-
-
-def _earliest(records: Iterable[StepRecord]) -> float | None:
-    return min((record.retry_at for record in records), default=None)
+        return [PIVOT]
+    if steps := [step for step in BACKWARD if not settled_backward(saga, step)]:
+        return steps
+    return [] if settled_backward(saga, FIRST) else [FIRST]
 
 
 def must_be_recorded_before(action: Action, saga: Saga, recorded: Saga) -> bool:

@@ -190,7 +190,7 @@ ENGINE = (
     Mutant(
         "a participant that is down costs its sagas no budget",
         0,
-        f"{OPERATOR}/engine/breaker.py",
+        f"{OPERATOR}/engine/verdict.py",
         "SAGAS_TO_OPEN: Final = 5",
         "SAGAS_TO_OPEN: Final = 5_000",
         "tests/operator/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",

@@ -1,126 +1,224 @@
-"""The circuit breaker of one participant: when it opens, and how it closes again."""
+"""The circuit breaker of one participant: when it opens, whose call probes, and how it closes again."""
 
-import asyncio
-from collections.abc import Iterator
-from itertools import count
+import random
+from collections.abc import Callable
 
-from saga_operator.engine.breaker import SAGAS_TO_OPEN, CircuitBreaker
-from saga_operator.process import reasons
-from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from saga_operator.engine.breaker import CLAIM_WITHIN
+from saga_operator.engine.verdict import LAST_PROBE, SAGAS_TO_OPEN
+from tests.unit.engine.network import HANG, Network, Saga, always, from_then_on, simulated
 
-class Network:
-    """Sagas that call one participant as workers do; `answers` says of each call in turn whether it is answered."""
-
-    def __init__(self, answers: Iterator[bool]) -> None:
-        self.breaker = CircuitBreaker("payment", now=asyncio.get_running_loop().time, concurrency=16, rate=0)
-        self.called: list[str] = []
-        self._answers = answers
-
-    async def call(self, saga: str, *, gone: bool = False, undo: bool = False) -> None:
-        """Call until there is an answer; a saga that is `gone` makes no call when it is woken."""
-        while True:
-            if not self.breaker.allows():
-                woken = asyncio.Event()
-                self.breaker.wait(saga, woken.set, undo=undo)
-                await woken.wait()
-                if gone:
-                    return
-                continue
-            async with self.breaker.call():
-                self.called.append(saga)
-                await asyncio.sleep(0.001)
-                outcome = _outcome(next(self._answers))
-            self.breaker.record_outcome(saga, outcome)
-            if isinstance(outcome, Succeeded):
-                return
-
-    async def go_down(self) -> None:
-        """Enough different sagas get no answer."""
-        for number in range(SAGAS_TO_OPEN):
-            self.breaker.record_outcome(f"o-down-{number}", _outcome(answered=False))
-        assert self.breaker.is_open
+ONE_PROBE = LAST_PROBE[False]
 
 
-async def test_one_lost_answer_in_three_does_not_keep_a_participant_from_coming_back() -> None:
-    network = Network(number % 3 != 2 for number in count())
-    await network.go_down()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
-        for number in range(200):
-            sagas.create_task(network.call(f"o-{number}"))
+def run(sagas: list[Saga], *, until: float, concurrency: int = 32, rate: float = 0.0) -> Network:
+    """The network after all that."""
+    networks: list[Network] = []
+
+    async def main() -> None:
+        network = Network(concurrency=concurrency, rate=rate)
+        networks.append(network)
+        await network.run(sagas, until=until)
+
+    simulated(main())
+    return networks[0]
+
+
+def waited(saga: Saga, since: float = 0.0) -> float:
+    """Seconds until its answer, from its arrival or from then on."""
+    assert saga.answered is not None, f"{saga.name} was never answered"
+    return saga.answered - max(since, saga.arrives)
+
+
+def hopeless(number: int, *, seconds: float = 0.05, undo: bool = True) -> list[Saga]:
+    return [Saga(f"o-hopeless-{n}", always("nothing", seconds), undo=undo) for n in range(number)]
+
+
+def lossy(share: float, seed: int) -> Callable[[float], tuple[str, float]]:
+    """Answers this share of its calls."""
+    numbers = random.Random(seed)
+    return lambda _: ("answer" if numbers.random() < share else "nothing", 0.05)
+
+
+def test_an_outage_costs_each_saga_a_few_calls_and_the_participant_a_few_at_a_time() -> None:
+    sagas = [Saga(f"o-{n}", from_then_on(60.0), arrives=n * 0.01) for n in range(500)]
+    network = run(sagas, until=300.0)
+    assert network.openings == 1
+    assert max(saga.attempts for saga in sagas) <= 2
+    assert sum(time < 60.0 for saga in sagas for time in saga.calls) < 60
+    assert max(waited(saga, 60.0) for saga in sagas) < 2 * ONE_PROBE
     assert not network.breaker.is_open
 
 
-async def test_a_participant_that_answers_one_call_in_ten_stays_closed_off() -> None:
-    network = Network(number % 10 == 0 for number in count())
-    await network.go_down()
-    async with asyncio.TaskGroup() as sagas:
-        tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(50)]
-        await asyncio.sleep(5)
-        assert network.breaker.is_open
-        assert len(network.called) < 20
-        for task in tasks:
-            task.cancel()
+def test_a_participant_that_is_back_is_not_overrun() -> None:
+    """The calls at once double, beginning with one."""
+    sagas = [Saga(f"o-{n}", from_then_on(60.0, seconds=1.0)) for n in range(500)]
+    run(sagas, until=300.0)
+    back = sorted(time for saga in sagas for time in saga.calls if time >= 60.0)
+    first = back[0]
+    assert sum(time < first + 1.0 for time in back) == 1
+    assert sum(time < first + 2.0 for time in back) <= 1 + 2
+    assert sum(time < first + 3.0 for time in back) <= 1 + 2 + 4
 
 
-async def test_a_probe_for_a_saga_that_is_gone_does_not_hold_up_the_others() -> None:
-    network = Network(True for _ in count())
-    await network.go_down()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
-        for number in range(3):
-            sagas.create_task(network.call(f"o-gone-{number}", gone=True))
-        await asyncio.sleep(0)
-        sagas.create_task(network.call("o-alive"))
-    assert network.called == ["o-alive"]
+def test_fewer_sagas_than_five_never_open_it() -> None:
+    sagas = hopeless(SAGAS_TO_OPEN - 1)
+    network = run(sagas, until=300.0)
+    assert network.openings == 0
+    assert min(saga.attempts for saga in sagas) > 8
 
 
-async def test_who_has_something_to_undo_comes_first_when_a_participant_returns() -> None:
-    network = Network(True for _ in count())
-    await network.go_down()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as sagas:
-        for number in range(3):
-            sagas.create_task(network.call(f"o-{number}"))
-        await asyncio.sleep(0)
-        sagas.create_task(network.call("o-cancelled", undo=True))
-    assert network.called[0] == "o-cancelled"
+@pytest.mark.parametrize("seconds", [0.05, HANG])
+@pytest.mark.parametrize("every", [1.0, 10.0, 60.0])
+def test_hopeless_undos_do_not_keep_healthy_orders_waiting(seconds: float, every: float) -> None:
+    """Five documents are damaged, so that each reject fails; the good orders that follow are answered by a probe."""
+    good = [Saga(f"o-good-{n}", always("answer"), arrives=20.0 + n * every) for n in range(40)]
+    network = run(hopeless(5, seconds=seconds) + good, until=20.0 + 41 * every)
+    assert max(waited(saga) for saga in good) < ONE_PROBE
+    assert not network.breaker.is_open, "a participant that answers all others is not down"
 
 
-def _outcome(answered: bool) -> Outcome:
-    if answered:
-        return Succeeded(step="payment", started=0, at=0)
-    return NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
+def test_a_call_that_could_not_be_made_says_nothing_of_the_participant() -> None:
+    poisoned = [Saga(f"o-poisoned-{n}", always("unsent", 0.0), undo=n % 2 == 0) for n in range(20)]
+    good = [Saga(f"o-good-{n}", always("answer"), arrives=10.0 + n) for n in range(20)]
+    network = run(poisoned + good, until=100.0)
+    assert network.openings == 0
+    assert max(waited(saga) for saga in good) < 1.0
+    assert max(saga.attempts for saga in poisoned) > 3, "their own budget pays"
 
 
-async def test_a_participant_that_is_back_gets_what_has_waited_in_turn() -> None:
-    network = Network(True for _ in count())
-    await network.go_down()
-    woken = 0
-
-    def wake() -> None:
-        nonlocal woken
-        woken += 1
-
-    breaker = network.breaker
-    for number in range(1_000):
-        breaker.wait(f"o-{number}", wake, undo=False)
-    async with asyncio.timeout(10):
-        while breaker.is_open:
-            await asyncio.sleep(0.01)
-            if breaker.allows():
-                async with breaker.call():
-                    pass
-                breaker.record_outcome("o-alive", _outcome(answered=True))
-    assert 0 < woken < 200
+def test_a_call_that_could_not_be_made_gives_its_probe_away() -> None:
+    down = [Saga(f"o-down-{n}", from_then_on(30.0)) for n in range(SAGAS_TO_OPEN)]
+    poisoned = [Saga(f"o-poisoned-{n}", always("unsent", 0.0), arrives=5.0, undo=True) for n in range(20)]
+    network = run(down + poisoned, until=200.0)
+    assert max(waited(saga, 30.0) for saga in down) < 2 * ONE_PROBE
+    assert network.openings == 1
 
 
-async def test_those_who_wait_are_called_although_others_keep_a_participant_busy() -> None:
-    network = Network(True for _ in count())
-    await network.go_down()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as sagas:
-        tasks = [sagas.create_task(network.call(f"o-{number}")) for number in range(500)]
-        await asyncio.sleep(0)
-        others = count()
-        while not all(task.done() for task in tasks):
-            sagas.create_task(network.call(f"o-new-{next(others)}"))
-            await asyncio.sleep(0.001)
+def test_sagas_that_were_suspended_while_they_waited_give_their_turns_away_at_once() -> None:
+    down = [Saga(f"o-down-{n}", from_then_on(60.0)) for n in range(SAGAS_TO_OPEN)]
+    suspended = [Saga(f"o-suspended-{n}", from_then_on(60.0), arrives=5.0, undo=True, leaves=50.0) for n in range(300)]
+    last = Saga("o-last", from_then_on(60.0), arrives=10.0)
+    run([*down, *suspended, last], until=300.0)
+    assert waited(last, 60.0) < ONE_PROBE + 1.0
+
+
+def test_a_worker_that_does_not_react_loses_its_turn() -> None:
+    down = [Saga(f"o-down-{n}", from_then_on(30.0)) for n in range(SAGAS_TO_OPEN)]
+    deaf = [Saga(f"o-deaf-{n}", from_then_on(30.0), arrives=5.0, undo=True, deaf=True) for n in range(5)]
+    last = Saga("o-last", from_then_on(30.0), arrives=10.0)
+    run([*down, *deaf, last], until=300.0)
+    assert waited(last, 30.0) < ONE_PROBE + 5 * CLAIM_WITHIN + 1.0
+
+
+def test_who_has_something_to_undo_comes_first_when_a_participant_returns() -> None:
+    down = [Saga(f"o-down-{n}", from_then_on(60.0)) for n in range(SAGAS_TO_OPEN)]
+    dos = [Saga(f"o-{n}", from_then_on(60.0, seconds=1.0), arrives=5.0 + n * 0.01) for n in range(50)]
+    undo = Saga("o-cancelled", from_then_on(60.0, seconds=1.0), arrives=50.0, undo=True)
+    run([*down, *dos, undo], until=300.0)
+    others = sorted(saga.answered for saga in dos if saga.answered is not None)
+    assert undo.answered is not None
+    assert undo.answered <= others[3]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_participant_that_answers_one_call_in_ten_stays_closed_off(seed: int) -> None:
+    sagas = [Saga(f"o-{n}", lossy(0.1, seed * 100 + n), arrives=n * 0.1) for n in range(50)]
+    network = run(sagas, until=600.0)
+    assert network.down_seconds > 300.0
+    assert sum(saga.attempts for saga in sagas) < 50 * 3
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_lost_answer_in_three_does_not_keep_a_participant_from_coming_back(seed: int) -> None:
+    answers = lossy(2 / 3, seed)
+    sagas = [
+        Saga(f"o-{n}", lambda now: answers(now) if now >= 30.0 else ("nothing", 0.0), arrives=n * 0.1)
+        for n in range(200)
+    ]
+    network = run(sagas, until=300.0)
     assert not network.breaker.is_open
+    assert all(saga.answered is not None for saga in sagas)
+
+
+@pytest.mark.parametrize("every", [0.0, 0.1, 1.0])
+def test_a_provider_that_takes_longer_than_the_time_out_does_not_make_it_oscillate(every: float) -> None:
+    """The first call of each saga is given up after 5 s, the second one finds the answer."""
+
+    def slow() -> Callable[[float], tuple[str, float]]:
+        began: list[float] = []
+
+        def behave(now: float) -> tuple[str, float]:
+            if began:
+                return "answer", max(0.05, began[0] + 6.0 - now)
+            began.append(now)
+            return "nothing", HANG
+
+        return behave
+
+    sagas = [Saga(f"o-{n}", slow(), arrives=n * every) for n in range(200)]
+    network = run(sagas, until=600.0)
+    assert network.openings <= 1
+    assert max(saga.attempts for saga in sagas) <= 2
+    assert max(waited(saga) for saga in sagas) < 60.0
+    assert not network.breaker.is_open
+
+
+def test_calls_at_once_and_a_second_are_bounded() -> None:
+    sagas = [Saga(f"o-{n}", always("answer", 1.0)) for n in range(100)]
+    assert run(sagas, until=100.0, concurrency=16).most_in_flight == 16
+    assert max(waited(saga) for saga in sagas) < 8.0
+    sagas = [Saga(f"o-{n}", always("answer", 0.01)) for n in range(100)]
+    run(sagas, until=100.0, rate=20.0)
+    times = sorted(time for saga in sagas for time in saga.calls)
+    assert times[-1] == pytest.approx(99 / 20.0, abs=0.2)
+
+
+def test_who_waits_is_called_although_new_ones_keep_a_participant_busy() -> None:
+    waiting = [Saga(f"o-{n}", from_then_on(30.0, seconds=0.5), arrives=n * 0.01) for n in range(300)]
+    new = [Saga(f"o-new-{n}", always("answer", 0.5), arrives=30.0 + n * 0.01) for n in range(3000)]
+    run(waiting + new, until=300.0)
+    assert max(waited(saga, 30.0) for saga in waiting) < 40.0
+
+
+def test_a_tried_saga_is_not_starved_by_those_that_were_not_tried() -> None:
+    """At saturation, with a line that never ends."""
+    lost = iter([("nothing", 0.1)])
+    unlucky = Saga("o-unlucky", lambda _: next(lost, ("answer", 0.1)), arrives=1.0)
+    others = [Saga(f"o-{n}", always("answer", 0.1), arrives=n * 0.005) for n in range(4000)]
+    run([*others, unlucky], until=120.0, concurrency=16)
+    assert waited(unlucky) < 10.0
+
+
+OUTCOME = st.sampled_from(["hopeless", "hopeless undo", "hangs", "unsent", "unsent undo", "leaves", "deaf"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    trouble=st.lists(st.tuples(OUTCOME, st.floats(0, 40)), max_size=8),
+    healthy=st.lists(st.tuples(st.booleans(), st.floats(0, 120)), min_size=1, max_size=25),
+    well=st.sampled_from([0.0, 10.0, 60.0]),
+    down_for=st.sampled_from([0.0, HANG]),
+)
+def test_every_healthy_saga_is_answered_in_time_whatever_the_others_are(
+    trouble: list[tuple[str, float]], healthy: list[tuple[bool, float]], well: float, down_for: float
+) -> None:
+    """One that was not tried waits for a probe at the most; a tried one for its turn among the tried and unreliable."""
+    while_down = from_then_on(well, down_for=down_for)
+    others = []
+    for number, (kind, arrives) in enumerate(trouble):
+        behaves = {"hopeless": always("nothing"), "hangs": always("nothing", HANG), "unsent": always("unsent", 0.0)}
+        saga = Saga(f"o-{number}", behaves.get(kind.split()[0], while_down), arrives, undo=kind.endswith("undo"))
+        saga.leaves = arrives + 20.0 if kind == "leaves" else None
+        saga.deaf = kind == "deaf"
+        others.append(saga)
+    good = [Saga(f"o-good-{n}", while_down, arrives, undo=undo) for n, (undo, arrives) in enumerate(healthy)]
+    run(others + good, until=1000.0)
+    for saga in good:
+        untried = all(time >= well for time in saga.calls)
+        one = ONE_PROBE + HANG + CLAIM_WITHIN * len(others)
+        turns = 1 if untried else 1 + len(others) + SAGAS_TO_OPEN
+        assert waited(saga, well) < one + turns * (LAST_PROBE[True] + HANG)

@@ -67,14 +67,14 @@ async def calls_until_taken(gate: CallGate, participant: Participant, name: str 
 async def test_no_epoch_and_no_clock_keeps_a_call_from_being_looked_at(
     lease: Lease, participant: Participant, calls: int
 ) -> None:
-    gate = CallGate(lease, max_calls=8, monotonic=lambda: 0.0)
+    gate = CallGate(lease, monotonic=lambda: 0.0)
     assert await calls_until_taken(gate, participant) == calls
     assert await calls_until_taken(gate, participant) == 1, "it is remembered"
 
 
 async def test_a_participant_whose_clock_is_wrong_changes_nothing_for_the_others() -> None:
     lease = Lease(NOW)
-    gate = CallGate(lease, max_calls=8, monotonic=lambda: 0.0)
+    gate = CallGate(lease, monotonic=lambda: 0.0)
     await calls_until_taken(gate, Participant(behind=DAY), "payment")
     assert gate.epoch_for("inventory") == NOW
     assert lease.raised == []
@@ -82,7 +82,7 @@ async def test_a_participant_whose_clock_is_wrong_changes_nothing_for_the_others
 
 async def test_the_limit_rises_with_the_time() -> None:
     seconds = 0.0
-    gate = CallGate(Lease(NOW), max_calls=8, monotonic=lambda: seconds)
+    gate = CallGate(Lease(NOW), monotonic=lambda: seconds)
     await calls_until_taken(gate, Participant(behind=DAY))
     before = gate.epoch_for("payment")
     seconds = 10.0
