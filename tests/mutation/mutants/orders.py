@@ -50,7 +50,7 @@ ORDERS = (
     Mutant(
         "the prices of an order are one look at the catalogue",
         OUTAGE,
-        "services/inventory/store.py",
+        "services/inventory/products.py",
         '{"$in": list(product_ids)} if product_ids else None',
         "None",
         "tests/contract/test_placing_with_other_services.py::test_a_price_left_out_is_the_catalogue_s",
