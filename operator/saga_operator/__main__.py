@@ -1,16 +1,19 @@
 """`python -m saga_operator`: take the Lease, then work until told to stop."""
 
 import asyncio
-import contextlib
 import logging
+import os
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import uvloop
 from pydantic import ValidationError
 
-from common.kube import Events, KubeClient, KubeError, Leases, OrderSagas
+from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas
 from common.logs import configure_logging
 from saga_operator import metrics
 from saga_operator.clock import Clock
@@ -24,13 +27,14 @@ from saga_operator.engine.participants import Participants
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
 from saga_operator.engine.stories import Stories
-from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health
-from saga_operator.lease import LeaseHolder
+from saga_operator.heartbeats import Heartbeats
+from saga_operator.lease import LeaseHolder, time_out
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import LIVE, Resource
 from saga_operator.settings import Settings
 from saga_operator.watch_connection import WatchConnection
 
@@ -40,32 +44,77 @@ BEGIN_AGAIN = 1.0
 """Seconds to wait after the watch has ended with an error that kopf doesn't survive."""
 
 
+STOPPING = 15.0
+"""Seconds that the other parts have to end in after one has died. What hangs longer ends with the process."""
+
+
+class PartEnded(Exception):  # noqa: N818 - it reads as what happened
+    """A part that runs for as long as the operator leads has ended by itself. The message says which, and why."""
+
+
 async def operate(settings: Settings) -> None:
-    """Follow and lead until the process is told to stop. Raises `KubeError` or OSError if it can't start."""
-    health = Health(settings)
-    await health.start()
+    """Follow and lead until the process is told to stop.
+
+    Raises:
+        KubeError, OSError: it can't start.
+        PartEnded: a part of it has died; a new process begins with all parts whole.
+    """
+    heartbeats = Heartbeats()
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
     client = KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard)
-    lease = LeaseHolder(Leases(client, settings.namespace), settings, clock.now)
+    # Its own connections: those of the sagas may all be in use, or lead to an API server that has gone.
+    own = KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard)
+    leases = Leases(own, settings.namespace, seconds=time_out(settings))
+    lease = LeaseHolder(
+        leases,
+        settings,
+        clock.now,
+        reconnect=own.renew_connections,
+        activity=partial(_activity, OrderSagas(own, settings.namespace)),
+        heartbeats=heartbeats,
+    )
+    health = Health(settings, heartbeats, partial(_answers, leases, settings.lease_name))
+    await health.start()
     try:
         stop = _stop_signal()
         health.role = "following"
         while await _acquired(lease, stop):
             health.role = "leading"
             try:
-                return await _lead(settings, client, clock, lease, stop, health=health)
-            except Exception as error:
+                return await _lead(settings, client, clock, lease, stop, health=health, heartbeats=heartbeats)
+            except BaseExceptionGroup as group:
+                if (ended := group.subgroup(PartEnded)) is not None:
+                    raise ended.exceptions[0] from None
                 # An error in the stream that kopf doesn't survive. A new process would begin again as well, but the
                 # kubelet waits longer before each restart.
-                log.error("the watch has ended, beginning again: %r", error, exc_info=error)
+                log.error("the watch has ended, beginning again: %r", group.exceptions[0], exc_info=group)
             stop = _stop_signal()
             health.role = "following"
+            heartbeats.forget()
             await asyncio.sleep(BEGIN_AGAIN)
     finally:
         await lease.release()
         await client.aclose()
+        await own.aclose()
         await health.stop()
+
+
+async def _answers(leases: Leases, name: str) -> bool:
+    """Whether the API server answers what the holder of the Lease asks of it."""
+    try:
+        await leases.get(name)
+    except ObjectNotFound:
+        return True
+    except KubeError:
+        return False
+    return True
+
+
+async def _activity(sagas: OrderSagas) -> object:
+    """The live sagas and their versions, which change while an operator works on them. Raises `KubeError`."""
+    pages = sagas.list(field_selector=LIVE)
+    return [(item.uid, item.resource_version) async for page in pages for item in map(Resource, page.items)]
 
 
 def _stop_signal() -> asyncio.Event:
@@ -83,13 +132,17 @@ def _handle_signals(stop: asyncio.Event) -> None:
 
 
 async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
-    """Wait for the Lease; False if the process was told to stop meanwhile."""
+    """Wait for the Lease; False if the process was told to stop meanwhile. Raises `PartEnded`."""
     acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())
     await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
     for task in (acquiring, stopping):
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await task
+        except asyncio.CancelledError:
+            continue
+        except Exception as error:
+            raise PartEnded(f"the acquisition of the Lease has failed: {error!r}") from error
     return not stop.is_set()
 
 
@@ -103,17 +156,23 @@ class Operator:
     finalizers: FinalizerQueue
     events: EventSender
     participants: Participants
-    tasks: Tasks
 
     async def stop(self) -> None:
-        """Stop everything and close the connections to the participants. Stopping twice does no harm."""
-        await self.tasks.stop()
+        """Stop the sagas and close the connections to the participants. Stopping twice does no harm."""
         await self.engine.stop()
         await self.participants.aclose()
 
 
-def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events, epochs: Epochs) -> Operator:
-    """Make all parts and start what runs beside the watch, but for what lists. Call it inside the event loop."""
+def compose(
+    settings: Settings,
+    clock: Clock,
+    sagas: OrderSagas,
+    *,
+    events: Events,
+    epochs: Epochs,
+    heartbeats: Heartbeats | None = None,
+) -> Operator:
+    """Make all parts. None of them runs yet. Call it inside the event loop."""
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes)
     sender = EventSender(events)
@@ -131,12 +190,9 @@ def compose(settings: Settings, clock: Clock, sagas: OrderSagas, events: Events,
     finalizers = FinalizerQueue(writer, sagas, gate, stories)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers)
-    resync = Resync(engine, sagas, interval=settings.sweep_interval)
+    resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, interval=settings.sweep_interval)
-    tasks = Tasks()
-    tasks.start(finalizers.run(), "finalizers")
-    tasks.start(sender.run(), "events")
-    return Operator(engine, resync, retention, finalizers, sender, participants, tasks)
+    return Operator(engine, resync, retention, finalizers, sender, participants)
 
 
 async def _lead(
@@ -147,31 +203,56 @@ async def _lead(
     stop_signal: asyncio.Event,
     *,
     health: Health,
+    heartbeats: Heartbeats,
 ) -> None:
+    """Work until the process is told to stop. Raises a group with the errors of the watch and of the parts."""
     sagas = OrderSagas(client, settings.namespace)
     connection = WatchConnection(client)
     health.has_definition = lambda: connection.kind_is_served
-    operator = compose(settings, clock, sagas, Events(client, component="ordersaga-operator"), lease)
-    operator.tasks.start(lease.keep_renewed(), "lease")
-    operator.tasks.start(operator.resync.run(), "resync")
-    operator.tasks.start(operator.retention.run(), "retention")
+    events = Events(client, component="ordersaga-operator")
+    operator = compose(settings, clock, sagas, events=events, epochs=lease, heartbeats=heartbeats)
+    parts = {
+        "the renewal of the Lease": lease.keep_renewed(),
+        "the resync": operator.resync.run(),
+        "the time to live": operator.retention.run(),
+        "the removal of finalizers": operator.finalizers.run(),
+        "the sending of Events": operator.events.run(),
+    }
+    running: list[asyncio.Task[None]] = []
 
     async def stop() -> None:
         """First end the calls, then release the Lease, so that a follower takes over at once."""
+        for task in running:
+            task.cancel()
         await operator.stop()
         await lease.release()
 
     try:
-        await watch(
-            operator.engine,
-            connection,
-            sagas,
-            stop_signal,
-            on_stop=stop,
-            on_start=lambda: _handle_signals(stop_signal),
-        )
+        async with asyncio.TaskGroup() as group:
+            running += [group.create_task(_run_part(name, part), name=name) for name, part in parts.items()]
+            await watch(
+                operator.engine,
+                connection,
+                sagas,
+                stop_signal,
+                heartbeats=heartbeats,
+                on_stop=stop,
+                on_start=lambda: _handle_signals(stop_signal),
+            )
+            for task in running:
+                task.cancel()
     finally:
         await stop()
+
+
+async def _run_part(name: str, part: Coroutine[Any, Any, None]) -> None:
+    """Run a part that never ends by itself. Raises `PartEnded` if it does, which ends the group of all parts."""
+    try:
+        await part
+    except Exception as error:
+        asyncio.get_running_loop().call_later(STOPPING, os._exit, 1)
+        raise PartEnded(f"{name} has failed: {error!r}") from error
+    raise PartEnded(f"{name} has ended")
 
 
 def main() -> None:
@@ -187,6 +268,9 @@ def main() -> None:
         uvloop.run(operate(settings))
     except (KubeError, OSError) as error:
         log.error("the operator can't start: %s", error)
+        sys.exit(1)
+    except Exception as error:
+        log.critical("the operator ends: %s", error, exc_info=error)
         sys.exit(1)
 
 

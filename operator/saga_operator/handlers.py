@@ -7,6 +7,7 @@ status is the log, and the engine writes it (docs/adr/0002).
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import kopf
 from common.kube import KubeError, OrderSagas
 from common.order_saga import GROUP, PLURAL
 from saga_operator.engine.engine import Engine
+from saga_operator.heartbeats import Heartbeats
 from saga_operator.resource.body import LIVE, Resource
 from saga_operator.watch_connection import LOOK, WatchConnection
 
@@ -24,6 +26,9 @@ Stop = Callable[[], Awaitable[None]]
 
 WATCH_INACTIVITY: Final = 70.0
 """Seconds; the API server sends bookmarks about every minute, so a watch that is silent for longer is dead."""
+DEAF: Final = 180.0
+"""Seconds without a word, if only a bookmark, after which the watch counts as dead: kopf has ended two of them by then.
+"""
 WATCH_TIMEOUT: Final = 300
 """Seconds after which the server ends a watch and kopf resumes it. This bounds how long a stalled connection can hide
 events.
@@ -111,10 +116,11 @@ def registry_for(
     @kopf.on.event(GROUP, PLURAL, registry=registry)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
         body: Any = event["object"]
+        resource = Resource(body)
         if event["type"] == "DELETED":
-            engine.resource_deleted(Resource(body))
+            engine.resource_deleted(resource)
         else:
-            engine.resource_seen(Resource(body))
+            engine.resource_seen(resource)
 
     return registry
 
@@ -125,6 +131,7 @@ async def watch(
     sagas: OrderSagas,
     stop_signal: asyncio.Event,
     *,
+    heartbeats: Heartbeats,
     on_stop: Stop,
     on_start: Callable[[], None],
 ) -> None:
@@ -132,10 +139,9 @@ async def watch(
     if not await _until_served(connection, sagas, stop_signal):
         return
     registry = registry_for(engine, connection, on_stop, on_start)
-    keeping = asyncio.create_task(_keep(engine, connection), name="watch keeper")
-    try:
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(_keep(engine, connection, heartbeats), name="watch keeper")
         await kopf.operator(registry=registry, namespaces=[sagas.namespace], standalone=True, stop_flag=stop_signal)
-    finally:
         keeping.cancel()
 
 
@@ -159,12 +165,15 @@ async def _until_served(connection: WatchConnection, sagas: OrderSagas, stop_sig
     return False
 
 
-async def _keep(engine: Engine, connection: WatchConnection) -> None:
+async def _keep(engine: Engine, connection: WatchConnection, heartbeats: Heartbeats) -> None:
     """Note when the watch was heard, and begin it anew when etcd was found to be restored."""
     known = engine.restorations
     while True:
         await asyncio.sleep(LOOK)
-        _ = connection.heard_at
+        if connection.kind_is_served:
+            heartbeats.beat("watch", again_within=connection.heard_at + DEAF - time.monotonic())
+        else:
+            heartbeats.forget("watch")
         if engine.restorations != known:
             known = engine.restorations
             connection.begin_anew()

@@ -1,18 +1,29 @@
 """`/healthz`, `/readyz` and `/metrics` of the operator on one port, served from its start on, also while it follows."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from saga_operator.heartbeats import Heartbeats
 from saga_operator.settings import Settings
+
+PATIENCE: Final = 2.0
+"""Seconds for the question whether the API server answers: the liveness check has five for all."""
 
 
 class Health:
     """A small server in the operator's event loop. If the loop hangs, nothing answers the liveness check."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, heartbeats: Heartbeats, api_server_answers: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """`api_server_answers`: whether it gives what the operator asks of it; must not raise."""
         self._settings = settings
+        self._heartbeats = heartbeats
+        self._api_server_answers = api_server_answers
         self._runner: web.AppRunner | None = None
         self.role = "starting"
         self.has_definition: Callable[[], bool] = lambda: True
@@ -34,7 +45,23 @@ class Health:
             await self._runner.cleanup()
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "role": self.role})
+        """503 if a part wasn't heard for too long though the API server answers: only a new process can mend that.
+
+        While the API server is away, no part can be heard, and a new process would be none the wiser.
+        """
+        overdue = self._heartbeats.overdue()
+        stuck = bool(overdue) and await self._answers()
+        said = {"status": "stuck" if stuck else "ok", "role": self.role}
+        if overdue:
+            said["not heard"] = ", ".join(f"{part} for {late:g} s too long" for part, late in sorted(overdue.items()))
+        return web.json_response(said, status=503 if stuck else 200)
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._api_server_answers()
+        except TimeoutError:
+            return False
 
     async def _readyz(self, _: web.Request) -> web.Response:
         """A follower is ready as well, since a rolling update must not wait until it leads."""

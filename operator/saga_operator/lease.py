@@ -8,28 +8,42 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from common.kube import AlreadyExists, Conflict, KubeError, Leases, ObjectNotFound, Terminating
 from common.wire import Json
+from saga_operator import lease_record as record
 from saga_operator import metrics
 from saga_operator.clock import elapsed
-from saga_operator.process.absences import Absences, from_text, to_text, with_absence
+from saga_operator.heartbeats import Heartbeats
+from saga_operator.process.absences import Absences
 from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-
-EPOCH: Final = "ordersaga.io/epoch"
-"""Annotation of the Lease."""
-ABSENCES: Final = "ordersaga.io/absences"
-"""Annotation of the Lease: when no operator worked (`process/absences.py`)."""
-BELIEVED_AHEAD: Final = 24 * 3600 * 1000
-"""Milliseconds that a participant may have seen an epoch ahead of our clock: more than hosts differ by mistake."""
 FOLLOW: Final = 0.5
 """Seconds between two looks of a follower; a clean hand-over takes less than two seconds."""
+SURE: Final = 0.8
+"""The part of its duration for which a holder is sure of the Lease after a renewal. A follower may take it after the
+whole duration, so the holder begins no call in the last fifth.
+"""
+RENEWALS: Final = 3
+"""So many attempts to renew fit between two renewals and the end of that part, each with its whole time-out."""
+SHORTEST: Final = 1.0
+"""Seconds; no attempt has less, since a new connection with TLS to a busy API server needs that."""
+AGAIN: Final = 0.25
+"""Seconds between two attempts."""
+MISSING: Final = 3
+"""Durations without a renewal after which the process isn't alive in the sense of `/healthz`."""
+
+Reconnect = Callable[[], Awaitable[None]]
+Activity = Callable[[], Awaitable[object]]
+
+
+def time_out(settings: Settings) -> float:
+    """Seconds for one call about the Lease, so that really three attempts to renew it fit."""
+    return max(SHORTEST, (SURE * settings.lease_duration - settings.lease_renew) / RENEWALS - AGAIN)
 
 
 class LeaseHolder:
@@ -41,31 +55,51 @@ class LeaseHolder:
         settings: Settings,
         now: Callable[[], float] = time.time,
         elapsed: Callable[[], float] = elapsed,
+        *,
+        reconnect: Reconnect | None = None,
+        activity: Activity | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
-        """`now`: seconds since the epoch, the same on every host (see `Clock`).
+        """`leases` must have calls of `time_out`.
+
+        `now`: seconds since the epoch, the same on every host (see `Clock`).
 
         `elapsed`: a clock that goes on while the machine sleeps. A holder that slept doesn't hold the Lease for sure.
+
+        `reconnect` makes the next call of `leases` on a new connection. `activity` tells what the sagas look like, so
+        that the work of another holder is seen where there can be no Lease.
         """
         self._leases = leases
-        self._now = now
-        self._elapsed = elapsed
         self._name = settings.lease_name
         self._identity = settings.identity
         self._duration = settings.lease_duration
         self._renew_every = settings.lease_renew
+        self._reconnect = reconnect
+        self._activity = activity
+        self._heartbeats = heartbeats or Heartbeats()
+        self._now = now
+        self._elapsed = elapsed
         self._lease: Json | None = None
+        self._sent: Json | None = None
+        self._epoch = 0
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
         self._lock = asyncio.Lock()
+        metrics.LEADER.set_function(lambda: float(self.is_held))
 
     @property
     def epoch(self) -> int:
         """Rises with every acquisition: max(last + 1, time in ms), so that a deleted Lease doesn't lower it."""
-        return _epoch(self._lease) if self._lease is not None else 0
+        return self._epoch
 
     def absences(self, now: float) -> Absences:
         """When no operator worked, up to now (seconds since the epoch), while this process may not work either."""
-        return () if self._lease is None else _absences(self._lease, now)
+        return () if self._lease is None else record.absences(self._lease, now)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process surely holds the Lease: no follower can have taken it."""
+        return self._lease is not None and self._elapsed() - self._renewed_at < SURE * self._duration
 
     async def held(self) -> None:
         """Return at once while this process surely holds the Lease; else wait until it is renewed, or the process ends.
@@ -73,7 +107,7 @@ class LeaseHolder:
         A call that begins in the last moment may outlive the Lease by its timeout. That is harmless: a participant that
         has heard of the next holder refuses it by its epoch, and its key makes it the same effect anywhere else.
         """
-        while self._elapsed() - self._renewed_at >= self._duration:
+        while not self.is_held:
             self._renewed.clear()
             await self._renewed.wait()
 
@@ -83,44 +117,48 @@ class LeaseHolder:
         A Lease has expired when it was seen unchanged for its duration. The times in it are other machines' clocks, and
         are not compared with ours.
         """
-        seen: tuple[str, str] | None = None
+        seen: object = None
         seen_at = self._elapsed()
         said = ""
         while True:
+            self._heartbeats.beat("lease", again_within=MISSING * self._duration)
             try:
                 lease = await self._get_or_create()
-                mark = (_holder(lease), str(lease["spec"].get("renewTime")))
-                if mark != seen:
-                    seen, seen_at = mark, self._elapsed()
-                expired = self._elapsed() - seen_at > float(lease["spec"].get("leaseDurationSeconds") or 0)
-                if _holder(lease) in ("", self._identity) or expired:
-                    began = self._elapsed()
-                    self._lease = await self._leases.update(self._mine(lease, epoch_above=0))
-                    self._note_renewal(began)
-                    metrics.LEADER.set(1)
+                holder = record.holder(lease)
+                if record.mark(lease) != seen:
+                    seen, seen_at = record.mark(lease), self._elapsed()
+                expired = self._elapsed() - seen_at > record.seconds(lease, self._duration)
+                if holder in ("", self._identity) or expired:
+                    await self._write(lease, above=self._epoch)
                     log.info("holding lease %s as %s, epoch %d", self._name, self._identity, self.epoch)
                     return
-                if said != mark[0]:
-                    said = mark[0]
+                if said != holder:
+                    said = holder
                     log.info("following: lease %s is held by %s", self._name, said)
             except (Conflict, AlreadyExists):
-                pass  # another process was faster: look again
+                self._sent = None  # another process was faster: look again
             except Terminating as error:
-                # The namespace is being deleted and waits for its open sagas. No process can make a Lease in it.
-                log.warning("working without lease %s: %s", self._name, error)
-                self._lease = self._mine({"metadata": {"name": self._name}, "spec": {}}, epoch_above=0)
-                self._note_renewal(self._elapsed())
-                metrics.LEADER.set(1)
-                return
+                # The namespace is being deleted and waits for its open sagas. No process can make a Lease in it, so the
+                # sagas themselves show whether another operator works on them.
+                shown = await self._seen_of_sagas()
+                if shown != seen:
+                    seen, seen_at = shown, self._elapsed()
+                elif self._elapsed() - seen_at > self._duration:
+                    log.warning("working without lease %s: %s", self._name, error)
+                    lease = {"metadata": {"name": self._name}, "spec": {}}
+                    self._go_on_without(lease, self._elapsed(), above=self._epoch)
+                    return
             except KubeError as error:
                 log.warning("lease %s: %s", self._name, error)
+                await self._connect_again(error)
             await asyncio.sleep(FOLLOW)
 
     async def keep_renewed(self) -> None:
         """Renew until cancelled. While the API server is away nothing can get the Lease, and calls wait (`held`)."""
         while True:
-            await asyncio.sleep(self._renew_every)
-            await self._renew()
+            await asyncio.sleep(max(0.0, self._renewed_at + self._renew_every - self._elapsed()))
+            if not await self._renew():
+                await asyncio.sleep(AGAIN)
 
     async def raise_epoch(self, above: int) -> None:
         """Raise the epoch, which a participant refused as stale, above this; end the process if the Lease is lost.
@@ -128,117 +166,105 @@ class LeaseHolder:
         An epoch that no clock of ours can have made is not followed. Whoever sent it would have the Lease's epoch rise
         to where it can't rise any more.
         """
-        if self.epoch > above:
-            return
-        believed = above < max(int(self._now() * 1000), self.epoch) + BELIEVED_AHEAD
-        await self._renew(epoch_above=above if believed else None)
+        if self.epoch <= above:
+            await self._renew(above=above if record.is_plausible(above, self._now()) else None)
 
     async def release(self) -> None:
-        """Give the Lease up, so that a follower needn't wait until it expires."""
-        if self._lease is None:
-            return
-        lease, self._lease = self._lease, None
-        spec = {**lease["spec"], "holderIdentity": ""}
-        try:
-            await self._leases.update({**lease, "spec": spec})
-        except KubeError as error:
-            log.info("lease %s was not released: %s", self._name, error)
-
-    async def _renew(self, *, epoch_above: int | None = None) -> None:
+        """Give the Lease up, so that a follower needn't wait until it expires. A renewal in flight does no harm."""
         async with self._lock:
-            if self._lease is None:
-                return
-            began = self._elapsed()
-            try:
-                self._lease = await self._leases.update(self._mine(self._lease, epoch_above=epoch_above))
-                self._note_renewal(began)
-            except (Conflict, ObjectNotFound, Terminating):
-                await self._look_again(epoch_above=epoch_above)
-            except KubeError as error:
-                log.warning("lease %s was not renewed: %s", self._name, error)
+            lease, self._lease, self._sent = self._sent or self._lease, None, None
+            self._renewed_at = float("-inf")
+            for _ in range(RENEWALS):
+                if lease is None or record.holder(lease) != self._identity:
+                    return
+                try:
+                    await self._leases.update(record.released(lease))
+                    return
+                except Conflict:
+                    lease = await self._read_again()
+                except KubeError as error:
+                    log.info("lease %s was not released: %s", self._name, error)
+                    return
 
-    async def _look_again(self, *, epoch_above: int | None) -> None:
-        assert self._lease is not None  # noqa: S101 - for the type checker
-        began = self._elapsed()
+    async def _read_again(self) -> Json | None:
         try:
-            lease = await self._get_or_create()
-        except Terminating as error:
-            # It went with its namespace. No other can be made there, so no process takes over. Open sagas go on.
-            log.warning("going on without lease %s: %s", self._name, error)
-            self._lease = self._mine(self._lease, epoch_above=epoch_above)
-            self._note_renewal(began)
-            return
+            return await self._leases.get(self._name)
         except KubeError as error:
-            log.warning("lease %s could not be read: %s", self._name, error)
-            return
-        if _holder(lease) != self._identity:
-            log.error("lease %s is held by %r now: stopping at once", self._name, _holder(lease))
+            log.info("lease %s could not be read: %s", self._name, error)
+            return None
+
+    async def _renew(self, *, above: int | None = None) -> bool:
+        """Whether the Lease is renewed, with the same epoch or with one above this."""
+        async with self._lock:
+            for _ in range(RENEWALS):
+                if self._lease is None:
+                    return False
+                began = self._elapsed()
+                try:
+                    await self._write(self._lease, above=above)
+                    return True
+                except (Conflict, ObjectNotFound):
+                    try:
+                        self._lease = await self._get_or_create()
+                    except Terminating as error:
+                        # It went with its namespace. No other can be made there. Open sagas go on.
+                        log.warning("going on without lease %s: %s", self._name, error)
+                        self._go_on_without(self._lease, began, above=above)
+                        return True
+                    except KubeError as error:
+                        log.warning("lease %s could not be read: %s", self._name, error)
+                        return False
+                    self._end_if_lost(record.holder(self._lease))
+                except KubeError as error:
+                    log.warning("lease %s was not renewed: %s", self._name, error)
+                    await self._connect_again(error)
+                    return False
+            return False
+
+    async def _connect_again(self, error: KubeError) -> None:
+        """After no answer: the connection may lead nowhere any more, and with it all that are idle in the pool."""
+        if error.status == 0 and self._reconnect is not None:
+            await self._reconnect()
+
+    def _end_if_lost(self, holder: str) -> None:
+        if holder not in ("", self._identity):
+            log.error("lease %s is held by %r now: stopping at once", self._name, holder)
             logging.shutdown()
             os._exit(1)  # at once, without tidying up: the new holder works already and does the rest
-        self._lease = lease
 
-    def _note_renewal(self, began: float) -> None:
-        self._renewed_at = began
+    async def _write(self, lease: Json, *, above: int | None) -> None:
+        """Renew it, or take it. Raises `KubeError`."""
+        began, now = self._elapsed(), self._now()
+        last = max(self._epoch, record.epoch(lease, now))
+        if above is None and record.holder(lease) != self._identity:
+            above = last  # it was released or deleted: another may have held it meanwhile
+        epoch = last if above is None else record.next_epoch(max(last, above), now)
+        # Kept until it is known to have arrived: if this is cancelled, `release` finds what may have arrived.
+        self._sent = record.held_by(self._identity, lease, epoch=epoch, seconds=self._duration, now=now)
+        self._lease = await self._leases.update(self._sent)
+        self._sent = None
+        self._note_renewal(began, epoch)
+
+    def _go_on_without(self, lease: Json, began: float, *, above: int | None) -> None:
+        self._lease = lease
+        epoch = self._epoch if above is None else record.next_epoch(max(self._epoch, above), self._now())
+        self._note_renewal(began, epoch)
+
+    def _note_renewal(self, began: float, epoch: int) -> None:
+        self._renewed_at, self._epoch = began, epoch
         self._renewed.set()
+        self._heartbeats.beat("lease", again_within=MISSING * self._duration)
+
+    async def _seen_of_sagas(self) -> object:
+        try:
+            return await self._activity() if self._activity is not None else None
+        except KubeError as error:
+            log.warning("the sagas could not be listed: %s", error)
+            return object()  # unlike whatever was seen before
 
     async def _get_or_create(self) -> Json:
         try:
             return await self._leases.get(self._name)
         except ObjectNotFound:
             spec = {"holderIdentity": "", "leaseDurationSeconds": int(self._duration), "leaseTransitions": 0}
-            return await self._leases.create(self._name, spec, annotations={EPOCH: "0"})
-
-    def _mine(self, lease: Json, *, epoch_above: int | None) -> Json:
-        """The Lease renewed by this process; with a new epoch above this one, unless that is None."""
-        now = datetime.fromtimestamp(self._now(), UTC)
-        stamp = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {
-            **lease["spec"],
-            "holderIdentity": self._identity,
-            "leaseDurationSeconds": int(self._duration),
-            "renewTime": stamp,
-        }
-        metadata = _annotated(lease["metadata"], ABSENCES, to_text(_absences(lease, now.timestamp())))
-        if epoch_above is not None:
-            epoch = max(_epoch(lease) + 1, epoch_above + 1, _milliseconds(now))
-            metadata = _annotated(metadata, EPOCH, str(epoch))
-            if _holder(lease) != self._identity:
-                spec["acquireTime"] = stamp
-                spec["leaseTransitions"] = int(lease["spec"].get("leaseTransitions") or 0) + 1
-        return {**lease, "metadata": metadata, "spec": spec}
-
-
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1000)
-
-
-def _holder(lease: Json) -> str:
-    return str(lease["spec"].get("holderIdentity") or "")
-
-
-def _annotated(metadata: Json, name: str, text: str) -> Json:
-    return {**metadata, "annotations": {**(metadata.get("annotations") or {}), name: text}}
-
-
-def _absences(lease: Json, now: float) -> Absences:
-    """Those that the Lease keeps, and the one since its last renewal if it wasn't renewed in time.
-
-    Before the first renewal of a new Lease nobody is known to have worked.
-    """
-    spec = lease["spec"]
-    known = from_text(str((lease["metadata"].get("annotations") or {}).get(ABSENCES) or ""))
-    renewed = _time(spec.get("renewTime"))
-    lapsed = now - renewed > float(spec.get("leaseDurationSeconds") or 0)
-    return with_absence(known, renewed, now) if lapsed else known
-
-
-def _time(text: object) -> float:
-    """Seconds since the epoch; 0 if there is no such time."""
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        return 0.0
-
-
-def _epoch(lease: Json) -> int:
-    return int((lease["metadata"].get("annotations") or {}).get(EPOCH) or 0)
+            return await self._leases.create(self._name, spec, annotations={record.EPOCH: "0"})

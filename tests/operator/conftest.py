@@ -1,5 +1,6 @@
 """The real operator process against a real API server, with scripted participants."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
@@ -123,11 +125,23 @@ class OperatorProcess:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, release: str = "") -> None:
-        """`release`: another process table, see tests/operator/release.py."""
+    def start(self, *, release: str = "", faulty: str = "") -> None:
+        """`release`: another process table, see tests/operator/release.py; `faulty`: a defect, see faulty.py."""
         module = ["tests.operator.release", release] if release else ["saga_operator"]
+        module = ["tests.operator.faulty", faulty] if faulty else module
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", *module], env=self.env, stderr=log, cwd=ROOT)
+
+    def healthz(self) -> tuple[int, Json]:
+        """Status and body; status 0 while nothing answers."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5)
+        except httpx.TransportError:
+            return 0, {}
+        return answer.status_code, answer.json()
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5).text
 
     def signal(self, number: int) -> None:
         assert self.process is not None
@@ -203,8 +217,11 @@ async def inside(
     urls = {f"{name}_url": participants.url for name in SERVICES}
     client = KubeClient.from_config(operator_kubeconfig, user_agent="tests")
     settings = Settings(namespace=NAMESPACE, **urls)  # type: ignore[arg-type]
-    operator = compose(settings, Clock(), OrderSagas(client, NAMESPACE), Events(client, "tests"), holder)
+    operator = compose(settings, Clock(), OrderSagas(client, NAMESPACE), events=Events(client, "tests"), epochs=holder)
+    beside = [asyncio.create_task(part.run()) for part in (operator.finalizers, operator.events)]
     yield operator
+    for task in beside:
+        task.cancel()
     await operator.stop()
     await client.aclose()
 

@@ -8,6 +8,7 @@ from typing import Final
 from common.kube import KubeError, ObjectNotFound, OrderSagas
 from saga_operator import metrics
 from saga_operator.engine.engine import Engine
+from saga_operator.heartbeats import Heartbeats
 from saga_operator.resource.body import LIVE, Resource
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,8 @@ LONGEST: Final = 300.0
 """Seconds; the bound of that. A list may be slow for other reasons than many sagas (an API server that starts), and
 nothing else notices a lost wake-up.
 """
+ROUND: Final = 600.0
+"""Seconds without another page of a list after which the resync counts as dead: a page has one minute."""
 AGAIN: Final = 2.0
 """Seconds after a list that failed: an API server that starts is not ready for lists at once."""
 
@@ -30,10 +33,12 @@ class Resync:
         engine: Engine,
         sagas: OrderSagas,
         *,
+        heartbeats: Heartbeats,
         interval: float,
     ) -> None:
         self._engine = engine
         self._sagas = sagas
+        self._heartbeats = heartbeats
         self._interval = interval
         self.completed_at = time.monotonic()
         """When a resync last came to its end (or this was made), in monotonic seconds."""
@@ -42,13 +47,16 @@ class Resync:
         """Repeat `once` until cancelled. While the API server is in trouble, it is logged and tried again."""
         while True:
             started = time.monotonic()
+            self._heartbeats.beat("resync", again_within=ROUND)
             try:
                 await self.once()
             except KubeError as error:
                 log.warning("the resync could not list the sagas: %s", error)
                 await asyncio.sleep(error.retry_after or AGAIN)
                 continue
-            await asyncio.sleep(pause_after(time.monotonic() - started, self._interval))
+            pause = pause_after(time.monotonic() - started, self._interval)
+            self._heartbeats.beat("resync", again_within=pause + ROUND)
+            await asyncio.sleep(pause)
 
     async def once(self) -> None:
         """Compare all live sagas once.
@@ -59,6 +67,7 @@ class Resync:
         listing = self._engine.before_list()
         listed: set[str] = set()
         async for page in self._sagas.list(field_selector=LIVE):
+            self._heartbeats.beat("resync", again_within=ROUND)
             if not listed and int(page.resource_version) < listing.highest:
                 self._engine.etcd_was_restored(int(page.resource_version))
             for resource in map(Resource, page.items):

@@ -7,7 +7,8 @@ import pytest
 
 from common.kube import Leases, ObjectNotFound
 from common.wire import Json
-from saga_operator.lease import ABSENCES, LeaseHolder
+from saga_operator.lease import LeaseHolder
+from saga_operator.lease_record import ABSENCES
 from saga_operator.process.absences import from_text, seconds_of
 from saga_operator.settings import Settings
 

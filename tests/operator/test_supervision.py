@@ -1,0 +1,155 @@
+"""No part of the operator dies in silence: the process ends and says why, or the trouble is of one request alone."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from kubernetes import client
+
+from dev.stack.pytest_plugin import TestControlPlane
+from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
+from tests.operator.faulty import PARTS
+from tests.operator.scripted import ScriptedParticipants
+
+ELSEWHERE = "sagas-of-faulty-operators"
+NAMES = {
+    "lease": "the renewal of the Lease has failed: ValueError",
+    "resync": "the resync has failed: ValueError",
+    "finalizers": "the removal of finalizers has failed: ValueError",
+    "events": "the sending of Events has failed: ValueError",
+    "acquisition": "the acquisition of the Lease has failed: ValueError",
+    "ends": "the sending of Events has ended",
+}
+
+
+@pytest.fixture
+def elsewhere(control_plane: TestControlPlane) -> dict[str, str]:
+    """Where these operators have nothing to do."""
+    control_plane.administrator.install(ELSEWHERE)
+    return {"ORDERSAGA_NAMESPACE": ELSEWHERE}
+
+
+def test_a_part_that_dies_ends_the_process_which_says_which_one_and_why(
+    control_plane: TestControlPlane, elsewhere: dict[str, str], participants: ScriptedParticipants, tmp_path: Path
+) -> None:
+    assert {*PARTS, "ends"} == set(NAMES)
+    running = {}
+    for fault in NAMES:
+        process = OperatorProcess(
+            control_plane.kubeconfig,
+            participants.url,
+            tmp_path / fault,
+            fault,
+            ORDERSAGA_LEASE_NAME=f"faulty-{fault}",
+            **elsewhere,
+        )
+        process.start(faulty=fault)
+        running[fault] = process
+    try:
+        for fault, process in running.items():
+            assert process.process is not None
+            assert process.process.wait(60) == 1
+            said = [line for line in process.log.read_text().splitlines() if "the operator ends" in line]
+            assert len(said) == 1
+            assert NAMES[fault] in said[0]
+    finally:
+        for process in running.values():
+            process.kill()
+
+
+def test_a_kubeconfig_that_is_being_rewritten_stops_nothing(
+    operator_kubeconfig: Path,
+    sagas: Sagas,
+    participants: ScriptedParticipants,
+    operator: OperatorProcess,
+    tmp_path: Path,
+) -> None:
+    operator.stop()
+    kubeconfig = tmp_path / "kubeconfig"
+    good = operator_kubeconfig.read_text()
+    kubeconfig.write_text(good)
+    hasty = OperatorProcess(
+        kubeconfig,
+        participants.url,
+        tmp_path / "log",
+        "hasty",
+        ORDERSAGA_LEASE_RENEW="0.3",
+        ORDERSAGA_LEASE_DURATION="2",
+    )
+    hasty.start(faulty="hasty")
+    leases = client.CoordinationV1Api(sagas.api.api_client)
+
+    def renewed() -> str:
+        found = leases.list_namespaced_lease(NAMESPACE).items
+        return next((str(lease.spec.renew_time) for lease in found if lease.spec.holder_identity == "hasty"), "")
+
+    try:
+        wait_until(renewed, "the Lease")
+        for number, broken in enumerate(('clusters: [{name: "x', "7", "", "[]", "clusters:\n- na", json.dumps({}))):
+            warnings = hasty.log.read_text().count("Going on with the credentials from before")
+            kubeconfig.write_text(broken)
+            wait_until(
+                lambda seen=warnings: hasty.log.read_text().count("credentials from before") > seen + 1 or None,  # type: ignore[misc]
+                f"attempts to read {broken!r}",
+            )
+            sagas.create(f"o-broken-config-{number}")
+            sagas.wait(f"o-broken-config-{number}", "Completed")
+            before = renewed()
+            wait_until(lambda before=before: renewed() != before or None, "a renewal")  # type: ignore[misc]
+        kubeconfig.write_text(good)
+        assert hasty.process is not None
+        assert hasty.process.poll() is None
+    finally:
+        hasty.stop()
+        operator.start()
+
+
+def test_healthz_fails_when_the_lease_is_not_renewed_though_the_api_server_answers(
+    control_plane: TestControlPlane, elsewhere: dict[str, str], participants: ScriptedParticipants, tmp_path: Path
+) -> None:
+    hanging = OperatorProcess(
+        control_plane.kubeconfig,
+        participants.url,
+        tmp_path / "log",
+        "hanging",
+        **elsewhere,
+        ORDERSAGA_LEASE_RENEW="0.3",
+        ORDERSAGA_LEASE_DURATION="1",
+    )
+    hanging.start(faulty="hanging")
+    try:
+        wait_until(lambda: hanging.healthz()[0] == 200 or None, "it to start")
+        status, said = wait_until(lambda: answer if (answer := hanging.healthz())[0] == 503 else None, "it to fail")
+        assert status == 503
+        assert "lease" in said["not heard"]
+        assert "ordersaga_leader 0.0" in hanging.metrics()
+    finally:
+        hanging.kill()
+
+
+@pytest.mark.slow
+def test_an_api_server_that_is_away_is_no_reason_to_restart(
+    operator_kubeconfig: Path, participants: ScriptedParticipants, tmp_path: Path
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    config = json.loads(operator_kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    kubeconfig.write_text(json.dumps(config))
+    alone = OperatorProcess(
+        kubeconfig,
+        participants.url,
+        tmp_path / "log",
+        "alone",
+        ORDERSAGA_LEASE_RENEW="0.3",
+        ORDERSAGA_LEASE_DURATION="1",
+    )
+    alone.start()
+    try:
+        wait_until(lambda: alone.healthz()[0] == 200 or None, "it to start")
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            assert alone.healthz()[0] == 200
+            time.sleep(0.2)
+    finally:
+        alone.kill()
