@@ -17,7 +17,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.text import printable
+
 PROBLEM_JSON = "application/problem+json"
+LONGEST_DETAIL = 2048
+"""Characters: five wrong fields, each named and explained."""
 
 
 class ProblemBody(BaseModel):
@@ -51,8 +55,9 @@ class ProblemBody(BaseModel):
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """An answer that isn't a success.
 
-    `detail` says what happened and what to do, `code` is stable, `retry_after` is in seconds. Where `order_id` is None
-    the barrier fills in the order of the call. `epoch` and `clock` (milliseconds) are for answers about epochs.
+    `detail` says what happened and what to do; what it quotes of a request is made printable and bounded here. `code`
+    is stable, `retry_after` is in seconds. Where `order_id` is None the barrier fills in the order of the call. `epoch` and `clock`
+    (milliseconds) are for answers about epochs.
     """
 
     status: int = 500
@@ -73,7 +78,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
     ) -> None:
         super().__init__(detail)
         self.members = {name: each for name, each in (("epoch", epoch), ("clock", clock)) if each is not None}
-        self.detail = detail
+        self.detail = printable(detail, LONGEST_DETAIL)
         self.status = self.status if status is None else status
         self.code = self.code if code is None else code
         self.retryable = self.retryable if retryable is None else retryable

@@ -3,6 +3,9 @@
 Every line of a request has the fields `correlation_id`, `saga` (namespace/order), `order` and `step`; they come from
 the headers, never from a body. Personal data (names, addresses, e-mail addresses, method tokens) is never logged:
 code logs ids and reasons only.
+
+Whatever a message or a field quotes from outside stays in its line: line breaks, escape sequences and marks of
+direction are taken out (`common.text`), and a line has an end.
 """
 
 import logging
@@ -16,9 +19,16 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from common.text import printable
+
 _context: ContextVar[Mapping[str, Any]] = ContextVar("ordersaga_log_context", default=MappingProxyType({}))
 _HANDLER = "ordersaga"
 _OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+_TRACES = frozenset({"exc_info", "stack_info"})
+LONGEST = 4096
+"""Characters of a message or a field: more than anything of ours, and less than what collectors of logs cut."""
+LONGEST_TRACE = 32_768
 
 _REPEATED = {"saga", "status"}
 """Left out of a readable line, which has both already: `order` without its namespace, the status in the message."""
@@ -79,7 +89,8 @@ class _Json(JsonFormatter):
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         log_data.pop("color_message", None)
-        return {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **log_data}
+        fit = {name: _fit(name, value) for name, value in log_data.items()}
+        return {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **fit}
 
 
 class _Text(logging.Formatter):
@@ -92,8 +103,25 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
         extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS | _REPEATED}
-        fields = " ".join(f"{name}={value}" for name, value in extra.items())
-        line = f"{time} {record.levelname:<7} {self._service:<12} {record.getMessage()}  {fields}".rstrip()
+        fields = " ".join(f"{name}={_fit(name, value)}" for name, value in extra.items())
+        message = printable(record.getMessage(), LONGEST)
+        line = f"{time} {record.levelname:<7} {self._service:<12} {message}  {fields}".rstrip()
         if record.exc_info:
-            line = f"{line}\n{self.formatException(record.exc_info)}"
+            # each line is marked, so that none of an error's text can pass for a line of the log
+            trace = self.formatException(record.exc_info)[:LONGEST_TRACE].splitlines()
+            line = "\n".join([line, *(f"  | {_shown(each)}" for each in trace)])
         return line
+
+
+def _fit(name: str, value: Any) -> Any:
+    """A field as it can be logged: text is made fit, a traceback keeps its lines."""
+    if not isinstance(value, str):
+        return value
+    if name in _TRACES:
+        return "\n".join(_shown(line) for line in value[:LONGEST_TRACE].splitlines())
+    return printable(value, LONGEST)
+
+
+def _shown(line: str) -> str:
+    """A line of a traceback, whose indentation stays."""
+    return " " * (len(line) - len(line.lstrip(" "))) + printable(line, LONGEST)

@@ -4,15 +4,50 @@ They have the bounds of crds/ordersaga.yaml, so that the services accept exactly
 integer in the currency's minor unit (cents); even a sum of amounts stays below 2^53.
 """
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 T = TypeVar("T")
 
 Json = dict[str, Any]
 """A JSON object as it was parsed, or as it will be written."""
+
+STORABLE_DEPTH = 32
+"""Levels of a JSON object that is kept as it is: a resource has nine, MongoDB takes a hundred."""
+
+
+def _storable(whole: Json) -> Json:
+    """Raises ValueError if MongoDB can't keep this object, or no JSON can show it again."""
+    rest: list[tuple[Any, int]] = [(whole, 1)]
+    while rest:
+        value, depth = rest.pop()
+        if depth > STORABLE_DEPTH:
+            raise ValueError(f"it is nested deeper than {STORABLE_DEPTH} levels")
+        if isinstance(value, dict):
+            for key in value:
+                if key.startswith("$") or set(key) & {".", "\0"} or not _is_unicode(key):
+                    raise ValueError("no name in it may begin with $ or hold a dot, a NUL or half a character")
+            rest += [(each, depth + 1) for each in value.values()]
+        elif isinstance(value, list):
+            rest += [(each, depth + 1) for each in value]
+        elif isinstance(value, str) and not _is_unicode(value):
+            raise ValueError("it holds half a character (a lone surrogate)")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("NaN and Infinity are no numbers of JSON")
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError("an integer in it has more than 64 bits")
+    return whole
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text) if not text.isascii() else True
+
+
+StorableJson = Annotated[Json, AfterValidator(_storable)]
+"""A JSON object that is kept and shown again unchanged, whatever it means."""
 
 OrderId = Annotated[
     str,

@@ -86,7 +86,8 @@ class Service(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        receive = bounded(scope, receive, limit=self.settings.max_body_bytes)
+        limit, seconds = self.settings.max_body_bytes, self.settings.body_timeout
+        receive = bounded(scope, receive, limit=limit, seconds=seconds)
         await observed(scope, receive, send, handle=self._handle, metrics=self.metrics)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -180,6 +181,9 @@ def create_app(
         "description": description,
         "version": version("ordersaga"),
         "redoc_url": None,
+        # A slash too many is a 404. The Location of a redirect would be absolute, and made of a Host and a scheme that
+        # a proxy in front may have changed: an order with an address would be sent on in the clear.
+        "redirect_slashes": False,
         "responses": documented(413, 422, 503),
     }
     app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)

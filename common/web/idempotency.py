@@ -24,7 +24,7 @@ from common.wire import OrderBody, utcnow
 
 HEADER = "Idempotency-Key"
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
-_KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]+)/(do|undo)")
+_KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]{{1,63}})/(do|undo)")
 MAX_EPOCH = 2**63 - 1  # what MongoDB keeps as an integer
 EPOCH_AHEAD = 10 * 60 * 1000
 """Milliseconds that an epoch may be ahead of this service's clock: an epoch is the time at which an operator began, and
@@ -125,6 +125,12 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
 def _now() -> int:
     """Milliseconds since 1970."""
     return int(utcnow().timestamp() * 1000)
+
+
+def saga_key_parts(key: str) -> tuple[str, str, str, str] | None:
+    """Namespace, order id, step and direction of a saga's key; None if it is none."""
+    match = _KEY.fullmatch(key)
+    return (match[1], match[2], match[3], match[4]) if match else None
 
 
 def declared_example(route: APIRoute, order_id: str | None) -> str | None:

@@ -8,10 +8,15 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from common.text import word
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # A barrier's write takes 2 to 20 ms; a caller gives up after 5 s.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+"""Those of RFC 9110 and RFC 5789; the rest is `_OTHER`, as OpenTelemetry names it."""
 
 
 class ServiceMetrics:
@@ -38,7 +43,13 @@ class ServiceMetrics:
         self._service = service
 
     def observe(self, method: str, route: str, status: int, code: str, seconds: float) -> None:
-        """Count one request. `route` is the template, never the path: paths hold ids. `code` is "" for a success."""
+        """Count one request. `route` is the template, never the path: paths hold ids. `code` is "" for a success.
+
+        All methods that HTTP doesn't know count as one, `_OTHER`: each new label costs memory for as long as the
+        process lives, and a client can make up a million of them.
+        """
+        method = method if method in _METHODS else "_OTHER"
+        code = word(code) if code else ""
         self._requests.labels(self._service, method, route, str(status), code).inc()
         self._seconds.labels(self._service, method, route).observe(seconds)
 

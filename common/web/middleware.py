@@ -3,6 +3,7 @@
 Pure ASGI and outermost, so that requests for which there is no route are counted and logged as well.
 """
 
+import asyncio
 import logging
 import math
 import re
@@ -14,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.deadline import within
 from common.logs import log_context
+from common.text import printable
+from common.web.idempotency import saga_key_parts
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
 
@@ -58,28 +61,39 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
             log.log(
                 logging.ERROR if status in {0, 500} else level,
                 "%s %s %s",
-                scope["method"],
-                scope["path"],
+                printable(scope["method"], 20),
+                printable(scope["path"], 512),
                 status or "no answer",
                 extra={"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
             )
 
 
-def bounded(scope: Scope, receive: Receive, *, limit: int) -> Receive:
-    """`receive` that raises 413 once the body is longer than `limit` bytes (FastAPI's own 413 is no problem+json)."""
+def bounded(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> Receive:
+    """`receive` for a body of at most `limit` bytes that arrives within `seconds` from now.
+
+    It raises 413 once the body is longer, or at once if a longer one is announced, and 408 when the time is over: a
+    client that sends a byte a second holds up nothing for longer. (FastAPI's own 413 is no problem+json.)
+    """
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    if length.isdigit() and int(length) <= limit:
-        return receive  # the server itself passes on no more than was announced
-    received = 0
+    too_long = length.isdigit() and (len(length) > 15 or int(length) > limit)
+    ends = asyncio.get_running_loop().time() + seconds
+    received, complete = 0, False
 
     async def count() -> Message:
-        nonlocal received
-        if length.isdigit():
+        nonlocal received, complete
+        if too_long:
             raise HTTPException(413)
-        message = await receive()
+        if complete:  # what comes now is the end of the connection, which may take its time
+            return await receive()
+        try:
+            async with asyncio.timeout_at(ends):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, headers={"Connection": "close"}) from error
         received += len(message.get("body", b""))
         if received > limit:
             raise HTTPException(413)
+        complete = not message.get("more_body", False)
         return message
 
     return count
@@ -87,8 +101,8 @@ def bounded(scope: Scope, receive: Receive, *, limit: int) -> Receive:
 
 def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
     """`saga`, `order` and `step` from the Idempotency-Key; none of them if the key is no saga's."""
-    parts = headers.get(b"idempotency-key", b"").decode("latin-1").split("/")
-    if len(parts) != 4 or len(parts[1]) > 63:
+    key = saga_key_parts(headers.get(b"idempotency-key", b"").decode("latin-1"))
+    if key is None:
         return {}
-    namespace, order, step, direction = parts
+    namespace, order, step, direction = key
     return {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}

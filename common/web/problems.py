@@ -8,20 +8,32 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 
 from common.barrier import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
+from common.text import printable
 from common.web.idempotency import HEADER, declared_example
 from common.web.request_state import RequestState
+from common.wire import OrderId
 
 log = logging.getLogger("ordersaga.problems")
 
-_FRAMEWORK_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+_ORDER_ID: TypeAdapter[str] = TypeAdapter(OrderId)
+
+_FRAMEWORK_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 _FRAMEWORK_DETAILS = {
     404: "there is nothing at {path}; GET /docs lists every route",
     405: "{path} doesn't support {method}; GET /docs lists what it supports",
+    408: "the body didn't arrive in time: send the same request again",
     413: "the body is larger than this service accepts; an order has at most 100 lines",
 }
 
@@ -60,14 +72,13 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = error.errors()
-    body = error.body if isinstance(error.body, dict) else {}
-    order_id = body.get("order_id") if isinstance(body.get("order_id"), str) else None
+    order_id = _order_id(error.body)
     for one in errors:
         if one["loc"] == ("header", HEADER) and one["type"] == "missing":
             return _respond(request, _missing_key(request, order_id))
     if not isinstance(error.body, dict) and error.body and "json" not in request.headers.get("content-type", ""):
         return _respond(request, Invalid("send the body as JSON, with the header Content-Type: application/json"))
-    shown = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in errors[:5])
+    shown = "; ".join(f"{_place(one['loc'])}: {printable(one['msg'], 300)}" for one in errors[:5])
     more = f" (and {len(errors) - 5} more)" if len(errors) > 5 else ""
     return _respond(request, Invalid(f"correct the request: {shown}{more}", order_id=order_id))
 
@@ -78,19 +89,27 @@ def _missing_key(request: Request, order_id: str | None) -> Problem:
     example = declared_example(route, order_id) if isinstance(route, APIRoute) else None
     example = example or "a value of your own, the same for every repetition of this request"
     return Problem(
-        f"{request.method} {request.url.path} needs an {HEADER} header, for example: {example}",
+        f"{request.method} {request.scope['path']} needs an {HEADER} header, for example: {example}",
         status=400,
         code="idempotency_key_required",
         order_id=order_id,
     )
 
 
+def _order_id(body: Any) -> str | None:
+    """The order that a refused body names, if it is an id: nothing else is repeated."""
+    try:
+        return _ORDER_ID.validate_python(body.get("order_id")) if isinstance(body, dict) else None
+    except ValidationError:
+        return None
+
+
 def _place(location: tuple[Any, ...]) -> str:
-    """body.items[2].quantity"""
+    """body.items[2].quantity, and no more of a name that the sender has made up than a person can read."""
     place = ""
     for part in location:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
-    return place
+    return printable(place, 120)
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -98,11 +117,14 @@ async def _on_http(request: Request, error: Exception) -> Response:
     status = error.status_code
     if status == 400:  # FastAPI's status for a body that can't be decoded; every other wrong body is 422
         return _respond(request, Invalid("correct the request: the body isn't JSON in UTF-8"))
-    detail = _FRAMEWORK_DETAILS.get(status, str(error.detail)).format(path=request.url.path, method=request.method)
-    problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"))
+    # not request.url: that raises ValueError for a Host such as "["
+    path = printable(request.scope["path"], 200)
+    known = _FRAMEWORK_DETAILS.get(status)
+    detail = str(error.detail) if known is None else known.format(path=path, method=printable(request.method, 20))
+    problem = Problem(detail, status=status, code=_FRAMEWORK_CODES.get(status, "invalid"), retryable=status == 408)
     headers = dict(error.headers or {})
     if status == 405:
-        headers["Allow"] = ", ".join(sorted(request.app.methods_at(request.url.path)))
+        headers["Allow"] = ", ".join(sorted(request.app.methods_at(request.scope["path"])))
     return _respond(request, problem, headers)
 
 

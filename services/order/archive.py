@@ -6,13 +6,13 @@ from pydantic import BaseModel, Field
 
 from common.errors import NotFound
 from common.mongo import Database, Index
-from common.wire import Body, Json, OrderId, Timestamp, utcnow
+from common.wire import Body, Json, OrderId, StorableJson, Timestamp, utcnow
 from services.order.sagas import Sagas
 
 ARCHIVE = "sagas"
 INDEXES = (Index.on(ARCHIVE, "order_id", "created_at"),)
 
-Part = Annotated[Json, Field(description="The same as in the resource.")]
+Part = Annotated[StorableJson, Field(description="The same as in the resource.")]
 
 
 class ArchiveRequest(Body):
