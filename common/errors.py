@@ -56,8 +56,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
     """An answer that isn't a success.
 
     `detail` says what happened and what to do; what it quotes of a request is made printable and bounded here. `code`
-    is stable, `retry_after` is in seconds. Where `order_id` is None the barrier fills in the order of the call. `epoch` and `clock`
-    (milliseconds) are for answers about epochs.
+    is stable, `retry_after` is in seconds. Where `order_id` is None the barrier fills in the order of the call.
+    `epoch` and `clock` (milliseconds) are for answers about epochs.
     """
 
     status: int = 500

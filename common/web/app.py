@@ -86,7 +86,7 @@ class Service(FastAPI):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        limit, seconds = self.settings.max_body_bytes, self.settings.body_timeout
+        limit, seconds = self.settings.max_body_bytes, self.settings.body_timeout_seconds
         receive = bounded(scope, receive, limit=limit, seconds=seconds)
         await observed(scope, receive, send, handle=self._handle, metrics=self.metrics)
 

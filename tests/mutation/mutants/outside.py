@@ -4,6 +4,8 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 BORDER = "tests/contract/test_answers_of_strangers.py"
 ANY_ANSWER = f"{BORDER}::test_any_answer_becomes_an_outcome_that_can_be_recorded_told_and_gone_on_from"
+ANY_REQUEST = "tests/contract/test_any_request.py::test_no_request_makes_a_service_fail"
+ODD = "tests/unit/common/test_odd_requests.py"
 
 OUTSIDE = (
     Mutant(
@@ -54,5 +56,61 @@ OUTSIDE = (
         'return _HUMP.sub("_", reason).lower()',
         "tests/unit/resource/test_status_words.py::"
         "test_the_reason_of_a_cancel_is_no_longer_than_the_order_service_takes_it",
+    ),
+    Mutant(
+        "what a problem quotes of a request can be shown",
+        16,
+        "common/errors.py",
+        "self.detail = printable(detail, LONGEST_DETAIL)",
+        "self.detail = detail",
+        ANY_REQUEST,
+    ),
+    Mutant(
+        "a refused body's order is repeated only if it is an id",
+        16,
+        "common/web/problems.py",
+        '_ORDER_ID.validate_python(body.get("order_id")) if isinstance(body, dict) else None',
+        'body.get("order_id") if isinstance(body, dict) else None',
+        ANY_REQUEST,
+    ),
+    Mutant(
+        "what MongoDB can't keep is refused before it is asked",
+        16,
+        "common/wire.py",
+        "StorableJson = Annotated[Json, AfterValidator(_storable)]",
+        "StorableJson = Annotated[Json, AfterValidator(dict)]",
+        f"{ODD}::test_what_the_database_cannot_keep_is_invalid",
+    ),
+    Mutant(
+        "methods that nobody knows are one label",
+        16,
+        "common/web/metrics.py",
+        'method = method if method in _METHODS else "_OTHER"',
+        "pass",
+        f"{ODD}::test_methods_that_nobody_knows_are_one_label",
+    ),
+    Mutant(
+        "nothing that a request says begins a line of the log",
+        16,
+        "common/logs.py",
+        "message = printable(record.getMessage(), LONGEST)",
+        "message = record.getMessage()",
+        f"{ODD}::test_the_text_of_an_error_stays_in_its_own_lines",
+    ),
+    Mutant(
+        "a body that drips is given up",
+        16,
+        "common/web/middleware.py",
+        "async with asyncio.timeout_at(ends):",
+        "async with asyncio.timeout_at(None):",
+        f"{ODD}::test_a_body_that_drips_is_given_up",
+    ),
+    Mutant(
+        "a slash too many leads nowhere",
+        16,
+        "common/web/app.py",
+        '"redirect_slashes": False,',
+        '"redirect_slashes": True,',
+        f"{ODD}::test_a_slash_too_many_is_not_found_and_leads_nowhere",
     ),
 )

@@ -38,7 +38,7 @@ async def keep(body: Kept) -> Kept:
 
 @pytest.fixture(scope="module")
 def app() -> Service:
-    settings = ServiceSettings(mongodb_url="mongodb://127.0.0.1:1/", mongodb_timeout_ms=50, body_timeout=0.3)
+    settings = ServiceSettings(mongodb_url="mongodb://127.0.0.1:1/", mongodb_timeout_ms=50, body_timeout_seconds=0.3)
     return create_app("thing", "Things.", routers=[router], settings=settings)
 
 
@@ -110,7 +110,13 @@ async def test_methods_that_nobody_knows_are_one_label(app: Service) -> None:
     for number in range(50):
         await ask(app, f"M{number:05}", "/health")
     exposed = app.metrics.render().decode()
-    assert set(re.findall(r'http_requests_total\{[^}]*method="([^"]*)"', exposed)) <= {"_OTHER", "GET", "POST", "PUT"}
+    assert set(re.findall(r'http_requests_total\{[^}]*method="([^"]*)"', exposed)) <= {
+        "_OTHER",
+        "GET",
+        "POST",
+        "PUT",
+        "DELETE",
+    }
     assert 'method="_OTHER"' in exposed
 
 
@@ -184,10 +190,10 @@ async def test_the_text_of_an_error_stays_in_its_own_lines(capsys: pytest.Captur
         try:
             raise ValueError("a\n12:00:00.000 ERROR forged \x1b[2J \ud83d")
         except ValueError:
-            logging.getLogger("test").exception("it failed")
+            logging.getLogger("test").exception("it failed\n12:00:00.000 ERROR forged")
         lines = capsys.readouterr().err.splitlines()
     finally:
         logging.getLogger().handlers = [h for h in logging.getLogger().handlers if h.name != "ordersaga"]
-    assert "it failed" in lines[0]
+    assert "it failed 12:00" in lines[0]
     assert all(line.startswith("  | ") for line in lines[1:])
     assert all(line.isprintable() for line in lines)
