@@ -141,8 +141,8 @@ def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
             f"Wait and repeat `{uninstall}`; if new orders keep coming in, stop their source first.",
             f"Cancel one:    kubectl -n {namespace} patch ordersaga {one} --type=merge "
             """-p '{"spec":{"state":"Cancelled"}}'""",
-            "A Failed order needs a decision (RetryNow or MarkCompensated); a Suspended one needs spec.state set back",
-            "to Active, or to Cancelled: see docs/ordersaga.md.",
+            "A Failed order needs a decision (RetryNow, MarkCompensated, Skip); a Suspended one needs spec.state",
+            "set back to Active, or to Cancelled: see docs/ordersaga.md.",
             f"To give the orders up, with everything that was charged or reserved for them: {uninstall} --no-hooks,",
             f"then, for each: kubectl -n {namespace} patch ordersaga {one} --type=merge "
             """-p '{"metadata":{"finalizers":null}}'""",

@@ -186,8 +186,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         intervention(action="MarkCompensated", step="notification"),
         "MarkCompensated is for inventory, payment and",
     ),
-    ("payment skipped", intervention(action="Skip", step="payment"), "Skip is for notification only"),
-    ("the pivot skipped", intervention(action="Skip", step="confirmation"), "Skip is for notification only"),
+    ("the order skipped", intervention(action="Skip", step="order"), "Skip is for steps of a confirmed order only"),
+    ("the pivot skipped", intervention(action="Skip", step="confirmation"), "Skip is for steps of a confirmed order"),
 ]
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
@@ -212,6 +212,7 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         for step in ("inventory", "payment", "shipping")
     ),
     ("notification skipped", intervention(action="Skip", step="notification")),
+    ("payment skipped", intervention(action="Skip", step="payment")),  # only for a confirmed order, says the operator
 ]
 
 

@@ -64,3 +64,36 @@ def test_an_order_that_a_stranger_closed_is_undone_all_the_same(stack: Stack) ->
     assert phases == {order_id: "Compensated"}
     assert stack.books.ledger("payment", order_id) == {"charge": 1, "refund": 1}
     stack.assert_books(phases)
+
+
+def test_an_order_that_a_stranger_confirmed_and_nobody_pays_waits_for_a_person_and_then_ends(stack: Stack) -> None:
+    order_id = stack.new_id("unpaid")
+    declined = {"payment": {"methodRef": "test-declined"}}
+    with paused(stack.services["payment"]):
+        stack.kubectl("apply", "-f", "-", manifest=manifest(order_id, **declined))
+        stack.until(order_id, lambda order: step_states(order).get("inventory") == "Succeeded")
+        body = {**content(order_id), "payment": {"method_ref": "test-declined"}}
+        confirmed = stranger(stack, "/api/orders/confirm", order_id, "confirmation", "do", json=body)
+        assert confirmed["status"] == "CONFIRMED"
+    stack.kubectl("wait", "--for=jsonpath={.status.phase}=Failed", "--timeout=60s", f"ordersaga/{order_id}")
+    ready = next(c for c in stack.resource(order_id)["status"]["conditions"] if c["type"] == "Ready")
+    assert ready["reason"] == "RefusedAfterConfirmation"
+
+    stack.kubectl("delete", "ordersaga", order_id, "--wait=false")
+    skip = '"intervention":{"id":"s-1","action":"Skip","step":"payment","reason":"the customer has paid in cash"}'
+    patch(stack, order_id, skip)
+    stack.kubectl("wait", "--for=delete", "--timeout=60s", f"ordersaga/{order_id}")
+    assert stack.books.ledger("payment", order_id)["charge"] == 0
+
+
+def test_an_epoch_that_a_stranger_sends_does_not_make_an_order_immortal(stack: Stack) -> None:
+    order_id = stack.new_id("epoch")
+    headers = {"path": "/api/orders/create", "order_id": order_id, "step": "order", "direction": "do"}
+    far = stranger(stack, **headers, json=content(order_id), epoch=str(2**63 - 1))
+    assert (far["http_status"], far["code"]) == (422, "epoch_ahead")
+    near = stranger(stack, **headers, json=content(order_id), epoch=str(far["clock"] + 500_000))
+    assert near["http_status"] == 200
+    stack.kubectl("apply", "-f", "-", manifest=manifest(order_id))
+    phases = stack.until_finished(order_id)
+    assert phases == {order_id: "Completed"}
+    stack.assert_books(phases)

@@ -45,7 +45,9 @@ def open_calls(saga: Saga) -> list[Do | Undo]:
     if saga.failure is not None:
         return [Undo(step) for step in _unsettled_backward(saga) if not is_stuck(saga[step.name])]
     step = _unsettled_forward(saga)
-    return [] if step is None or saga.suspended_at is not None else [Do(step)]
+    if step is None or saga.suspended_at is not None or saga.refused_forward is not None:
+        return []
+    return [Do(step)]
 
 
 def decide(saga: Saga, now: float) -> Action:

@@ -40,16 +40,16 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
 
 
 def refused(saga: Saga, event: DoRefused) -> Saga:
-    """The service refused: before the pivot a rollback starts, after it the saga continues without the step."""
+    """The service refused: before the pivot a rollback starts; a step that comes after it is left out.
+
+    A step that comes before the pivot can only be refused after it if somebody else has confirmed the order. The saga
+    neither goes back, since the order is confirmed, nor on: it waits for a person (RetryNow or Skip).
+    """
     record, step = saga[event.step], BY_NAME[event.step]
     if record.state in FINAL or record.compensation.completion:
         return saga
-    if saga.confirmed and step.kind is not Kind.RETRIABLE:
-        # replayed in forward recovery: the saga only goes forward from here, so call again and show it to people
-        message = f"{event.reason} after the order was confirmed: {event.message}"
-        return do_unanswered(saga, NoUsableAnswer.participant_error(event, undo=False, message=message))
     saga = saga.put(refusal(record, event, event.reason, event.message))
-    if step.kind is Kind.RETRIABLE:
+    if saga.confirmed or step.kind is Kind.RETRIABLE:
         return saga
     return saga.roll_back(event.step, event.reason, event.message)
 

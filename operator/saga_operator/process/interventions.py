@@ -13,7 +13,7 @@ from saga_operator.process.saga import (
     is_stuck,
     settled_forward,
 )
-from saga_operator.process.steps import BACKWARD, BY_NAME, Kind
+from saga_operator.process.steps import BACKWARD, BY_NAME
 
 REMEMBERED: Final = 32
 """Ids of earlier interventions: more than people give one saga, and about 2 KB of its status at the most."""
@@ -46,7 +46,7 @@ def _intervention_result(saga: Saga, record: StepRecord, request: Intervention, 
         case "MarkCompensated" if is_stuck(record) and BY_NAME[record.name] in BACKWARD:
             undo = replace(record.compensation, completion=at, reason=reasons.MARKED_COMPENSATED, message=note)
             return replace(record.settled(), state=StepState.COMPENSATED, compensation=undo)
-        case "Skip" if saga.confirmed and BY_NAME[record.name].kind is Kind.RETRIABLE and not settled_forward(record):
+        case "Skip" if saga.confirmed and not settled_forward(record):
             skipped = replace(record, state=StepState.SKIPPED, reason=reasons.SKIPPED_BY_HAND, message=note)
             return replace(skipped.due(0.0), completion=at)
     return None
@@ -55,7 +55,9 @@ def _intervention_result(saga: Saga, record: StepRecord, request: Intervention, 
 def _retried(saga: Saga, record: StepRecord, note: str) -> StepRecord | None:
     """The call is made at once and has all its attempts again: the do on the way forward, the undo in a rollback."""
     if saga.failure is None:
-        return None if settled_forward(record) else replace(record, attempts=0, retry_at=0.0, in_progress_since=None)
+        if settled_forward(record):
+            return None
+        return replace(record.due(0.0), state=StepState.PENDING, completion=None, attempts=0)
     if record.compensation.completion is not None or BY_NAME[record.name].undo is None:
         return None
     state = StepState.UNKNOWN if is_stuck(record) else record.state

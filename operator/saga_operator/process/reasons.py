@@ -16,6 +16,7 @@ COMPLETED: Final = "Completed"
 COMPLETED_WITH_WARNING: Final = "CompletedWithWarning"
 COMPENSATED: Final = "Compensated"
 COMPENSATION_FAILED: Final = "CompensationFailed"
+REFUSED_AFTER_CONFIRMATION: Final = "RefusedAfterConfirmation"
 SUSPENDED: Final = "Suspended"
 
 # why a rollback started, when no participant refused
@@ -81,6 +82,10 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     COMPENSATION_FAILED: Meaning(
         "A step could not be undone: its undo has spent its attempts or its time.",
         "[Repair it](#repair-what-is-stuck): `RetryNow` or `MarkCompensated`.",
+    ),
+    REFUSED_AFTER_CONFIRMATION: Meaning(
+        "Somebody else confirmed the order before it was paid for or booked, and now a service refuses that.",
+        "[Repair it](#repair-what-is-stuck): `RetryNow` once the refusal has been dealt with, or `Skip`.",
     ),
     SUSPENDED: Meaning("`spec.state` is Suspended: no step is called.", "Set `spec.state` to Active to continue."),
     CANCELLED: Meaning("Rolled back: `spec.state` was set to Cancelled, or the order was cancelled over REST."),

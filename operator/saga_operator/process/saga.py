@@ -10,7 +10,7 @@ from typing import Final
 from saga_operator.process import reasons
 from saga_operator.process.absences import Absences, seconds_of
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, LONGEST_RETRY_AFTER, CompensationPolicy, Order
-from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Step
+from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT, Kind, Step
 
 MESSAGE_LENGTH: Final = 512
 """Characters; the status of a resource stays small (its size is what a write costs)."""
@@ -224,6 +224,8 @@ class Saga:
         if self.failure is None:
             if all(settled_forward(record) for record in self.steps):
                 return Phase.COMPLETED
+            if self.refused_forward is not None:
+                return Phase.FAILED
             if self.suspended_at is not None:
                 return Phase.SUSPENDED
             started = any(record.attempts or record.start is not None for record in self.steps)
@@ -233,6 +235,17 @@ class Saga:
         if self.rejected and self._stuck:
             return Phase.FAILED
         return Phase.COMPENSATING
+
+    @property
+    def refused_forward(self) -> StepRecord | None:
+        """The step that was refused although the order is confirmed; a person has to decide. None if there is none.
+
+        Only somebody else's confirmation leads there: the operator confirms when every step before has succeeded.
+        """
+        if self.failure is not None:
+            return None
+        record = next((record for record in self.steps if not settled_forward(record)), None)
+        return record if record is not None and record.state is StepState.REFUSED else None
 
     @property
     def _stuck(self) -> bool:
@@ -256,8 +269,11 @@ class Saga:
 
 
 def settled_forward(record: StepRecord) -> bool:
-    """Nothing more to do on the way forward (a refusal before the pivot sets `failure`, so it is not met here)."""
-    return record.state in (StepState.SUCCEEDED, StepState.REFUSED, StepState.SKIPPED) or BY_NAME[record.name].retired
+    """Nothing more to do on the way forward. Of the refusals, that holds for those of steps after the pivot."""
+    step = BY_NAME[record.name]
+    if record.state is StepState.REFUSED and step.kind is Kind.RETRIABLE:
+        return True
+    return record.state in (StepState.SUCCEEDED, StepState.SKIPPED) or step.retired
 
 
 def refused_without_effect(record: StepRecord) -> bool:

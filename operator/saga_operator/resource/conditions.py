@@ -7,7 +7,7 @@ from typing import Final
 
 from saga_operator.process import reasons
 from saga_operator.process.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
-from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT, Kind
+from saga_operator.process.steps import BY_NAME, Kind
 
 TRUE: Final = "True"
 FALSE: Final = "False"
@@ -82,6 +82,12 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
         case Phase.COMPENSATED:
             reason, message = _failure(saga)
             return FALSE, FALSE, TRUE, FALSE, reason, f"rolled back: no effect of the order is left. {message}"
+        case Phase.FAILED if (refused := saga.refused_forward) is not None:
+            what = (
+                f"{refused.name} was refused ({refused.reason}: {refused.message}) after the order had been confirmed"
+            )
+            help_ = f"{what}. A person has to set spec.intervention: RetryNow or Skip"
+            return FALSE, FALSE, TRUE, FALSE, reasons.REFUSED_AFTER_CONFIRMATION, help_[:1024]
         case Phase.FAILED:
             stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
             help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: RetryNow or MarkCompensated"
@@ -129,9 +135,15 @@ def _failure(saga: Saga) -> tuple[str, str]:
 
 
 def _warning(saga: Saga) -> StepRecord | None:
-    """A step after the pivot that did not happen in a completed saga: people should know, and no rollback starts."""
+    """A step that did not happen in a completed saga: people should know, and no rollback starts.
+
+    It came after the pivot, or a person left it out.
+    """
     if saga.phase is not Phase.COMPLETED:
         return None
-    after_pivot = ORDER_SAGA[ORDER_SAGA.index(PIVOT) + 1 :]
-    records = (saga[step.name] for step in after_pivot if BY_NAME[step.name].kind is Kind.RETRIABLE)
+    records = (
+        record
+        for record in saga.steps
+        if BY_NAME[record.name].kind is Kind.RETRIABLE or record.reason == reasons.SKIPPED_BY_HAND
+    )
     return next((record for record in records if record.state is not StepState.SUCCEEDED), None)

@@ -46,6 +46,12 @@ def _trouble(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
             failed = f"step {record.name} could not be undone: {record.compensation.message}"
             text = f"{failed}. A person has to set spec.intervention"
             yield KubernetesEvent("Warning", reasons.COMPENSATION_FAILED, text)
+    refused = new.refused_forward
+    if refused is not None and old.refused_forward is None:
+        text = f"step {refused.name} was refused after the order had been confirmed: {refused.message}"
+        yield KubernetesEvent(
+            "Warning", reasons.REFUSED_AFTER_CONFIRMATION, f"{text}. A person has to set spec.intervention"
+        )
     trouble = participant_error(new)
     if trouble is not None and trouble != participant_error(old):
         yield KubernetesEvent("Warning", reasons.PARTICIPANT_ERROR, trouble)

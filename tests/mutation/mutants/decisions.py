@@ -79,9 +79,9 @@ DECISIONS = (
         "no refusal rolls back a confirmed order",
         6,
         f"{OPERATOR}/process/forward.py",
-        "if saga.confirmed and step.kind is not Kind.RETRIABLE:",
-        "if False:",
-        "tests/unit/process/test_saga_forward_recovery.py::test_a_refusal_after_forward_recovery_is_asked_again_and_seen",
+        "if saga.confirmed or step.kind is Kind.RETRIABLE:\n        return saga\n    return saga.roll_back",
+        "if step.kind is Kind.RETRIABLE:\n        return saga\n    return saga.roll_back",
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_refusal_after_the_confirmation_waits_for_a_person",
     ),
     Mutant(
         "no spent budget rolls back a confirmed order",

@@ -63,4 +63,20 @@ STRANGERS: Final = (
         "if (pause := self.pace.pause()) > 1e9:",
         "tests/operator/test_strangers.py::test_no_answer_makes_a_saga_call_without_a_pause_even_if_its_back_off_fails",
     ),
+    Mutant(
+        "a step that is refused after the confirmation waits for a person",
+        STRANGER,
+        f"{OPERATOR}/process/decide.py",
+        "step is None or saga.suspended_at is not None or saga.refused_forward is not None:",
+        "step is None or saga.suspended_at is not None:",
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_refusal_after_the_confirmation_waits_for_a_person",
+    ),
+    Mutant(
+        "a person may leave out a step of a confirmed order that is refused",
+        STRANGER,
+        f"{OPERATOR}/process/interventions.py",
+        'case "Skip" if saga.confirmed and not settled_forward(record):',
+        'case "Skip" if saga.confirmed and record.name == "notification" and not settled_forward(record):',
+        "tests/unit/process/test_saga_forward_recovery.py::test_a_person_ends_a_saga_that_was_refused_after_the_confirmation",
+    ),
 )

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from saga_operator.process.events import AlreadyConfirmed
-from saga_operator.process.saga import StepState
+from saga_operator.process.saga import Phase, StepState
+from saga_operator.resource.conditions import conditions_of
 from tests.unit.process.builders import (
     NOW,
     STEPS,
     UP_TO_PIVOT,
     after,
+    asked,
     before,
     closed,
     done,
@@ -63,11 +65,33 @@ def test_a_rejected_order_stays_rejected() -> None:
     assert after(closed(), TURN) == closed()
 
 
-def test_a_refusal_after_forward_recovery_is_asked_again_and_seen() -> None:
-    saga = after(before("payment"), seen("Cancelled"), TURN, refused("payment", "CardDeclined"))
+@pytest.mark.parametrize("reason", ["CardDeclined", "Compensated"])
+@pytest.mark.parametrize("step", ["order", "inventory", "payment", "shipping"])
+def test_a_refusal_after_the_confirmation_waits_for_a_person(step: str, reason: str) -> None:
+    saga = after(before(step), seen("Cancelled"), TURN, refused(step, reason))
     assert saga.failure is None
-    assert saga["payment"].reason == "ParticipantError"
-    assert next_call(saga, NOW + 60) == "do payment"
+    assert saga.phase is Phase.FAILED
+    assert next_call(saga, NOW + 9_999) == "wait"
+    assert {c.type: c.reason for c in conditions_of(saga) if c.status == "True"} == {
+        "Stalled": "RefusedAfterConfirmation",
+        "CancelRefused": "AlreadyConfirmed",
+    }
+    for later in (seen("Cancelled", at=NOW + 99_999), seen(deleting=True), seen("Suspended")):
+        assert after(saga, later).failure is None
+
+
+@pytest.mark.parametrize("action", ["RetryNow", "Skip"])
+def test_a_person_ends_a_saga_that_was_refused_after_the_confirmation(action: str) -> None:
+    saga = after(before("payment"), seen("Cancelled"), TURN, refused("payment", "CardDeclined"))
+    saga = after(saga, asked(action, "payment"))
+    if action == "RetryNow":
+        assert next_call(saga) == "do payment"
+        saga = after(saga, *done("payment"))
+    assert next_call(saga) == "do shipping"
+    saga = after(saga, *done("shipping", "notification"))
+    assert next_call(saga) == "finish Completed"
+    warnings = [c.message for c in conditions_of(saga) if c.type == "CompletedWithWarning"]
+    assert [warning.split(":")[0] for warning in warnings] == (["payment"] if action == "Skip" else [])
 
 
 def test_no_number_of_lost_answers_rolls_back_a_saga_that_resumed_forward() -> None:

@@ -84,12 +84,20 @@ def _abandoned(records: OrderRecords, outcome: Outcome, namespace: str) -> Findi
 
 def _stuck(records: OrderRecords) -> Finding:
     saga = records.saga
-    steps = saga.steps.items() if saga is not None else ()
+    steps = list(saga.steps.items()) if saga is not None else []
     stuck = "; ".join(
         f"{name}: {step.undo_reason or 'no reason given'}" + (f" ({step.undo_message})" if step.undo_message else "")
         for name, step in steps
         if step.state == "CompensationFailed"
     )
+    if saga is not None and not stuck and (refused := [n for n, s in steps if s.state == "Refused"]):
+        return Finding(
+            records.order_id,
+            "saga",
+            f"Failed: {', '.join(refused)} was refused after somebody had confirmed the order",
+            "set spec.intervention with action RetryNow once that has been dealt with, or Skip "
+            "(docs/ordersaga.md, 'repair what is stuck')",
+        )
     return Finding(
         records.order_id,
         "saga",
@@ -119,7 +127,8 @@ def _order_findings(records: OrderRecords, outcome: Outcome) -> Iterator[Finding
 
 def _by_hand(finding: Finding, saga: RecordedSaga) -> Finding:
     step = STEP_OF.get(finding.area)
-    if step is None or not saga.marked_by_hand(step):
+    if step is None or not (saga.marked_by_hand(step) or saga.skipped_by_hand(step)):
         return finding
-    advice = "nothing, if it was really done: a person marked it as undone by hand, which no record can prove"
+    did = "marked it as undone" if saga.marked_by_hand(step) else "left it out"
+    advice = f"nothing, if it was really dealt with: a person {did} by hand, which no record can prove"
     return replace(finding, by_hand=True, advice=advice)
