@@ -66,6 +66,17 @@ class CompensationPolicy:
         """Whether an undo is given up that was tried so often, and first so many seconds ago."""
         return attempts >= self.attempts and (refused or seconds >= self.seconds)
 
+    def delay(self, attempts: int, seconds: float, *, jitter: float, retry_after: float | None) -> float:
+        """Seconds until the next call, after so many attempts in so many seconds.
+
+        Once only time is left to pass, the last call comes when it has passed, or when the participant asked for it.
+        """
+        pause = self.back_off.delay(attempts, jitter=jitter, retry_after=retry_after)
+        if attempts < self.attempts:
+            return pause
+        asked = self.back_off.delay(attempts, jitter=0.0, retry_after=retry_after)
+        return max(asked, min(pause, max(0.0, self.seconds - seconds)))
+
 
 DEFAULT_COMPENSATIONS: Final = CompensationPolicy()
 

@@ -59,7 +59,7 @@ def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     tried_for = saga.seconds_since(event.started if undo.start is None else undo.start, event.at)
     if event.step != PIVOT.name and policy.is_spent(undo.attempts, tried_for, refused=event.refused):
         return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED))
-    delay = policy.back_off.delay(undo.attempts, jitter=event.jitter, retry_after=event.retry_after)
+    delay = policy.delay(undo.attempts, tried_for, jitter=event.jitter, retry_after=event.retry_after)
     return saga.put(record.due(event.at + delay))
 
 

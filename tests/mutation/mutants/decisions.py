@@ -183,8 +183,8 @@ DECISIONS = (
         "the order's own retry is not for compensations",
         9,
         f"{OPERATOR}/process/rollback.py",
-        "delay = policy.back_off.delay(",
-        "delay = saga.order.retry.delay(",
+        "delay = policy.delay(undo.attempts, tried_for, ",
+        "delay = saga.order.retry.delay(undo.attempts, ",
         "tests/unit/process/test_saga_rollback.py::test_the_orders_own_retry_is_not_for_compensations",
     ),
     Mutant(

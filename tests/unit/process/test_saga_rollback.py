@@ -226,6 +226,15 @@ def test_the_orders_own_retry_is_not_for_compensations(step: str, seconds: int) 
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
+def test_the_last_attempt_of_an_undo_comes_when_its_time_is_up() -> None:
+    saga = after(closed(), *[lost("payment", undo=True)] * LIMITS.attempts)
+    nearly = NOW + LIMITS.seconds - 5
+    saga = after(saga, lost("payment", undo=True, at=nearly, jitter=0.99))
+    assert saga["payment"].retry_at == NOW + LIMITS.seconds
+    asked_to = after(saga, lost("payment", undo=True, at=nearly, jitter=0.99, wait=20.0))
+    assert asked_to["payment"].retry_at == nearly + 20.0
+
+
 def test_an_undo_waits_as_long_as_it_is_asked_to() -> None:
     saga = after(closed(), lost("payment", undo=True, wait=240.0))
     assert saga["payment"].retry_at == NOW + 240.0
