@@ -69,6 +69,11 @@ def printable(text: object, limit: int = MESSAGE, *, octets: int | None = None) 
     return f"{cut.rstrip(' ' + _CUT)}{_CUT}"
 
 
+def lines(text: str) -> str:
+    """`text` of several lines for a terminal: line breaks and tabs stay, nothing else that isn't printable."""
+    return "\n".join("\t".join(part.translate(_FIT) for part in line.split("\t")) for line in text.split("\n"))
+
+
 def _number(value: float) -> str:
     try:
         return str(value)

@@ -1,12 +1,14 @@
 """The command line: `ordersaga audit`, `conformance`, `drain` and `smoke`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from ordersaga import drain, smoke
 from ordersaga.audit import command as audit
 from ordersaga.conformance import command as conformance
 from ordersaga.settings import Settings
+from ordersaga.terminal import printable_only
 
 EPILOG = """\
 example: check the records of all orders in the local stack
@@ -30,5 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (audit, conformance, drain, smoke):
         command.add_to(commands, settings)
     options = parser.parse_args(arguments)
-    status: int = options.run(options)
+    with printable_only(sys.stdout, sys.stderr):
+        status: int = options.run(options)
     return status

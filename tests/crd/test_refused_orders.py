@@ -56,6 +56,18 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no items", {"spec": {"items": None}}, "spec.items: Required value"),
     ("an empty list of items", items(), "spec.items in body should have at least 1 items"),
     (
+        "a quantity with a decimal point",
+        items(item(quantity=2.0)),
+        "spec.items[0].quantity: Invalid value",
+    ),
+    ("a price with a decimal point", items(item(price=1250.0)), "spec.items[0].unitPriceMinor: Invalid value"),
+    ("a price with an exponent", items(item(price=1.25e30)), "spec.items[0].unitPriceMinor"),
+    (
+        "a wait with a decimal point",
+        {"spec": {"retry": {"maxBackoffSeconds": 30.0}}},
+        "spec.retry.maxBackoffSeconds: Invalid value",
+    ),
+    (
         "more than 100 lines",
         items(*(item(f"p-{n}") for n in range(101))),
         "spec.items: Too many: 101: must have at most 100",

@@ -91,7 +91,7 @@ class JsonReport:
 
     def finding(self, finding: Finding) -> None:
         """Write one more item of `findings`."""
-        self._out.write(f"{self._separator}\n  {json.dumps(finding.to_json(), ensure_ascii=False)}")
+        self._out.write(f"{self._separator}\n  {json.dumps(finding.to_json())}")
         self._separator = ","
 
     def end(self, summary: Summary, *, seconds: float, not_read: Sequence[str]) -> None:
@@ -106,4 +106,4 @@ class JsonReport:
             "not_looked_at": list(not_read),
             "seconds": round(seconds, 1),
         }
-        self._out.write(f"],\n{json.dumps(rest, indent=1, ensure_ascii=False)[2:]}\n")
+        self._out.write(f"],\n{json.dumps(rest, indent=1)[2:]}\n")

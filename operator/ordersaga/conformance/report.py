@@ -62,4 +62,4 @@ def print_json(out: TextIO, results: Sequence[Result]) -> None:
             for result in results
         ],
     }
-    out.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    out.write(json.dumps(document, indent=1) + "\n")

@@ -82,6 +82,22 @@ OUTSIDE = (
         f"{ODD}::test_what_the_database_cannot_keep_is_invalid",
     ),
     Mutant(
+        "what the command prints is nothing that a terminal obeys",
+        16,
+        "operator/ordersaga/terminal.py",
+        "self._out.write(lines(text))",
+        "self._out.write(text)",
+        "tests/cli/test_terminal.py::test_an_answer_cannot_write_on_the_terminal",
+    ),
+    Mutant(
+        "a whole number has no decimal point, and its field is named",
+        16,
+        "crds/ordersaga.yaml",
+        "rules above fail on it, and name no field.\n                          - rule: self == self",
+        'rules above fail on it, and name no field.\n                          - rule: "true"',
+        "tests/crd/test_refused_orders.py::test_it_is_refused_with_a_message_that_says_why",
+    ),
+    Mutant(
         "methods that nobody knows are one label",
         16,
         "common/web/metrics.py",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.text import LONGEST_WAIT, identifier, printable, seconds, word
+from common.text import LONGEST_WAIT, identifier, lines, printable, seconds, word
 from tests.support.outside import anything, texts
 
 
@@ -87,3 +87,11 @@ def test_only_a_word_becomes_a_label() -> None:
 )
 def test_a_wait_is_a_number_of_seconds_from_none_to_a_day(given: object, understood: float | None) -> None:
     assert seconds(given) == understood
+
+
+@given(texts())
+def test_what_is_printed_on_a_terminal_keeps_its_lines_and_nothing_that_a_terminal_obeys(text: str) -> None:
+    fit = lines(text)
+    assert fit.count("\n") == text.count("\n")
+    assert all(part.isprintable() for line in fit.split("\n") for part in line.split("\t"))
+    fit.encode()
