@@ -11,7 +11,7 @@ An operation is in one of three states. One that isn't listed was never called, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -28,6 +28,11 @@ class Operation:
     body: Mapping[str, Any] = field(default_factory=dict)
     token: str = ""
     until: datetime | None = None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> "Operation":
+        """From a document. A field that another release has stored besides is left out."""
+        return cls(**{each.name: kept[each.name] for each in fields(cls) if each.name in kept})
 
     def held(self, now: datetime, lease: timedelta) -> bool:
         """Whether a call holds the claim at this moment.
@@ -75,7 +80,7 @@ class BarrierState:
             namespace=barrier["namespace"],
             epoch=barrier["epoch"],
             tombstone=barrier["tombstone"],
-            operations={name: Operation(**kept) for name, kept in barrier["operations"].items()},
+            operations={name: Operation.of(kept) for name, kept in barrier["operations"].items()},
         )
 
     def to_document(self) -> dict[str, Any]:

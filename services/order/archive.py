@@ -4,13 +4,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from common import order_spec
+from common.barrier import Document
 from common.errors import NotFound
 from common.mongo import Database, Index
 from common.wire import Body, Json, OrderId, StorableJson, Timestamp, utcnow
+from services.order.matrix import same_content
+from services.order.models import Content
 from services.order.sagas import Sagas
+from services.order.store import Orders
 
 ARCHIVE = "sagas"
 INDEXES = (Index.on(ARCHIVE, "order_id", "created_at"),)
+
+LOOKED_AT = 50
+"""Sagas of one order of which the right one is chosen; a specification has up to 15 KB."""
 
 Part = Annotated[StorableJson, Field(description="The same as in the resource.")]
 
@@ -40,8 +48,9 @@ class ArchivedSaga(BaseModel):
 class Archive:
     """The collection `sagas` (`_id` = the resource's uid), behind the resources that still exist."""
 
-    def __init__(self, database: Database, sagas: Sagas) -> None:
+    def __init__(self, database: Database, orders: Orders, sagas: Sagas) -> None:
         self._archived = database[ARCHIVE]
+        self._orders = orders
         self._sagas = sagas
 
     async def keep(self, order_id: str, saga: ArchiveRequest) -> ArchivedSaga:
@@ -51,17 +60,42 @@ class Archive:
         return ArchivedSaga.model_validate(kept)
 
     async def get(self, order_id: str) -> ArchivedSaga:
-        """An order's latest saga. Raises NotFound; Unavailable if the API server doesn't answer."""
+        """An order's saga: the latest one with the order's content, otherwise the latest of all.
+
+        A later resource with other content was refused (`order_id_used`): it isn't this order's.
+
+        Raises:
+            NotFound, Unavailable (the API server doesn't answer).
+        """
         resource = await self._sagas.find(order_id)
-        if resource is not None:
+        document = await self._orders.document(order_id)
+        if resource is not None and _is_of(document, resource["spec"]):
             return _live(resource)
-        archived = await self._archived.find({"order_id": order_id}, sort="created_at")
-        if not archived:
+        archived = await self._archived.aggregate(
+            [
+                {"$match": {"order_id": order_id}},
+                {"$sort": {"created_at": -1}},
+                {"$limit": LOOKED_AT},
+                {"$project": {"spec": 1}},
+            ]
+        )
+        fitting = next((saga["_id"] for saga in archived if _is_of(document, saga["spec"])), None)
+        if fitting is None and resource is not None:
+            return _live(resource)
+        if fitting is None and not archived:
             raise NotFound(
                 f"order {order_id} has no saga, neither as a resource nor in the archive: check the id",
                 order_id=order_id,
             )
-        return ArchivedSaga.model_validate(archived[-1])
+        return ArchivedSaga.model_validate(await self._archived.find_one({"_id": fitting or archived[0]["_id"]}))
+
+
+def _is_of(document: Document | None, spec: Json) -> bool:
+    """Whether a saga with this spec is the order's. Without an order every saga of its id is."""
+    try:
+        return same_content(document or {}, Content.model_validate(order_spec.content_of(spec)))
+    except (KeyError, TypeError, ValueError):  # archived by whoever calls that route
+        return False
 
 
 def _live(resource: Json) -> ArchivedSaga:

@@ -15,8 +15,8 @@ from services.order.models import (
     FulfilmentStatus,
     Notify,
     OrderFields,
-    OrderStatus,
     Payment,
+    ShownStatus,
     check_lines,
     check_total,
 )
@@ -172,7 +172,7 @@ class Placed(BaseModel):
     )
 
     order_id: str
-    status: OrderStatus
+    status: ShownStatus
     saga: SagaRef | None = Field(description="null once the resource is gone.")
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from common.barrier import BarrierState, Document
-from common.errors import Problem, Unavailable
+from common.errors import Unavailable
 from common.mongo import PyMongoError
 from common.order_saga import RESTORED
 from common.wire import Json, utcnow
@@ -136,8 +136,8 @@ class LostSagas:
                     left.append(order_id)
             except (Unavailable, PyMongoError):
                 raise
-            except (Problem, ValueError, KeyError) as error:  # of this order alone
-                log.error("order %s has lost its OrderSaga, which can't be made again: %s", order_id, error)
+            except Exception:  # whatever it is, it is of this order alone
+                log.exception("order %s has lost its OrderSaga, which can't be made again", order_id)
                 left.append(order_id)
         if left:
             log.warning(

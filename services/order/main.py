@@ -227,7 +227,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         sagas,
         lost,
         Checkout(orders, Keys(app.database), sagas, others, lost),
-        Archive(app.database, sagas),
+        Archive(app.database, orders, sagas),
     )
     try:
         async with (

@@ -7,7 +7,7 @@ carry all of it, and the order document keeps it, so that a resource re-created 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from common.wire import Body, Currency, CustomerId, NothingUndone, OrderBody, OrderLine, Reference
 
@@ -104,7 +104,7 @@ def check_total(total_minor: int) -> None:
         raise ValueError(f"the order's total must be at most {LIMIT_TOTAL_MINOR} minor units")
 
 
-def content_of_document(document: Mapping[str, Any]) -> Content:
+def content_of_document(document: Mapping[str, Any], kind: type[Content] = Content) -> Content:
     """The content in an order's document, which another release may have stored.
 
     A field that this release doesn't know is left out, and one that the document doesn't have gets its default.
@@ -112,7 +112,7 @@ def content_of_document(document: Mapping[str, Any]) -> Content:
     Raises:
         ValueError: it isn't a content in this release.
     """
-    return Content.model_validate(known_fields(document, Content))
+    return kind.model_validate(known_fields(document, kind))
 
 
 def known_fields(stored: Any, kind: Any) -> Any:
@@ -142,12 +142,16 @@ ShownLines = Annotated[
 """Lines as they are shown: what another release has stored in one besides is left out."""
 
 
+ShownStatus = Annotated[str, WithJsonSchema({"type": "string", "enum": list(get_args(OrderStatus))})]
+"""A status as it is shown: also one that only another release knows."""
+
+
 class OrderFields(BaseModel):
     """An order without its saga."""
 
     order_id: str
     customer_id: str
-    status: OrderStatus
+    status: ShownStatus
     items: ShownLines
     total_minor: int
     currency: str

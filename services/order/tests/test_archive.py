@@ -1,0 +1,90 @@
+"""Which saga is an order's, when several have had its id."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from common.order_spec import spec_of
+from common.settings import ServiceSettings
+from dev.stack.pytest_plugin import TestControlPlane
+from services.order.models import EXAMPLE_CONTENT
+from services.order.tests.conftest import Saga, served
+from services.order.tests.test_clients import place
+
+NewId = Callable[[], str]
+
+
+@pytest.fixture
+async def shop(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
+    async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
+        yield client
+
+
+async def archive(shop: httpx.AsyncClient, order_id: str, day: int, **change: Any) -> str:
+    """Archive a saga that was made on that day; its uid."""
+    uid = str(uuid.uuid4())
+    story = {
+        "namespace": "shop",
+        "uid": uid,
+        "created_at": f"2026-11-{day:02}T12:00:00Z",
+        "spec": spec_of(EXAMPLE_CONTENT | {"order_id": order_id} | change),
+        "status": {"phase": "Compensated"},
+    }
+    kept = await shop.put(f"/api/orders/{order_id}/saga", json=story)
+    assert kept.status_code == 200, kept.text
+    return uid
+
+
+async def told(shop: httpx.AsyncClient, order_id: str) -> str:
+    answer = await shop.get(f"/api/orders/{order_id}/saga")
+    assert answer.status_code == 200, answer.text
+    uid: str = answer.json()["uid"]
+    return uid
+
+
+async def test_a_refused_saga_of_the_same_id_does_not_hide_the_order_s_own(
+    shop: httpx.AsyncClient, new_id: NewId
+) -> None:
+    order_id = new_id()
+    await Saga(shop, order_id)("create")
+    first = await archive(shop, order_id, 1)
+    again = await archive(shop, order_id, 2)
+    await archive(shop, order_id, 3, customer_id="c-18")
+    assert await told(shop, order_id) == again != first
+
+
+async def test_nor_does_a_resource_that_is_there(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    order_id = new_id()
+    await place(shop, order_id=order_id, currency="USD")
+    live = await told(shop, order_id)
+    assert (await Saga(shop, order_id)("create")).status_code == 200  # the order has other content
+    assert await told(shop, order_id) == live, "there is no other saga yet"
+    own = await archive(shop, order_id, 1)
+    assert await told(shop, order_id) == own != live
+
+
+async def test_without_an_order_the_latest_saga_is_told(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    order_id = new_id()
+    assert (await shop.get(f"/api/orders/{order_id}/saga")).status_code == 404
+    await archive(shop, order_id, 1)
+    last = await archive(shop, order_id, 2, customer_id="c-18")
+    assert await told(shop, order_id) == last
+
+
+async def test_what_was_archived_by_a_stranger_is_no_order_s_saga(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    order_id = new_id()
+    await Saga(shop, order_id)("create")
+    own = await archive(shop, order_id, 1)
+    for day, spec in enumerate(({}, {"orderID": order_id, "items": "none"}, {"items": [1]}), start=2):
+        strange = {
+            "namespace": "shop",
+            "uid": str(uuid.uuid4()),
+            "created_at": f"2026-11-{day:02}T12:00:00Z",
+            "spec": spec,
+            "status": {},
+        }
+        assert (await shop.put(f"/api/orders/{order_id}/saga", json=strange)).status_code == 200
+    assert await told(shop, order_id) == own
