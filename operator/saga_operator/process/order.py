@@ -72,10 +72,11 @@ class CompensationPolicy:
         Once only time is left to pass, the last call comes when it has passed, or when the participant asked for it.
         """
         pause = self.back_off.delay(attempts, jitter=jitter, retry_after=retry_after)
-        if attempts < self.attempts:
+        left = self.seconds - seconds
+        if attempts < self.attempts or left <= 0:  # reject goes on after both
             return pause
         asked = self.back_off.delay(attempts, jitter=0.0, retry_after=retry_after)
-        return max(asked, min(pause, max(0.0, self.seconds - seconds)))
+        return max(asked, min(pause, left))
 
 
 DEFAULT_COMPENSATIONS: Final = CompensationPolicy()

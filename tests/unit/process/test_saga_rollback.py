@@ -139,6 +139,12 @@ def test_reject_is_retried_without_limit() -> None:
     assert saga.phase is Phase.COMPENSATING
 
 
+def test_a_reject_that_fails_for_hours_is_no_hot_loop() -> None:
+    saga = after(before("payment"), seen("Cancelled"), *[lost("confirmation", undo=True)] * LIMITS.attempts)
+    saga = after(saga, lost("confirmation", undo=True, at=NOW + 9_999, jitter=0.5))
+    assert saga["confirmation"].retry_at == NOW + 9_999 + 15
+
+
 def test_a_reject_in_progress_for_hours_is_called_again() -> None:
     saga = after(before("payment"), seen("Cancelled"), in_progress("confirmation", undo=True, started=NOW))
     saga = after(saga, in_progress("confirmation", undo=True, started=NOW, at=NOW + 9_999))
