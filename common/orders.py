@@ -24,8 +24,11 @@ shows the order then; whoever asks us hangs up after 5 s.
 CONFIRMED = frozenset({"CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED"})
 """The states of an order that stands: goods may leave."""
 
-OVER = frozenset({"CANCELLED"})
-"""The state of an order that was rolled back to its end."""
+UNDECIDED = frozenset({"PENDING", "CANCELLING"})
+"""The states of an order whose saga still needs what came along with it."""
+
+OVER = frozenset({"CANCELLED", "DELIVERED"})
+"""The states of an order that needs nothing any more."""
 
 
 class Orders:

@@ -1,28 +1,69 @@
 """What orders only refer to (addresses, contacts): personal data that one service owns, under a reference.
 
-A registered entry stays until somebody changes it. An entry that came along with one order is created only, never
-overwritten, and expires after 30 days unless the order has used it by then: an order that was never placed leaves no
-personal data behind. MongoDB's TTL index on `expires_at` removes it. Nothing of an entry is ever logged.
+A registered entry stays until somebody changes or deletes it. An entry that came along with one order
+(`{order_id}-{12 hex digits}`) is created only, never overwritten, and expires after 30 days unless the order has used
+it by then; when the order is rolled back, the 30 days begin again. So neither an order that was never placed nor one
+that was rolled back leaves personal data behind.
+
+What has expired is deleted here and not by a TTL index, since only the order service knows whether the order is over:
+one that was suspended for two months still needs its address. Nothing of an entry is ever logged.
 """
 
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from common.errors import NotFound, Problem
-from common.mongo import Database, Document, DuplicateKeyError, Index
-from common.wire import utcnow
+from common.errors import NotFound, Problem, Refused, Unavailable
+from common.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError
+from common.orders import OVER, UNDECIDED, Orders
 
 Kept = TypeVar("Kept", bound=BaseModel)
+
+log = logging.getLogger("ordersaga.references")
 
 UNUSED_FOR = timedelta(days=30)
 """How long an entry of an order waits to be used: the longest deadline that a saga can have."""
 
+STILL_NEEDED_FOR = timedelta(days=1)
+"""After this an entry that has expired while its order isn't over is looked at again."""
+
+NOT_KNOWN_FOR = timedelta(hours=1)
+"""The same, if the order service doesn't say how the order is."""
+
+SWEEP_SECONDS = 60.0
+"""Pause between two looks for what has expired; MongoDB's own TTL monitor has the same."""
+
+SWEPT_AT_ONCE = 100
+"""How many expired entries are read at a time."""
+
+_CAME_WITH = re.compile(r"(?P<order_id>[a-z0-9][-a-z0-9]{0,62})-[0-9a-f]{12}")
+_FORMER_INDEX = "expires_at_1"
+"""A TTL index of earlier releases, which deleted entries of orders that were suspended."""
+
 
 def expiry_index(collection: str) -> Index:
-    """The index that `References` need: it removes what has expired."""
-    return Index.on(collection, "expires_at", expireAfterSeconds=0)
+    """The index that `References` need to find what has expired."""
+    return Index.on(collection, "expires_at", "_id")
+
+
+def order_of(reference: str) -> str | None:
+    """The order with which an entry came along; None for a registered one."""
+    match = _CAME_WITH.fullmatch(reference)
+    return match["order_id"] if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class UsedBy:
+    """Who uses entries: documents of `collection` that name one, as long as they have one of the `live` statuses."""
+
+    collection: str
+    live: Sequence[str]
 
 
 class References(Generic[Kept]):
@@ -33,9 +74,22 @@ class References(Generic[Kept]):
     """
 
     def __init__(
-        self, database: Database, collection: str, model: type[Kept], *, noun: str, key: str, exists: str
+        self,
+        database: Database,
+        collection: str,
+        model: type[Kept],
+        *,
+        orders: Orders,
+        used_by: UsedBy,
+        noun: str,
+        key: str,
+        exists: str,
     ) -> None:
         self._entries = database[collection]
+        self._users = database[used_by.collection]
+        self._live = {"status": {"$in": list(used_by.live)}}
+        self._orders = orders
+        self._now = database.now
         self._model = model
         self._noun = noun
         self._key = key
@@ -68,7 +122,7 @@ class References(Generic[Kept]):
         Raises:
             Problem: 412, the entry exists with other content.
         """
-        expiry = utcnow() + UNUSED_FOR
+        expiry = self._now() + UNUSED_FOR
         try:
             document = {"_id": reference, **self._fields(reference, content), "expires_at": expiry}
             await self._entries.insert(document)
@@ -94,6 +148,65 @@ class References(Generic[Kept]):
         if found is not None and "expires_at" in found:
             found = await self._entries.find_and_update({"_id": reference}, {"$unset": {"expires_at": ""}})
         return None if found is None else self._entry(found)
+
+    async def give_back(self, reference: str, order_id: str) -> None:
+        """The order was rolled back: if the entry came along with it, it expires again in 30 days."""
+        if order_of(reference) == order_id:
+            await self._entries.update({"_id": reference}, {"$set": {"expires_at": self._now() + UNUSED_FOR}})
+
+    async def delete(self, reference: str) -> None:
+        """Delete an entry.
+
+        Raises:
+            NotFound, Refused (`in_use`: an order that isn't over needs it), Unavailable.
+        """
+        await self.get(reference)
+        order_id = order_of(reference)
+        waits = order_id is not None and await self._orders.status_of(order_id) in UNDECIDED
+        if waits or await self._is_used(reference):
+            raise Refused(
+                "in_use",
+                f"{self._noun} {reference} is needed by an order that isn't over: cancel the order, or wait until it "
+                "is delivered, then repeat this",
+            )
+        await self._entries.delete({"_id": reference})
+
+    async def keep_clean(self) -> None:
+        """Delete what has expired until cancelled."""
+        while True:
+            try:
+                await self._entries.drop_index(_FORMER_INDEX)
+                await self.delete_expired()
+            except PyMongoError as error:
+                log.warning("can't read what has expired: %s", type(error).__name__)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def delete_expired(self) -> None:
+        """Delete what has expired, unless its order isn't over: that is looked at again later."""
+        while due := await self._entries.find(
+            {"expires_at": {"$lte": self._now()}}, sort="expires_at", limit=SWEPT_AT_ONCE, fields=["expires_at"]
+        ):
+            for entry in due:
+                # Whoever uses the entry, or makes its 30 days begin again, has changed `expires_at`, and wins.
+                where = {"_id": entry["_id"], "expires_at": entry["expires_at"]}
+                if (needed_for := await self._needed_for(entry["_id"])) is None:
+                    await self._entries.delete(where)
+                else:
+                    await self._entries.update(where, {"$set": {"expires_at": self._now() + needed_for}})
+
+    async def _needed_for(self, reference: str) -> timedelta | None:
+        """How long an expired entry stays; None if nobody needs it any more."""
+        order_id = order_of(reference)
+        try:
+            status = None if order_id is None else await self._orders.status_of(order_id)
+        except Unavailable:
+            return NOT_KNOWN_FOR
+        if (status is not None and status not in OVER) or await self._is_used(reference):
+            return STILL_NEEDED_FOR
+        return None
+
+    async def _is_used(self, reference: str) -> bool:
+        return await self._users.find_one({self._key: reference, **self._live}) is not None
 
     def _fields(self, reference: str, content: BaseModel) -> Document:
         return {self._key: reference, **content.model_dump()}

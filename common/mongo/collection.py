@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pymongo
 from pymongo import IndexModel, ReturnDocument
-from pymongo.errors import ExecutionTimeout
+from pymongo.errors import ExecutionTimeout, OperationFailure
 
 from common.deadline import left
 from common.server_clock import ServerClock
@@ -209,6 +209,11 @@ class Collection:
         models = [IndexModel(list(i.keys), name=i.name, **dict(i.options)) for i in indexes]
         with in_time(INDEX_SECONDS):
             await self._native.create_indexes(models)
+
+    async def drop_index(self, name: str) -> None:
+        """Drop the index of that name, if there is one."""
+        with in_time(), contextlib.suppress(OperationFailure):
+            await self._native.drop_index(name)
 
 
 class Database:

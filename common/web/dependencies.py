@@ -18,7 +18,8 @@ OnlyCreate = Annotated[
     Header(
         alias="If-None-Match",
         description="`*` only creates: equal content that exists already is a success, other content is 412. What was "
-        "created this way is deleted after 30 days unless an order has used it by then.",
+        "created this way is deleted after 30 days unless an order has used it by then, and 30 days after that order "
+        "was rolled back.",
     ),
 ]
 """The header of a PUT that keeps what came along with one order."""

@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
+from common.orders import Orders
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
+from common.web.background import in_background
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -33,6 +35,7 @@ PUBLIC = (
     "GET /api/notifications",
     "GET /api/notifications/contacts/{contact_ref}",
     "PUT /api/notifications/contacts/{contact_ref}",
+    "DELETE /api/notifications/contacts/{contact_ref}",
     "GET /api/notifications/{notification_id}",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
@@ -147,6 +150,20 @@ async def put_contact(
     return stored
 
 
+@router.delete(
+    "/contacts/{contact_ref}",
+    status_code=204,
+    responses=documented(
+        404,
+        refused="`in_use`: an order that isn't over needs it.",
+        unavailable="`unavailable`: the database or the order service doesn't answer: repeat the request later.",
+    ),
+)
+async def delete_contact(contact_ref: ContactRef, contacts: ContactsDep) -> None:
+    """Delete a contact, as its owner may ask."""
+    await contacts.delete(contact_ref)
+
+
 @router.get("/{notification_id}", responses=documented(404))
 async def get_notification(
     notification_id: Annotated[
@@ -160,11 +177,16 @@ async def get_notification(
 
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
-    """Make the stores, which connect when they are first used."""
-    contacts = Contacts(app.database)
+    """Make the stores, which connect when they are first used, and delete contacts that have expired."""
+    orders = Orders(app.settings.order_url)
+    contacts = Contacts(app.database, orders)
     provider = TestProvider(app.mongo, app.database)
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
-    yield
+    try:
+        async with in_background(contacts.keep_clean(), name="expiry"):
+            yield
+    finally:
+        await orders.aclose()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:

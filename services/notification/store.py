@@ -9,7 +9,8 @@ from common.errands import Errands
 from common.errors import NotFound
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
-from common.references import References, expiry_index
+from common.orders import Orders
+from common.references import References, UsedBy, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.notification import rules
@@ -21,6 +22,7 @@ INDEXES = (
     Index.on("notifications", "customer_id", "_id"),
     Index.on("notifications", "order_id", "_id"),
     Index.on("notifications", "status", "_id"),
+    Index.on("notifications", "contact_ref"),
     expiry_index("contacts"),
     LEDGER_INDEX,
 )
@@ -29,8 +31,17 @@ INDEXES = (
 class Contacts(References[Contact]):
     """The collection `contacts` (`_id` = contact_ref)."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, "contacts", Contact, noun="contact", key="contact_ref", exists="exists")
+    def __init__(self, database: Database, orders: Orders) -> None:
+        super().__init__(
+            database,
+            "contacts",
+            Contact,
+            orders=orders,
+            used_by=UsedBy("notifications", ("sending",)),
+            noun="contact",
+            key="contact_ref",
+            exists="exists",
+        )
 
 
 class Notifications:
@@ -117,6 +128,7 @@ class _MessageEffect:
         """
         if not await self._provider.withdraw(document["notification_id"], document["order_id"]):
             return Happened({"status": "sent"})
+        await self._contacts.give_back(document["contact_ref"], document["order_id"])
         detail = f"order {document['order_id']}: the message was cancelled before it was sent"
         raise Refused("cancelled", detail, fields={"status": "cancelled"})
 

@@ -13,6 +13,7 @@ from common.errors import SAGA_STATUSES, accepted, documented
 from common.orders import Orders
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
+from common.web.background import in_background
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -35,6 +36,7 @@ PUBLIC = (
     "GET /api/shipping/order/{order_id}",
     "GET /api/shipping/addresses/{address_ref}",
     "PUT /api/shipping/addresses/{address_ref}",
+    "DELETE /api/shipping/addresses/{address_ref}",
     "GET /api/shipping/{shipping_id}",
     "PUT /api/shipping/{shipping_id}/status",
 )
@@ -151,6 +153,22 @@ async def put_address(
     return stored
 
 
+@router.delete(
+    "/addresses/{address_ref}",
+    status_code=204,
+    responses=documented(
+        404,
+        refused="`in_use`: an order that isn't over needs it.",
+        unavailable="`unavailable`: the database or the order service doesn't answer: repeat the request later.",
+    ),
+)
+async def delete_address(address_ref: AddressRef, addresses: AddressesDep) -> None:
+    """Delete an address, as its owner may ask. What came along with an order that was rolled back expires by itself,
+    after 30 days.
+    """
+    await addresses.delete(address_ref)
+
+
 @router.get("/{shipping_id}", responses=documented(404))
 async def get_shipment(shipping_id: ShippingId, shipments: ShipmentsDep) -> Shipment:
     """One shipment, by its own id."""
@@ -177,13 +195,14 @@ async def put_status(shipping_id: ShippingId, body: StatusRequest, shipments: Sh
 
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
-    """Make the stores, which connect when they are first used."""
-    addresses = Addresses(app.database)
-    provider = TestProvider(app.mongo, app.database)
+    """Make the stores, which connect when they are first used, and delete addresses that have expired."""
     orders = Orders(app.settings.order_url)
+    addresses = Addresses(app.database, orders)
+    provider = TestProvider(app.mongo, app.database)
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
     try:
-        yield
+        async with in_background(addresses.keep_clean(), name="expiry"):
+            yield
     finally:
         await orders.aclose()
 

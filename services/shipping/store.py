@@ -14,7 +14,7 @@ from common.errors import NotFound, Unavailable
 from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
 from common.orders import CONFIRMED, Orders
-from common.references import References, expiry_index
+from common.references import References, UsedBy, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.shipping.models import Address, ScheduleRequest, Shipment, Status
@@ -32,6 +32,7 @@ OPERATIONS = "/api/shipping/operations"
 INDEXES = (
     Index.on("shipments", "customer_id"),
     Index.on("shipments", "status"),
+    Index.on("shipments", "address_ref"),
     expiry_index("addresses"),
     LEDGER_INDEX,
 )
@@ -40,8 +41,17 @@ INDEXES = (
 class Addresses(References[Address]):
     """The collection `addresses` (`_id` = address_ref)."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, "addresses", Address, noun="address", key="address_ref", exists="address_exists")
+    def __init__(self, database: Database, orders: Orders) -> None:
+        super().__init__(
+            database,
+            "addresses",
+            Address,
+            orders=orders,
+            used_by=UsedBy("shipments", ("scheduled", "handed_over", "in_transit")),
+            noun="address",
+            key="address_ref",
+            exists="address_exists",
+        )
 
 
 class Shipments:
@@ -182,6 +192,7 @@ class _BookingEffect:
     async def take_back(self, document: Document) -> Happened:
         """Cancel the booking."""
         await self._provider.cancel(document["order_id"])
+        await self._addresses.give_back(document["address_ref"], document["order_id"])
         return Happened({"status": "cancelled"})
 
     def taking_back(self, document: Document) -> Fields:

@@ -6,7 +6,9 @@ import pytest
 
 from common.references import UNUSED_FOR
 from common.wire import utcnow
+from services.notification.store import Contacts
 from services.notification.tests.client import NotificationClient
+from tests.support.order_service import OrderBook
 
 
 async def test_a_contact_is_created_and_changed(notifications: NotificationClient, order_id: str) -> None:
@@ -52,9 +54,23 @@ async def test_what_a_person_puts_does_not_expire(notifications: NotificationCli
     assert "expires_at" not in (await notifications.database["contacts"].find_one({"_id": f"c-{order_id}"}) or {})
 
 
-async def test_the_database_removes_what_has_expired(notifications: NotificationClient) -> None:
-    indexes = await notifications.database["contacts"].aggregate([{"$indexStats": {}}])
-    assert "expires_at_1" in [index["name"] for index in indexes]
+@pytest.mark.parametrize(("status", "gone"), [(None, True), ("CANCELLED", True), ("PENDING", False)])
+async def test_what_has_expired_goes_unless_its_order_still_needs_it(
+    notifications: NotificationClient, order_id: str, status: str | None, gone: bool
+) -> None:
+    ref, entries = f"{order_id}-0123456789ab", notifications.database["contacts"]
+    await notifications.put_contact(ref, "a@example.com", create=True)
+    assert await entries.update({"_id": ref}, {"$set": {"expires_at": utcnow() - timedelta(days=1)}})
+    await Contacts(notifications.database, OrderBook(status).orders()).delete_expired()
+    assert (await entries.find_one({"_id": ref}) is None) is gone
+
+
+async def test_a_contact_is_deleted(notifications: NotificationClient, order_id: str) -> None:
+    ref = f"c-{order_id}"
+    await notifications.put_contact(ref, "a@example.com")
+    assert (await notifications.call("DELETE", f"/contacts/{ref}")).status_code == 204
+    assert (await notifications.contact(ref)).status_code == 404
+    assert (await notifications.call("DELETE", f"/contacts/{ref}")).status_code == 404
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b c", "@example.com", "a@", f"{'x' * 250}@example.com", 5, None])

@@ -7,7 +7,7 @@ import pytest
 from common.mongo import Database, Mongo
 from common.settings import ServiceSettings
 from common.web.app import Service
-from common.web.dependencies import provide, provided
+from common.web.dependencies import provide
 from services.shipping.main import build
 from services.shipping.store import Addresses, Shipments
 from services.shipping.testprovider import TestProvider
@@ -62,7 +62,7 @@ def behind(order_book: OrderBook, carrier: type[TestProvider]) -> Callable[[Serv
 
     def prepare(app: Service) -> None:
         provider = carrier(app.mongo, app.database)
-        addresses = provided(app, Addresses)
-        provide(app, Shipments(app.database, addresses, provider, app.errands, order_book.orders()))
+        addresses = Addresses(app.database, order_book.orders())
+        provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, order_book.orders()))
 
     return prepare

@@ -1,13 +1,18 @@
 """Addresses: stored, created only, expiring, and never logged."""
 
+import asyncio
 import logging
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from common.mongo import Index
 from common.references import UNUSED_FOR
 from common.wire import utcnow
+from services.shipping.store import Addresses
 from services.shipping.tests.client import HOME, ShippingClient
+from tests.support.order_service import OrderBook
 from tests.support.service_client import code, fresh
 
 
@@ -50,9 +55,99 @@ async def test_it_expires_after_30_days_unless_a_shipment_uses_it(shipping: Ship
     assert await _expiry_in_days(shipping, ref) is None, "a used address stays"
 
 
-async def test_mongodb_is_told_to_remove_what_has_expired(shipping: ShippingClient) -> None:
-    indexes = await shipping.database["addresses"].aggregate([{"$indexStats": {}}])
-    assert "expires_at_1" in [index["name"] for index in indexes]
+async def expire(shipping: ShippingClient, order_book: OrderBook, ref: str) -> bool:
+    """Let it expire, and whether it is gone after the next look."""
+    entries = shipping.database["addresses"]
+    assert await entries.update({"_id": ref}, {"$set": {"expires_at": utcnow() - timedelta(days=1)}})
+    await Addresses(shipping.database, order_book.orders()).delete_expired()
+    return await entries.find_one({"_id": ref}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"),
+    [(None, True), ("CANCELLED", True), ("DELIVERED", True), ("PENDING", False), ("CANCELLING", False), ("NEW", False)],
+)
+async def test_what_has_expired_goes_unless_its_order_still_needs_it(
+    shipping: ShippingClient, order_book: OrderBook, status: str | None, gone: bool
+) -> None:
+    """An order that was suspended for two months is charged by then, and its address is still there."""
+    order = fresh("o")
+    ref = f"{order}-0123456789ab"
+    order_book.status[order] = status
+    await shipping.address(ref, once=True)
+    assert await expire(shipping, order_book, ref) is gone
+    if not gone:
+        assert await _expiry_in_days(shipping, ref) == 1, "it is looked at again"
+        assert (await shipping.schedule(order, ref)).status_code == 200
+
+
+async def test_without_the_order_services_word_nothing_is_deleted(
+    shipping: ShippingClient, order_book: OrderBook
+) -> None:
+    ref = f"{fresh('o')}-0123456789ab"
+    await shipping.address(ref, once=True)
+    order_book.down = True
+    try:
+        assert not await expire(shipping, order_book, ref)
+    finally:
+        order_book.down = False
+
+
+async def test_no_index_of_an_earlier_release_deletes_what_an_order_needs(
+    shipping: ShippingClient, order_book: OrderBook
+) -> None:
+    entries = shipping.database["addresses"]
+    await entries.ensure([Index.on("addresses", "expires_at", expireAfterSeconds=0)])
+    cleaning = asyncio.create_task(Addresses(shipping.database, order_book.orders()).keep_clean())
+    try:
+        for _ in range(200):
+            names = [index["name"] for index in await entries.aggregate([{"$indexStats": {}}])]
+            if "expires_at_1" not in names:
+                break
+            await asyncio.sleep(0.05)
+        assert "expires_at_1" not in names
+        assert "expires_at_1__id_1" in names
+    finally:
+        cleaning.cancel()
+
+
+async def test_the_address_of_an_order_that_was_rolled_back_expires_again(shipping: ShippingClient) -> None:
+    order = fresh("o")
+    own, registered = f"{order}-0123456789ab", await shipping.home()
+    await shipping.address(own, once=True)
+    await shipping.schedule(order, own)
+    assert await _expiry_in_days(shipping, own) is None
+    await shipping.cancel(order)
+    assert await _expiry_in_days(shipping, own) == 30
+    other = fresh("o")
+    await shipping.schedule(other, registered)
+    await shipping.cancel(other)
+    assert await _expiry_in_days(shipping, registered) is None, "a registered one stays"
+
+
+async def test_an_address_is_deleted_unless_an_order_needs_it(shipping: ShippingClient, order_book: OrderBook) -> None:
+    order = fresh("o")
+    ref = f"{order}-0123456789ab"
+    await shipping.address(ref, once=True)
+
+    async def delete(path: str) -> httpx.Response:
+        return await shipping.call("DELETE", f"/addresses/{path}")
+
+    order_book.status[order] = "PENDING"
+    assert code(await delete(ref)) == (409, "in_use"), "its order will need it"
+    order_book.down = True
+    try:
+        assert code(await delete(ref)) == (503, "unavailable")
+    finally:
+        order_book.down = False
+    await shipping.schedule(order, ref)
+    order_book.status[order] = "CONFIRMED"
+    assert code(await delete(ref)) == (409, "in_use"), "its parcel is on the way"
+    for status in ("handed_over", "in_transit", "delivered"):
+        assert (await shipping.status(order, status)).status_code == 200
+    assert (await delete(ref)).status_code == 204
+    assert code(await shipping.call("GET", f"/addresses/{ref}")) == (404, "not_found")
+    assert code(await delete(ref)) == (404, "not_found")
 
 
 async def test_an_address_that_nothing_is_delivered_to_still_expires(shipping: ShippingClient) -> None:

@@ -269,4 +269,20 @@ PARTICIPANTS = (
         "**{}",
         "services/inventory/tests/test_corrections.py::test_of_forms_made_from_the_same_page_one_is_taken",
     ),
+    Mutant(
+        "what came along with an order stays until that order is over",
+        12,
+        "common/references.py",
+        "if (status is not None and status not in OVER) or await",
+        "if await",
+        "services/shipping/tests/test_addresses.py::test_what_has_expired_goes_unless_its_order_still_needs_it",
+    ),
+    Mutant(
+        "the address of an order that was rolled back expires again",
+        5,
+        "services/shipping/store.py",
+        '        await self._addresses.give_back(document["address_ref"], document["order_id"])\n',
+        "",
+        "services/shipping/tests/test_addresses.py::test_the_address_of_an_order_that_was_rolled_back_expires_again",
+    ),
 )
