@@ -2,11 +2,18 @@
 
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DECIMALS = "CLF UYW"
+
+_DECIMALS = {
+    currency: decimals
+    for decimals, currencies in ((0, _NO_DECIMALS), (3, _THREE_DECIMALS), (4, _FOUR_DECIMALS))
+    for currency in currencies.split()
+}
 
 
 def format_money(minor: int, currency: str) -> str:
     """`format_money(2500, "EUR")` is "25.00 EUR"; the decimals are those of ISO 4217."""
-    decimals = 0 if currency in _NO_DECIMALS else 3 if currency in _THREE_DECIMALS else 2
+    decimals = _DECIMALS.get(currency, 2)
     sign, digits = ("-" if minor < 0 else ""), str(abs(minor)).rjust(decimals + 1, "0")
     whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
     return f"{sign}{whole}{'.' if decimals else ''}{fraction} {currency}"

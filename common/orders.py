@@ -46,7 +46,7 @@ class Orders:
             async with asyncio.timeout(left(ASK_SECONDS)):
                 answer = await self._http.get(f"/api/orders/{order_id}", headers=headers)
             body = answer.json()
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
             raise _no_answer(order_id) from error
         # A 404 counts only with the service's own word for it: a gateway's page knows nothing of orders.
         if answer.status_code == 404 and isinstance(body, dict) and body.get("code") == "not_found":

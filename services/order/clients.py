@@ -145,7 +145,7 @@ class Clients:
             return
         try:
             detail = response.json().get("detail", "")
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             detail = ""
         where = f"{response.request.method} {response.request.url.path}"
         if response.status_code == 422:

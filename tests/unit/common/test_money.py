@@ -3,6 +3,9 @@
 import pytest
 
 from common.money import format_money
+from saga_operator.process.order import Order
+from services.notification.rules import render
+from tests.support.samples import spec
 
 
 @pytest.mark.parametrize(
@@ -15,8 +18,28 @@ from common.money import format_money
         (1250, "JPY", "1250 JPY"),
         (0, "JPY", "0 JPY"),
         (1250, "KWD", "1.250 KWD"),
+        (15_000, "KRW", "15000 KRW"),
+        (12_345, "CLF", "1.2345 CLF"),
+        (2500, "ZZZ", "25.00 ZZZ"),
         (10**12, "USD", "10000000000.00 USD"),
     ],
 )
 def test_minor_units_have_the_decimals_of_their_currency(minor: int, currency: str, shown: str) -> None:
     assert format_money(minor, currency) == shown
+
+
+@pytest.mark.parametrize(
+    ("currency", "shown"), [("EUR", "25.00 EUR"), ("JPY", "2500 JPY"), ("KRW", "2500 KRW"), ("KWD", "2.500 KWD")]
+)
+def test_kubectl_and_the_customers_mail_show_the_same_total(currency: str, shown: str) -> None:
+    order = Order.from_spec("shop", spec("o-1", currency=currency))
+    notification = {
+        "notification_id": "ntf-1",
+        "order_id": "o-1",
+        "notification_type": "order_confirmed",
+        "items": [{"product_id": "p-mug", "quantity": 2}],
+        "total_minor": order.total_minor,
+        "currency": currency,
+    }
+    assert order.total == shown
+    assert f"Total: {shown}\n" in render(notification, email="c17@example.com").text
