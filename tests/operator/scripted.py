@@ -5,6 +5,7 @@ keeps the protocol: a do is 200, an undo is undone if the do has been, a late do
 """
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections import defaultdict
@@ -32,13 +33,14 @@ class Call:
 
 @dataclass
 class Reply:
-    """One scripted answer; `status` 0 drops the connection, `delay` is in seconds."""
+    """One scripted answer; `status` 0 drops the connection. Seconds: `delay` before it, `drip` after each byte."""
 
     status: int = 200
     body: Json = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     raw: str | None = None
+    drip: float = 0.0
 
 
 Script = Callable[[Call], Reply | None]
@@ -117,9 +119,21 @@ class ScriptedParticipants:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
+        if reply.drip:
+            return await self._drip(request, reply)
         if reply.raw is not None:
             return web.Response(text=reply.raw, status=reply.status, headers=reply.headers)
         return web.json_response(reply.body, status=reply.status, headers=reply.headers)
+
+    @staticmethod
+    async def _drip(request: web.Request, reply: Reply) -> web.StreamResponse:
+        response = web.StreamResponse(status=reply.status, headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        with contextlib.suppress(OSError):
+            for byte in json.dumps(reply.body).encode():
+                await response.write(bytes([byte]))
+                await asyncio.sleep(reply.drip)
+        return response
 
     def _protocol(self, order: str, call: Call) -> Reply:
         step, direction = call.key.split("/")[2:4]

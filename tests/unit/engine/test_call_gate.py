@@ -1,5 +1,7 @@
 """The epoch that a call carries: the Lease's, as far as the participant takes it."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -89,3 +91,12 @@ async def test_the_limit_rises_with_the_time() -> None:
     assert gate.epoch_for("payment") == before + 10_000
     seconds = 2 * 24 * 3600.0
     assert gate.epoch_for("payment") == NOW
+
+
+async def test_calls_in_flight_to_slow_participants_hold_up_no_other() -> None:
+    """Two slow ones would share a bound on all calls with the other three."""
+    gate = CallGate(Lease(NOW), monotonic=lambda: 0.0)
+    async with asyncio.timeout(10), AsyncExitStack() as in_flight:
+        for _ in range(1000):
+            await in_flight.enter_async_context(gate.call())
+        assert gate.is_busy
