@@ -19,6 +19,9 @@ WORDS: Final = 4_096
 others again; the interpreter's own table (`sys.intern`) would never let go of them in some versions of Python.
 """
 
+WORD_LENGTH: Final = 256
+"""Characters of a string that is shared: a longer one is somebody's text, and would be held for nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -83,7 +86,11 @@ class Resource:
         Everybody with `edit` can write the annotation, and it becomes a header of every call: the uid takes the place
         of one that doesn't fit.
         """
-        return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID)) or self.uid
+        return self._given_correlation_id or self.uid
+
+    @property
+    def _given_correlation_id(self) -> str:
+        return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID))
 
     @property
     def created(self) -> str:
@@ -135,15 +142,17 @@ class Resource:
         return {"metadata": {"resourceVersion": self.resource_version}, "status": changed}
 
     def slim(self) -> Self:
-        """The same with its strings shared, and without managedFields unless they say who intervened.
+        """The same with its strings shared, and without what nothing here reads: labels, others' annotations, which may
+        be a quarter of a megabyte, and managedFields unless they say who intervened.
 
         Each answer of the API server is parsed by itself and brings its own copy of every key and word, nearly all of
         which are the same for all sagas. With shared strings a waiting saga's resource takes 5 KB instead of 17, and
         tens of thousands of sagas wait while a participant is down.
         """
-        metadata = self._metadata
-        if "managedFields" in metadata and not self.spec.get("intervention"):
-            metadata = {key: value for key, value in metadata.items() if key != "managedFields"}
+        left_out = {"labels", "annotations", *(() if self.spec.get("intervention") else ("managedFields",))}
+        metadata = {key: value for key, value in self._metadata.items() if key not in left_out}
+        if given := self._given_correlation_id:
+            metadata["annotations"] = {CORRELATION_ID: given}
         return type(self)(_interned({**self.raw, "metadata": metadata}))
 
     def _finalizer_patch(self, finalizers: list[str]) -> Json:
@@ -152,7 +161,7 @@ class Resource:
 
 def _interned(value: Any) -> Any:
     if isinstance(value, str):
-        return _interned_string(value)
+        return _interned_string(value) if len(value) <= WORD_LENGTH else value
     if isinstance(value, dict):
         return {_interned_string(key): _interned(each) for key, each in value.items()}
     if isinstance(value, list):

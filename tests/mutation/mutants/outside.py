@@ -36,8 +36,8 @@ OUTSIDE = (
         "a correlation id that is no header is replaced",
         16,
         f"{OPERATOR}/resource/body.py",
-        "return identifier((self._metadata.get",
-        "return ((self._metadata.get",
+        'return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID))',
+        'return str((self._metadata.get("annotations") or {}).get(CORRELATION_ID) or "")',
         f"{BORDER}::test_whatever_the_correlation_annotation_says_the_call_is_made",
     ),
     Mutant(

@@ -77,3 +77,12 @@ def test_a_correlation_id_that_is_no_header_is_replaced_by_the_uid(unfit: str) -
 def test_a_correlation_id_that_fits_stays() -> None:
     annotated = {"name": "o-1", "uid": "u-1", "annotations": {CORRELATION_ID: "Auftrag-Mueller:17"}}
     assert Resource({"metadata": annotated, "spec": {}}).correlation_id == "Auftrag-Mueller:17"
+
+
+def test_what_others_wrote_beside_an_order_takes_no_memory_while_it_waits() -> None:
+    annotations = {CORRELATION_ID: "r-1", "example.com/note": "x" * 200_000}
+    metadata = {"name": "o-1", "uid": "u-1", "annotations": annotations, "labels": {"a": "b"}}
+    slimmed = Resource({"metadata": metadata, "spec": {}}).slim()
+    assert slimmed.raw["metadata"] == {"name": "o-1", "uid": "u-1", "annotations": {CORRELATION_ID: "r-1"}}
+    assert slimmed.correlation_id == "r-1"
+    assert metadata["annotations"] is annotations
