@@ -40,6 +40,10 @@ SAGA_CALLS = Gauge(
 )
 API_WRITES = Counter("ordersaga_api_writes_total", "Writes to the API server.", ["kind", "outcome"])
 RESYNC_RESUMED = Counter("ordersaga_sweep_resumed_total", "Live sagas that a resync found without a worker.")
+WORKER_FAILURES = Counter(
+    "ordersaga_worker_failures_total", "Unexpected errors in the work on one saga, which is tried again."
+)
+UNREADABLE = Counter("ordersaga_unreadable_resources_total", "Resources that could not be read at all.")
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])

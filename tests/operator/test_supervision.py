@@ -9,7 +9,7 @@ from kubernetes import client
 
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
-from tests.operator.faulty import PARTS
+from tests.operator.faulty import PARTS, POISONED
 from tests.operator.scripted import ScriptedParticipants
 
 ELSEWHERE = "sagas-of-faulty-operators"
@@ -102,6 +102,32 @@ def test_a_kubeconfig_that_is_being_rewritten_stops_nothing(
         assert hasty.process.poll() is None
     finally:
         hasty.stop()
+        operator.start()
+
+
+def test_a_worker_that_dies_costs_its_own_saga_alone_which_says_so_and_goes_on(
+    operator_kubeconfig: Path,
+    sagas: Sagas,
+    participants: ScriptedParticipants,
+    operator: OperatorProcess,
+    tmp_path: Path,
+) -> None:
+    operator.stop()
+    faulty = OperatorProcess(operator_kubeconfig, participants.url, tmp_path / "log", "faulty")
+    faulty.start(faulty="worker")
+    try:
+        sagas.create(POISONED)
+        said = wait_until(lambda: sagas.condition(POISONED, "WorkerFailed"), "the condition", 60)
+        assert said["status"] == "True"
+        assert "ZeroDivisionError" in said["message"]
+        sagas.create("o-beside-poisoned")
+        sagas.wait("o-beside-poisoned", "Completed")
+        sagas.wait(POISONED, "Completed", seconds=60)
+        assert sagas.condition(POISONED, "WorkerFailed") == {}
+        assert ("Warning", "WorkerFailed") in sagas.events(POISONED)
+        assert "ordersaga_worker_failures_total 3.0" in faulty.metrics()
+    finally:
+        faulty.stop()
         operator.start()
 
 

@@ -19,6 +19,12 @@ BACKOFF_MAX: Final = 10.0
 """Seconds between two attempts while the API server is away."""
 
 
+REFUSED_MAX: Final = 30.0
+"""Seconds between two attempts while it refuses: what a person has to mend isn't mended within a second."""
+ASKED_MAX: Final = 60.0
+"""Seconds that the API server may ask for; it asks for one or a few. What asks for a day is something in its place."""
+
+
 class ApiWriter:
     """Reads and writes OrderSagas. Usable inside one event loop."""
 
@@ -57,8 +63,14 @@ class ApiWriter:
                 await self.pause(attempt, error)
 
     async def pause(self, attempt: int, error: KubeError) -> None:
-        """Wait after the failed attempt with that number (from 1 on): at least as long as the API server asked for."""
-        level = logging.WARNING if isinstance(error, ApiUnavailable) else logging.ERROR
-        log.log(level, "the API server did not do it (attempt %d): %s", attempt, error)
-        seconds = random.random() * min(BACKOFF_MAX, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
-        await asyncio.sleep(max(seconds, error.retry_after or 0.05))
+        """Wait after the failed attempt with that number (from 1 on): at least as long as the API server asked for.
+
+        What it refuses (a policy, missing rights) is tried less often than what it could not do just now.
+        """
+        refused = not isinstance(error, ApiUnavailable)
+        if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th, …
+            level = logging.ERROR if refused else logging.WARNING
+            log.log(level, "the API server did not do it (attempt %d): %s", attempt, error)
+        longest = REFUSED_MAX if refused else BACKOFF_MAX
+        seconds = (0.5 + random.random() / 2) * min(longest, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
+        await asyncio.sleep(max(seconds, min(error.retry_after or 0.05, ASKED_MAX)))

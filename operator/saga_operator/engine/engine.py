@@ -13,8 +13,9 @@ from typing import Final
 
 from saga_operator import metrics
 from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
-from saga_operator.engine.worker import Shared, Worker
+from saga_operator.engine.worker import Shared
 from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.resource.body import Resource
 
@@ -51,7 +52,7 @@ class Engine:
         self._shared = shared
         self._finalizers = finalizers
         self._tasks = Tasks()
-        self._workers: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        self._workers: dict[str, tuple[SupervisedWorker, asyncio.Task[None]]] = {}
         self._stopped = False
         metrics.SAGA_CALLS.set_function(self._most_calls)
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
@@ -93,11 +94,18 @@ class Engine:
         remembered. In a list, a version below the one that was known when the list began means that etcd was restored
         to an older state, and is believed; so does a saga that had ended before and is live.
 
+        A resource that can't be read is left alone, and counted.
+
         Returns:
             Whether a worker was started.
         """
-        if self._stopped:
+        try:
+            return not self._stopped and self._take_note(resource, listing)
+        except Exception as error:
+            _note_unreadable(error)
             return False
+
+    def _take_note(self, resource: Resource, listing: Listing | None) -> bool:
         uid = resource.uid
         self._highest = max(self._highest, resource.version)
         if uid in self._workers:
@@ -122,8 +130,7 @@ class Engine:
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
             return False
-        worker = Worker(resource, self._shared)
-        metrics.worker_started(worker.saga)
+        worker = SupervisedWorker(resource, self._shared)
         task = self._tasks.start(worker.run(), f"saga {worker.name}", order=worker.name)
         self._workers[uid] = (worker, task)
         task.add_done_callback(lambda task: self._worker_ended(worker, task))
@@ -135,12 +142,14 @@ class Engine:
         The event alone doesn't tell: a resource without finalizers goes without a deletionTimestamp. Its worker reads
         it before it does anything else.
         """
-        uid = resource.uid
-        if uid not in self._workers:
+        try:
+            uid, gone = resource.uid, resource.deleting and not resource.finalizers
+        except Exception as error:
+            _note_unreadable(error)
             return
-        if resource.deleting and not resource.finalizers:
+        if uid in self._workers and gone:
             self.stop_worker(uid)
-        else:
+        elif uid in self._workers:
             self._workers[uid][0].doubt()
 
     def stop_worker(self, uid: str) -> None:
@@ -150,12 +159,10 @@ class Engine:
         log.warning("resource %s is gone: its saga can't be recorded any more", name, extra={"order": name})
         task.cancel()
 
-    def _worker_ended(self, worker: Worker, task: asyncio.Task[None]) -> None:
+    def _worker_ended(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
         del self._workers[worker.uid]
         saga, resource = worker.saga, worker.resource
-        metrics.worker_ended(saga, self._shared.clock.now())
-        # A worker that failed is a defect of ours, which is in the log: the next resync starts the saga again.
-        if task.cancelled() or task.exception() is not None or saga.phase not in FINISHED:
+        if task.cancelled() or task.exception() is not None or saga is None or saga.phase not in FINISHED:
             return
         self._finished[worker.uid] = Remembered(resource.version, time.monotonic())
         while len(self._finished) > REMEMBERED:
@@ -164,3 +171,8 @@ class Engine:
             self._finalizers.add(worker.name, worker.uid, urgent=saga.deleting, resource=resource)
         reason = "" if saga.phase is Phase.COMPLETED or saga.failure is None else f" ({saga.failure.reason})"
         log.info("saga finished: %s%s", saga.phase, reason, extra={"order": worker.name})
+
+
+def _note_unreadable(error: Exception) -> None:
+    metrics.UNREADABLE.inc()
+    log.error("a resource can't be read: %r", error)

@@ -39,3 +39,6 @@ class EventSender:
             except KubeError as error:
                 metrics.EVENTS_DROPPED.labels(error.reason).inc()
                 log.debug("event %s of %s was not written: %s", event.reason, resource.name, error)
+            except Exception as error:  # one that can't be made at all is no reason to send no others
+                metrics.EVENTS_DROPPED.labels("unexpected").inc()
+                log.error("event %s of %s can't be written: %r", event.reason, resource.name, error, exc_info=error)

@@ -25,6 +25,8 @@ LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether live sagas are still busy."""
 TRY_AGAIN: Final = 5.0
 """Seconds after the API server or the order service failed. At worst, a deletion waits for this."""
+LATEST_AGAIN: Final = 300.0
+"""Seconds; the longest pause after it has failed again and again for the same resource."""
 
 
 class FinalizerQueue:
@@ -39,6 +41,7 @@ class FinalizerQueue:
         self._queued: set[str] = set()
         self._order = itertools.count()
         self._filled = asyncio.Event()
+        self._failures: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._queued)
@@ -74,10 +77,19 @@ class FinalizerQueue:
             try:
                 await self._take_off(name, uid, resource)
             except ObjectNotFound:
-                continue
-            except KubeError as error:
-                log.warning("finalizer of %s stays for now: %s", name, error)
-                asyncio.get_running_loop().call_later(TRY_AGAIN, partial(self.add, name, uid, urgent=False))
+                self._failures.pop(uid, None)
+            except Exception as error:  # also an unexpected one: what ails one resource is no reason to stop
+                self._try_again(name, uid, error)
+            else:
+                self._failures.pop(uid, None)
+
+    def _try_again(self, name: str, uid: str, error: Exception) -> None:
+        """Ever less often: what a policy or missing rights refuse isn't mended within seconds."""
+        failures = self._failures[uid] = self._failures.get(uid, 0) + 1
+        seconds = min(TRY_AGAIN * 2.0 ** min(failures - 1, 10), LATEST_AGAIN)
+        unexpected = None if isinstance(error, KubeError) else error
+        log.warning("finalizer of %s stays, again in %.0f s: %r", name, seconds, error, exc_info=unexpected)
+        asyncio.get_running_loop().call_later(seconds, partial(self.add, name, uid, urgent=False))
 
     async def _take_off(self, name: str, uid: str, resource: Resource | None) -> None:
         while True:

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from common.kube import Conflict, KubeError, ObjectInvalid, ObjectNotFound
+from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.engine.api_writer import ApiWriter
 from saga_operator.engine.event_sender import EventSender
+from saga_operator.process import reasons
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
@@ -24,8 +25,8 @@ from saga_operator.process.order import CompensationPolicy, Order
 from saga_operator.process.saga import Saga
 from saga_operator.resource.attempts import history_of, noted
 from saga_operator.resource.body import Resource
-from saga_operator.resource.kube_events import events_between
-from saga_operator.resource.status import patch_between, saga_of, status_of
+from saga_operator.resource.kube_events import KubernetesEvent, events_between
+from saga_operator.resource.status import patch_between, reports_worker_failure, saga_of, status_of
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class StatusRecorder:
         self._history = history_of(resource.status)
         self._invalid_writes = 0  # in a row
         self._had_finalizer = False
+        self._refusal_told = False
         self._writer = writer
         self._events = events
         self._clock = clock
@@ -208,12 +210,17 @@ class StatusRecorder:
                 raise ResourceGone from error
             except KubeError as error:
                 attempt += 1
+                self._tell_refusal(error)
                 await self._writer.pause(attempt, error)
         self._had_finalizer = True
 
     def _may_differ(self) -> bool:
         """Whether a status could differ from the recorded one at all. Cheap."""
-        return self.saga != self.recorded or self.resource.status.get("observedGeneration") != self.resource.generation
+        return (
+            self.saga != self.recorded
+            or self.resource.status.get("observedGeneration") != self.resource.generation
+            or reports_worker_failure(self.resource)
+        )
 
     def _is_resting(self) -> bool:
         """Whether nothing is to be called now. The resource of a saga at work isn't worth slimming: it changes soon."""
@@ -233,17 +240,32 @@ class StatusRecorder:
 
     async def _write(self) -> None:
         try:
+            if not await self._write_or_adopt():
+                self._on_change()
+        except Exception:
+            self._on_change()  # whoever waits finds out by `raise_if_gone`
+            raise
+
+    async def _write_or_adopt(self) -> bool:
+        """Write what is known; False if another record was adopted instead."""
+        try:
             await self._write_until_level()
         except (Conflict, ObjectInvalid) as error:
             # Invalid as well: the API server checks the rules that freeze a finished status before the version
             if isinstance(error, ObjectInvalid):
                 self._invalid_writes += 1
+                self._tell_refusal(error)
                 await self._writer.pause(self._invalid_writes, error)
             self.adopt(await self._read())
-            self._on_change()
-        except ResourceGone:
-            self._on_change()
-            raise
+            return False
+        return True
+
+    def _tell_refusal(self, error: KubeError) -> None:
+        """People have to know, once for a saga: the API server's refusal can't be recorded where it is refused."""
+        if isinstance(error, Forbidden | ObjectInvalid) and not self._refusal_told:
+            self._refusal_told = True
+            text = f"the API server refuses what has to be written here: {error}"
+            self._events.add(self.resource, KubernetesEvent("Warning", reasons.RECORD_REFUSED, text))
 
     async def _write_until_level(self) -> None:
         """Write again and again until the record says what is known."""
@@ -267,6 +289,7 @@ class StatusRecorder:
                 raise ResourceGone from error
             except KubeError as error:
                 attempt += 1
+                self._tell_refusal(error)
                 await self._writer.pause(attempt, error)
                 continue
             self._invalid_writes = 0

@@ -34,6 +34,8 @@ WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
 ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
+WORKER_FAILED: Final = "WorkerFailed"
+RECORD_REFUSED: Final = "RecordRefused"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
 WAITING: Final = frozenset({IN_PROGRESS, WAITING_FOR_DOWNSTREAM})
@@ -118,6 +120,15 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "The service itself gave an answer that it never should (400, 403, 404, 422 with a `code`): its release or "
         "configuration doesn't fit.",
         _MEND,
+    ),
+    WORKER_FAILED: Meaning(
+        "The operator could not work on this saga: its status holds something that can't be read, or the operator has "
+        "a defect. It tries again, after five minutes at the latest and whenever the resource changes.",
+        "Report what the message says; mend the status if somebody has edited it.",
+    ),
+    RECORD_REFUSED: Meaning(
+        "The API server refuses what the operator has to write on the resource. It is tried again, ever less often.",
+        "The message says who refuses it: an admission policy, or missing rights.",
     ),
     COMPENSATION_TIMED_OUT: Meaning(
         "An undo was accepted, but was not done after 15 minutes.",

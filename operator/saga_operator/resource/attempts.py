@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from common.wire import Json
 from saga_operator.process.events import CallOutcome
-from saga_operator.resource.times import from_wire, to_wire
+from saga_operator.resource.times import read_time, to_wire
 
 KEPT: Final = 6
 """Attempts per step: enough to see a pattern, while each write costs as much as the status is large."""
@@ -49,13 +49,14 @@ def history_of(status: Mapping[str, Any]) -> History:
     return {
         step["name"]: tuple(
             CallAttempt(
-                from_wire(entry["time"]),
+                time,
                 entry["operation"],
                 entry["outcome"],
                 int(entry["milliseconds"]),
                 entry.get("reason", ""),
             )
             for entry in step.get("history") or ()
+            if (time := read_time(entry["time"])) is not None
         )
         for step in status.get("steps") or ()
     }

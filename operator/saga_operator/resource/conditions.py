@@ -14,6 +14,8 @@ FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
 
 CANCEL_REFUSED: Final = "CancelRefused"
+WORKER_FAILED: Final = "WorkerFailed"
+"""Not of the saga but of the operator: it stands until the saga is worked on again."""
 
 
 @dataclass(frozen=True, slots=True)

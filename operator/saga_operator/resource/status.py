@@ -21,8 +21,8 @@ from saga_operator.process.saga import (
 from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
 from saga_operator.resource.attempts import CallAttempt, History, entries
 from saga_operator.resource.body import Resource
-from saga_operator.resource.conditions import CANCEL_REFUSED, conditions_of
-from saga_operator.resource.times import from_wire, to_wire
+from saga_operator.resource.conditions import CANCEL_REFUSED, WORKER_FAILED, conditions_of
+from saga_operator.resource.times import from_wire, read_time, to_wire
 
 RESTING = FINISHED | {Phase.SUSPENDED}
 """In these phases no call is made, however much time passes."""
@@ -45,9 +45,9 @@ def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMP
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
         desired=_recorded_desire(resource),
         deleting=resource.deleting,
-        suspended_at=_time(status.get("suspendedAt")),
+        suspended_at=read_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
-        waiting_since=_time(status.get("waitingSince")),
+        waiting_since=read_time(status.get("waitingSince")),
         waited_seconds=float(status.get("waitedSeconds") or 0),
         intervention=done
         and Intervention(
@@ -55,7 +55,7 @@ def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMP
             done.get("action", ""),
             done.get("step", ""),
             by=done.get("by", ""),
-            time=_time(done.get("time")),
+            time=read_time(done.get("time")),
             outcome=done.get("reason", ""),
             earlier=tuple(done.get("earlier") or ()),
         ),
@@ -148,6 +148,25 @@ def _next_attempt(saga: Saga, record: StepRecord) -> float:
     return 0.0 if reason in reasons.WAITING else record.retry_at
 
 
+def with_worker_failure(resource: Resource, message: str, now: float) -> Json:
+    """The merge patch of the status that adds to its conditions that the operator could not work on it."""
+    condition = {
+        "type": WORKER_FAILED,
+        "status": "True",
+        "observedGeneration": resource.generation,
+        "lastTransitionTime": to_wire(now),
+        "reason": reasons.WORKER_FAILED,
+        "message": printable(message),
+    }
+    others = [entry for entry in resource.status.get("conditions") or () if entry["type"] != WORKER_FAILED]
+    return resource.status_patch({"conditions": [*others[:15], condition]})
+
+
+def reports_worker_failure(resource: Resource) -> bool:
+    """Whether its conditions say that the operator could not work on it."""
+    return any(entry["type"] == WORKER_FAILED for entry in resource.status.get("conditions") or ())
+
+
 def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
     """The JSON merge patch (RFC 7396) that turns one status into the other; empty if they say the same."""
     changed = {key: _nested(old.get(key), value) for key, value in new.items() if old.get(key) != value}
@@ -186,14 +205,14 @@ def _record(entry: Mapping[str, Any]) -> StepRecord:
         state=StepState(entry["state"]),
         attempts=int(entry.get("attempts") or 0),
         external_id=entry.get("externalID", ""),
-        start=_time(entry.get("startTime")),
-        completion=_time(entry.get("completionTime")),
+        start=read_time(entry.get("startTime")),
+        completion=read_time(entry.get("completionTime")),
         reason=entry.get("reason", ""),
         message=entry.get("message", ""),
         compensation=Compensation(
             attempts=int(undo.get("attempts") or 0),
-            start=_time(undo.get("startTime")),
-            completion=_time(undo.get("completionTime")),
+            start=read_time(undo.get("startTime")),
+            completion=read_time(undo.get("completionTime")),
             reason=undo.get("reason", ""),
             message=undo.get("message", ""),
         ),
@@ -244,10 +263,6 @@ def _intervention(done: Intervention) -> Json:
 def _filled(**fields: Any) -> Json:
     """The fields that are not empty: a write costs as much as the status is large."""
     return {key: value for key, value in fields.items() if value}
-
-
-def _time(text: str | None) -> float | None:
-    return None if text is None else from_wire(text)
 
 
 def _wire(seconds: float | None) -> str | None:

@@ -11,3 +11,11 @@ def to_wire(seconds: float) -> str:
 def from_wire(text: str) -> float:
     """Seconds since the epoch of an RFC 3339 time."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def read_time(text: object) -> float | None:
+    """The same; None if there is none or it can't be read: the API server takes a year 0 and leap seconds."""
+    try:
+        return from_wire(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        return None

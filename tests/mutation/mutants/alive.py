@@ -16,6 +16,22 @@ ALIVE = (
         f"{SUPERVISION}::test_a_part_that_dies_ends_the_process_which_says_which_one_and_why",
     ),
     Mutant(
+        "a worker that dies costs its own saga alone",
+        14,
+        f"{OPERATOR}/engine/supervised.py",
+        "if not await self._contain(error):",
+        "if True:",
+        f"{SUPERVISION}::test_a_worker_that_dies_costs_its_own_saga_alone_which_says_so_and_goes_on",
+    ),
+    Mutant(
+        "a resource that can't be read is left alone",
+        14,
+        f"{OPERATOR}/engine/engine.py",
+        "        except Exception as error:\n            _note_unreadable(error)\n            return False",
+        "        except ZeroDivisionError:\n            return False",
+        "tests/unit/engine/test_poisoned.py::test_no_resource_whatever_is_in_it_raises_where_the_events_of_all_come_in",
+    ),
+    Mutant(
         "a kubeconfig that can't be read is no reason to stop",
         14,
         "common/kube/config.py",
