@@ -1,14 +1,18 @@
 """What may never happen (DESIGN §2 and §3), judged from the services' documents, not from the operator's belief."""
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import FINISHED, Phase, Saga, is_stuck, settled_backward
-from saga_operator.process.steps import BACKWARD, ORDER_SAGA
+from saga_operator.process.saga import FINISHED, Phase, Saga, StepState, is_stuck, settled_backward
+from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA
 from tests.model.participants import CALLS, CANCEL, REJECT, UNDO, Document
 
 NOT_REJECTED = frozenset({"missing", "refused", "pending", "confirmed"})
 """The order as long as `reject` has not answered."""
 UNSETTLED = frozenset({"missing", "done", "processing", "refunding", "undoing"})
 """A participant whose undo has not answered, and that has not refused."""
+
+
+BY_HAND = "Left out by hand"
+"""A completed saga of which a person has left out a step."""
 
 
 class Broken(AssertionError):  # noqa: N818 - it reads as what happened
@@ -48,7 +52,9 @@ def verdict_of(saga: Saga) -> str:
     """What a finished saga says of the world; empty while it isn't finished."""
     match saga.phase:
         case Phase.COMPLETED:
-            return "Completed"
+            # a person has left out what was refused after a stranger's confirmation, and answers for it
+            left_out = any(saga[step.name].state is StepState.SKIPPED for step in (FIRST, *BACKWARD))
+            return BY_HAND if left_out else "Completed"
         case Phase.COMPENSATED:
             not_ours = saga.failure is not None and saga.failure.reason == reasons.ORDER_ID_USED
             return "Not ours" if not_ours else "Compensated"
@@ -59,7 +65,8 @@ def judge_write(before: Saga, verdict: str, after: Saga) -> None:
     """A finished saga is never written again, and an order that ended one way doesn't end another way later."""
     if before.phase in FINISHED:
         raise Broken("the status of a finished saga is written again, which the API server always refuses")
-    if verdict and verdict_of(after) not in ("", "Not ours", verdict):
+    same = {verdict, "Completed", BY_HAND} if verdict in ("Completed", BY_HAND) else {verdict}
+    if verdict and verdict_of(after) not in {"", "Not ours", *same}:
         raise Broken(f"the order was {verdict}, and its saga, applied again, says {verdict_of(after)}")
 
 

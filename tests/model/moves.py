@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from tests.model import claims
 from tests.model.operators import IDLE, Operator, Resource, adopts, answered, next_steps, started, waits, write_recorded
-from tests.model.participants import MISSING, REFUSED, REJECT, UNDO, Document, Participants, service_of
+from tests.model.participants import EPOCH, MISSING, REFUSED, REJECT, UNDO, Document, Participants, service_of
 from tests.model.sagas import Core
 
 LOST: Final = "no answer"
@@ -38,6 +38,9 @@ class Budget(NamedTuple):
     """Undos that fail as often as they may."""
     interventions: int = 0
     """Interventions at any moment. Those that a stuck saga needs are free."""
+    strangers: int = 0
+    """Calls of somebody who isn't the operator (`Bounds.strangers`), or of the operator whose epoch a stranger's call
+    has made stale."""
     rebirths: int = 0
     """Times that the finished resource is removed and applied again."""
 
@@ -58,6 +61,10 @@ class Bounds:
     """What the budget's requests may be spent on."""
     other_content: bool = False
     """The resource that is applied again is another order under the same id."""
+    strangers: frozenset[tuple[int, bool]] = frozenset()
+    """What strangers may send: a call, and whether it has other content or another namespace's key."""
+    verdicts: bool = True
+    """Whether what a saga ends with is judged: some calls of strangers are no different from the operator's."""
     order_document: Document = MISSING
     """What the order service holds before the saga begins."""
 
@@ -205,6 +212,9 @@ class Moves:
         if outage := self._less(budget, "outages"):
             waiting = self._n(waits(self._core, me, PAUSED, call))
             yield Move(("doesn't arrive, the service is down", call), me=waiting, budget=outage)
+        if self._bounds.strangers and (stranger := self._less(budget, "strangers")):
+            refused = self._n(answered(self._core, me, EPOCH, call))
+            yield Move(("is refused for its epoch", call), me=refused, budget=stranger)
         if late := self._less(budget, "late"):
             waiting = self._n(tuple(sorted((*self._parts[network], (call, self._foreign(me.uid))))))
             yield Move(("times out and is still under way", call), me=unsure, network=waiting, budget=late)
@@ -243,3 +253,18 @@ class Moves:
             for settled in self._participants.settled(document, service):
                 left = self.put(documents, service, settled)
                 yield Move((f"settles: {settled.kind}", service), documents=left, good=True)
+
+    def of_strangers(self, documents: int, budget: int) -> Iterator[Move]:
+        """Calls of somebody who isn't the operator."""
+        left = self._less(budget, "strangers")
+        if not left:
+            return
+        before: tuple[Document, ...] = self._parts[documents]
+        for call, foreign in sorted(self._bounds.strangers):
+            service = service_of(call)
+            if foreign:
+                found = {self._participants.strange(before[service], call)}
+            else:
+                found = {after for _, after in self._participants.answers(before[service], call, foreign=False)}
+            for document in found - {before[service]}:
+                yield Move(("a stranger", call), documents=self.put(documents, service, document), budget=left)

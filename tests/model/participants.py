@@ -42,7 +42,7 @@ MISSING: Final = Document("missing")
 # answers: sagas.outcome makes the operator's events of them
 SUCCEEDED, REFUSED, COMPENSATED = "succeeded", "refused", "compensated"
 UNDONE, NOTHING, CLOSED, CONFIRMED_BEFORE = "undone", "effect none", "closed", "already_confirmed"
-ID_USED, ERROR, ACCEPTED = "order_id_used", "error", "accepted"
+ID_USED, ERROR, ACCEPTED, EPOCH = "order_id_used", "error", "accepted", "epoch refused"
 
 Reply = tuple[str, Document]
 
@@ -76,6 +76,13 @@ class Participants:
         if found is None:
             found = self.memo[key] = tuple(self._answers(document, call, foreign=foreign))
         return found
+
+    def strange(self, document: Document, call: int) -> Document:
+        """What a stranger's call under a key of another namespace, or with other content, leaves there.
+
+        The first call decides whose the document is. To all others it is refused.
+        """
+        return document._replace(kind="foreign") if document.kind == "missing" and call != CONFIRM else document
 
     def matters(self, document: Document, call: int, *, foreign: bool) -> bool:
         """Whether a call that arrives at any later time may still have an effect, whatever happens to the document."""
@@ -155,6 +162,8 @@ class Participants:
 
     def _do(self, document: Document, service: int) -> list[Reply]:
         kind = document.kind
+        if kind == "foreign":
+            return [(REFUSED, document)]
         if kind in ("undone", "undoing", "refunding") and self.undone_stays_undone:
             return [(COMPENSATED, document)]
         if kind == "tombstone" and self.tombstones:
@@ -172,6 +181,8 @@ class Participants:
 
     def _undo(self, document: Document, service: int) -> list[Reply]:
         kind = document.kind
+        if kind == "foreign":
+            return [(NOTHING, document)]
         if kind == "done":
             if service in self.slow:
                 return [(ACCEPTED, document._replace(kind="undoing"))]

@@ -13,6 +13,7 @@ from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide,
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,
+    EpochRefused,
     Event,
     InProgress,
     NoUsableAnswer,
@@ -87,6 +88,8 @@ def outcome(answer: str, call: int) -> Event:
             return InProgress(**what, undo=undo, retry_after=WAITING - NOW)
         case wire.ERROR:
             return NoUsableAnswer(**what, undo=undo, reason=reasons.PARTICIPANT_ERROR, retry_after=None)
+        case wire.EPOCH:
+            return EpochRefused(**what, undo=undo, message="seen 9", pause=WAITING - NOW)
         case "paused":
             return Paused(**what, undo=undo, until=WAITING, message="down")
     return NoUsableAnswer(**what, undo=undo, reason=reasons.NO_ANSWER)

@@ -29,11 +29,22 @@ from tests.model.participants import (
     Participants,
 )  # fmt: skip
 from tests.model.sagas import NOW
+from tests.model.strangers import ANYTHING, FOREIGN, HARMLESS
 from tests.model.user_requests import new_id
 from tests.model.world import Bounds, Next, State, World, in_words
 
 PLENTY = Budget(
-    faults=40, late=6, crashes=6, refusals=2, requests=2, pauses=2, outages=10, stuck=3, interventions=3, rebirths=2
+    faults=40,
+    late=6,
+    crashes=6,
+    refusals=2,
+    requests=2,
+    pauses=2,
+    outages=10,
+    stuck=3,
+    interventions=3,
+    rebirths=2,
+    strangers=4,
 )
 ANY = st.integers(0, 2**16)
 """One of the transitions, by its number modulo their count: a wide range draws them evenly."""
@@ -55,11 +66,22 @@ class OneSaga(RuleBasedStateMachine):
     world: World
     state: State
 
-    @initialize(operators=st.sampled_from([1, 1, 2]), slow=st.booleans(), max_attempts=st.sampled_from([1, 3, 8]))
-    def begin(self, operators: int, slow: bool, max_attempts: int) -> None:
+    @initialize(
+        operators=st.sampled_from([1, 1, 2]),
+        slow=st.booleans(),
+        max_attempts=st.sampled_from([1, 3, 8]),
+        anything=st.booleans(),
+    )
+    def begin(self, operators: int, slow: bool, max_attempts: int, anything: bool) -> None:
         participants = Participants(slow=frozenset({PAYMENT}) if slow else frozenset())
         core = TimedCore(max_attempts=max_attempts)
-        self.world = World(Bounds(budget=PLENTY, operators=operators), core=core, participants=participants)
+        bounds = Bounds(
+            budget=PLENTY,
+            operators=operators,
+            strangers=ANYTHING | FOREIGN if anything else HARMLESS,
+            verdicts=not anything,
+        )
+        self.world = World(bounds, core=core, participants=participants)
         self.state = self.world.start
         self.told: list[str] = []
 

@@ -9,12 +9,13 @@ import pytest
 
 from saga_operator.process import evolve as real
 from saga_operator.process.decide import Action, Finish, Undo, Wait, decide, must_be_recorded_before
-from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, OrderIDUsed, Undone
+from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
+from saga_operator.process.rollback import nothing_left
 from saga_operator.process.saga import Phase, Saga, StepState, is_stuck, settled_backward
 from saga_operator.process.steps import BACKWARD, FIRST, PIVOT
 from tests.model.exploring import Explored, explore
 from tests.model.moves import Budget
-from tests.model.participants import PAYMENT, SHIPPING, Participants
+from tests.model.participants import CANCEL, CONFIRM, PAYMENT, REJECT, SHIPPING, Participants
 from tests.model.sagas import Core
 from tests.model.world import Bounds, World
 
@@ -190,6 +191,33 @@ def undoes_for_another_order(saga: Saga, event: Event) -> Saga:
     if isinstance(event, OrderIDUsed):
         event = DoRefused(step=event.step, started=event.started, at=event.at, reason="OrderIDUsed")
     return real.evolve(saga, event)
+
+
+def trusts_closed(saga: Saga, event: Event) -> Saga:
+    """Takes a cancelled order for one whose other steps were undone."""
+    after = real.evolve(saga, event)
+    return nothing_left(after, event.at) if isinstance(event, Undone) and event.closed else after
+
+
+def asks_for_ever(saga: Saga, event: Event) -> Saga:
+    """Asks again and again for what is refused after a stranger's confirmation."""
+    if isinstance(event, DoRefused) and saga.confirmed:
+        event = NoUsableAnswer.participant_error(event, undo=False, message="")
+    return real.evolve(saga, event)
+
+
+@pytest.mark.parametrize(
+    ("rule", "strangers", "told"),
+    [
+        (trusts_closed, {REJECT, CANCEL}, "something is left"),
+        (asks_for_ever, {CONFIRM}, "can't end"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_change_that_a_stranger_can_use(rule: object, strangers: set[int], told: str) -> None:
+    calls = frozenset((call, False) for call in strangers)
+    bounds = Bounds(budget=Budget(strangers=2, refusals=1), lag=1, strangers=calls)
+    assert told in str(found_without(bounds, core=Core(evolve=rule)))
 
 
 @pytest.mark.parametrize(

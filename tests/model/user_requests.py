@@ -60,7 +60,9 @@ class UserRequestMoves(Moves):
         if last and (saga.intervention is None or saga.intervention.id != last):
             return  # the one before has not been acted upon
         name = new_id(saga, last)
-        if saga.phase is Phase.FAILED:
+        if saga.refused_forward is not None:
+            yield self._intervention(there, f"{name} Skip {saga.refused_forward.name}", good=True)
+        elif saga.phase is Phase.FAILED:
             for record in saga.steps:
                 if is_stuck(record):
                     yield self._intervention(there, f"{name} RetryNow {record.name}", good=True)
@@ -68,7 +70,8 @@ class UserRequestMoves(Moves):
         elif left := self._less(budget, "interventions"):
             for step in STEPS:
                 yield self._intervention(there, f"{name} RetryNow {step}", budget=left)
-            yield self._intervention(there, f"{name} Skip notification", budget=left)
+            for step in ("payment", "notification"):
+                yield self._intervention(there, f"{name} Skip {step}", budget=left)
 
     def _intervention(self, there: Resource, text: str, *, good: bool = False, **changes: int) -> Move:
         resource = self._n(there._replace(request=(*there.request[:2], text)))

@@ -59,7 +59,8 @@ class World:
         if key not in self._judged:
             documents = self.part(state[DOCUMENTS])
             claims.judge_effects(documents)
-            claims.judge_verdict(self.part(state[RESOURCE]).verdict, documents)
+            if self.bounds.verdicts:
+                claims.judge_verdict(self.part(state[RESOURCE]).verdict, documents)
             self._judged.add(key)
 
     def next_states(self, state: State) -> list[Next]:
@@ -85,6 +86,7 @@ class World:
         if moves is None:
             moves = list(self._moves.of_network(documents, network, budget))
             moves += self._requests.of_people(*around)
+            moves += self._moves.of_strangers(documents, budget)
             self._around[around] = moves
         if moves:
             self._moved(state, NO_OPERATOR, moves, found)

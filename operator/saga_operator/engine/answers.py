@@ -149,6 +149,9 @@ def _conflict(call: Call, code: str, detail: str, retry_after: float | None, pro
         return OrderIDUsed(step=step.name, started=started, at=at, message=detail)
     if undo and step is PIVOT and code == "already_confirmed":
         return AlreadyConfirmed(step=step.name, started=started, at=at)
+    if undo and code == "order_id_used":
+        # Another namespace's key came first: the document, and whatever stands in it, was never this saga's.
+        return Undone(step=step.name, started=started, at=at, effect="none")
     if undo:
         failed = call.unavailable(reasons.pascal(code), detail, retry_after)
         return replace(failed, refused=problem.get("retryable") is not True)

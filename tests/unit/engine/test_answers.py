@@ -122,6 +122,9 @@ def test_a_409_with_a_code_is_a_decision() -> None:
     assert isinstance(outcome(409, problem("already_confirmed"), step="confirmation", undo=True), AlreadyConfirmed)
     assert isinstance(outcome(409, problem("order_id_used"), step="order"), OrderIDUsed)
     assert isinstance(outcome(422, problem("key_reused"), step="order"), OrderIDUsed)
+    others = outcome(409, problem("order_id_used"), undo=True)
+    assert isinstance(others, Undone)
+    assert others.effect == "none"
     failed = outcome(409, problem("provider_refused"), undo=True)
     assert isinstance(failed, NoUsableAnswer)
     assert failed.reason == "ProviderRefused"
