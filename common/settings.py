@@ -35,11 +35,11 @@ class ServiceSettings(BaseSettings):
         description="The largest body of a request. An order has at most 100 lines of about 150 bytes: "
         "this is more than ten times as much.",
     )
-    body_timeout_seconds: float = Field(
+    request_timeout_seconds: float = Field(
         default=5.0,
         gt=0,
-        description="Seconds within which the whole body of a request has to arrive, else the answer is 408. The "
-        "operator waits as long for a whole answer.",
+        description="Seconds within which the head of a request has to arrive, else its connection is closed; and as "
+        "many for its body, else the answer is 408. The operator waits as long for a whole answer.",
     )
     public_port: int | None = Field(
         default=None,

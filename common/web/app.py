@@ -37,6 +37,7 @@ from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
 from common.web.background import in_background
+from common.web.connections import make_punctual
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
 from common.web.problems import install_problem_handlers, respond
@@ -83,10 +84,12 @@ class Service(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
+        if scope["type"] == "lifespan":
+            make_punctual(receive, self.settings.request_timeout_seconds)
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        limit, seconds = self.settings.max_body_bytes, self.settings.body_timeout_seconds
+        limit, seconds = self.settings.max_body_bytes, self.settings.request_timeout_seconds
         receive = bounded(scope, receive, limit=limit, seconds=seconds)
         await observed(scope, receive, send, handle=self._handle, metrics=self.metrics)
 
@@ -169,7 +172,7 @@ def create_app(
             async with (
                 in_background(_keep_indexing(app), name="indexes"),
                 (lifespan or _nothing_more)(app),
-                listening(app.public, host=settings.public_host, port=settings.public_port),
+                listening(app.public, settings),
             ):
                 yield
         finally:

@@ -14,7 +14,9 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
+from common.settings import ServiceSettings
 from common.web.background import in_background
+from common.web.connections import punctual
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than any proxy keeps an idle connection (nginx: 60 s), so that it is never this side that closes one."""
@@ -51,19 +53,20 @@ def only(wanted: Sequence[str], routers: Iterable[APIRouter]) -> APIRouter:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, *, host: str, port: int | None) -> AsyncIterator[None]:
-    """Serve `app` at that port until the block ends; answers in flight are finished. Without a port nothing listens."""
-    if port is None:
+async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
+    """Serve `app` at the public port until the block ends, and finish its answers. Without a port nothing listens."""
+    if settings.public_port is None:
         yield
         return
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
+        host=settings.public_host,
+        port=settings.public_port,
         lifespan="off",  # the app on the first port has begun what both need
         log_config=None,
         access_log=False,
         server_header=False,
+        http=punctual(settings.request_timeout_seconds),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )

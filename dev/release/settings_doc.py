@@ -120,7 +120,7 @@ PROGRAMS: Final = (
 UNITS: Final = {
     "mongodb_timeout_ms": "milliseconds",
     "max_body_bytes": "bytes",
-    "body_timeout_seconds": "seconds",
+    "request_timeout_seconds": "seconds",
     "call_timeout": "seconds",
     "max_calls_per_participant": "calls",
     "participant_rates": "calls per second",

@@ -25,7 +25,7 @@ async def port() -> AsyncIterator[int]:
     settings = ServiceSettings(
         mongodb_url="mongodb://127.0.0.1:1/",
         mongodb_timeout_ms=100,
-        body_timeout_seconds=1.0,
+        request_timeout_seconds=1.0,
         max_body_bytes=10_000,
         log_level="ERROR",
     )
@@ -106,6 +106,48 @@ async def test_a_head_that_is_none_is_refused_and_ends_the_connection(port: int,
         writer.close()
     assert answer.startswith(b"HTTP/1.1 4")
     assert ended
+
+
+async def seconds_until_closed(port: int, *begun: bytes, drip: bytes = b"") -> float:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    began = time.monotonic()
+    async with asyncio.timeout(PATIENCE):
+        for part in begun:
+            writer.write(part)
+        reading = asyncio.create_task(reader.read())
+        while not reading.done():
+            writer.write(drip)
+            await asyncio.wait({reading}, timeout=0.05)
+        await asyncio.gather(reading, return_exceptions=True)
+    writer.close()
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("begun", "drip"),
+    [
+        (b"", b""),
+        (b"GET /health HTTP/1.1\r\n", b"a"),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea", b"a"),
+        (HEAD + b"Content-Length: 20000\r\n\r\n", b" "),
+    ],
+    ids=["nothing", "a head that drips", "a second head that drips", "a body that drips on after its 413"],
+)
+async def test_a_request_that_is_begun_and_never_ends_does_not_keep_its_connection(
+    port: int, begun: bytes, drip: bytes
+) -> None:
+    assert await seconds_until_closed(port, begun, drip=drip) < PATIENCE / 2
+
+
+async def test_a_connection_that_waits_for_its_next_request_stays(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert b"200" in await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"}")
+            await asyncio.sleep(1.5)
+    writer.close()
 
 
 async def test_the_service_answers_others_meanwhile(port: int) -> None:

@@ -122,6 +122,14 @@ OUTSIDE = (
         f"{ODD}::test_a_body_that_drips_is_given_up",
     ),
     Mutant(
+        "a head that drips loses its connection",
+        16,
+        "common/web/connections.py",
+        "self._closing = self.loop.call_later(self.seconds, self.transport.close)",
+        "return",
+        "tests/contract/test_slow_clients.py::test_a_request_that_is_begun_and_never_ends_does_not_keep_its_connection",
+    ),
+    Mutant(
         "a slash too many leads nowhere",
         16,
         "common/web/app.py",

@@ -38,7 +38,7 @@ async def keep(body: Kept) -> Kept:
 
 @pytest.fixture(scope="module")
 def app() -> Service:
-    settings = ServiceSettings(mongodb_url="mongodb://127.0.0.1:1/", mongodb_timeout_ms=50, body_timeout_seconds=0.3)
+    settings = ServiceSettings(mongodb_url="mongodb://127.0.0.1:1/", mongodb_timeout_ms=50, request_timeout_seconds=0.3)
     return create_app("thing", "Things.", routers=[router], settings=settings)
 
 
