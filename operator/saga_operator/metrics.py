@@ -11,6 +11,7 @@ from common.text import word
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.saga import FINISHED, Saga, is_stuck
+from saga_operator.process.steps import ORDER_SAGA
 
 SAGAS = Gauge("ordersaga_sagas", "Live sagas that this operator works on, by phase.", ["phase"])
 SAGAS_FINISHED = Counter("ordersaga_sagas_finished_total", "Sagas that have ended.", ["phase"])
@@ -26,6 +27,14 @@ STEP_DURATION = Histogram(
     ["step", "operation", "outcome"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+OLDEST = Gauge(
+    "ordersaga_oldest_saga_seconds", "Time without progress of the live saga that has made none for longest.", ["phase"]
+)
+PARTICIPANT_ERRORS = Counter(
+    "ordersaga_participant_errors_total", "Answers that a participant should never give.", ["participant"]
+)
+for _step in ORDER_SAGA:
+    PARTICIPANT_ERRORS.labels(_step.participant)  # from 0 on: Prometheus doesn't see the rise to a first value
 RETRIES = Counter("ordersaga_step_retries_total", "Calls that will be made again.", ["step", "operation", "reason"])
 ROLLBACKS = Counter("ordersaga_rollbacks_total", "Decisions to roll back.", ["reason"])
 COMPENSATIONS = Counter("ordersaga_compensations_total", "Undo calls that have answered.", ["step", "effect"])
@@ -61,6 +70,8 @@ def call_ended(action: Do | Undo, outcome: events.Outcome) -> None:
     step, operation = action.step.name, "undo" if isinstance(action, Undo) else "do"
     duration = max(0.0, outcome.at - outcome.started)
     STEP_DURATION.labels(step, operation, outcome.shown_as).observe(duration)
+    if getattr(outcome, "reason", "") == reasons.PARTICIPANT_ERROR:
+        PARTICIPANT_ERRORS.labels(action.step.participant).inc()
     if isinstance(outcome, events.NoUsableAnswer):
         RETRIES.labels(step, operation, _bounded(outcome.reason)).inc()
     elif isinstance(outcome, events.EpochRefused):

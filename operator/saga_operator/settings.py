@@ -3,8 +3,10 @@
 import os
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from common.services import SERVICES
 
 
 def _default_identity() -> str:
@@ -41,7 +43,9 @@ class Settings(BaseSettings):
     bound on all calls together (five times 32 need some 10 MB at the most): slow ones would take it from the others.
     """
     participant_rates: dict[str, float] = Field(default_factory=dict)
-    """A limit for some participants, as JSON: `{"payment": 50}`. The others have none."""
+    """A limit for some participants, as JSON: `{"payment": 50}`. The others have none. A name that is no participant's
+    is an error.
+    """
     max_writes: int = Field(default=24, ge=1)
     """Status writes in flight at once: each takes about 4 ms of API server CPU, so more of them only queue there."""
 
@@ -87,6 +91,16 @@ class Settings(BaseSettings):
                 f" ORDERSAGA_LEASE_DURATION ({self.lease_duration:g} s): two renewals in a row may fail"
             )
         return self
+
+    @field_validator("participant_rates")
+    @classmethod
+    def _rates_are_of_participants(cls, rates: dict[str, float]) -> dict[str, float]:
+        if unknown := sorted(set(rates) - set(SERVICES)):
+            names = f"{', '.join(unknown)} (there are {', '.join(SERVICES)})"
+            raise ValueError(f"ORDERSAGA_PARTICIPANT_RATES names what is no participant: {names}")
+        if wrong := sorted(name for name, rate in rates.items() if not 0 < rate < float("inf")):
+            raise ValueError(f"ORDERSAGA_PARTICIPANT_RATES must be above 0 calls per second: {', '.join(wrong)}")
+        return rates
 
     def url_of(self, participant: str) -> str:
         """The base URL of a participant, for example `payment`."""

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from saga_operator import metrics
@@ -55,6 +56,8 @@ class Engine:
         self._workers: dict[str, tuple[SupervisedWorker, asyncio.Task[None]]] = {}
         self._stopped = False
         metrics.SAGA_CALLS.set_function(self._most_calls)
+        for phase in set(Phase) - FINISHED:
+            metrics.OLDEST.labels(str(phase)).set_function(partial(self._longest_without_progress, phase))
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
         self._highest = 0
         self.restorations = 0
@@ -68,6 +71,15 @@ class Engine:
     def _most_calls(self) -> int:
         """Of the saga that has made the most calls within the last minute."""
         return max((worker.pace.within_a_minute() for worker, *_ in list(self._workers.values())), default=0)
+
+    def _longest_without_progress(self, phase: Phase) -> float:
+        """Seconds; of the sagas in this phase. One that can't be worked on counts as Pending."""
+        now, longest = self._shared.clock.now(), 0.0
+        for worker, *_ in list(self._workers.values()):
+            saga = worker.saga
+            if (Phase.PENDING if saga is None else saga.phase) is phase:
+                longest = max(longest, now - (worker.began if saga is None else saga.progressed_at))
+        return longest
 
     @property
     def workers(self) -> Mapping[str, str]:

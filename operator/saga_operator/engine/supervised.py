@@ -33,6 +33,8 @@ class SupervisedWorker:
         self._failures = 0
         self.name = resource.name
         self.uid = resource.uid
+        self.began = shared.clock.now()
+        """Seconds since the epoch."""
         self.pace = CallPace()
         """How fast it calls."""
 

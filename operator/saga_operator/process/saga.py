@@ -183,6 +183,12 @@ class Saga:
         return replace(self, failure=Failure(step, reason, message[:MESSAGE_LENGTH]), steps=steps, waiting_since=None)
 
     @property
+    def progressed_at(self) -> float:
+        """When a step or an undo last came to its end, or when it began, as if it had never been suspended."""
+        ended = (at for record in self.steps for at in (record.completion, record.compensation.completion))
+        return max((self.created + self.suspended_seconds, *(at for at in ended if at is not None)))
+
+    @property
     def confirmed(self) -> bool:
         """The pivot has succeeded: the saga only goes forward."""
         return self[PIVOT.name].state is StepState.SUCCEEDED

@@ -32,6 +32,14 @@ ALIVE = (
         "tests/unit/engine/test_poisoned.py::test_no_resource_whatever_is_in_it_raises_where_the_events_of_all_come_in",
     ),
     Mutant(
+        "a limit for a participant that doesn't exist keeps the operator from starting",
+        OUTAGE,
+        f"{OPERATOR}/settings.py",
+        "if unknown := sorted(set(rates) - set(SERVICES)):",
+        "if unknown := sorted(set()):",
+        "tests/unit/engine/test_operator_settings.py::test_a_rate_of_nobody_or_of_nothing_is_an_error_at_the_start",
+    ),
+    Mutant(
         "a kubeconfig that can't be read is no reason to stop",
         14,
         "common/kube/config.py",

@@ -28,3 +28,10 @@ def test_the_operator_does_not_start_with_settings_that_contradict_each_other(mo
     monkeypatch.setenv("ORDERSAGA_LEASE_RENEW", "5")
     with pytest.raises(SystemExit, match="ORDERSAGA_LEASE_RENEW"):
         main()
+
+
+@pytest.mark.parametrize("rates", [{"payments": 50.0}, {"payment": 0.0}, {"payment": -1.0}, {"payment": float("nan")}])
+def test_a_rate_of_nobody_or_of_nothing_is_an_error_at_the_start(rates: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="ORDERSAGA_PARTICIPANT_RATES"):
+        Settings(participant_rates=rates)
+    assert Settings(participant_rates={"payment": 0.5}).participant_rates == {"payment": 0.5}

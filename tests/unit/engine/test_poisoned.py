@@ -32,6 +32,9 @@ class Nobody:
 
     offset = 0.0
 
+    def now(self) -> float:
+        return 0.0
+
     def add(self, *_: Any, **__: Any) -> None:
         pass
 
