@@ -22,6 +22,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from itertools import groupby
 from typing import Any
@@ -170,7 +171,7 @@ def create_app(
         app.errands = Errands()
         try:
             async with (
-                in_background(_keep_indexing(app), name="indexes"),
+                in_background(partial(_keep_indexing, app), name="indexes"),
                 (lifespan or _nothing_more)(app),
                 listening(app.public, settings),
             ):

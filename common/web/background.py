@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,10 +13,22 @@ PATIENCE_SECONDS = 0.5
 """Pause before a task is cancelled again: a driver that waits for a server has been seen to swallow a cancellation."""
 
 
+AGAIN_SECONDS = 1.0
+LONGEST_SECONDS = 60.0
+"""The pauses after an unexpected error: the first, and the longest. Each is twice as long as the one before."""
+HEALTHY_SECONDS = 300.0
+"""Work that went on for so long before it failed is begun again after the first pause."""
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
 @asynccontextmanager
-async def in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncIterator[None]:
-    """Run `work` until the block ends. If it raises, that is logged at once, and it isn't started again."""
-    task = asyncio.create_task(_logged(work, name), name=name)
+async def in_background(work: Work, *, name: str, again: float = AGAIN_SECONDS) -> AsyncIterator[None]:
+    """Run `work` until the block ends. If it raises, the log says so, and it is begun again after `again` seconds.
+
+    Work that returns is done.
+    """
+    task = asyncio.create_task(_repeated(work, name, again), name=name)
     try:
         yield
     finally:
@@ -24,8 +37,16 @@ async def in_background(work: Coroutine[Any, Any, None], *, name: str) -> AsyncI
             await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
 
 
-async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
-    try:
-        await work
-    except Exception:
-        log.exception("%s has failed and isn't tried again until this process is restarted", name)
+async def _repeated(work: Work, name: str, again: float) -> None:
+    pause = again
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+        except Exception:
+            pause = again if time.monotonic() - began > HEALTHY_SECONDS else pause
+            log.exception("%s has failed: it is begun again in %g s", name, pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_SECONDS)
+        else:
+            return

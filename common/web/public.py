@@ -79,7 +79,7 @@ async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[No
         finally:
             ended.set()
 
-    async with in_background(serve(), name="public port"):
+    async with in_background(serve, name="public port"):
         try:
             yield
         finally:

@@ -183,7 +183,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
     try:
-        async with in_background(contacts.keep_clean(), name="expiry"):
+        async with in_background(contacts.keep_clean, name="expiry"):
             yield
     finally:
         await orders.aclose()

@@ -231,8 +231,8 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     )
     try:
         async with (
-            in_background(lost.keep_looking(), name="looking for lost OrderSagas"),
-            in_background(lost.keep_cancelling(), name="telling the API server of cancels"),
+            in_background(lost.keep_looking, name="looking for lost OrderSagas"),
+            in_background(lost.keep_cancelling, name="telling the API server of cancels"),
         ):
             yield
     finally:

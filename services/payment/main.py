@@ -137,7 +137,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     payments = Payments(app.database, provider, app.errands)
     provide(app, provider, payments)
-    async with in_background(payments.keep_settling(), name="settling"):
+    async with in_background(payments.keep_settling, name="settling"):
         yield
 
 

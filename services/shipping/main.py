@@ -201,7 +201,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
     try:
-        async with in_background(addresses.keep_clean(), name="expiry"):
+        async with in_background(addresses.keep_clean, name="expiry"):
             yield
     finally:
         await orders.aclose()

@@ -40,6 +40,14 @@ ALIVE = (
         "tests/unit/engine/test_operator_settings.py::test_a_rate_of_nobody_or_of_nothing_is_an_error_at_the_start",
     ),
     Mutant(
+        "a service's work beside the requests is begun again after an error",
+        14,
+        "common/web/background.py",
+        "pause = min(2 * pause, LONGEST_SECONDS)",
+        "return",
+        "tests/unit/common/test_background.py::test_work_that_fails_is_begun_again_and_the_log_says_why",
+    ),
+    Mutant(
         "a kubeconfig that can't be read is no reason to stop",
         14,
         "common/kube/config.py",

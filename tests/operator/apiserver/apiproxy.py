@@ -34,6 +34,8 @@ class Request:
     path: str
     watch: bool
     at: float
+    selector: str = ""
+    """The field selector of a list or a watch."""
     answered: int = 0
     """The status that went back; 0 while there is none, and for an answer that is lost."""
 
@@ -112,6 +114,7 @@ class ApiProxy:
 
     async def _answer(self, incoming: web.Request) -> web.StreamResponse:
         request = Request(incoming.method, incoming.path, "watch" in incoming.query, self._thread.loop.time())
+        request.selector = incoming.query.get("fieldSelector", "")
         self.requests.append(request)
         fault = self._fault_for(request)
         if fault is not None and fault.status:

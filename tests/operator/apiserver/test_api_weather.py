@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
+from saga_operator.resource.body import LIVE
 from tests.operator.apiserver.apiproxy import ApiFault, ApiProxy, Request
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants
@@ -105,7 +106,7 @@ def test_a_status_write_whose_answer_is_lost_is_made_again_and_no_call_is(
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_resync_that_may_not_list_comes_back_when_it_is_told(status: int, proxy: ApiProxy) -> None:
     def concerns(request: Request) -> bool:
-        return request.method == "GET" and request.path.endswith("/ordersagas") and not request.watch
+        return request.method == "GET" and request.selector == LIVE and not request.watch
 
     before = len(proxy.requests)
     proxy.faults.append(ApiFault(concerns, status, {"Retry-After": "3"}))
