@@ -16,7 +16,7 @@ import pytest
 
 from saga_operator.engine.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
 
-TIMEOUT = 1.0
+TIMEOUT = 0.6
 """Seconds for a whole exchange in these tests."""
 PATIENCE = 20.0
 """Seconds in which it must surely have ended, also on a busy machine. The peers go on for much longer."""

@@ -4,7 +4,7 @@ A participant that is down must neither use up the retry budgets of thousands of
 `verdict` says when it counts as down and how many calls it may get, `turns` says whose call is next; in here they meet
 the clock. Each call needs a turn. A saga that gets none waits for one, looks after itself meanwhile (a cancel, its
 deadline), and leaves the line when it has nothing to call any more. The resource shows the waiting while the
-participant counts as down (reason WaitingForDownstream).
+participant counts as down (reason WaitingForDownstream). docs/adr/0011 has the reasons.
 """
 
 import asyncio

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saga_operator.engine.breaker import CLAIM_WITHIN
+from saga_operator.engine.breaker import CLAIM_WITHIN, CircuitBreaker
 from saga_operator.engine.verdict import LAST_PROBE, SAGAS_TO_OPEN
+from saga_operator.process import reasons
+from saga_operator.process.events import DoRefused, EpochRefused, InProgress, NoUsableAnswer, Outcome
 from tests.unit.engine.network import HANG, Network, Saga, always, from_then_on, simulated
 
 ONE_PROBE = LAST_PROBE[False]
@@ -88,6 +90,34 @@ def test_a_call_that_could_not_be_made_says_nothing_of_the_participant() -> None
     assert network.openings == 0
     assert max(waited(saga) for saga in good) < 1.0
     assert max(saga.attempts for saga in poisoned) > 3, "their own budget pays"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        InProgress(step="payment", started=0, at=0, undo=False, retry_after=1.0),
+        DoRefused(step="payment", started=0, at=0, reason="CardDeclined"),
+        EpochRefused(step="payment", started=0, at=0, undo=False, message="seen 9"),
+        NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.PARTICIPANT_ERROR),
+        NoUsableAnswer(step="payment", started=0, at=0, undo=True, reason="ProviderRefused"),
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_any_answer_of_its_own_shows_that_a_participant_is_alive(answer: Outcome) -> None:
+    nothing = NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
+
+    async def main() -> None:
+        breaker = CircuitBreaker("payment", now=lambda: 0.0, concurrency=16, rate=0)
+        for number in range(2 * SAGAS_TO_OPEN - 2):
+            if number == SAGAS_TO_OPEN - 1:
+                assert breaker.record_outcome("o-answered", answer) is answer
+            breaker.record_outcome(f"o-{number}", nothing)
+        assert not breaker.is_open
+        breaker.record_outcome("o-last", nothing)
+        assert breaker.is_open
+        assert breaker.record_outcome("o-answered", answer) is answer, "an answer is never held back"
+
+    simulated(main())
 
 
 def test_a_call_that_could_not_be_made_gives_its_probe_away() -> None:
