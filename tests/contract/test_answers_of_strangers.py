@@ -119,6 +119,16 @@ ACTIONS = [(Do(step), SAGA) for step in ORDER_SAGA] + [
     (Undo(step), ROLLING_BACK) for step in ORDER_SAGA if step.undo is not None
 ]
 
+dates = st.sampled_from(
+    [
+        b"Wed, 21 Oct 2026 07:28:00 GMT",
+        b"Wed, 21 Oct 2026 07:28:00",
+        b"Wed, 21 Oct 2026 07:28:00 -9999",
+        b"Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        b"Wed, 21 Oct 2026 07:28:99999999999 GMT",
+        *(b",", b"1 1 1", b"21-Oct-", b"5"),
+    ]
+)
 header_values = st.one_of(
     st.sampled_from(
         [
@@ -158,7 +168,10 @@ answers = st.builds(
     response,
     st.sampled_from([200, 201, 202, 204, 301, 400, 403, 404, 408, 409, 412, 418, 422, 429, 500, 503, 599, 999]),
     bodies,
-    st.dictionaries(st.sampled_from([b"Retry-After", b"Location", b"Content-Type", b"X-Odd"]), header_values),
+    st.one_of(
+        st.dictionaries(st.sampled_from([b"Retry-After", b"Location", b"Content-Type", b"X-Odd"]), header_values),
+        st.fixed_dictionaries({b"Retry-After": dates, b"Date": dates}),
+    ),
 )
 
 

@@ -210,5 +210,5 @@ def _retry_after(answer: Answer) -> float | None:
         return found
     try:
         return seconds((parsedate_to_datetime(asked) - parsedate_to_datetime(written)).total_seconds())
-    except (ValueError, TypeError):  # no dates; or one of them without a time zone
+    except (ValueError, TypeError, OverflowError, IndexError):  # no dates; or one of them without a time zone
         return None

@@ -25,14 +25,6 @@ OUTSIDE = (
         ANY_ANSWER,
     ),
     Mutant(
-        "a Location is a path of the same participant that can be asked for",
-        16,
-        f"{OPERATOR}/engine/answers.py",
-        'return location if _PATH.fullmatch(location) else ""',
-        'return location if location.startswith("/") else ""',
-        ANY_ANSWER,
-    ),
-    Mutant(
         "a correlation id that is no header is replaced",
         16,
         f"{OPERATOR}/resource/body.py",

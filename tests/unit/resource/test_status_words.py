@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from saga_operator.process import reasons
 from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, Outcome
 from saga_operator.process.saga import Saga
+from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
+from saga_operator.resource.status import intervention_of
 from tests.support.outside import texts
 from tests.unit.process.builders import (
     BEFORE_PIVOT,
@@ -241,3 +243,17 @@ def test_a_suspension_says_whether_its_step_was_called() -> None:
     assert between.startswith("suspended on request before step payment;")
     accepted = after(before("payment"), replace(in_progress("payment"), message="accepted"), seen("Suspended"))
     assert "at step payment, which was called but isn't done yet (accepted)" in conditions_of(accepted)[0].message
+
+
+@given(texts().filter(bool))
+def test_what_a_person_gives_as_a_reason_can_be_recorded_and_told(text: str) -> None:
+    spec = {"intervention": {"id": "1", "action": "Skip", "step": "payment", "reason": text}}
+    metadata = {"managedFields": [{"manager": text, "fieldsV1": {"f:spec": {"f:intervention": {}}}}]}
+    intervention = intervention_of(Resource({"metadata": metadata, "spec": spec}))
+    assert intervention is not None
+    assert intervention.reason.isprintable()
+    assert intervention.by.isprintable()
+    assert len(intervention.by) <= 256
+    before = new_saga()
+    for event in events_between(before, after(before, seen(intervention=intervention))):
+        assert event.message.isprintable()
