@@ -10,6 +10,8 @@ log = logging.getLogger(__name__)
 
 SKEW_SAID: Final = 5.0
 """Seconds by which the two clocks may differ without a word: nothing in here depends on less."""
+PRECISION: Final = 0.02
+"""Seconds: how exactly the moments of a request and its answer are known in a busy process."""
 DRIFT: Final = 1e-4
 """Seconds in a second that a computer's clock runs fast or slow at the worst."""
 
@@ -61,7 +63,7 @@ class Clock:
         except ValueError:
             return
         received = self._elapsed()
-        low, high = second - received, second + 1.0 - (received - took)
+        low, high = second - received - PRECISION, second + 1.0 - (received - took) + PRECISION
         if self._known is None:
             self._offset = self._wall() - received
         else:

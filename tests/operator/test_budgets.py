@@ -9,6 +9,9 @@ from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
 pytestmark = pytest.mark.usefixtures("operator")
 
+CLOCKS = 0.05
+"""Seconds by which the two processes' clocks may move against each other while the operator makes its own more precise.
+"""
 POLLS = 6
 """More than enough to see a write for each of them."""
 
@@ -41,5 +44,6 @@ def test_a_pause_that_is_asked_for_is_kept_in_full_and_costs_no_attempt(
     sagas.create("o-patient", retry={"maxAttempts": 2, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
     sagas.wait("o-patient", "Completed", seconds=60)
     times = [call.at for call in participants.of("o-patient") if call.path == "/api/inventory/reserve"]
-    assert all(after - before >= 2.0 for before, after in pairwise(times))
+    pauses = [after - before for before, after in pairwise(times)]
+    assert min(pauses) > 2.0 - CLOCKS, pauses
     assert sagas.step("o-patient", "inventory")["attempts"] == 1
