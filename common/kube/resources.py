@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from common.kube.client import CALL_SECONDS, KubeClient
-from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectNotFound
+from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectNotFound, Terminating
 from common.order_saga import API_VERSION, GROUP, KIND, PLURAL
 from common.text import printable, word
 from common.wire import Json
@@ -155,6 +155,20 @@ class Leases:
         metadata = {"name": name, "namespace": self.namespace, "annotations": annotations or {}}
         body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         return _lease(await self.client.request("POST", self._path, body=body, seconds=self._seconds))
+
+    async def namespace_is_terminating(self) -> bool:
+        """Whether nothing can be made in the namespace any more. Tried with a Lease that isn't kept (a dry run).
+
+        Raises:
+            KubeError: the API server doesn't say.
+        """
+        metadata = {"generateName": "ordersaga-", "namespace": self.namespace}
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": {}}
+        try:
+            await self.client.request("POST", self._path, body=body, params={"dryRun": "All"}, seconds=self._seconds)
+        except Terminating:
+            return True
+        return False
 
     async def update(self, lease: Json) -> Json:
         """Replace it with this one, as read and changed. Raises `Conflict` when another process was faster."""

@@ -128,6 +128,7 @@ UNITS: Final = {
     "compensation_attempts": "calls",
     "compensation_seconds": "seconds",
     "sweep_interval": "seconds",
+    "namespace_end_seconds": "seconds",
     "lease_duration": "seconds",
     "lease_renew": "seconds",
     "health_port": "",

@@ -23,6 +23,7 @@ from saga_operator.engine.call_gate import CallGate, Epochs
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.event_sender import EventSender
 from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.namespace_end import NamespaceEnd
 from saga_operator.engine.participants import Participants
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
@@ -42,7 +43,6 @@ log = logging.getLogger("saga_operator")
 
 BEGIN_AGAIN = 1.0
 """Seconds to wait after the watch has ended with an error that kopf doesn't survive."""
-
 
 STOPPING = 15.0
 """Seconds that the other parts have to end in after one has died. What hangs longer ends with the process."""
@@ -156,6 +156,7 @@ class Operator:
     finalizers: FinalizerQueue
     events: EventSender
     participants: Participants
+    namespace_end: NamespaceEnd
 
     async def stop(self) -> None:
         """Stop the sagas and close the connections to the participants. Stopping twice does no harm."""
@@ -192,7 +193,8 @@ def compose(
     engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, interval=settings.sweep_interval)
-    return Operator(engine, resync, retention, finalizers, sender, participants)
+    end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
+    return Operator(engine, resync, retention, finalizers, sender, participants, end)
 
 
 async def _lead(
@@ -219,6 +221,17 @@ async def _lead(
         "the sending of Events": operator.events.run(),
     }
     running: list[asyncio.Task[None]] = []
+    ending = asyncio.Event()
+
+    async def prepare_to_stop() -> None:
+        """Before the watch ends, end all sagas if nobody can go on with them."""
+        await stop_signal.wait()
+        try:
+            await operator.namespace_end.empty_if_terminating(
+                Leases(client, settings.namespace), settings.namespace_end_seconds
+            )
+        finally:
+            ending.set()
 
     async def stop() -> None:
         """First end the calls, then release the Lease, so that a follower takes over at once."""
@@ -230,11 +243,12 @@ async def _lead(
     try:
         async with asyncio.TaskGroup() as group:
             running += [group.create_task(_run_part(name, part), name=name) for name, part in parts.items()]
+            running.append(group.create_task(prepare_to_stop(), name="the end"))
             await watch(
                 operator.engine,
                 connection,
                 sagas,
-                stop_signal,
+                ending,
                 heartbeats=heartbeats,
                 on_stop=stop,
                 on_start=lambda: _handle_signals(stop_signal),

@@ -35,6 +35,10 @@ events.
 """
 
 
+STARTED: Final = 0.1
+"""Seconds after which kopf has surely taken over the signals, which it does at once."""
+
+
 class _EndlessBackoffs:
     """Back-offs in seconds without an end. After the last one kopf gives up, and the whole process ends with it.
 
@@ -80,9 +84,7 @@ class _NoDiff(kopf.DiffBaseStorage):
         return None
 
 
-def registry_for(
-    engine: Engine, connection: WatchConnection, on_stop: Stop, on_start: Callable[[], None]
-) -> kopf.OperatorRegistry:
+def registry_for(engine: Engine, connection: WatchConnection, on_stop: Stop) -> kopf.OperatorRegistry:
     """The kopf handlers, bound to one engine and one connection. `on_stop` runs as soon as the watch is to stop."""
     registry = kopf.OperatorRegistry()
 
@@ -109,9 +111,7 @@ def registry_for(
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        session = await connection.login()
-        on_start()
-        return session
+        return await connection.login()
 
     @kopf.on.event(GROUP, PLURAL, registry=registry)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
@@ -138,9 +138,9 @@ async def watch(
     """Watch until `stop_signal` is set. `on_start` is called when kopf has begun, and has taken the signals over."""
     if not await _until_served(connection, sagas, stop_signal):
         return
-    registry = registry_for(engine, connection, on_stop, on_start)
+    registry = registry_for(engine, connection, on_stop)
     async with asyncio.TaskGroup() as group:
-        keeping = group.create_task(_keep(engine, connection, heartbeats), name="watch keeper")
+        keeping = group.create_task(_keep(engine, connection, heartbeats, on_start), name="watch keeper")
         await kopf.operator(registry=registry, namespaces=[sagas.namespace], standalone=True, stop_flag=stop_signal)
         keeping.cancel()
 
@@ -165,9 +165,13 @@ async def _until_served(connection: WatchConnection, sagas: OrderSagas, stop_sig
     return False
 
 
-async def _keep(engine: Engine, connection: WatchConnection, heartbeats: Heartbeats) -> None:
+async def _keep(
+    engine: Engine, connection: WatchConnection, heartbeats: Heartbeats, on_start: Callable[[], None]
+) -> None:
     """Note when the watch was heard, and begin it anew when etcd was found to be restored."""
     known = engine.restorations
+    await asyncio.sleep(STARTED)
+    on_start()
     while True:
         await asyncio.sleep(LOOK)
         if connection.kind_is_served:

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     sweep_interval: float = Field(default=30.0, gt=0)
     """Between two resyncs, which compare the API server's list with the live sagas: the bound on a lost event."""
 
+    namespace_end_seconds: float = Field(default=15.0, ge=0)
+    """For ending all sagas when the namespace is deleted with the operator in it: below the time for which the services
+    and the database go on after they are told to stop, and below the grace period of the operator's pod.
+    """
+
     identity: str = Field(default_factory=_default_identity)
     """The holder's name in the Lease: the host, outside a cluster with the process, since two may share a host."""
     lease_name: str = "ordersaga-operator"

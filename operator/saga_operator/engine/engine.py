@@ -17,7 +17,7 @@ from saga_operator.engine.finalizers import FinalizerQueue
 from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.worker import Shared
-from saga_operator.process.saga import FINISHED, Phase
+from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,16 @@ class Engine:
     def workers(self) -> Mapping[str, str]:
         """The names of the sagas that are worked on, by uid."""
         return {uid: worker.name for uid, (worker, _) in self._workers.items()}
+
+    def unfinished(self) -> Mapping[str, Saga | None]:
+        """The sagas that are worked on, by name; None for one whose resource can't be read."""
+        return {worker.name: worker.saga for worker, _ in self._workers.values()}
+
+    def end_all(self) -> None:
+        """Treat every saga as if its deletion was requested: the namespace is deleted with its operator."""
+        self._shared.namespace_ends.set()
+        for worker, _ in self._workers.values():
+            worker.look()
 
     def before_list(self) -> Listing:
         """To be called before a consistent list begins, and passed on with each resource of that list."""

@@ -42,9 +42,17 @@ class FinalizerQueue:
         self._order = itertools.count()
         self._filled = asyncio.Event()
         self._failures: dict[str, int] = {}
+        self._hurry = False
 
     def __len__(self) -> int:
         return len(self._queued)
+
+    def hurry(self) -> None:
+        """From now on everything is urgent: all that is queued, and all that comes."""
+        self._hurry = True
+        self._heap = [(0.0, order, name, uid, resource) for _, order, name, uid, resource in self._heap]
+        heapq.heapify(self._heap)
+        self._filled.set()
 
     def add(self, name: str, uid: str, *, urgent: bool, resource: Resource | None = None) -> None:
         """Queue a finished saga, unless it is queued; `urgent` if its deletion waits for the finalizer.
@@ -54,7 +62,7 @@ class FinalizerQueue:
         if uid in self._queued and not urgent:
             return
         self._queued.add(uid)
-        due = 0.0 if urgent else time.monotonic() + LATEST
+        due = 0.0 if urgent or self._hurry else time.monotonic() + LATEST
         heapq.heappush(self._heap, (due, next(self._order), name, uid, resource))
         self._filled.set()
 

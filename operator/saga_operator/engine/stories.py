@@ -47,7 +47,7 @@ class Stories:
     def may_go_without(self, resource: Resource) -> bool:
         """Whether its deletion has waited long enough for a story that wasn't kept."""
         waited = self._now() - self._first_failures.get(resource.uid, self._now())
-        if not resource.deleting or waited < self._patience:
+        if waited < self._patience or not (resource.deleting or self._patience == 0.0):
             return False
         self._first_failures.pop(resource.uid, None)
         log.warning("saga %s goes without its story: the order service has not kept it", resource.name)

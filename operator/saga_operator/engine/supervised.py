@@ -64,6 +64,13 @@ class SupervisedWorker:
             self._newest = resource
             self._changed.set()
 
+    def look(self) -> None:
+        """Decide again."""
+        if self._worker is not None:
+            self._worker.look()
+        else:
+            self._changed.set()
+
     def doubt(self) -> None:
         """Read the resource before anything else is done for it: it may be gone."""
         if self._worker is not None:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from saga_operator import metrics
 from saga_operator.clock import Clock
@@ -41,6 +41,8 @@ class Shared:
     breakers: Mapping[str, CircuitBreaker]
     """One for each participant, by its name."""
     compensations: CompensationPolicy
+    namespace_ends: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the namespace is deleted with its operator: every saga ends as if its deletion was requested."""
 
 
 class Worker:
@@ -89,6 +91,10 @@ class Worker:
     def restored(self, resource: Resource) -> None:
         """Go on from this version, though it is older than the known one: etcd was restored to an older state."""
         self._newer, self._restored = resource, True
+        self._changed.set()
+
+    def look(self) -> None:
+        """Decide again."""
         self._changed.set()
 
     def doubt(self) -> None:
@@ -204,7 +210,7 @@ class Worker:
             Observed(
                 at=now,
                 desired=desired_of(resource),
-                deleting=resource.deleting,
+                deleting=resource.deleting or self._shared.namespace_ends.is_set(),
                 intervention=intervention_of(resource),
                 absences=self._shared.gate.absences(now),
             )

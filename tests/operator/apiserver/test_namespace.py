@@ -56,7 +56,11 @@ def elsewhere(
 ) -> Iterator[tuple[Doomed, OperatorProcess]]:
     """An operator whose rights don't live in the namespace that it serves."""
     doomed = Doomed(control_plane, request.param)
-    brief = {"ORDERSAGA_LEASE_DURATION": "2", "ORDERSAGA_LEASE_RENEW": "0.3"}
+    brief = {
+        "ORDERSAGA_LEASE_DURATION": "2",
+        "ORDERSAGA_LEASE_RENEW": "0.3",
+        "ORDERSAGA_NAMESPACE_END_SECONDS": "9",
+    }
     process = OperatorProcess(
         control_plane.kubeconfig, participants.url, tmp_path / "log", ORDERSAGA_NAMESPACE=doomed.name, **brief
     )
@@ -140,4 +144,29 @@ def test_an_operator_whose_rights_are_in_the_namespace_empties_it_while_it_has_t
         let_go(doomed, participants, held)
     finally:
         operator.stop()
+    doomed.finish()
+
+
+@pytest.mark.parametrize("elsewhere", ["doomed-pods-first"], indirect=True)
+def test_an_operator_that_is_told_to_stop_in_a_doomed_namespace_ends_its_sagas_first(
+    elsewhere: tuple[Doomed, OperatorProcess], participants: ScriptedParticipants
+) -> None:
+    """As since Kubernetes 1.33: the pods go first, and the resources when no operator is left."""
+    doomed, operator = elsewhere
+    held = at_every_step(doomed, participants)
+    suspended = f"o-{doomed.name}-suspended"
+    doomed.sagas.create(suspended, state="Suspended")
+    doomed.sagas.wait(suspended, "Suspended", seconds=PATIENCE)
+    stuck, notified = f"o-{doomed.name}-back", f"o-{doomed.name}-notification"
+    doomed.delete()
+    assert operator.stop() == 0
+    log = operator.log.read_text()
+    for resource in doomed.sagas.listed()["items"]:
+        name, metadata, phase = resource["metadata"]["name"], resource["metadata"], resource["status"]["phase"]
+        assert not metadata.get("finalizers"), name
+        assert phase == {stuck: "Compensating", notified: "Running"}.get(name, "Compensated"), name
+        assert (f"order {name} can't end" in log) == (name in (stuck, notified))
+    for name in set(held) - {stuck, notified}:
+        assert participants.paths(name)[-1] == "/api/orders/cancel"
+    doomed.empty()
     doomed.finish()
