@@ -223,6 +223,14 @@ async def _lead(
     running: list[asyncio.Task[None]] = []
     ending = asyncio.Event()
 
+    async def stop() -> None:
+        """First end the calls, then release the Lease, so that a follower takes over at once."""
+        for task in running:
+            if task is not asyncio.current_task():
+                task.cancel()
+        await operator.stop()
+        await lease.release()
+
     async def prepare_to_stop() -> None:
         """Before the watch ends, end all sagas if nobody can go on with them."""
         await stop_signal.wait()
@@ -230,15 +238,9 @@ async def _lead(
             await operator.namespace_end.empty_if_terminating(
                 Leases(client, settings.namespace), settings.namespace_end_seconds
             )
+            await stop()  # at once: kopf takes a while to end
         finally:
             ending.set()
-
-    async def stop() -> None:
-        """First end the calls, then release the Lease, so that a follower takes over at once."""
-        for task in running:
-            task.cancel()
-        await operator.stop()
-        await lease.release()
 
     try:
         async with asyncio.TaskGroup() as group:
