@@ -81,6 +81,9 @@ def at_every_step(doomed: Doomed, participants: ScriptedParticipants) -> dict[st
         doomed.sagas.create(name)
     for name, path in held.items():
         wait_until(lambda name=name, path=path: path in participants.paths(name), f"{name} at {path}", PATIENCE)  # type: ignore[misc]
+    # What isn't recorded is unknown to the next operator, which then asks `reject`: these participants don't remember.
+    confirmed = f"o-{doomed.name}-notification"
+    wait_until(lambda: doomed.sagas.step(confirmed, "confirmation").get("state") == "Succeeded", "its record", PATIENCE)
     return held
 
 
