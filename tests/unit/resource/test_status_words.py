@@ -3,14 +3,14 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator.process import reasons
-from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, Outcome
+from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, Outcome, Succeeded
 from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
@@ -257,3 +257,20 @@ def test_what_a_person_gives_as_a_reason_can_be_recorded_and_told(text: str) -> 
     before = new_saga()
     for event in events_between(before, after(before, seen(intervention=intervention))):
         assert event.message.isprintable()
+
+
+@given(texts(), texts())
+def test_whatever_text_an_outcome_was_made_of_it_is_recorded_in_printable_words(reason: str, message: str) -> None:
+    call: dict[str, Any] = {"started": NOW, "at": NOW, "message": message}
+    outcomes: tuple[Outcome, ...] = (
+        NoUsableAnswer(step="order", undo=False, reason=reason or "Odd", **call),
+        DoRefused(step="order", reason=reason or "Odd", **call),
+        Succeeded(step="order", started=NOW, at=NOW, external_id=message),
+    )
+    for outcome in outcomes:
+        record = after(new_saga(), outcome)["order"]
+        for text in (record.message, record.reason, record.external_id):
+            assert text.isprintable()
+            text.encode()
+        assert len(record.external_id) <= 128
+        assert not record.reason or REASON.match(record.reason)
