@@ -61,7 +61,7 @@ def test_field_selectors_find_sagas_by_order_customer_phase_and_step(api: Any) -
     customer = {"spec": {"customerID": "c-selected"}}
     new = api.created(customer)
     running = api.created(customer, {"phase": "Running", "currentStep": "payment"})
-    done = api.created(customer, {"phase": "Completed"})
+    done = api.created(customer, {"phase": "Completed", "steps": [{"name": "confirmation", "state": "Succeeded"}]})
 
     def found(selector: str) -> set[str]:
         answer = api.select(f"spec.customerID=c-selected,{selector}").raise_for_status().json()

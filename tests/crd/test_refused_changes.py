@@ -20,7 +20,7 @@ COMPLETED = {
     "phase": "Completed",
     "stepsSummary": "6/6",
     "completionTime": T,
-    "steps": [{"name": "order", "state": "Succeeded", "attempts": 1}],
+    "steps": [{"name": name, "state": "Succeeded", "attempts": 1} for name in ("order", "confirmation")],
     "conditions": [condition("Ready", "True", "Completed")],
 }
 COMPENSATED = {
@@ -28,6 +28,7 @@ COMPENSATED = {
     "phase": "Compensated",
     "completionTime": T,
     "failure": {"step": "payment", "reason": "PaymentDeclined", "message": "the card was declined"},
+    "steps": [{"name": "order", "state": "Compensated"}, {"name": "payment", "state": "Refused"}],
     "conditions": [condition("Stalled", "True", "Compensated")],
 }
 FAILED = {
@@ -124,6 +125,14 @@ FINISHED_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a compensated order given more attempts", COMPENSATED, {"retry": {"maxAttempts": 9}}),
 ]
 
+
+def steps(**states: str) -> dict[str, Any]:
+    return {"steps": [{"name": name, "state": state} for name, state in states.items()]}
+
+
+WHY = {"failure": {"reason": "PaymentDeclined"}}
+NOT_COMPLETED, NOT_COMPENSATED = "this saga isn't Completed", "this saga isn't Compensated"
+
 STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("completed goes back to running", COMPLETED, {"phase": "Running"}, FROZEN),
     ("completed turns into compensated", COMPLETED, {"phase": "Compensated"}, FROZEN),
@@ -142,6 +151,22 @@ STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
         {"steps": [{"name": "payment", "state": "CompensationFailed"}]},
         FROZEN,
     ),
+    # a phase that the steps contradict
+    ("completed without a step", {}, {"phase": "Completed"}, NOT_COMPLETED),
+    (
+        "completed with a step to come",
+        steps(order="Succeeded", payment="Pending", confirmation="Succeeded"),
+        {"phase": "Completed"},
+        NOT_COMPLETED,
+    ),
+    ("completed, not confirmed", steps(order="Succeeded"), {"phase": "Completed"}, NOT_COMPLETED),
+    ("completed in a rollback", {**WHY, **steps(confirmation="Succeeded")}, {"phase": "Completed"}, NOT_COMPLETED),
+    ("compensated without a step", WHY, {"phase": "Compensated"}, NOT_COMPENSATED),
+    ("compensated for no reason", steps(order="Compensated"), {"phase": "Compensated"}, NOT_COMPENSATED),
+    *[
+        (f"compensated with a step {state}", {**WHY, **steps(payment=state)}, {"phase": "Compensated"}, NOT_COMPENSATED)
+        for state in ("Pending", "Succeeded", "Unknown", "CompensationFailed")
+    ],
     # the shape
     ("a phase that there isn't", {}, {"phase": "Done"}, 'Unsupported value: "Done"'),
     ("a step that there isn't", {}, {"currentStep": "delivery"}, 'Unsupported value: "delivery"'),
@@ -193,7 +218,7 @@ STATUS_ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         FAILED,
         {"phase": "Compensating", "conditions": [condition("Reconciling", "True")]},
     ),
-    ("failed is left, compensated", FAILED, {"phase": "Compensated"}),
+    ("failed is left, compensated", FAILED, {"phase": "Compensated", "steps": COMPENSATED["steps"]}),
     (
         "a rollback that resumes forward",
         {"phase": "Compensating", "failure": {"reason": "X"}},

@@ -221,8 +221,8 @@ def _record(entry: Mapping[str, Any]) -> StepRecord:
 
 def _entry(record: StepRecord, phase: Phase, attempts: tuple[CallAttempt, ...]) -> Json:
     state = record.state
-    if phase is Phase.COMPENSATED and state is StepState.PENDING:
-        state = StepState.SKIPPED  # it was never called, and never will be
+    if phase in FINISHED and state is StepState.PENDING:
+        state = StepState.SKIPPED  # it was never called, or its release is gone, and it never will be
     entry = _filled(
         name=record.name,
         state=str(state),

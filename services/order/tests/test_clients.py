@@ -291,7 +291,8 @@ async def test_cancelling_a_finished_order_is_done_already(
     await place(shop, order_id=finished)
     for action in ("create", "reject", "cancel"):
         await Saga(shop, finished)(action)
-    set_status(control_plane, finished, phase="Compensated")
+    undone = {"failure": {"reason": "Cancelled"}, "steps": [{"name": "order", "state": "Compensated"}]}
+    set_status(control_plane, finished, phase="Compensated", **undone)
     answer = await shop.post(f"/api/orders/{finished}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "CANCELLED")
 

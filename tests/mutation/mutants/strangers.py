@@ -79,4 +79,20 @@ STRANGERS: Final = (
         'case "Skip" if saga.confirmed and record.name == "notification" and not settled_forward(record):',
         "tests/unit/process/test_saga_forward_recovery.py::test_a_person_ends_a_saga_that_was_refused_after_the_confirmation",
     ),
+    Mutant(
+        "nobody freezes a saga as finished whose steps say otherwise",
+        STRANGER,
+        "crds/ordersaga.yaml",
+        "!has(self.phase) || self.phase != 'Completed' || (!has(self.failure)",
+        "true || (!has(self.failure)",
+        "tests/crd/test_refused_changes.py::test_a_status_is_refused",
+    ),
+    Mutant(
+        "a document of another namespace holds nothing that has to be undone",
+        STRANGER,
+        f"{OPERATOR}/engine/answers.py",
+        'if undo and code == "order_id_used":',
+        "if False:",
+        "tests/unit/engine/test_answers.py::test_a_409_says_what_the_participant_has_decided",
+    ),
 )

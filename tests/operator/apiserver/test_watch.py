@@ -151,7 +151,7 @@ def test_only_the_selected_are_shown_by_a_watch_from_version_0(plane: Plane) -> 
     sagas = plane.sagas
     for name in ("o-ended", "o-live"):
         sagas.create(name)
-    sagas.patch_status("o-ended", phase="Completed")
+    sagas.patch_status("o-ended", phase="Completed", steps=[{"name": "confirmation", "state": "Succeeded"}])
     began = time.monotonic()
     path = "/apis/ordersaga.io/v1alpha1/namespaces/shop/ordersagas?watch=1&resourceVersion=0&timeoutSeconds=1"
     selector = "&fieldSelector=status.phase!%3DCompleted"

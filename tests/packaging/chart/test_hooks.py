@@ -21,7 +21,7 @@ from dev.setup.binaries import find
 from dev.stack.processes import Process, free_port, is_listening, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from ordersaga.drain import OpenOrder, advice, drained
-from tests.support.samples import order
+from tests.support.samples import ended, order
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ async def sagas(control_plane: TestControlPlane) -> AsyncIterator[OrderSagas]:
 async def place(sagas: OrderSagas, name: str, phase: str | None = None, *, finalizer: bool = True) -> Json:
     """Create an order in that phase, with or without our finalizer."""
     saga = await sagas.create(order(name, finalizers=(FINALIZER,) if finalizer else ()))
-    if phase:
+    if phase == "Completed":
+        saga = await sagas.patch_status(name, {"status": ended(phase)})
+    elif phase:
         saga = await sagas.patch_status(name, {"status": {"phase": phase, "currentStep": "payment"}})
     return saga
 
@@ -51,7 +53,7 @@ async def test_an_order_that_ends_meanwhile_is_waited_for_until_its_finalizer_is
     await place(sagas, "o-running", "Running")
     waiting = asyncio.create_task(drained(sagas, seconds=60))
     await asyncio.sleep(0.3)
-    await sagas.patch_status("o-running", {"status": {"phase": "Completed"}})
+    await sagas.patch_status("o-running", {"status": ended("Completed")})
     await asyncio.sleep(1.3)
     assert not waiting.done(), "its finalizer would keep it from being deleted"
     await sagas.patch("o-running", {"metadata": {"finalizers": []}})

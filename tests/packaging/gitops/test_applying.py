@@ -10,6 +10,7 @@ import yaml
 from common.wire import Json
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_manifests import GITOPS, documents
+from tests.support.samples import ended
 
 FLUX = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-")
 
@@ -32,7 +33,7 @@ def patch(kubectl: Kubectl, name: str, spec: Json) -> None:
 
 
 def finish(kubectl: Kubectl, name: str, phase: str) -> None:
-    status = json.dumps({"status": {"phase": phase, "observedGeneration": 1}})
+    status = json.dumps({"status": {**ended(phase), "observedGeneration": 1}})
     kubectl("patch", "ordersaga", name, "--subresource=status", "--type=merge", "-p", status)
 
 
