@@ -93,6 +93,6 @@ STRANGERS: Final = (
         f"{OPERATOR}/engine/answers.py",
         'if undo and code == "order_id_used":',
         "if False:",
-        "tests/unit/engine/test_answers.py::test_a_409_says_what_the_participant_has_decided",
+        "tests/unit/engine/test_answers.py::test_a_409_with_a_code_is_a_decision",
     ),
 )
