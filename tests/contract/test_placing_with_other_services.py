@@ -193,11 +193,13 @@ async def test_a_price_that_drips_is_given_up(
                 writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.05)
+        writer.close()
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with services.order_service(inventory_url=url) as alone, asyncio.timeout(30):
-            refused = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id})
+        async with services.order_service(inventory_url=url) as alone:
+            async with asyncio.timeout(6):  # all of a placing may take twelve
+                refused = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id})
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
 
 

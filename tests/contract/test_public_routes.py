@@ -66,6 +66,7 @@ async def raw(port: int, method: str, target: str, body: Any, **headers: str) ->
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + content)
     answer = (await reader.read()).decode()
     writer.close()
+    await writer.wait_closed()
     return int(answer.split()[1]), answer.partition("\r\n\r\n")[2]
 
 

@@ -4,8 +4,10 @@ No operator works on the sagas here: the tests take its part where they need one
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -322,6 +324,46 @@ async def test_the_saga_s_steps_need_the_database_alone(api: httpx.AsyncClient, 
     assert (await api.get("/ready")).status_code == 200  # otherwise the operator would find no endpoint
     for action in ("create", "confirm"):
         assert (await saga(action)).status_code == 200
+
+
+async def test_an_api_server_that_hangs_costs_a_client_seconds(
+    settings: ServiceSettings, saga: Saga, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("services.order.sagas.API_SECONDS", 0.3)  # instead of 2.5
+    await saga("create")
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        kubeconfig = tmp_path / "kubeconfig"
+        cluster = {"server": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "here",
+                    "clusters": [{"name": "here", "cluster": cluster}],
+                    "users": [{"name": "here", "user": {"token": "t"}}],
+                    "contexts": [{"name": "here", "context": {"cluster": "here", "user": "here"}}],
+                }
+            )
+        )
+        async with served(settings, kubeconfig=kubeconfig) as shop:
+            async with asyncio.timeout(6):  # the client of the API server would wait for ten
+                refused = await place(shop, order_id=f"{saga.order_id}-2")
+            assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+            assert refused.headers["Retry-After"]
+            seen = (await shop.get(f"/api/orders/{saga.order_id}")).json()
+            assert (seen["status"], seen["saga"]["phase"]) == ("PENDING", "Unknown")
+            assert (await shop.get("/ready")).status_code == 200
 
 
 class TestWithoutAnApiServer:

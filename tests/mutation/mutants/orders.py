@@ -53,7 +53,7 @@ ORDERS = (
         "services/inventory/products.py",
         '{"$in": list(product_ids)} if product_ids else None',
         "None",
-        "tests/contract/test_placing_with_other_services.py::test_a_price_left_out_is_the_catalogue_s",
+        "tests/contract/test_placing_with_other_services.py::test_a_hundred_prices_are_one_look",
     ),
     Mutant(
         "a slow answer of another service is given up",
@@ -62,6 +62,14 @@ ORDERS = (
         "asyncio.timeout(CALL_SECONDS),",
         "asyncio.timeout(None),",
         "tests/contract/test_placing_with_other_services.py::test_a_price_that_drips_is_given_up",
+    ),
+    Mutant(
+        "an API server that hangs costs a client seconds",
+        OUTAGE,
+        "services/order/sagas.py",
+        "async with asyncio.timeout(API_SECONDS):",
+        "async with asyncio.timeout(None):",
+        "services/order/tests/test_clients.py::test_an_api_server_that_hangs_costs_a_client_seconds",
     ),
     Mutant(
         "a refused saga of the same id doesn't hide the order's own",
