@@ -85,8 +85,8 @@ class Product(BaseModel):
     status: Status = Field(description="`out_of_stock` when nothing is available")
 
 
-class Line(Body):
-    """Some units of one product."""
+class Line(BaseModel):
+    """Some units of one product. A line to which a later release has added something is read without that."""
 
     product_id: ProductId
     quantity: Quantity
@@ -136,7 +136,8 @@ class Reservation(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": _RESERVATION})
 
     order_id: str
-    status: ReservationStatus
+    # | str: a later release may have written another one while it is rolled out, which must not hide a whole list.
+    status: ReservationStatus | str
     lines: list[Line]
 
 

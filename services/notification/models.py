@@ -71,9 +71,10 @@ class Notification(BaseModel):
     notification_id: str
     order_id: str
     customer_id: str
-    notification_type: NotificationType
-    channel: Literal["email"]
-    status: Status
+    # | str: a later release may have written another word while it is rolled out, which must not hide a whole list.
+    notification_type: NotificationType | str
+    channel: Literal["email"] | str
+    status: Status | str
     reason: str | None = Field(description="Why it failed: `bounced`, `contact_unknown`.")
 
 

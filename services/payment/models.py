@@ -74,7 +74,8 @@ class Payment(BaseModel):
     refunded_minor: int = Field(description="What was given back of it.")
     currency: str
     method_ref: str
-    status: Status
+    # | str: a later release may have written another one while it is rolled out, which must not hide a whole list.
+    status: Status | str
     reason: str | None = Field(description="Why it was declined, why it failed, or why the refund isn't done yet.")
 
 

@@ -9,9 +9,10 @@ processing ──▶ captured ──▶ refunding ──▶ refunded
 from collections.abc import Mapping
 from typing import Any
 
+from common.errors import Unavailable
 from services.payment.models import Payment, ProcessRequest, Status
 
-LEGAL: Mapping[Status, frozenset[Status]] = {
+LEGAL: Mapping[str, frozenset[Status]] = {
     "processing": frozenset({"captured", "declined", "refunding", "failed"}),
     "captured": frozenset({"refunding"}),
     "refunding": frozenset({"refunding", "refunded", "declined", "failed"}),
@@ -77,7 +78,13 @@ def shown(payment: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to(payment: Mapping[str, Any], status: Status, reason: str | None = None) -> Fields:
-    now: Status = payment["status"]
+    now: str = payment["status"]
+    if now not in LEGAL:
+        raise Unavailable(
+            f"order {payment['order_id']}: its payment is {now}, which a later release has written: a service of that "
+            "release has to go on with it; repeat the call",
+            order_id=payment["order_id"],
+        )
     if status != now and status not in LEGAL[now]:
         raise ValueError(f"payment of order {payment['order_id']}: {now} can't become {status}")
     return {"status": status, "reason": reason}

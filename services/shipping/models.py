@@ -88,7 +88,8 @@ class Shipment(BaseModel):
     order_id: str
     customer_id: str
     address_ref: str
-    status: Status
+    # | str: a later release may have written another one while it is rolled out, which must not hide a whole list.
+    status: Status | str
     tracking_number: str
     confirmed: bool = Field(
         default=False,

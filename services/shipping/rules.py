@@ -19,24 +19,24 @@ def why_not(address: Address | None) -> str | None:
 
 
 # A parcel's progress. Cancelling is no step of it: the saga's undo does that, until the hand-over.
-_NEXT: dict[Status, Status] = {
+_NEXT: dict[str, Status] = {
     "scheduled": "handed_over",
     "handed_over": "in_transit",
     "in_transit": "delivered",
 }
 
 
-def may_follow(current: Status, wanted: Status) -> bool:
+def may_follow(current: str, wanted: Status) -> bool:
     """Whether a shipment may go from `current` to `wanted`; no step may be left out."""
     return _NEXT.get(current) == wanted
 
 
-def next_status(current: Status) -> Status | None:
+def next_status(current: str) -> Status | None:
     """The one status that may follow, or None if no status may."""
     return _NEXT.get(current)
 
 
-def may_cancel(current: Status) -> bool:
+def may_cancel(current: str) -> bool:
     """Whether the parcel is still here, so that its booking can be cancelled."""
     return current == "scheduled"
 

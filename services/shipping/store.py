@@ -115,7 +115,7 @@ class Shipments:
         confirmed = False
 
         def step(document: Document) -> Fields:
-            current: Status = document["status"]
+            current: str = document["status"]
             if current == wanted:
                 return {}
             if BarrierState.of(document).tombstone and current != "cancelled":

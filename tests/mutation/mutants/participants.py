@@ -285,4 +285,12 @@ PARTICIPANTS = (
         "",
         "services/shipping/tests/test_addresses.py::test_the_address_of_an_order_that_was_rolled_back_expires_again",
     ),
+    Mutant(
+        "a status that a later release has written hides nothing",
+        14,
+        "services/shipping/models.py",
+        "    status: Status | str\n    tracking",
+        "    status: Status\n    tracking",
+        "tests/contract/test_other_releases.py::test_a_status_that_only_the_next_release_knows_is_shown_as_it_is",
+    ),
 )
