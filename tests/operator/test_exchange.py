@@ -168,6 +168,10 @@ async def test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not()
         assert len((await exchanges.exchange("POST", "/x", headers={})).body) == ANSWER_LIMIT
         await exchanges.aclose()
         exchanges = Exchanges(larger.url, timeout=PATIENCE)
+        whole = await exchanges.exchange("PUT", "/x", headers={}, limit=2 * ANSWER_LIMIT)
+        assert len(whole.body) == ANSWER_LIMIT + 1
+        await exchanges.aclose()
+        exchanges = Exchanges(larger.url, timeout=PATIENCE)
         with pytest.raises(NoAnswer, match="more than 65536 bytes"):
             await exchanges.exchange("POST", "/x", headers={})
         await exchanges.aclose()

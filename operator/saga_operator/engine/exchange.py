@@ -78,8 +78,16 @@ class Exchanges:
         if self._pool is not None:
             await self._pool.transport.aclose()
 
-    async def exchange(self, method: str, path: str, *, headers: Mapping[str, str], body: Json | None = None) -> Answer:
-        """Send a request, with `body` as its JSON, and read the whole answer.
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        body: Json | None = None,
+        limit: int = ANSWER_LIMIT,
+    ) -> Answer:
+        """Send a request, with `body` as its JSON, and read the whole answer, up to `limit` bytes of its body.
 
         Raises:
             NotSent: it could not be built.
@@ -88,7 +96,7 @@ class Exchanges:
         request = self._request(method, path, headers, body)
         try:
             async with asyncio.timeout(self._timeout), self._connections() as transport:
-                return await _answer_to(request, transport)
+                return await _answer_to(request, transport, limit)
         except TimeoutError as error:
             raise NoAnswer(f"no whole answer within {self._timeout:g} s") from error
         # httpx-aiohttp translates most of aiohttp's errors, not all of them
@@ -131,7 +139,7 @@ class Exchanges:
                 await pool.transport.aclose()
 
 
-async def _answer_to(request: httpx.Request, transport: AiohttpTransport) -> Answer:
+async def _answer_to(request: httpx.Request, transport: AiohttpTransport, limit: int) -> Answer:
     response = await transport.handle_async_request(request)
     try:
         encoding = response.headers.get("Content-Encoding", "identity")
@@ -140,8 +148,8 @@ async def _answer_to(request: httpx.Request, transport: AiohttpTransport) -> Ans
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
-            if len(body) > ANSWER_LIMIT:
-                raise NoAnswer(f"the answer has more than {ANSWER_LIMIT} bytes")
+            if len(body) > limit:
+                raise NoAnswer(f"the answer has more than {limit} bytes")
     finally:
         # a connection whose answer was not read to its end is closed by this, not used again
         async with asyncio.timeout(CLOSE_WITHIN):

@@ -6,6 +6,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from saga_operator.engine.answers import Call, outcome_of
 from saga_operator.engine.exchange import Answer, Exchanges, NoAnswer, NotSent
@@ -16,6 +17,9 @@ from saga_operator.process.saga import Saga
 from saga_operator.process.steps import FIRST, ORDER_SAGA, Step, idempotency_key, request_body
 from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings
+
+ARCHIVED_LIMIT: Final = 2 * 1024 * 1024
+"""Bytes. The answer has the whole resource again, and etcd takes 1.5 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ class Participants:
         }
         path = f"/api/orders/{resource.name}/saga"
         try:
-            answer = await self._of[FIRST.participant].exchange("PUT", path, headers={}, body=archived)
+            answer = await self._of[FIRST.participant].exchange(
+                "PUT", path, headers={}, body=archived, limit=ARCHIVED_LIMIT
+            )
         except (NotSent, NoAnswer) as error:
             raise OSError(f"no answer from {FIRST.participant}: {error}") from error
         if not 200 <= answer.status < 300:

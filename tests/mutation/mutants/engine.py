@@ -63,7 +63,7 @@ ENGINE = (
         "an answer is read up to a limit",
         15,
         f"{OPERATOR}/engine/exchange.py",
-        "if len(body) > ANSWER_LIMIT:",
+        "if len(body) > limit:",
         "if False:",
         "tests/operator/test_exchange.py::test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not",
     ),
