@@ -21,7 +21,7 @@ EVERYTHING = (
     *("--set", "serviceDefaults.autoscaling.enabled=true", "--set", "global.imagePullSecrets[0].name=registry-login"),
     *("--set", "operator.priorityClassName=system-cluster-critical", "--set", "mongodb.persistence.storageClass=fast"),
     *("--set-json", 'serviceDefaults.podAnnotations={"example.com/team": "shop"}'),
-    *("--set-json", 'operator.env=[{"name": "ORDERSAGA_MAX_CALLS", "value": "32"}]'),
+    *("--set-json", 'operator.env=[{"name": "ORDERSAGA_MAX_CALLS_PER_PARTICIPANT", "value": "32"}]'),
     *("--set-json", 'services.payment.egress=[{"ports": [{"protocol": "TCP", "port": 443}]}]'),
     *("--set-json", 'services.payment.tolerations=[{"key": "pci", "operator": "Exists"}]'),
     *("--set-json", 'services.payment.mongodbSecret={"name": "payment-database", "key": "uri"}'),

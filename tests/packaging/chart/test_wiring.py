@@ -62,6 +62,8 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "SagaCompensationFailed",
         "SagaStuck",
         "ParticipantDown",
+        "ParticipantError",
+        "SagaWorkerFailed",
         "OperatorDown",
         "OrderSagaAuditFailed",
     }
