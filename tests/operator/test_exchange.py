@@ -9,7 +9,7 @@ import gzip
 import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -163,18 +163,14 @@ async def test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not()
     def of(size: int) -> Behaviour:
         return says(HEAD + b"Content-Length: %d\r\n\r\n" % size + b"x" * size)
 
-    async with peer(of(ANSWER_LIMIT)) as large, peer(of(ANSWER_LIMIT + 1)) as larger:
-        exchanges = Exchanges(large.url, timeout=PATIENCE)
-        assert len((await exchanges.exchange("POST", "/x", headers={})).body) == ANSWER_LIMIT
-        await exchanges.aclose()
-        exchanges = Exchanges(larger.url, timeout=PATIENCE)
-        whole = await exchanges.exchange("PUT", "/x", headers={}, limit=2 * ANSWER_LIMIT)
-        assert len(whole.body) == ANSWER_LIMIT + 1
-        await exchanges.aclose()
-        exchanges = Exchanges(larger.url, timeout=PATIENCE)
-        with pytest.raises(NoAnswer, match="more than 65536 bytes"):
-            await exchanges.exchange("POST", "/x", headers={})
-        await exchanges.aclose()
+    async def size(limit: int, of_answer: int) -> int:
+        async with peer(of(of_answer)) as server, aclosing(Exchanges(server.url, timeout=PATIENCE)) as exchanges:
+            return len((await exchanges.exchange("POST", "/x", headers={}, limit=limit)).body)
+
+    assert await size(ANSWER_LIMIT, ANSWER_LIMIT) == ANSWER_LIMIT
+    assert await size(2 * ANSWER_LIMIT, ANSWER_LIMIT + 1) == ANSWER_LIMIT + 1
+    with pytest.raises(NoAnswer, match="more than 65536 bytes"):
+        await size(ANSWER_LIMIT, ANSWER_LIMIT + 1)
 
 
 async def test_a_compressed_answer_is_neither_asked_for_nor_taken() -> None:
