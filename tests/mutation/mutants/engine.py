@@ -316,14 +316,6 @@ ENGINE = (
         "tests/operator/apiserver/test_watch.py::test_a_renewed_authority_is_believed_by_the_watch",
     ),
     Mutant(
-        "a watch begins anew when etcd was restored",
-        0,
-        f"{OPERATOR}/handlers.py",
-        "connection.begin_anew()",
-        "pass",
-        "tests/operator/apiserver/test_watch.py::test_a_restored_etcd_is_noticed_and_wishes_are_seen_again",
-    ),
-    Mutant(
         "one resource that may not be deleted holds up nobody",
         12,
         f"{OPERATOR}/engine/retention.py",

@@ -96,6 +96,7 @@ def test_a_definition_that_comes_later_or_again_is_watched(plane: Plane) -> None
             wait_until(lambda: not is_ready(operator) or None, "the operator not to be ready", PATIENCE)
     assert operator.process is not None
     assert operator.process.poll() is None
+    assert "the watch has ended" not in operator.log.read_text()  # back-offs and circuit breakers are kept
 
 
 @pytest.mark.slow
