@@ -35,12 +35,15 @@ def prune(stack: Stack, order_id: str) -> None:
 
 
 def world(mongodb_url: str, order_id: str) -> dict[str, list[Json]]:
-    """Everything that the databases hold about the order: ledgers, money, goods, shipments, messages."""
+    """Everything that the databases hold about the order: ledgers, money, goods, shipments, messages.
+
+    The stories of its resources are no part of it: each resource that is deleted adds its own.
+    """
     found: dict[str, list[Json]] = {}
     with MongoClient[Json](mongodb_url) as client:
         for service in SERVICES:
             database = client[f"{PREFIX}{service}"]
-            for collection in sorted(database.list_collection_names()):
+            for collection in sorted({*database.list_collection_names()} - {"sagas"}):
                 query = {"$or": [{"_id": order_id}, {"order_id": order_id}, {"_id.order_id": order_id}]}
                 if documents := list(database[collection].find(query).sort("_id")):
                     found[f"{service}.{collection}"] = documents
