@@ -43,7 +43,9 @@ async def _repeated(work: Work, name: str, again: float) -> None:
         began = time.monotonic()
         try:
             await work()
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # by `in_background`; a cancellation that nobody asked for leaks from a task that was waited for
             pause = again if time.monotonic() - began > HEALTHY_SECONDS else pause
             log.exception("%s has failed: it is begun again in %g s", name, pause)
             await asyncio.sleep(pause)

@@ -5,7 +5,8 @@ reaches them, whatever the proxy in front of it compares or decodes.
 """
 
 import asyncio
-import contextlib
+import logging
+import signal
 from collections.abc import AsyncIterator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
@@ -15,8 +16,9 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from common.settings import ServiceSettings
-from common.web.background import in_background
 from common.web.connections import punctual
+
+log = logging.getLogger("ordersaga.public")
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than any proxy keeps an idle connection (nginx: 60 s), so that it is never this side that closes one."""
@@ -54,7 +56,10 @@ def only(wanted: Sequence[str], routers: Iterable[APIRouter]) -> APIRouter:
 
 @asynccontextmanager
 async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
-    """Serve `app` at the public port until the block ends, and finish its answers. Without a port nothing listens."""
+    """Serve `app` at the public port until the block ends, and finish its answers. Without a port nothing listens.
+
+    If it can't be served any more before that, the process is told to end: a new one serves it again.
+    """
     if settings.public_port is None:
         yield
         return
@@ -70,19 +75,21 @@ async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[No
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    server, ended = _Server(config), asyncio.Event()
+    server = _Server(config)
     socket = config.bind_socket()  # a port that is taken ends the process here, and says so
+    serving = asyncio.create_task(server.serve([socket]), name="public port")
 
-    async def serve() -> None:
-        try:
-            await server.serve([socket])
-        finally:
-            ended.set()
+    def ended(task: asyncio.Task[None]) -> None:
+        if not server.should_exit:
+            why = "it was cancelled" if task.cancelled() else repr(task.exception())
+            log.critical("the public port %d isn't served any more: %s; the process ends", settings.public_port, why)
+            signal.raise_signal(signal.SIGTERM)  # the server of the other port finishes its answers
 
-    async with in_background(serve, name="public port"):
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), GRACE_SECONDS + 2)
+    serving.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await asyncio.wait({serving}, timeout=GRACE_SECONDS + 2)
+        serving.cancel()
+        socket.close()

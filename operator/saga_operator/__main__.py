@@ -265,7 +265,9 @@ async def _run_part(name: str, part: Coroutine[Any, Any, None]) -> None:
     """Run a part that never ends by itself. Raises `PartEnded` if it does, which ends the group of all parts."""
     try:
         await part
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise  # the operator stops; a cancellation that nobody asked for would end the part in silence
         asyncio.get_running_loop().call_later(STOPPING, os._exit, 1)
         raise PartEnded(f"{name} has failed: {error!r}") from error
     raise PartEnded(f"{name} has ended")

@@ -23,6 +23,7 @@ from saga_operator.__main__ import Operator, compose
 from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
 from saga_operator.settings import Settings
+from tests.operator.forked import Forked
 from tests.operator.inside import SoleHolder
 from tests.operator.scripted import ScriptedParticipants
 from tests.support.samples import order
@@ -123,12 +124,14 @@ class OperatorProcess:
             "ORDERSAGA_LOG_FORMAT": "text",
             **env,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self, *, release: str = "", faulty: str = "") -> None:
         """`release`: another process table, see tests/operator/release.py; `faulty`: a defect, see faulty.py."""
         module = ["tests.operator.release", release] if release else ["saga_operator"]
-        module = ["tests.operator.faulty", faulty] if faulty else module
+        if faulty:
+            self.process = Forked(faulty, self.env, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", *module], env=self.env, stderr=log, cwd=ROOT)
 

@@ -1,12 +1,13 @@
-"""`python -m tests.operator.faulty FAULT`: the operator with one part that has a defect."""
+"""The operator with one part that has a defect."""
 
 import asyncio
-import itertools
-import sys
+import os
+from pathlib import Path
 from typing import Any
 
 from common.kube import client
-from saga_operator.engine import worker
+from saga_operator.__main__ import main
+from saga_operator.engine import supervised, worker
 from saga_operator.engine.event_sender import EventSender
 from saga_operator.engine.finalizers import FinalizerQueue
 from saga_operator.engine.resync import Resync
@@ -32,32 +33,38 @@ async def hangs(*_: Any) -> None:
     await asyncio.Event().wait()
 
 
+async def cancelled(*_: Any) -> None:
+    raise asyncio.CancelledError
+
+
 async def ends(*_: Any) -> None:
     return
 
 
-_failures = itertools.count()
+REPAIRED = "FAULTY_REPAIRED"
+"""The variable that names the file whose existence ends the defect of a worker."""
 _decide = worker.decide
 
 
-def decide_after_three_failures(saga: Saga, now: float) -> Action:
-    if saga.order.order_id == POISONED and next(_failures) < 3:
+def decide_after_the_repair(saga: Saga, now: float) -> Action:
+    if saga.order.order_id == POISONED and not Path(os.environ[REPAIRED]).exists():
         raise ZeroDivisionError("a defect that this saga alone meets")
     return _decide(saga, now)
 
 
-if __name__ == "__main__":
-    fault = sys.argv[1]
+def run(fault: str) -> None:
+    """Run the operator of this process's environment with this fault, until it ends."""
     if fault in PARTS:
         setattr(*PARTS[fault], fails)
     elif fault == "ends":
         EventSender.run = ends  # type: ignore[method-assign]
+    elif fault == "cancelled":  # by nobody who wanted the process to end
+        LeaseHolder.keep_renewed = cancelled  # type: ignore[method-assign]
     elif fault == "worker":
-        vars(worker)["decide"] = decide_after_three_failures
+        vars(worker)["decide"] = decide_after_the_repair
+        vars(supervised)["LONGEST"] = supervised.SHORTEST
     elif fault == "hanging":  # it never comes back to its work
         LeaseHolder.keep_renewed = hangs  # type: ignore[method-assign]
     elif fault == "hasty":  # no defect: a minute would be too long for a test
         client.CREDENTIALS_SECONDS = 0.2
-    from saga_operator.__main__ import main
-
     main()

@@ -8,14 +8,17 @@ import pytest
 from common.web.background import in_background
 
 
-async def test_work_that_fails_is_begun_again_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError("a defect"), asyncio.CancelledError()])
+async def test_work_that_fails_is_begun_again_and_the_log_says_why(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     attempts, done = 0, asyncio.Event()
 
     async def work() -> None:
         nonlocal attempts
         attempts += 1
         if attempts < 4:
-            raise ZeroDivisionError("a defect that nobody has thought of")
+            raise error
         done.set()
         await asyncio.Event().wait()
 
