@@ -17,17 +17,17 @@ from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, O
 from common.logs import configure_logging
 from saga_operator import metrics
 from saga_operator.clock import Clock
-from saga_operator.engine.api_writer import ApiWriter
-from saga_operator.engine.breaker import CircuitBreaker
-from saga_operator.engine.call_gate import CallGate, Epochs
+from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.calls.call_gate import CallGate, Epochs
+from saga_operator.engine.calls.participants import Participants
 from saga_operator.engine.engine import Engine
-from saga_operator.engine.event_sender import EventSender
-from saga_operator.engine.finalizers import FinalizerQueue
 from saga_operator.engine.namespace_end import NamespaceEnd
-from saga_operator.engine.participants import Participants
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
-from saga_operator.engine.stories import Stories
 from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health

@@ -10,8 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, Invalid, documented
-from common.orders import Orders
 from common.settings import ServiceSettings
+from common.shop.orders import Orders
 from common.web.app import Service, create_app, respond
 from common.web.dependencies import IfMatch, provide, store_of
 from common.web.idempotency import HEADER, SagaKey, saga_key

@@ -11,7 +11,7 @@ from typing import Any
 
 from common.errors import Invalid, Problem, Refused
 from common.etags import etag_of, matches
-from common.money import format_money
+from common.shop.money import format_money
 from common.wire import OrderLine
 from services.inventory.models import MAX_STOCK, Line, ProductRequest, ReserveRequest
 

@@ -28,7 +28,7 @@ from common.barrier import (
 from common.deadline import left
 from common.errors import NotFound
 from common.mongo import Contended, Database, Document, Index, Mongo, Session
-from common.orders import Orders
+from common.shop.orders import Orders
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.inventory.models import Line, Reservation, ReserveRequest

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
-from common.money import format_money
+from common.shop.money import format_money
 from services.notification.models import Notification, NotificationType, SendRequest
 from services.notification.provider import Message
 

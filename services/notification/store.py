@@ -7,10 +7,10 @@ from typing import Any, Literal
 from common.barrier import LISTED, Accepted, Answer, Barrier, Call, Claims, Document, Happened, Refused
 from common.errands import Errands
 from common.errors import NotFound
-from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
-from common.orders import Orders
-from common.references import References, UsedBy, expiry_index
+from common.shop.ledger import LEDGER_INDEX
+from common.shop.orders import Orders
+from common.shop.references import References, UsedBy, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.notification import rules

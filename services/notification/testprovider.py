@@ -1,10 +1,10 @@
-"""The test provider: it logs that a message was sent (never to whom), and what it sends is in `common.ledger`."""
+"""The test provider: it logs that a message was sent (never to whom), and what it sends is in `common.shop.ledger`."""
 
 import logging
 
 from common.errors import Refused
-from common.ledger import Ledger
 from common.mongo import Database, Mongo
+from common.shop.ledger import Ledger
 from services.notification.provider import Message
 
 log = logging.getLogger("ordersaga.notification")

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from common import order_spec
 from common.barrier import Document
 from common.errors import NotFound
 from common.mongo import Database, Index
+from common.shop import order_spec
 from common.wire import Body, Json, OrderId, StorableJson, Timestamp, utcnow
 from services.order.matrix import same_content
 from services.order.models import Content

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from common import order_spec
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
+from common.shop import order_spec
 from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
 from services.order.models import Content, OrderStatus
 

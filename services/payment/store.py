@@ -22,8 +22,8 @@ from common.barrier import (
 )
 from common.errands import Errands
 from common.errors import NotFound
-from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index, PyMongoError
+from common.shop.ledger import LEDGER_INDEX
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.payment import rules

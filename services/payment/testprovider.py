@@ -8,15 +8,15 @@
     test-unavailable-N            unavailable for the first N calls for an order, then captured
     test-refund-stuck             captured; refunds fail until `repair`
 
-What it does is in `common.ledger`; its own collection `provider_orders` has the counters and switches of each order.
+What it does is in `common.shop.ledger`; its own collection `provider_orders` has each order's counters and switches.
 """
 
 import re
 from datetime import timedelta
 
 from common.errors import Refused, Unavailable
-from common.ledger import Ledger
 from common.mongo import Database, Document, Mongo
+from common.shop.ledger import Ledger
 from common.wire import utcnow
 from services.payment.provider import Captured, Charge, Declined, Outcome, Processing
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
-from common.orders import Orders
 from common.settings import ServiceSettings
+from common.shop.orders import Orders
 from common.web.app import Service, create_app, respond
 from common.web.background import in_background
 from common.web.dependencies import OnlyCreate, provide, store_of

@@ -11,10 +11,10 @@ from typing import Literal
 from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Claims, Document, Fields, Happened, Refused
 from common.errands import Errands
 from common.errors import NotFound, Unavailable
-from common.ledger import LEDGER_INDEX
 from common.mongo import Database, Index
-from common.orders import CONFIRMED, Orders
-from common.references import References, UsedBy, expiry_index
+from common.shop.ledger import LEDGER_INDEX
+from common.shop.orders import CONFIRMED, Orders
+from common.shop.references import References, UsedBy, expiry_index
 from common.web.pagination import Paging, page
 from common.wire import Page
 from services.shipping.models import Address, ScheduleRequest, Shipment, Status

@@ -1,9 +1,9 @@
-"""The deterministic test carrier: it accepts everything at once, and what it does is in `common.ledger`."""
+"""The deterministic test carrier: it accepts everything at once, and what it does is in `common.shop.ledger`."""
 
 import hashlib
 
-from common.ledger import Ledger
 from common.mongo import Database, Mongo
+from common.shop.ledger import Ledger
 
 
 class TestProvider:

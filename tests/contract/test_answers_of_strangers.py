@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from common.order_saga import CORRELATION_ID
 from saga_operator import metrics
-from saga_operator.engine.participants import CallContext, Participants
+from saga_operator.engine.calls.participants import CallContext, Participants
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.evolve import evolve

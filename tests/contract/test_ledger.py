@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from common.ledger import LEDGER, Ledger
 from common.mongo import Database, Document, Mongo, Session
+from common.shop.ledger import LEDGER, Ledger
 from common.wire import utcnow
 from tests.support.service_client import fresh, own_databases
 

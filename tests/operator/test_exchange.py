@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from saga_operator.engine.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
+from saga_operator.engine.calls.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
 
 TIMEOUT = 0.6
 """Seconds for a whole exchange in these tests."""

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from saga_operator.engine import worker as worker_module
-from saga_operator.engine.call_pace import BURST, PER_SECOND
+from saga_operator.engine.calls.call_pace import BURST, PER_SECOND
 from saga_operator.engine.engine import Engine
 from saga_operator.metrics import CALLS_THROTTLED, SAGA_CALLS
 from saga_operator.resource.body import Resource

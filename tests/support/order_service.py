@@ -2,7 +2,7 @@
 
 import httpx
 
-from common.orders import Orders
+from common.shop.orders import Orders
 
 
 class OrderBook:

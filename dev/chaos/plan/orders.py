@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from common.order_spec import spec_of
+from common.shop.order_spec import spec_of
 from common.wire import Json
 from dev.chaos.plan.call_faults import delayed_step
 from dev.chaos.plan.seeded import between, draw, weighted

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from common.order_saga import API_VERSION, KIND
-from common.order_spec import spec_of
+from common.shop.order_spec import spec_of
 from common.wire import Json
 from ordersaga.audit.rules.records import Document
 

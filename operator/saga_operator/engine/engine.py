@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from saga_operator import metrics
-from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.worker import Shared

@@ -11,10 +11,10 @@ from typing import Final
 
 from common.kube import Conflict, KubeError, Leases, ObjectNotFound, OrderSagas
 from saga_operator.engine.engine import Engine
-from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
-from saga_operator.engine.stories import Stories
 from saga_operator.process.saga import Phase
 from saga_operator.resource.body import Resource
 

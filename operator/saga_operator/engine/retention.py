@@ -12,9 +12,9 @@ from typing import Final
 
 from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNotFound, OrderSagas
 from saga_operator.clock import Clock
-from saga_operator.engine.finalizers import FinalizerQueue
+from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import AGAIN, pause_after
-from saga_operator.engine.stories import Stories
 from saga_operator.process.saga import FINISHED
 from saga_operator.resource.body import Resource
 

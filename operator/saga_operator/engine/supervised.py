@@ -7,7 +7,7 @@ from typing import Final
 
 from common.kube import KubeError, ObjectNotFound
 from saga_operator import metrics
-from saga_operator.engine.call_pace import CallPace
+from saga_operator.engine.calls.call_pace import CallPace
 from saga_operator.engine.worker import Shared, Worker
 from saga_operator.process import reasons
 from saga_operator.process.saga import Saga

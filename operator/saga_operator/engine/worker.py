@@ -11,14 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from saga_operator import metrics
 from saga_operator.clock import Clock
-from saga_operator.engine.api_writer import ApiWriter
-from saga_operator.engine.breaker import CircuitBreaker
-from saga_operator.engine.call_gate import CallGate, pause_before_the_next
-from saga_operator.engine.call_pace import CallPace
-from saga_operator.engine.event_sender import EventSender
-from saga_operator.engine.participants import CallContext, Participants
-from saga_operator.engine.places import Places
-from saga_operator.engine.recorder import ResourceGone, StatusRecorder
+from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.calls.call_gate import CallGate, pause_before_the_next
+from saga_operator.engine.calls.call_pace import CallPace
+from saga_operator.engine.calls.participants import CallContext, Participants
+from saga_operator.engine.calls.places import Places
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.order import CompensationPolicy

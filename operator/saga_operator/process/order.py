@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from common.money import format_money
+from common.shop.money import format_money
 
 # 8 attempts from 1 s to 30 s with full jitter give a participant about a minute to come back
 DEFAULT_MAX_ATTEMPTS: Final = 8

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from common.references import UNUSED_FOR
+from common.shop.references import UNUSED_FOR
 from common.wire import utcnow
 from services.notification.store import Contacts
 from services.notification.tests.client import NotificationClient

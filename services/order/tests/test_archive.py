@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from common.order_spec import spec_of
 from common.settings import ServiceSettings
+from common.shop.order_spec import spec_of
 from dev.stack.pytest_plugin import TestControlPlane
 from services.order.models import EXAMPLE_CONTENT
 from services.order.tests.conftest import Saga, served

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from common.mongo import Index
-from common.references import UNUSED_FOR
+from common.shop.references import UNUSED_FOR
 from common.wire import utcnow
 from services.shipping.store import Addresses
 from services.shipping.tests.client import HOME, ShippingClient

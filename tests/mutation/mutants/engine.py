@@ -38,7 +38,7 @@ ENGINE = (
     Mutant(
         "an attempt counts once, also if the answer to its record is lost",
         0,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "ours = next((sent for sent in self._sent if sent.status == resource.status), None)",
         "ours = None",
         "tests/unit/engine/test_recorder.py::test_an_attempt_counts_once_when_the_answer_to_its_record_is_lost",
@@ -46,7 +46,7 @@ ENGINE = (
     Mutant(
         "a call without an answer is made again, not taken for refused",
         4,
-        f"{OPERATOR}/engine/participants.py",
+        f"{OPERATOR}/engine/calls/participants.py",
         'return call.unavailable(reasons.NO_ANSWER, f"no answer from {step.participant}: {error}")',
         'return outcome_of(call, Answer(409, {"Content-Type": "application/json"}, b\'{"code": "lost"}\'))',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
@@ -54,7 +54,7 @@ ENGINE = (
     Mutant(
         "the time-out of a call is for the whole of it",
         15,
-        f"{OPERATOR}/engine/exchange.py",
+        f"{OPERATOR}/engine/calls/exchange.py",
         "async with asyncio.timeout(self._timeout), self._connections() as transport:",
         "async with self._connections() as transport:",
         "tests/operator/test_exchange.py::test_a_peer_without_rules_costs_one_time_out",
@@ -62,7 +62,7 @@ ENGINE = (
     Mutant(
         "an answer is read up to a limit",
         15,
-        f"{OPERATOR}/engine/exchange.py",
+        f"{OPERATOR}/engine/calls/exchange.py",
         "if len(body) > limit:",
         "if False:",
         "tests/operator/test_exchange.py::test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not",
@@ -70,7 +70,7 @@ ENGINE = (
     Mutant(
         "an answer that nobody asked to compress is not taken",
         15,
-        f"{OPERATOR}/engine/exchange.py",
+        f"{OPERATOR}/engine/calls/exchange.py",
         'if encoding.lower() != "identity":',
         "if False:",
         "tests/operator/test_exchange.py::test_a_compressed_answer_is_neither_asked_for_nor_taken",
@@ -78,7 +78,7 @@ ENGINE = (
     Mutant(
         "a call that can't be made is never sent",
         15,
-        f"{OPERATOR}/engine/exchange.py",
+        f"{OPERATOR}/engine/calls/exchange.py",
         "if not (value.isascii() and value.isprintable() and len(value) <= HEADER_LIMIT):",
         "if False:",
         "tests/operator/test_exchange.py::test_what_does_not_fit_into_a_request_is_never_sent",
@@ -86,7 +86,7 @@ ENGINE = (
     Mutant(
         "a connection that is never idle is closed when it is old",
         0,
-        f"{OPERATOR}/engine/exchange.py",
+        f"{OPERATOR}/engine/calls/exchange.py",
         "if self._pool is None or now - self._pool.born > self._oldest:",
         "if self._pool is None:",
         "tests/operator/test_exchange.py::test_an_old_connection_is_closed_although_it_is_never_idle",
@@ -94,7 +94,7 @@ ENGINE = (
     Mutant(
         "a gateway's page is no answer of the participant",
         4,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         "if not code:",
         "if False:",
         "tests/unit/engine/test_answers.py::test_an_answer_without_a_problems_code_is_nobodys_word",
@@ -102,7 +102,7 @@ ENGINE = (
     Mutant(
         "a success names its order",
         4,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         'if body.get("order_id") != call.order_id:',
         "if False:",
         "tests/unit/engine/test_answers.py::test_a_success_that_does_not_name_the_order_is_no_answer",
@@ -110,7 +110,7 @@ ENGINE = (
     Mutant(
         "an undo is done only when it says what it found",
         4,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         'if call.undo and body.get("effect") not in ("undone", "none"):',
         "if False:",
         "tests/unit/engine/test_answers.py::test_an_undo_without_its_effect_is_not_done",
@@ -150,7 +150,7 @@ ENGINE = (
     Mutant(
         "an API server that is overloaded says how long to wait",
         0,
-        f"{OPERATOR}/engine/api_writer.py",
+        f"{OPERATOR}/engine/records/api_writer.py",
         "await asyncio.sleep(max(seconds, min(error.retry_after or 0.05, ASKED_MAX)))",
         "await asyncio.sleep(seconds)",
         "tests/operator/apiserver/test_api_weather.py::test_a_status_write_that_is_refused_waits_as_long_as_it_is_told",
@@ -190,7 +190,7 @@ ENGINE = (
     Mutant(
         "a participant that is down costs its sagas no budget",
         0,
-        f"{OPERATOR}/engine/verdict.py",
+        f"{OPERATOR}/engine/calls/verdict.py",
         "SAGAS_TO_OPEN: Final = 5",
         "SAGAS_TO_OPEN: Final = 5_000",
         "tests/operator/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",
@@ -198,7 +198,7 @@ ENGINE = (
     Mutant(
         "an id of another order ends without any undo",
         1,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         'if code == "order_id_used" and step.participant == FIRST.participant:',
         "if False:",
         "tests/operator/test_answers.py::test_another_orders_id_ends_without_any_undo",
@@ -206,7 +206,7 @@ ENGINE = (
     Mutant(
         "a reject that finds the order confirmed makes the saga resume forward",
         6,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         'if undo and step is PIVOT and code == "already_confirmed":',
         "if False:",
         "tests/operator/test_answers.py::test_the_saga_resumes_forward_when_reject_finds_the_order_confirmed",
@@ -214,7 +214,7 @@ ENGINE = (
     Mutant(
         "nothing is called unless the Lease is surely held",
         7,
-        f"{OPERATOR}/engine/call_gate.py",
+        f"{OPERATOR}/engine/calls/call_gate.py",
         "await self._epochs.held()",
         "await asyncio.sleep(0)",
         "tests/operator/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
@@ -238,7 +238,7 @@ ENGINE = (
     Mutant(
         "who loses the race for a record goes on from the winner's",
         7,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "if not same_status:",
         "if False:",
         "tests/operator/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
@@ -350,7 +350,7 @@ ENGINE = (
     Mutant(
         "an order service that hangs is asked once in a while",
         12,
-        f"{OPERATOR}/engine/stories.py",
+        f"{OPERATOR}/engine/records/stories.py",
         "if self._now() >= self._ask_again_at:",
         "if True:",
         "tests/unit/engine/test_retention.py::test_an_order_service_that_fails_is_not_asked_for_each_saga",
@@ -358,7 +358,7 @@ ENGINE = (
     Mutant(
         "the story of a deleted saga is kept",
         0,
-        f"{OPERATOR}/engine/finalizers.py",
+        f"{OPERATOR}/engine/records/finalizers.py",
         "if not await self._stories.kept(resource) and not self._stories.may_go_without(resource):",
         "if False:",
         "tests/operator/requests/test_user_requests.py::test_the_story_of_a_deleted_saga_is_kept_before_it_goes",
@@ -366,7 +366,7 @@ ENGINE = (
     Mutant(
         "a deletion waits for its story only so long",
         10,
-        f"{OPERATOR}/engine/stories.py",
+        f"{OPERATOR}/engine/records/stories.py",
         "if waited < self._patience or not (resource.deleting or self._patience == 0.0):",
         "if True:",
         "tests/unit/engine/test_retention.py::test_a_deletion_waits_for_its_story_only_so_long",
@@ -462,7 +462,7 @@ ENGINE = (
     Mutant(
         "every attempt has the key of the first",
         1,
-        f"{OPERATOR}/engine/participants.py",
+        f"{OPERATOR}/engine/calls/participants.py",
         "= idempotency_key(step, undo=undo, order=saga.order)",
         '= f"{idempotency_key(step, undo=undo, order=saga.order)}/{saga[step.name].attempts}"',
         "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",

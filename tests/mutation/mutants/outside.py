@@ -20,7 +20,7 @@ OUTSIDE = (
     Mutant(
         "an answer that is nested a thousand deep is no answer",
         16,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         "except (ValueError, RecursionError):",
         "except ValueError:",
         ANY_ANSWER,

@@ -240,7 +240,7 @@ PARTICIPANTS = (
     Mutant(
         "units leave the warehouse only for a confirmed order",
         6,
-        "common/orders.py",
+        "common/shop/orders.py",
         "if status in CONFIRMED:",
         "if True:",
         "services/inventory/tests/test_reservations.py::test_units_stay_until_their_order_is_confirmed",
@@ -272,7 +272,7 @@ PARTICIPANTS = (
     Mutant(
         "what came along with an order stays until that order is over",
         12,
-        "common/references.py",
+        "common/shop/references.py",
         "if (status is not None and status not in OVER) or await",
         "if await",
         "services/shipping/tests/test_addresses.py::test_what_has_expired_goes_unless_its_order_still_needs_it",

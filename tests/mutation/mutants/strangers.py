@@ -42,7 +42,7 @@ STRANGERS: Final = (
     Mutant(
         "a participant whose clock is behind gets an epoch that it takes",
         STRANGER,
-        f"{OPERATOR}/engine/call_gate.py",
+        f"{OPERATOR}/engine/calls/call_gate.py",
         "self._limits[participant] = _Limit(refused.clock, self._monotonic())",
         "pass",
         "tests/unit/engine/test_call_gate.py::test_no_epoch_and_no_clock_keeps_a_call_from_being_looked_at",
@@ -90,7 +90,7 @@ STRANGERS: Final = (
     Mutant(
         "a document of another namespace holds nothing that has to be undone",
         STRANGER,
-        f"{OPERATOR}/engine/answers.py",
+        f"{OPERATOR}/engine/calls/answers.py",
         'if undo and code == "order_id_used":',
         "if False:",
         "tests/unit/engine/test_answers.py::test_a_409_with_a_code_is_a_decision",

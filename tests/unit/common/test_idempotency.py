@@ -77,10 +77,10 @@ def test_a_key_that_does_not_fit_its_route_is_answered_with_one_that_does(bad: s
         saga_key("payment", "do")(bad)
 
 
-@pytest.mark.parametrize("ahead", [EPOCH_AHEAD + 60_000, 24 * 3600 * 1000, 2**63 - 1 - utc_milliseconds()])
+@pytest.mark.parametrize("ahead", [EPOCH_AHEAD + 60_000, 24 * 3600 * 1000, 2**63 - 1])
 def test_an_epoch_far_ahead_of_the_clock_is_refused_with_the_clock(ahead: int) -> None:
     with pytest.raises(Problem) as caught:
-        saga_key("payment", "do")("shop/o-1/payment/do", utc_milliseconds() + ahead)
+        saga_key("payment", "do")("shop/o-1/payment/do", min(utc_milliseconds() + ahead, 2**63 - 1))
     body = caught.value.body()
     assert (body["status"], body["code"], body["order_id"]) == (422, "epoch_ahead", "o-1")
     assert abs(body["clock"] - utc_milliseconds()) < 60_000

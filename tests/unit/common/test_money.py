@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.money import format_money
+from common.shop.money import format_money
 from saga_operator.process.order import Order
 from services.notification.rules import render
 from tests.support.samples import spec

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import sys
 from typing import Annotated
 
 import pytest
@@ -190,7 +191,10 @@ async def test_the_text_of_an_error_stays_in_its_own_lines(capsys: pytest.Captur
         try:
             raise ValueError("a\n12:00:00.000 ERROR forged \x1b[2J \ud83d")
         except ValueError:
-            logging.getLogger("test").exception("it failed\n12:00:00.000 ERROR forged")
+            text = "it failed\n12:00:00.000 ERROR forged"
+            record = logging.LogRecord("test", logging.ERROR, __file__, 1, text, None, sys.exc_info())
+            # Ours alone: the report of this test, which pytest's own handler adds to, can't hold half a character.
+            next(each for each in logging.getLogger().handlers if each.name == "ordersaga").handle(record)
         lines = capsys.readouterr().err.splitlines()
     finally:
         logging.getLogger().handlers = [h for h in logging.getLogger().handlers if h.name != "ordersaga"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from saga_operator.engine.breaker import CircuitBreaker
+from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.process import reasons
 from saga_operator.process.events import NoUsableAnswer, Outcome, Paused, Succeeded
 

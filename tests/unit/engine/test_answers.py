@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.wire import Json
-from saga_operator.engine.answers import Call, outcome_of
-from saga_operator.engine.exchange import Answer
+from saga_operator.engine.calls.answers import Call, outcome_of
+from saga_operator.engine.calls.exchange import Answer
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,

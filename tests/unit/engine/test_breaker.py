@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saga_operator.engine.breaker import CLAIM_WITHIN, CircuitBreaker
-from saga_operator.engine.verdict import LAST_PROBE, SAGAS_TO_OPEN
+from saga_operator.engine.calls.breaker import CLAIM_WITHIN, CircuitBreaker
+from saga_operator.engine.calls.verdict import LAST_PROBE, SAGAS_TO_OPEN
 from saga_operator.process import reasons
 from saga_operator.process.events import DoRefused, EpochRefused, InProgress, NoUsableAnswer, Outcome
 from tests.unit.engine.network import HANG, Network, Saga, always, from_then_on, simulated

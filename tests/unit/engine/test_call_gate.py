@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from saga_operator.engine.call_gate import CallGate
+from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.process.events import EpochRefused
 
 DAY = 24 * 3600 * 1000

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga_operator.engine.call_pace import BURST, MINUTE, MOST_PER_MINUTE, CallPace
+from saga_operator.engine.calls.call_pace import BURST, MINUTE, MOST_PER_MINUTE, CallPace
 from saga_operator.process.steps import ORDER_SAGA
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from saga_operator.engine.breaker import CircuitBreaker
-from saga_operator.engine.places import Places
+from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.calls.places import Places
 from saga_operator.process.decide import Undo, decide
 from saga_operator.process.steps import BY_NAME
 from tests.unit.engine.network import simulated

@@ -9,9 +9,10 @@ import pytest
 
 from common.kube import ApiUnavailable, Forbidden, KubeError, ObjectPage
 from common.wire import Json
-from saga_operator.engine import retention, stories
+from saga_operator.engine import retention
+from saga_operator.engine.records import stories
+from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.retention import Retention
-from saga_operator.engine.stories import Stories
 from saga_operator.resource.body import Resource
 
 

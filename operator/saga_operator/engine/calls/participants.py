@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from saga_operator.engine.answers import Call, outcome_of
-from saga_operator.engine.exchange import Answer, Exchanges, NoAnswer, NotSent
+from saga_operator.engine.calls.answers import Call, outcome_of
+from saga_operator.engine.calls.exchange import Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.events import Outcome

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from saga_operator.engine.breaker import WAIT_AT_MOST, CircuitBreaker
+from saga_operator.engine.calls.breaker import WAIT_AT_MOST, CircuitBreaker
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.saga import Saga
 

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from common.text import printable, seconds
-from saga_operator.engine.call_gate import MAX_EPOCH
-from saga_operator.engine.exchange import Answer
+from saga_operator.engine.calls.call_gate import MAX_EPOCH
+from saga_operator.engine.calls.exchange import Answer
 from saga_operator.process import reasons
 from saga_operator.process.events import (
     AlreadyConfirmed,

@@ -15,8 +15,8 @@ from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNot
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.clock import Clock
-from saga_operator.engine.api_writer import ApiWriter
-from saga_operator.engine.event_sender import EventSender
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.process import reasons
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import Event, Outcome

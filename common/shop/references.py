@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from common.errors import NotFound, Problem, Refused, Unavailable
 from common.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError
-from common.orders import OVER, UNDECIDED, Orders
+from common.shop.orders import OVER, UNDECIDED, Orders
 
 Kept = TypeVar("Kept", bound=BaseModel)
 

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Final
 
 from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
-from saga_operator.engine.api_writer import ApiWriter
-from saga_operator.engine.call_gate import CallGate
-from saga_operator.engine.stories import Stories
+from saga_operator.engine.calls.call_gate import CallGate
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.stories import Stories
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)

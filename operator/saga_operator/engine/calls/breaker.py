@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Final
 
 from saga_operator import metrics
-from saga_operator.engine.turns import Turns
-from saga_operator.engine.verdict import Verdict
+from saga_operator.engine.calls.turns import Turns
+from saga_operator.engine.calls.verdict import Verdict
 from saga_operator.process import reasons
 from saga_operator.process.events import NoUsableAnswer, Outcome, Paused
 
