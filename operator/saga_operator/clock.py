@@ -12,8 +12,16 @@ SKEW_SAID: Final = 5.0
 """Seconds by which the two clocks may differ without a word: nothing in here depends on less."""
 PRECISION: Final = 0.02
 """Seconds: how exactly the moments of a request and its answer are known in a busy process."""
+CONFIRMED: Final = 10.0
+"""Seconds for which all answers have to agree on another time; the Lease alone brings one every two seconds. If a
+single one were believed, it could end every open order at once: their deadlines would have passed.
+"""
 DRIFT: Final = 1e-4
 """Seconds in a second that a computer's clock runs fast or slow at the worst."""
+
+
+_Interval = tuple[float, float]
+"""The least and the most that the API server's time is ahead of `elapsed`."""
 
 
 def elapsed() -> float:
@@ -30,14 +38,17 @@ class Clock:
 
     A Date says in which second an answer was written, and it was written between the request and the answer. Each gives
     an interval in which the difference of the two clocks lies; what all of them have in common is known to a few
-    milliseconds. One that has nothing in common with those before says that the API server's clock was set.
+    milliseconds. One that has nothing in common with those before may come from another clock: of one of several API
+    servers, or of a load balancer that answers in their place. The API server's clock was set if for `CONFIRMED`
+    seconds every answer says so.
     """
 
     def __init__(self, *, elapsed: Callable[[], float] = elapsed, wall: Callable[[], float] = time.time) -> None:
         self._elapsed = elapsed
         self._wall = wall
-        self._known: tuple[float, float] | None = None
-        """The least and the most that the API server's time is ahead of `elapsed`."""
+        self._known: _Interval | None = None
+        self._other: tuple[_Interval, float] | None = None
+        """What the answers say that have nothing in common with what is known, and since when."""
         self._offset = 0.0
         self._heard_at = 0.0
         self._said = False
@@ -60,20 +71,31 @@ class Clock:
         """Take note of the Date of an answer that has just come, `took` seconds after its request."""
         try:
             second = parsedate_to_datetime(date).timestamp()
-        except ValueError:
+        except (ValueError, TypeError, OverflowError, IndexError):  # whatever it says, it is no date
             return
         received = self._elapsed()
-        low, high = second - received - PRECISION, second + 1.0 - (received - took) + PRECISION
+        told = (second - received - PRECISION, second + 1.0 - (received - took) + PRECISION)
         if self._known is None:
             self._offset = self._wall() - received
+            common: _Interval | None = told
         else:
-            drift = DRIFT * (received - self._heard_at)
-            before_low, before_high = self._known[0] - drift, self._known[1] + drift
-            if before_low <= high and low <= before_high:
-                low, high = max(low, before_low), min(high, before_high)
-        self._known, self._heard_at = (low, high), received
-        self._offset = min(max(self._offset, low), high)
+            common = _common(self._known, told, received - self._heard_at)
+            if common is None and self._is_confirmed(told, received):
+                common = told
+        if common is None:
+            return
+        self._known, self._heard_at, self._other = common, received, None
+        self._offset = min(max(self._offset, common[0]), common[1])
         self._say()
+
+    def _is_confirmed(self, told: _Interval, received: float) -> bool:
+        """Whether all answers since `CONFIRMED` seconds ago have this time in common, instead of the known one."""
+        since = received
+        if self._other is not None:
+            common = _common(self._other[0], told, received - self._other[1])
+            told, since = (told, received) if common is None else (common, self._other[1])
+        self._other = (told, since)
+        return received - since >= CONFIRMED
 
     def _say(self) -> None:
         skew = self.skew
@@ -84,3 +106,9 @@ class Clock:
         elif abs(skew) < SKEW_SAID / 2 and self._said:
             self._said = False
             log.info("this host's clock agrees with the API server's again")
+
+
+def _common(known: _Interval, told: _Interval, age: float) -> _Interval | None:
+    """What two intervals have in common, of which the first is so many seconds older; None if nothing."""
+    low, high = max(told[0], known[0] - DRIFT * age), min(told[1], known[1] + DRIFT * age)
+    return (low, high) if low <= high else None

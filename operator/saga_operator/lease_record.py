@@ -16,6 +16,10 @@ ABSENCES: Final = "ordersaga.io/absences"
 """Annotation of the Lease: when no operator worked (`process/absences.py`)."""
 BELIEVED_AHEAD: Final = 24 * 3600 * 1000
 """Milliseconds by which an epoch, which is a time, may be ahead of our clock: more than hosts differ by mistake."""
+AHEAD: Final = 60.0
+"""Seconds by which an absence may end in the future: it is kept in whole seconds, and hosts differ by a few."""
+MOST_TRANSITIONS: Final = 2**31 - 1
+"""The API server takes no more: a Lease that counts further could never be taken by anybody."""
 LONGER_THAN_OURS: Final = 10
 """A Lease may say that it lasts so many times as long as ours, as during a change of the setting, and no longer."""
 
@@ -68,7 +72,9 @@ def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: floa
     if holder(lease) != identity:
         transitions = _spec(lease).get("leaseTransitions")
         spec["acquireTime"] = stamp
-        spec["leaseTransitions"] = 1 + (transitions if isinstance(transitions, int) else 0)
+        if not isinstance(transitions, int) or not 0 <= transitions < MOST_TRANSITIONS:
+            transitions = 0
+        spec["leaseTransitions"] = transitions + 1
     annotations = {**_annotations(lease), EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
     return {**lease, "metadata": {**lease["metadata"], "annotations": annotations}, "spec": spec}
 
@@ -84,6 +90,8 @@ def absences(lease: Json, now: float) -> Absences:
     Before the first renewal of a new Lease nobody is known to have worked.
     """
     known = from_text(str(_annotations(lease).get(ABSENCES) or ""))
+    if known and known[-1][1] > now + AHEAD:  # no operator wrote that, and no deadline would ever come
+        known = tuple(absence for absence in known if absence[1] <= now + AHEAD)
     renewed, given = _time(_spec(lease).get("renewTime")), _spec(lease).get("leaseDurationSeconds")
     lapsed = now - renewed > (given if isinstance(given, int) else 0)
     return with_absence(known, renewed, now) if lapsed else known

@@ -102,7 +102,11 @@ class Retention:
 
         async def remove(resource: Resource) -> bool:
             async with turns:
-                return await self._remove(resource)
+                try:
+                    return await self._remove(resource)
+                except Exception as error:  # whatever ails one resource is no reason to clean up no others
+                    self._note_refusal(resource, repr(error))
+                    return False
 
         expired = []
         for resource in resources:

@@ -51,7 +51,7 @@ def from_text(text: str) -> Absences:
     try:
         pairs = [entry.split("-") for entry in text.split(",") if entry]
         found = tuple((float(int(begin)), float(int(end))) for begin, end in pairs)
-    except ValueError:
+    except (ValueError, OverflowError):  # not numbers, or larger than any float
         return ()
     ordered = all(begin < end for begin, end in found) and list(found) == sorted(found)
     return found if ordered and len(found) <= REMEMBERED else ()

@@ -97,6 +97,8 @@ def _suspension(saga: Saga, event: Observed) -> Saga:
         seconds = saga.suspended_seconds + saga.seconds_since(saga.suspended_at, event.at)
         still_down = saga.failure is None and saga.waits_for_downstream
         waiting_since = event.at if still_down else None
+        if still_down:  # it gave its place away when it was suspended: nobody would wake it
+            saga = saga.put(saga[saga.current_step].due(0.0))
         return replace(saga, suspended_at=None, suspended_seconds=seconds, waiting_since=waiting_since)
     return saga
 

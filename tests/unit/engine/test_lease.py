@@ -109,7 +109,7 @@ def test_whatever_a_lease_is_annotated_with_the_next_epoch_is_one_that_participa
 
 def _named(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     names = ["holderIdentity", "renewTime", "leaseDurationSeconds", "leaseTransitions", "annotations"]
-    return st.dictionaries(st.sampled_from([*names, lease_record.EPOCH]), inner)
+    return st.dictionaries(st.sampled_from([*names, lease_record.EPOCH, lease_record.ABSENCES]), inner)
 
 
 _json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda s: st.lists(s) | _named(s))
@@ -123,6 +123,21 @@ def test_any_json_is_a_lease_that_can_be_read_and_taken(spec: Any, metadata: Any
     taken = lease_record.held_by("me", lease, epoch=7, seconds=10, now=NOW)
     assert lease_record.holder(taken) == "me"
     assert lease_record.epoch(taken, NOW) == 7
+    assert 0 < taken["spec"].get("leaseTransitions", 1) < 2**31, "the API server keeps it in 32 bits"
+
+
+@pytest.mark.parametrize("transitions", [2**31 - 1, -5, 1e300])
+def test_a_lease_whose_count_of_holders_is_at_its_end_can_be_taken(transitions: float) -> None:
+    lease = {"metadata": {}, "spec": {"leaseTransitions": transitions}}
+    taken = lease_record.held_by("me", lease, epoch=7, seconds=10, now=NOW)
+    assert taken["spec"]["leaseTransitions"] == 1
+
+
+@pytest.mark.parametrize("text", ["0-99999999999", f"{int(NOW)}-{int(NOW) + 86_400}", "1-" + "9" * 400])
+def test_an_absence_that_is_yet_to_come_is_none(text: str) -> None:
+    """With it the deadline of no order would ever come, and no undo would ever count as stuck."""
+    lease = {"metadata": {"annotations": {lease_record.ABSENCES: text}}, "spec": {"renewTime": "2100-01-01T00:00:00Z"}}
+    assert lease_record.absences(lease, NOW) == ()
 
 
 @pytest.mark.parametrize("text", ["manual", "1e18", "9" * 20, str(2**63 - 1), None])

@@ -120,6 +120,21 @@ async def test_a_time_that_can_not_be_read_costs_its_saga_alone() -> None:
     assert sagas.names == ["o-a", "o-b"]
 
 
+async def test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sagas = FakeSagas("o-a", "o-b", "o-c")
+
+    async def keep(resource: Resource) -> None:
+        if resource.name == "o-b":
+            raise KeyError("creationTimestamp")
+
+    parts: Any = (sagas, None, Stories(keep), Wall())
+    await Retention(*parts, interval=30).once()
+    assert sagas.names == ["o-b"]
+    assert [each for each in caplog.messages if "o-b stays" in each and "creationTimestamp" in each]
+
+
 async def test_an_order_service_that_fails_is_not_asked_for_each_saga() -> None:
     """Each attempt may take as long as a call may take, and nothing is removed without its story."""
     sagas, service = FakeSagas(*(f"o-{number:03}" for number in range(100)), page=50), FakeOrderService()

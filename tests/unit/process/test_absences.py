@@ -51,7 +51,9 @@ def test_the_lease_keeps_them_to_the_second_and_never_shorter(pairs: list[tuple[
     assert 0 <= seconds_of(read, 0.0) - seconds_of(found, 0.0) <= 2 * len(found)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-", "-1", "5-1", "1-2,3", "1-2-3", "nan-inf", "10-20,1-5"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1-", "-1", "5-1", "1-2,3", "1-2-3", "nan-inf", "10-20,1-5", "1-" + "9" * 400]
+)
 def test_a_text_of_anybody_else_is_none(text: str) -> None:
     assert from_text(text) == ()
 

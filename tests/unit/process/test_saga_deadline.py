@@ -70,6 +70,12 @@ def test_a_suspension_while_it_waits_counts_once() -> None:
     assert not rolls_back(resumed, LONG_AFTER)
 
 
+def test_a_saga_that_was_suspended_while_it_waited_calls_at_once_when_it_goes_on() -> None:
+    """It gave its place away, so nobody wakes it when the participant is back."""
+    resumed = after(waiting(), seen("Suspended", at=CREATED + 200.0), seen(at=CREATED + 210.0))
+    assert next_call(resumed, CREATED + 210.0) == "do payment"
+
+
 AWAY = (CREATED + 1_000.0, CREATED + 1_500.0)
 CASES = {
     "before it was created": ((CREATED - 900.0, CREATED - 100.0), 0.0),
