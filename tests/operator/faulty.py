@@ -6,16 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from common.kube import client
-<<<<<<< HEAD
 from saga_operator.__main__ import main
 from saga_operator.engine import supervised, worker
-from saga_operator.engine.event_sender import EventSender
-from saga_operator.engine.finalizers import FinalizerQueue
-=======
-from saga_operator.engine import worker
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
->>>>>>> aca0473 (The engine's calls and records and what services share of the shop have rooms of their own; two tests no longer break a parallel run)
 from saga_operator.engine.resync import Resync
 from saga_operator.lease import LeaseHolder
 from saga_operator.process.decide import Action

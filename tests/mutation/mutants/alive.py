@@ -155,7 +155,7 @@ ALIVE = (
     Mutant(
         "an unexpected error in a write beside the calls wakes its worker",
         14,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "            self._on_change()  # whoever waits finds out by `raise_if_gone`",
         "            pass",
         f"{REFUSED}::test_an_error_in_a_write_beside_the_calls_wakes_its_worker_which_finds_it",
@@ -163,7 +163,7 @@ ALIVE = (
     Mutant(
         "a refusal of what has to be recorded is told",
         14,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "self._invalid_writes += 1\n                self._tell_refusal(error)",
         "self._invalid_writes += 1",
         f"{REFUSED}::test_a_status_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop",
@@ -171,7 +171,7 @@ ALIVE = (
     Mutant(
         "a refusal is told once for a saga",
         14,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "            self._refusal_told = True",
         "            pass",
         f"{REFUSED}::test_a_finalizer_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop",
@@ -179,7 +179,7 @@ ALIVE = (
     Mutant(
         "a status that breaks a rule is written ever less often",
         14,
-        f"{OPERATOR}/engine/recorder.py",
+        f"{OPERATOR}/engine/records/recorder.py",
         "await self._writer.pause(self._invalid_writes, error)",
         "await self._writer.pause(1, error)",
         f"{REFUSED}::test_a_status_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop",
@@ -187,7 +187,7 @@ ALIVE = (
     Mutant(
         "what the API server refuses is tried less often than what it could not do",
         14,
-        f"{OPERATOR}/engine/api_writer.py",
+        f"{OPERATOR}/engine/records/api_writer.py",
         "longest = REFUSED_MAX if refused else BACKOFF_MAX",
         "longest = BACKOFF_MAX",
         f"{REFUSED}::test_a_finalizer_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop",
@@ -195,7 +195,7 @@ ALIVE = (
     Mutant(
         "an Event that can't be sent keeps no other",
         14,
-        f"{OPERATOR}/engine/event_sender.py",
+        f"{OPERATOR}/engine/records/event_sender.py",
         "except Exception as error:  # one that can't be made at all is no reason to send no others",
         "except LookupError as error:",
         f"{REFUSED}::test_an_event_that_cannot_be_sent_keeps_no_other",
@@ -203,7 +203,7 @@ ALIVE = (
     Mutant(
         "a finalizer that can't be taken off keeps no other",
         14,
-        f"{OPERATOR}/engine/finalizers.py",
+        f"{OPERATOR}/engine/records/finalizers.py",
         "except Exception as error:  # also an unexpected one: what ails one resource is no reason to stop",
         "except KubeError as error:",
         f"{REFUSED}::test_a_finalizer_that_cannot_be_taken_off_keeps_no_other",
@@ -211,7 +211,7 @@ ALIVE = (
     Mutant(
         "a finalizer whose removal is refused is tried ever less often",
         14,
-        f"{OPERATOR}/engine/finalizers.py",
+        f"{OPERATOR}/engine/records/finalizers.py",
         "seconds = min(TRY_AGAIN * 2.0 ** min(failures - 1, 10), LATEST_AGAIN)",
         "seconds = TRY_AGAIN",
         f"{REFUSED}::test_a_finalizer_that_is_refused_is_tried_ever_less_often",

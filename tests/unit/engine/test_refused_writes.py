@@ -9,10 +9,10 @@ import pytest
 from common.kube import Events, Forbidden, KubeError, ObjectInvalid, OrderSagas
 from common.wire import Json
 from saga_operator.clock import Clock
-from saga_operator.engine.api_writer import ApiWriter
-from saga_operator.engine.event_sender import EventSender
-from saga_operator.engine.finalizers import FinalizerQueue
-from saga_operator.engine.recorder import StatusRecorder
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.records.recorder import StatusRecorder
 from saga_operator.process.order import DEFAULT_COMPENSATIONS
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
