@@ -51,7 +51,8 @@ class LostSagas:
         self._sagas = sagas
         self._mode = mode
         self._seconds = seconds
-        self._cancels: set[str] = set()
+        self._cancels: dict[str, None] = {}
+        """By order id, in the order of their turns."""
         self._restored = Counter(
             "ordersaga_sagas_restored_total", "OrderSagas made again for open orders that had none.", registry=registry
         )
@@ -92,18 +93,22 @@ class LostSagas:
     def cancel_again(self, order_id: str) -> None:
         """The API server couldn't be told that this order is cancelled: go on trying."""
         if len(self._cancels) < CANCELS_KEPT:
-            self._cancels.add(order_id)
+            self._cancels.setdefault(order_id)
 
     async def keep_cancelling(self) -> None:
         """Tell the API server of every cancel that it doesn't know yet, until it does. Never ends."""
         while True:
             await asyncio.sleep(CANCEL_AGAIN_SECONDS)
-            for order_id in sorted(self._cancels):
+            for order_id in list(self._cancels):
+                del self._cancels[order_id]
                 try:
                     await self._sagas.cancel(order_id)
                 except Unavailable:
-                    break  # for this one as for the others
-                self._cancels.discard(order_id)
+                    # Perhaps for this one as for the others, perhaps for this one alone: its turn comes after theirs.
+                    self._cancels.setdefault(order_id)
+                    break
+                except Exception:  # whatever it is, it is of this order alone
+                    log.exception("the API server can't be told that order %s is cancelled", order_id)
 
     async def keep_looking(self) -> None:
         """Look at all open orders, a batch at a time, again and again. Never ends."""

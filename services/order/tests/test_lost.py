@@ -5,15 +5,19 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
 
+from common.errors import Unavailable
 from common.mongo import Mongo
 from common.settings import ServiceSettings
 from dev.stack.pytest_plugin import TestControlPlane
-from services.order.lost import FIRST_OPERATOR
+from services.order import lost
+from services.order.lost import FIRST_OPERATOR, LostSagas
 from services.order.tests.conftest import Saga, served
 from services.order.tests.test_clients import place
 
@@ -250,3 +254,30 @@ async def test_a_cancel_reaches_the_saga_later(
             await until(asked)
     closed = await Saga(quiet, order_id)("cancel", reason="compensated")  # what the saga has seen
     assert closed.json()["reason"] == "cancelled", "the client's is the first reason"
+
+
+async def test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lost, "CANCEL_AGAIN_SECONDS", 0.0)
+    refused, odd, good = "o-1", "o-2", ("o-3", "o-4")
+    told, all_told = list[str](), asyncio.Event()
+
+    async def cancel(order_id: str) -> None:
+        if order_id == refused:
+            raise Unavailable("a policy is against this order")
+        if order_id == odd:
+            raise ZeroDivisionError("a defect that this order alone meets")
+        told.append(order_id)
+        if set(told) == set(good):
+            all_told.set()
+
+    sagas: Any = SimpleNamespace(cancel=cancel, namespace="shop")
+    orders: Any = None
+    sagas_lost = LostSagas(orders, sagas, mode="restore", seconds=60, registry=CollectorRegistry())
+    for order_id in (refused, odd, *good):
+        sagas_lost.cancel_again(order_id)
+    telling = asyncio.create_task(sagas_lost.keep_cancelling())
+    await asyncio.wait_for(all_told.wait(), 20)
+    telling.cancel()
+    assert sorted(told) == sorted(good)

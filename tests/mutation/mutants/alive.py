@@ -225,4 +225,12 @@ ALIVE = (
         "tests/unit/engine/test_hand_over.py"
         "::test_a_clean_hand_over_takes_less_than_two_seconds_though_every_write_takes_a_third_of_one",
     ),
+    Mutant(
+        "a cancel that the API server refuses keeps no other from being told",
+        14,
+        "services/order/lost.py",
+        "                    self._cancels.setdefault(order_id)\n                    break",
+        "                    self._cancels = {order_id: None, **self._cancels}\n                    break",
+        "services/order/tests/test_lost.py::test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told",
+    ),
 )
