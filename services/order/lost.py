@@ -107,7 +107,7 @@ class LostSagas:
                     # Perhaps for this one as for the others, perhaps for this one alone: its turn comes after theirs.
                     self._cancels.setdefault(order_id)
                     break
-                except Exception:  # whatever it is, it is of this order alone
+                except Exception:
                     log.exception("the API server can't be told that order %s is cancelled", order_id)
 
     async def keep_looking(self) -> None:
