@@ -5,6 +5,7 @@ items goes on with `skip` plus the number of items that came, until that is `tot
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Annotated, Any, TypeVar
@@ -14,8 +15,10 @@ from bson import encode
 from fastapi import Depends, Query
 
 from common.mongo import Collection, Document
+from common.text import printable
 from common.wire import Page
 
+log = logging.getLogger("ordersaga.lists")
 T = TypeVar("T")
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
@@ -23,6 +26,8 @@ MAX_BYTES = 1024 * 1024
 """What the documents of one page may have together; as objects they take about fifteen times as much memory."""
 PAGES_AT_ONCE = 4
 """Further lists wait: with the largest documents these four take about a third of a service's 192 MiB."""
+MOST_UNREADABLE = 100
+"""Documents of one page that may be unreadable without making it shorter."""
 _HIDDEN = ("barrier",)
 """Never shown, and half of a document."""
 
@@ -65,25 +70,33 @@ async def page(
     """One page of the documents that match `where`, each turned into an item by `make`. None doesn't filter.
 
     It ends early, but with one item at least, when its documents have MAX_BYTES. `make` gets them without a barrier.
+    Documents of which it can make no item are left out, in `total` as well: so whoever goes on with the items that came
+    sees all others, some of them twice, and comes to the end.
     """
     matching = {name: value for name, value in where.items() if value is not None}
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE)):
-        items, total = await asyncio.gather(
+        (items, unreadable), total = await asyncio.gather(
             _bounded(collection, matching, paging, make, sort), collection.count(matching)
         )
-    return Page(items=items, total=total, limit=paging.limit, skip=paging.skip)
+    return Page(items=items, total=max(0, total - unreadable), limit=paging.limit, skip=paging.skip)
 
 
 async def _bounded(
     collection: Collection, where: Mapping[str, Any], paging: Paging, make: Callable[[Document], T], sort: str
-) -> list[T]:
+) -> tuple[list[T], int]:
+    """The items, and how many documents between them could not be read."""
     items: list[T] = []
-    left = MAX_BYTES
-    documents = collection.stream(where, sort=sort, skip=paging.skip, limit=paging.limit, without=_HIDDEN)
+    left, unreadable = MAX_BYTES, 0
+    most = paging.limit + MOST_UNREADABLE
+    documents = collection.stream(where, sort=sort, skip=paging.skip, limit=most, without=_HIDDEN)
     async with aclosing(documents):
         async for document in documents:
             left -= len(encode(document))
-            if left < 0 and items:
+            if (left < 0 and items) or len(items) == paging.limit:
                 break
-            items.append(make(document))
-    return items
+            try:
+                items.append(make(document))
+            except Exception as error:  # whatever is in it, it is one of many
+                unreadable += 1
+                log.error("document %s is left out of a list: %r", printable(str(document["_id"]), 128), error)
+    return items, unreadable

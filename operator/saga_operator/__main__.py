@@ -89,7 +89,7 @@ async def operate(settings: Settings) -> None:
                 # An error in the stream that kopf doesn't survive. A new process would begin again as well, but the
                 # kubelet waits longer before each restart.
                 log.error("the watch has ended, beginning again: %r", group.exceptions[0], exc_info=group)
-            stop = _stop_signal()
+            _handle_signals(stop)  # the same: it may have come just now
             health.role = "following"
             heartbeats.forget()
             await asyncio.sleep(BEGIN_AGAIN)

@@ -103,3 +103,34 @@ async def test_only_a_few_pages_are_made_at_once() -> None:
     slow: Any = Slow()
     await asyncio.gather(*(page(slow, {}, Paging(limit=5, skip=0), dict) for _ in range(12)))
     assert slow.most == pagination.PAGES_AT_ONCE
+
+
+class Kept:
+    """A collection of documents, some of which can't be shown."""
+
+    def __init__(self, *documents: Any) -> None:
+        self.documents = [{"_id": number, "shown": each} for number, each in enumerate(documents)]
+
+    async def stream(self, *_: object, skip: int, limit: int, **__: object) -> AsyncIterator[dict[str, Any]]:
+        for each in self.documents[skip : skip + limit]:
+            yield each
+
+    async def count(self, _: object) -> int:
+        return len(self.documents)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("kept", ["x1234", "12x34", "1234x", "xx1xx2xx3x4xx", "1234", "x", ""])
+async def test_a_document_that_can_not_be_shown_hides_no_other(kept: str, limit: int) -> None:
+    collection: Any = Kept(*kept)
+    seen: list[int] = []
+    skip = 0
+    for _ in range(100):
+        listed = await page(collection, {}, Paging(limit=limit, skip=skip), lambda document: int(document["shown"]))
+        seen += listed.items
+        skip += len(listed.items)
+        if skip >= listed.total:
+            break
+    else:
+        raise AssertionError("it never ends")
+    assert sorted(set(seen)) == [int(each) for each in kept if each != "x"]

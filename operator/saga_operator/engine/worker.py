@@ -59,7 +59,7 @@ class Worker:
             self._changed.set,
             compensations=shared.compensations,
         )
-        self._places = Places(resource.name, shared.breakers, self._woken)
+        self._places = Places(resource.uid, shared.breakers, self._woken)
         self._newer: Resource | None = None
         self.pace = CallPace()
         """How fast it calls."""
@@ -147,7 +147,7 @@ class Worker:
             if breaker.is_open:
                 recorder.apply(breaker.pause(step, undo=undo, started=now))
             return
-        with breaker.call(self.name):
+        with breaker.call(self.uid):
             async with shared.gate.call():
                 if self._doubted:  # since its turn was waited for
                     return
@@ -155,7 +155,7 @@ class Worker:
                 context = CallContext(epoch, recorder.resource.correlation_id)
                 self.pace.note()
                 outcome = await shared.participants.perform(action, recorder.saga, context)
-            event = breaker.record_outcome(self.name, outcome)
+            event = breaker.record_outcome(self.uid, outcome)
         if isinstance(outcome, EpochRefused):
             self._epochs_refused += 1
             pause = pause_before_the_next(self._epochs_refused, random.random())  # noqa: S311 - guards nothing

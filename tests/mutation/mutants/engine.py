@@ -69,6 +69,22 @@ ENGINE = (
         "tests/unit/engine/test_retention.py::test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone",
     ),
     Mutant(
+        "the end of a resource takes no place in the line from the next one of its name",
+        12,
+        f"{OPERATOR}/engine/worker.py",
+        "self._places = Places(resource.uid, shared.breakers, self._woken)",
+        "self._places = Places(resource.name, shared.breakers, self._woken)",
+        "tests/unit/engine/test_same_name.py::test_the_end_of_the_old_one_does_not_take_the_place_of_the_new_one",
+    ),
+    Mutant(
+        "a stop is not forgotten while the watch ends with an error",
+        14,
+        f"{OPERATOR}/__main__.py",
+        "_handle_signals(stop)  # the same: it may have come just now",
+        "stop = _stop_signal()",
+        "tests/unit/engine/test_stopping.py::test_a_stop_is_not_forgotten_while_the_watch_ends_with_an_error",
+    ),
+    Mutant(
         "a machine that slept knows how late it is",
         0,
         f"{OPERATOR}/clock.py",
