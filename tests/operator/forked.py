@@ -16,6 +16,7 @@ class Forked:
 
     def __init__(self, fault: str, env: Mapping[str, str], log: Path) -> None:
         """`log` gets what the process writes to its standard error."""
+        log.touch()
         set_forkserver_preload(["tests.operator.faulty"])
         context = multiprocessing.get_context("forkserver")
         self._process = context.Process(target=_run, args=(fault, dict(env), log), daemon=True)
