@@ -47,6 +47,20 @@ def test_a_replaced_resource_gets_its_finalizer_back_at_once_and_its_deletion_ro
         assert "/api/payments/refund" in participants.paths(name)
 
 
+async def test_a_finalizer_comes_back_while_a_call_is_in_flight(
+    engine: Engine, sagas: Sagas, holder: SoleHolder
+) -> None:
+    holder.sure.clear()
+    engine.resource_seen(Resource(sagas.create("o-stripped-in-a-call")))
+    await eventually(lambda: holder.asked > 0)
+    sagas.patch_metadata("o-stripped-in-a-call", finalizers=None)
+    engine.resource_seen(Resource(sagas.get("o-stripped-in-a-call")))
+    await eventually(lambda: sagas.get("o-stripped-in-a-call")["metadata"].get("finalizers") == FINALIZERS)
+    holder.sure.set()
+    await until_idle(engine)
+    assert sagas.status("o-stripped-in-a-call")["phase"] == "Completed"
+
+
 async def test_a_resync_puts_a_finalizer_back_whose_loss_no_event_told(
     inside: Operator, engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:

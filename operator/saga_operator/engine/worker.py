@@ -19,6 +19,7 @@ from saga_operator.engine.calls.places import Places
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
+from saga_operator.engine.records.restorer import FinalizerRestorer
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.order import CompensationPolicy
@@ -59,6 +60,7 @@ class Worker:
             self._changed.set,
             compensations=shared.compensations,
         )
+        self._restorer = FinalizerRestorer(shared.writer)
         self._places = Places(resource.uid, shared.breakers, self._woken)
         self._newer: Resource | None = None
         self.pace = CallPace()
@@ -86,6 +88,8 @@ class Worker:
         """Take note of the resource as a watch event or a list shows it. An older version than the known is ignored."""
         if resource.version > (self._newer or self.resource).version:
             self._newer = resource
+            if self._recorder.recorded.phase not in FINISHED:
+                self._restorer.put_back(resource)
             self._changed.set()
 
     def restored(self, resource: Resource) -> None:
@@ -120,6 +124,7 @@ class Worker:
             log.info("the resource is gone", extra=self._fields)
         finally:
             self._places.forget()
+            self._restorer.stop()
             recorder.stop()
 
     async def _act(self, action: Action) -> None:

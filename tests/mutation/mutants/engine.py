@@ -12,6 +12,14 @@ ENGINE = (
         "tests/unit/engine/test_lease_times.py::test_a_holder_that_slept_does_not_hold_the_lease_for_sure",
     ),
     Mutant(
+        "a finalizer that is taken off comes back while a call is in flight",
+        10,
+        f"{OPERATOR}/engine/worker.py",
+        "self._restorer.put_back(resource)",
+        "pass",
+        "tests/operator/test_lost_resources.py::test_a_finalizer_comes_back_while_a_call_is_in_flight",
+    ),
+    Mutant(
         "the operator has the API server's time, not its host's",
         0,
         f"{OPERATOR}/clock.py",
