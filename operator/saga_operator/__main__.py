@@ -135,6 +135,8 @@ async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
     """Wait for the Lease; False if the process was told to stop meanwhile. Raises `PartEnded`."""
     acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())
     await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if acquiring.cancelled():
+        raise PartEnded("the acquisition of the Lease was cancelled, by nobody who stops the operator")
     for task in (acquiring, stopping):
         task.cancel()
         try:

@@ -60,6 +60,8 @@ def run(fault: str) -> None:
         EventSender.run = ends  # type: ignore[method-assign]
     elif fault == "cancelled":  # by nobody who wanted the process to end
         LeaseHolder.keep_renewed = cancelled  # type: ignore[method-assign]
+    elif fault == "cancelled-acquisition":
+        LeaseHolder.acquire = cancelled  # type: ignore[method-assign]
     elif fault == "worker":
         vars(worker)["decide"] = decide_after_the_repair
         vars(supervised)["LONGEST"] = supervised.SHORTEST

@@ -21,6 +21,7 @@ NAMES = {
     "events": "the sending of Events has failed: ValueError",
     "acquisition": "the acquisition of the Lease has failed: ValueError",
     "cancelled": "the renewal of the Lease has failed: CancelledError",
+    "cancelled-acquisition": "the acquisition of the Lease was cancelled",
     "ends": "the sending of Events has ended",
 }
 
@@ -35,7 +36,7 @@ def elsewhere(control_plane: TestControlPlane) -> dict[str, str]:
 def test_a_part_that_dies_ends_the_process_which_says_which_one_and_why(
     control_plane: TestControlPlane, elsewhere: dict[str, str], participants: ScriptedParticipants, tmp_path: Path
 ) -> None:
-    assert {*PARTS, "ends", "cancelled"} == set(NAMES)
+    assert {*PARTS, "ends", "cancelled", "cancelled-acquisition"} == set(NAMES)
     running = {}
     for fault in NAMES:
         process = OperatorProcess(

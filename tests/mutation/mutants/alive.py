@@ -233,4 +233,12 @@ ALIVE = (
         "                    self._cancels = {order_id: None, **self._cancels}\n                    break",
         "services/order/tests/test_lost.py::test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told",
     ),
+    Mutant(
+        "nobody leads who has not got the Lease",
+        14,
+        f"{OPERATOR}/__main__.py",
+        "if acquiring.cancelled():",
+        "if False:",
+        f"{SUPERVISION}::test_a_part_that_dies_ends_the_process_which_says_which_one_and_why",
+    ),
 )
