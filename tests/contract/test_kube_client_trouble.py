@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,10 +74,8 @@ async def test_a_dripping_answer_is_given_up_after_the_time_for_the_whole_call()
             await asyncio.sleep(0.05)
 
     async with server(dripping) as url, client_of(url) as client:
-        began = time.monotonic()
         with pytest.raises(ApiUnavailable, match=r"within 0.5 s"):
-            await client.get("/api", seconds=0.5)
-        assert time.monotonic() - began < 5
+            await asyncio.wait_for(client.get("/api", seconds=0.5), 20)
 
 
 async def test_an_endless_answer_is_not_kept_in_memory() -> None:
