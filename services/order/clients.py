@@ -109,7 +109,10 @@ class Clients:
         self, service: str, method: str, path: str, order_id: str, content: Body | None = None
     ) -> httpx.Response:
         body = None if content is None else content.model_dump()
-        headers = {} if content is None else {"If-None-Match": "*"}  # created, never overwritten
+        # identity: a compressed answer may be a thousand times as large as what was read of it
+        headers = {"Accept-Encoding": "identity"}
+        if content is not None:
+            headers["If-None-Match"] = "*"  # created, never overwritten
         if known := correlation_id():
             headers["X-Correlation-ID"] = known
         try:
@@ -118,12 +121,12 @@ class Clients:
                 self._http.stream(method, self._urls[service] + path, json=body, headers=headers) as response,
             ):
                 content_read = b""
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     content_read += chunk
                     if len(content_read) > MAX_ANSWER_BYTES:
                         raise self._unusable(response, f"longer than {MAX_ANSWER_BYTES} bytes", order_id)
                 return httpx.Response(response.status_code, content=content_read, request=response.request)
-        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             raise Unavailable(
                 f"order {order_id}: the {service} service doesn't answer: repeat the same request, which is safe",
                 retry_after=2,

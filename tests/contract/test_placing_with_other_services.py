@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import socket
@@ -151,6 +152,7 @@ async def looks(services: Services) -> float:
     )
 
 
+BOMB = gzip.compress(b" " * 64_000_000)
 OTHERS = b'{"items":[{"product_id":"p-tea","price_minor":1,"currency":"EUR"}]}'
 
 
@@ -163,8 +165,21 @@ OTHERS = b'{"items":[{"product_id":"p-tea","price_minor":1,"currency":"EUR"}]}'
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(OTHERS), OTHERS),
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
         b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nrot!",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(BOMB), BOMB),
+        b"HTTP/1.1 500 \xff\xfe\r\nContent-Length: 2\r\n\r\n{}",
     ],
-    ids=["no list", "a page", "without an end", "of an older release", "not found", "no HTTP"],
+    ids=[
+        "no list",
+        "a page",
+        "without an end",
+        "of an older release",
+        "not found",
+        "no HTTP",
+        "no gzip",
+        "packed",
+        "no text",
+    ],
 )
 async def test_an_answer_without_prices_is_no_answer(services: Services, order_id: str, answer: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

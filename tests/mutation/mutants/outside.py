@@ -131,6 +131,22 @@ OUTSIDE = (
         "tests/contract/test_lists.py::test_a_document_that_can_not_be_shown_hides_no_other",
     ),
     Mutant(
+        "whatever answers in another service's place, placing an order is no 500",
+        16,
+        "services/order/clients.py",
+        "except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:",
+        "except (httpx.TransportError, aiohttp.ClientError, OSError) as error:",
+        "tests/contract/test_placing_with_other_services.py::test_an_answer_without_prices_is_no_answer",
+    ),
+    Mutant(
+        "an answer of the order service that has no end is not read on",
+        15,
+        "common/shop/orders.py",
+        "if len(content) > MAX_ANSWER_BYTES:",
+        "if False:",
+        "tests/contract/test_order_service_answers.py::test_an_answer_without_an_end_is_none_and_is_not_read_on",
+    ),
+    Mutant(
         "a slash too many leads nowhere",
         16,
         "common/web/app.py",
