@@ -41,8 +41,12 @@ Outcome = Captured | Declined | Processing
 class Provider(Protocol):
     """A payment provider.
 
-    A second call with the same key answers what became of the first. A method raises Unavailable only if this call had
-    no effect and never will have one; any other exception means that the outcome is unknown.
+    A second call with the same key answers what became of the first, however late it comes: an order that waited for a
+    participant, was suspended or came out of a backup is asked for again after weeks. Many providers forget their keys
+    after 24 hours; an adapter of one has to look for a charge (or refund) of the order before it makes one.
+
+    A method raises Unavailable only if this call had no effect and never will have one; any other exception means that
+    the outcome is unknown.
     """
 
     async def charge(self, charge: Charge) -> Outcome:
