@@ -55,7 +55,8 @@ class Products:
             current = await self._products.find_one({"_id": product_id})
             check_put(product_id, product, current, if_match)
             if current is None:
-                where: Document = {"_id": product_id}
+                # Only made, never overwritten: one that is there by now is looked at first.
+                where: Document = {"_id": product_id, "product_id": {"$exists": False}}
             else:  # what the decision was made on; what orders have reserved may go on changing
                 where = {"_id": product_id, **{name: current.get(name) for name in DECIDED_ON}}
                 if product.stock is not None:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from common.mongo import Collection
 from services.inventory.tests.client import InventoryClient
 from tests.support.service_client import code, fresh
 
@@ -99,3 +100,26 @@ async def test_an_adjustment_needs_a_key(inventory: InventoryClient, key: str) -
     assert (await adjust(inventory, mug, 1, key)).status_code == 422
     missing = await inventory.call("POST", f"/{mug}/adjust", json={"delta": 1})
     assert code(missing) == (400, "idempotency_key_required")
+
+
+async def test_a_product_that_somebody_else_makes_at_that_moment_is_not_made_twice(
+    inventory: InventoryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one looked before the first one wrote, and writes after it and after an order."""
+    mug = fresh("p")
+    find_one, looked = Collection.find_one, 0
+
+    async def slowly(self: Collection, *args: Any, **options: Any) -> Any:
+        nonlocal looked
+        found = await find_one(self, *args, **options)
+        looked += 1
+        if looked == 1:
+            assert found is None
+            assert (await put(inventory, mug, stock=10)).status_code == 200
+            assert (await inventory.reserve(fresh("o"), {mug: 8})).status_code == 200
+        return found
+
+    monkeypatch.setattr(Collection, "find_one", slowly)
+    assert code(await put(inventory, mug, stock=5)) == (409, "below_reserved")
+    now = await inventory.product(mug)
+    assert (now["stocked"], now["reserved"], now["available"]) == (10, 8, 2)

@@ -6,6 +6,15 @@ RESERVATIONS = "services/inventory/tests/test_reservations.py"
 
 PARTICIPANTS = (
     Mutant(
+        "a product that somebody else makes at that moment is not overwritten",
+        11,
+        "services/inventory/products.py",
+        'where: Document = {"_id": product_id, "product_id": {"$exists": False}}',
+        'where: Document = {"_id": product_id}',
+        "services/inventory/tests/test_corrections.py"
+        "::test_a_product_that_somebody_else_makes_at_that_moment_is_not_made_twice",
+    ),
+    Mutant(
         "a repeated call replays its stored answer",
         1,
         "common/barrier/rules.py",
