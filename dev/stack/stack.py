@@ -15,8 +15,9 @@ from dev.stack.parts.control_plane import ControlPlane
 from dev.stack.parts.mongod import Mongod
 from dev.stack.supervisor import Supervisor
 
-PATIENCE = {"ORDERSAGA_COMPENSATION_ATTEMPTS": "5", "ORDERSAGA_COMPENSATION_SECONDS": "10"}
-"""Whoever tries out a refund that is stuck needn't wait a quarter of an hour: it is given up after half a minute."""
+PATIENCE = {"ORDERSAGA_COMPENSATION_ATTEMPTS": "5", "ORDERSAGA_COMPENSATION_SECONDS": "30"}
+"""Whoever tries out a refund that is stuck needn't wait a quarter of an hour: it is given up after half a minute. That
+is longer than a part that is killed takes to come back. The environment's own values come before these."""
 DAY_SECONDS = 24 * 3600.0
 OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
 
@@ -41,7 +42,7 @@ class Stack:
             logs=layout.logs,
             service_ports={name: ports[name] for name in SERVICES},
             health_port=ports["health"],
-            extra=PATIENCE,
+            extra={name: os.environ.get(name, value) for name, value in PATIENCE.items()},
         )
         identities = layout.data / "control-plane"
         self.operator = Operator(self.wiring, kubeconfig=identities / f"{OPERATOR}.kubeconfig")

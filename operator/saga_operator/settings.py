@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     """
     compensation_seconds: float = Field(default=900.0, ge=0)
     """An undo is given up only if it was first called so long ago: 15 minutes cover a participant that is replaced or
-    repaired. The local stack sets a few seconds, so that the demonstrations needn't wait.
+    repaired. The local stack sets half a minute, so that the demonstrations needn't wait.
     """
 
     sweep_interval: float = Field(default=30.0, gt=0)

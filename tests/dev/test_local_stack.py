@@ -15,9 +15,10 @@ import pytest
 
 from dev.setup.paths import CHECKOUT
 from dev.stack.demo.shop import Shop, finished, phase
-from dev.stack.layout import PORTS
+from dev.stack.layout import PORTS, Layout
 from dev.stack.ports import holders
 from dev.stack.processes import free_port
+from dev.stack.stack import Stack
 from dev.stack.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -146,3 +147,12 @@ def ready(url: str) -> bool:
         return httpx.get(f"{url}/ready").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_a_stuck_undo_is_tried_longer_than_a_killed_part_needs_and_as_long_as_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ORDERSAGA_COMPENSATION_SECONDS", raising=False)
+    assert Stack(Layout(tmp_path, PORTS)).operator.env["ORDERSAGA_COMPENSATION_SECONDS"] == "30"
+    monkeypatch.setenv("ORDERSAGA_COMPENSATION_SECONDS", "900")
+    assert Stack(Layout(tmp_path, PORTS)).operator.env["ORDERSAGA_COMPENSATION_SECONDS"] == "900"
