@@ -6,14 +6,15 @@ items goes on with `skip` plus the number of items that came, until that is `tot
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Annotated, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from bson import encode
 from fastapi import Depends, Query
 
+from common.errors import Unavailable
 from common.mongo import Collection, Document
 from common.text import printable
 from common.wire import Page
@@ -26,6 +27,10 @@ MAX_BYTES = 1024 * 1024
 """What the documents of one page may have together; as objects they take about fifteen times as much memory."""
 PAGES_AT_ONCE = 4
 """Further lists wait: with the largest documents these four take about a third of a service's 192 MiB."""
+TURN_SECONDS = 4.0
+"""How long a list waits for its turn, as long as one may take: without an end, whoever has gone would still be in the
+way of those who come.
+"""
 MOST_UNREADABLE = 100
 """Documents of one page that may be unreadable without making it shorter."""
 _HIDDEN = ("barrier",)
@@ -74,11 +79,26 @@ async def page(
     sees all others, some of them twice, and comes to the end.
     """
     matching = {name: value for name, value in where.items() if value is not None}
-    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE)):
+    async with _turn():
         (items, unreadable), total = await asyncio.gather(
             _bounded(collection, matching, paging, make, sort), collection.count(matching)
         )
     return Page(items=items, total=max(0, total - unreadable), limit=paging.limit, skip=paging.skip)
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """The turn of one list. Raises Unavailable if those of others take too long."""
+    turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE))
+    try:
+        async with asyncio.timeout(TURN_SECONDS):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise Unavailable("other lists take their time at the moment: repeat this later", retry_after=2) from error
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 async def _bounded(

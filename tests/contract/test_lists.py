@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from common.errors import Unavailable
 from common.mongo import Collection
 from common.web import pagination
 from common.web.pagination import Paging, page
@@ -134,3 +135,25 @@ async def test_a_document_that_can_not_be_shown_hides_no_other(kept: str, limit:
     else:
         raise AssertionError("it never ends")
     assert sorted(set(seen)) == [int(each) for each in kept if each != "x"]
+
+
+async def test_whoever_waits_too_long_for_the_lists_of_others_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck(Kept):
+        async def count(self, _: object) -> int:
+            await asyncio.Event().wait()
+            return 0
+
+    monkeypatch.setattr(pagination, "TURN_SECONDS", 0.05)
+    stuck: Any = Stuck()
+    others = [
+        asyncio.create_task(page(stuck, {}, Paging(limit=1, skip=0), dict)) for _ in range(pagination.PAGES_AT_ONCE)
+    ]
+    await asyncio.sleep(0)
+    collection: Any = Kept("1")
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(10):
+            await page(collection, {}, Paging(limit=1, skip=0), dict)
+    for other in others:
+        other.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    assert len((await page(collection, {}, Paging(limit=1, skip=0), dict)).items) == 1

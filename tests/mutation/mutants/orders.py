@@ -16,11 +16,19 @@ ORDERS = (
         f"{LISTS}::test_a_page_ends_early_when_its_items_are_large",
     ),
     Mutant(
+        "no list waits for ever for those of others",
+        15,
+        "common/web/pagination.py",
+        "async with asyncio.timeout(TURN_SECONDS):",
+        "async with asyncio.timeout(None):",
+        f"{LISTS}::test_whoever_waits_too_long_for_the_lists_of_others_is_told_so",
+    ),
+    Mutant(
         "only a few lists are made at once",
         OUTAGE,
         "common/web/pagination.py",
-        "async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE)):",
-        "async with asyncio.Semaphore(PAGES_AT_ONCE):",
+        "turns = _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PAGES_AT_ONCE))",
+        "turns = asyncio.Semaphore(PAGES_AT_ONCE)",
         f"{LISTS}::test_only_a_few_pages_are_made_at_once",
     ),
     Mutant(
