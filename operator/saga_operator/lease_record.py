@@ -18,6 +18,8 @@ BELIEVED_AHEAD: Final = 24 * 3600 * 1000
 """Milliseconds by which an epoch, which is a time, may be ahead of our clock: more than hosts differ by mistake."""
 AHEAD: Final = 60.0
 """Seconds by which an absence may end in the future: it is kept in whole seconds, and hosts differ by a few."""
+MOST_OCTETS: Final = 192 * 1024
+"""Of annotations. The API server takes 256 KiB: with those used up by others, nobody could renew the Lease any more."""
 MOST_TRANSITIONS: Final = 2**31 - 1
 """The API server takes no more: a Lease that counts further could never be taken by anybody."""
 LONGER_THAN_OURS: Final = 10
@@ -61,7 +63,7 @@ def next_epoch(last: int, now: float) -> int:
 
 
 def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: float) -> Json:
-    """The Lease as this holder writes it; whatever else is in it stays."""
+    """The Lease as this holder writes it; whatever else is in it stays, as far as there is room for it."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {
         **_spec(lease),
@@ -75,8 +77,15 @@ def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: floa
         if not isinstance(transitions, int) or not 0 <= transitions < MOST_TRANSITIONS:
             transitions = 0
         spec["leaseTransitions"] = transitions + 1
-    annotations = {**_annotations(lease), EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
+    annotations = {**_others(lease), EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
     return {**lease, "metadata": {**lease["metadata"], "annotations": annotations}, "spec": spec}
+
+
+def _others(lease: Json) -> dict[str, Any]:
+    """The annotations that stay beside ours: all, unless they leave no room for ours."""
+    found = _annotations(lease)
+    octets = sum(len(str(each).encode(errors="replace")) for pair in found.items() for each in pair)
+    return found if octets <= MOST_OCTETS else {}
 
 
 def released(lease: Json) -> Json:

@@ -44,6 +44,14 @@ ENGINE = (
         "tests/unit/engine/test_lease.py::test_an_absence_that_is_yet_to_come_is_none",
     ),
     Mutant(
+        "a Lease that is full of another's annotation can be taken",
+        13,
+        f"{OPERATOR}/lease_record.py",
+        "return found if octets <= MOST_OCTETS else {}",
+        "return found",
+        "tests/unit/engine/test_lease.py::test_a_lease_that_is_full_of_another_s_annotation_can_be_taken",
+    ),
+    Mutant(
         "absences of any size, which anybody may write into the Lease, end no operator",
         13,
         f"{OPERATOR}/process/absences.py",

@@ -133,6 +133,15 @@ def test_a_lease_whose_count_of_holders_is_at_its_end_can_be_taken(transitions: 
     assert taken["spec"]["leaseTransitions"] == 1
 
 
+@pytest.mark.parametrize("text", ["y" * 262_100, "ü" * 131_000])
+def test_a_lease_that_is_full_of_another_s_annotation_can_be_taken(text: str) -> None:
+    """The API server takes 256 KiB of annotations: with ours there would be more, and nobody could ever hold it."""
+    lease = {"metadata": {"annotations": {"x": text, lease_record.EPOCH: "5"}}, "spec": {}}
+    taken = lease_record.held_by("me", lease, epoch=7, seconds=10, now=NOW)["metadata"]["annotations"]
+    assert sum(len(name.encode()) + len(value.encode()) for name, value in taken.items()) < 256 * 1024
+    assert taken[lease_record.EPOCH] == "7"
+
+
 @pytest.mark.parametrize("text", ["0-99999999999", f"{int(NOW)}-{int(NOW) + 86_400}", "1-" + "9" * 400])
 def test_an_absence_that_is_yet_to_come_is_none(text: str) -> None:
     """With it the deadline of no order would ever come, and no undo would ever count as stuck."""
