@@ -50,7 +50,8 @@ def test_a_gateway_that_answers_for_a_participant_rolls_no_order_back(
     names = [f"o-gateway-{number}" for number in range(6)]
     for name in names:
         participants.say(name, "/api/payments/process", always=PAGE)
-        sagas.create(name, retry={"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1})
+        # on a slow machine the first is called again before the last is there
+        sagas.create(name, retry={"maxAttempts": 6, "initialBackoffSeconds": 10, "maxBackoffSeconds": 10})
     for name in names:
         wait_until(lambda n=name: sagas.condition(n, "WaitingForDownstream").get("status") == "True", f"{name} to wait")
     probes = sum(path == "/api/payments/process" for name in names for path in participants.paths(name))
@@ -59,7 +60,7 @@ def test_a_gateway_that_answers_for_a_participant_rolls_no_order_back(
         "more probes",
         seconds=60,
     )
-    assert all(sagas.step(name, "payment").get("attempts", 0) < 3 for name in names)
+    assert all(sagas.step(name, "payment").get("attempts", 0) < 6 for name in names)
     for name in names:
         participants.say(name, "/api/payments/process")
     for name in names:
