@@ -241,4 +241,20 @@ ALIVE = (
         "if False:",
         f"{SUPERVISION}::test_a_part_that_dies_ends_the_process_which_says_which_one_and_why",
     ),
+    Mutant(
+        "a record that is refused for days takes a bounded memory: the outcomes that wait for it",
+        14,
+        f"{OPERATOR}/engine/records/unrecorded.py",
+        "if len(alike) > KEPT:",
+        "if False:",
+        f"{REFUSED}::test_a_record_that_is_refused_for_days_takes_a_bounded_memory_and_what_counts_is_known",
+    ),
+    Mutant(
+        "a record that is refused for days takes a bounded memory: the statuses that were sent",
+        14,
+        f"{OPERATOR}/engine/records/recorder.py",
+        "deque(maxlen=LAST_SENT)",
+        "deque()",
+        f"{REFUSED}::test_a_record_that_is_refused_for_days_takes_a_bounded_memory_and_what_counts_is_known",
+    ),
 )

@@ -1,6 +1,8 @@
 """A write that is refused or fails unexpectedly is told, and tried ever less often; it costs its own saga alone."""
 
 import asyncio
+import gc
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +15,15 @@ from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.recorder import StatusRecorder
+from saga_operator.engine.records.unrecorded import KEPT
+from saga_operator.process.events import NoUsableAnswer, Succeeded
 from saga_operator.process.order import DEFAULT_COMPENSATIONS
+from saga_operator.process.saga import Saga, StepState
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from tests.support.samples import order
 from tests.unit.engine.network import simulated
-from tests.unit.process.builders import lost
+from tests.unit.process.builders import NOW, lost
 
 HOUR = 3600.0
 MOST_IN_AN_HOUR = 300
@@ -49,7 +54,7 @@ class Refusing:
         self.writes += 1
         if self.writes > MOST_IN_AN_HOUR:
             raise AssertionError("a hot loop")
-        raise self.error
+        raise self.error.with_traceback(None)  # it would keep what all calls before have seen
 
     patch = patch_status
 
@@ -62,6 +67,12 @@ class Told:
 
     def add(self, _: Resource, event: KubernetesEvent) -> None:
         self.reasons.append(event.reason)
+
+
+def alive() -> Counter[type]:
+    """How many objects of each type there are."""
+    gc.collect()
+    return Counter(type(each) for each in gc.get_objects())
 
 
 def recorder_of(api: Refusing, told: Told, changed: asyncio.Event) -> StatusRecorder:
@@ -87,6 +98,34 @@ def test_a_status_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop(error
     simulated(run())
     assert told.reasons.count("RecordRefused") == 1
     assert 100 < api.writes <= MOST_IN_AN_HOUR
+
+
+@pytest.mark.parametrize("error", [FORBIDDEN, INVALID])
+def test_a_record_that_is_refused_for_days_takes_a_bounded_memory_and_what_counts_is_known(error: KubeError) -> None:
+    api, calls, before = Refusing(error), 600, alive()
+    recorder = recorder_of(api, Told(), asyncio.Event())
+
+    async def run() -> None:
+        recorder.apply_outcome(Succeeded(step="order", started=NOW, at=NOW))
+        for call in range(calls):
+            recorder.apply_outcome(lost("inventory", at=NOW + 30 * call))
+            recorder.write_beside()
+            await asyncio.sleep(30)
+            api.writes = 0
+        recorder.stop()
+        await recorder.wait_for_write()
+
+    simulated(run())
+    added = alive() - before
+    assert added[NoUsableAnswer] <= KEPT + 10
+    assert added[Saga] <= 30
+    api.raw["metadata"]["resourceVersion"] = "2"
+    api.raw["status"] = {"observedGeneration": 1}
+    recorder.adopt(Resource(api.raw))  # another process wrote it: all is decided again
+    assert recorder.saga["order"].state is StepState.SUCCEEDED
+    inventory = recorder.saga["inventory"]
+    assert (inventory.start, inventory.attempts) == (NOW, KEPT)
+    assert inventory.retry_at >= NOW + 30 * (calls - 1)
 
 
 def test_a_finalizer_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop() -> None:

@@ -7,6 +7,7 @@ the resource again and goes on from the other's record, with its own unrecorded 
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +18,7 @@ from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.unrecorded import Unrecorded
 from saga_operator.process import reasons
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import Event, Outcome
@@ -33,6 +35,10 @@ log = logging.getLogger(__name__)
 
 CLOCK_SET: Final = 1.0
 """Seconds. What a clock moves by less is its precision."""
+LAST_SENT: Final = 8
+"""Statuses without an answer that are kept: the one that the API server has taken ends the row, since the next meets
+another version. Those that it refuses could go on for days.
+"""
 
 
 class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
@@ -45,8 +51,8 @@ class _Sent:
 
     status: Json
     saga: Saga
-    count: int
-    """How many of the unrecorded events are in it."""
+    newest: int
+    """The last of the unrecorded outcomes that is in it."""
 
 
 class StatusRecorder:
@@ -67,8 +73,8 @@ class StatusRecorder:
         self._compensations = compensations
         self.saga: Saga = saga_of(resource, compensations)
         self.recorded: Saga = self.saga
-        self._unrecorded: list[Event] = []
-        self._sent: list[_Sent] = []
+        self._unrecorded = Unrecorded()
+        self._sent: deque[_Sent] = deque(maxlen=LAST_SENT)
         self._history = history_of(resource.status)
         self._invalid_writes = 0  # in a row
         self._had_finalizer = False
@@ -98,7 +104,7 @@ class StatusRecorder:
     def apply_outcome(self, outcome: Outcome) -> None:
         """Apply the outcome of a call, and again if another process's record is adopted before it is written."""
         self.apply(outcome)
-        self._unrecorded.append(outcome)
+        self._unrecorded.add(outcome)
 
     def add_attempt(self, outcome: Outcome, *, undo: bool) -> None:
         """Add one more attempt to the step's history."""
@@ -134,7 +140,7 @@ class StatusRecorder:
         self.saga = replace(self.saga, order=order)
         if ours is not None:
             self.recorded = replace(ours.saga, order=order)
-            del self._unrecorded[: ours.count]
+            self._unrecorded.recorded(ours.newest)
         elif not same_status:
             self.recorded = replace(saga_of(resource, self._compensations), absences=self.saga.absences)
             before, self.saga = self.saga, self.recorded
@@ -273,16 +279,16 @@ class StatusRecorder:
         while True:
             try:
                 async with self._writer.turn():
-                    saga, count, status = self.saga, len(self._unrecorded), self._status()
+                    saga, newest, status = self.saga, self._unrecorded.newest, self._status()
                     if patch := patch_between(self.resource.status, status):
-                        if (sent := _Sent(status, saga, count)) not in self._sent:
+                        if (sent := _Sent(status, saga, newest)) not in self._sent:
                             self._sent.append(sent)
                         body = self.resource.status_patch(patch)
                         written = await self._writer.write("status", self.resource.name, body)
                         self.resource = written.slim() if self._is_resting() else written
                 self._sent.clear()
                 self.recorded = saga
-                del self._unrecorded[:count]
+                self._unrecorded.recorded(newest)
             except (Conflict, ObjectInvalid):
                 raise
             except ObjectNotFound as error:
