@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 LONGEST: Final = 300.0
 """Seconds between two attempts at the most. A change of the resource ends the pause, since it may be the repair."""
 SHORTEST: Final = 1.0
+HEALTHY: Final = 300.0
+"""Seconds. A failure after so long a time of work is the first of its row: what ailed the saga before was repaired."""
 
 
 class SupervisedWorker:
@@ -81,13 +83,17 @@ class SupervisedWorker:
     async def run(self) -> None:
         """Work until the saga has ended and is recorded as such, or its resource is gone."""
         while True:
-            worker = None
+            worker, now = None, asyncio.get_running_loop().time
+            began = now()
             try:
                 worker = Worker(self._newest, self._shared)
                 worker.pace = self.pace
                 await self._run(worker)
                 return
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # a cancellation that nobody asked for leaks from a task that was waited for
+                self._failures = 0 if now() - began > HEALTHY else self._failures
                 if worker is not None:
                     self._newest = worker.resource
                 self._worker = None
@@ -102,7 +108,7 @@ class SupervisedWorker:
         finally:
             metrics.worker_ended(worker.saga, self._shared.clock.now())
 
-    async def _contain(self, error: Exception) -> bool:
+    async def _contain(self, error: Exception | asyncio.CancelledError) -> bool:
         """Say what happened, wait, and read the resource again. False if it is gone."""
         self._failures += 1
         seconds = max(SHORTEST, min(LONGEST, 2.0 ** min(self._failures, 10)) * (0.5 + random.random() / 2))  # noqa: S311

@@ -257,4 +257,20 @@ ALIVE = (
         "deque()",
         f"{REFUSED}::test_a_record_that_is_refused_for_days_takes_a_bounded_memory_and_what_counts_is_known",
     ),
+    Mutant(
+        "a worker that fails after minutes of work is begun again soon",
+        14,
+        f"{OPERATOR}/engine/supervised.py",
+        "self._failures = 0 if now() - began > HEALTHY else self._failures",
+        "pass",
+        "tests/unit/engine/test_supervised.py::test_after_some_minutes_of_work_a_failure_is_the_first_of_its_row",
+    ),
+    Mutant(
+        "a cancellation that nobody asked for ends no worker in silence",
+        14,
+        f"{OPERATOR}/engine/supervised.py",
+        "except (Exception, asyncio.CancelledError) as error:",
+        "except Exception as error:",
+        "tests/unit/engine/test_supervised.py::test_a_cancellation_that_nobody_asked_for_is_a_failure_like_others",
+    ),
 )
