@@ -204,8 +204,8 @@ ALIVE = (
         "a finalizer that can't be taken off keeps no other",
         14,
         f"{OPERATOR}/engine/records/finalizers.py",
-        "except Exception as error:  # also an unexpected one: what ails one resource is no reason to stop",
-        "except KubeError as error:",
+        "except (Exception, asyncio.CancelledError) as error:  # what ails one resource is no reason to stop",
+        "except (KubeError, asyncio.CancelledError) as error:",
         f"{REFUSED}::test_a_finalizer_that_cannot_be_taken_off_keeps_no_other",
     ),
     Mutant(
@@ -272,5 +272,21 @@ ALIVE = (
         "except (Exception, asyncio.CancelledError) as error:",
         "except Exception as error:",
         "tests/unit/engine/test_supervised.py::test_a_cancellation_that_nobody_asked_for_is_a_failure_like_others",
+    ),
+    Mutant(
+        "a cancellation that nobody asked for ends no worker of the finalizers in silence",
+        14,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "except (Exception, asyncio.CancelledError) as error:  # what ails one resource is no reason to stop",
+        "except Exception as error:",
+        f"{REFUSED}::test_a_finalizer_that_cannot_be_taken_off_keeps_no_other",
+    ),
+    Mutant(
+        "of a resource that somebody else removed nothing is kept",
+        14,
+        f"{OPERATOR}/engine/records/stories.py",
+        "while self._failures[oldest := next(iter(self._failures))][1] < now - FORGOTTEN:",
+        "while False:",
+        "tests/unit/engine/test_retention.py::test_of_a_resource_that_somebody_else_removed_nothing_is_kept",
     ),
 )

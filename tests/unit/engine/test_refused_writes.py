@@ -167,13 +167,14 @@ async def test_an_event_that_cannot_be_sent_keeps_no_other() -> None:
     sending.cancel()
 
 
-def test_a_finalizer_that_cannot_be_taken_off_keeps_no_other() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_a_finalizer_that_cannot_be_taken_off_keeps_no_other(error: type[BaseException]) -> None:
     attempts: list[str] = []
 
     async def kept(resource: Resource) -> bool:
         attempts.append(resource.name)
         if resource.name.startswith("o-poisoned"):
-            raise ZeroDivisionError("a defect that this resource alone meets")
+            raise error("a defect that this resource alone meets")
         return True
 
     async def patch(name: str, _: Json) -> Json:

@@ -86,12 +86,14 @@ class FinalizerQueue:
                 await self._take_off(name, uid, resource)
             except ObjectNotFound:
                 self._failures.pop(uid, None)
-            except Exception as error:  # also an unexpected one: what ails one resource is no reason to stop
+            except (Exception, asyncio.CancelledError) as error:  # what ails one resource is no reason to stop
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # a cancellation that nobody asked for leaks from a task that was waited for
                 self._try_again(name, uid, error)
             else:
                 self._failures.pop(uid, None)
 
-    def _try_again(self, name: str, uid: str, error: Exception) -> None:
+    def _try_again(self, name: str, uid: str, error: Exception | asyncio.CancelledError) -> None:
         """Ever less often: what a policy or missing rights refuse isn't mended within seconds."""
         failures = self._failures[uid] = self._failures.get(uid, 0) + 1
         seconds = min(TRY_AGAIN * 2.0 ** min(failures - 1, 10), LATEST_AGAIN)
