@@ -18,6 +18,9 @@ from services.inventory.rules import DECIDED_ON, Move, cannot_adjust, check_put
 KEPT_SECONDS = 90 * 24 * 3600
 """How long the key of an adjustment is remembered: nobody repeats a correction of the stock after a quarter."""
 
+LOOKS = 50
+"""How often a product is looked at before it is changed: each look in vain is somebody else's success."""
+
 PRODUCT_INDEXES = (
     Index.on("products", "status"),
     Index.on("adjustments", "at", expireAfterSeconds=KEPT_SECONDS),
@@ -50,8 +53,9 @@ class Products:
             Problem: 412, it isn't any more what `if_match` names. 428, units have been dispatched since the stock was
                 last set, so the number may be outdated, and there is no precondition.
             Refused: `below_reserved`, orders hold more units than the new stock.
+            Unavailable: others changed it between every look at it and the write.
         """
-        while True:
+        for _ in range(LOOKS):
             current = await self._products.find_one({"_id": product_id})
             check_put(product_id, product, current, if_match)
             if current is None:
@@ -66,6 +70,7 @@ class Products:
                 if stored is not None:
                     return Product.model_validate(stored)
             # It was created, changed or reserved from at this very moment.
+        raise Unavailable(f"{product_id}: others are changing it at the moment; repeat the request")
 
     async def adjust(self, product_id: str, key: str, delta: int) -> Product:
         """Change the stock by `delta` units, once for each key; the product as it is afterwards.

@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from common.errors import Unavailable
-from common.mongo import Database, Mongo
+from common.mongo import Database, Document, Mongo
 from services.inventory.models import ProductRequest
 from services.inventory.products import Products
 from services.inventory.rules import Move
@@ -33,6 +34,29 @@ async def test_a_product_put_many_times_at_once_is_one_product(inventory: Invent
     answers = await asyncio.gather(*(inventory.stock(mug, units) for units in range(10)))
     assert {answer.status_code for answer in answers} == {200}
     assert (await inventory.product(mug))["stocked"] in range(10)
+
+
+async def test_a_product_that_others_change_all_the_time_is_put_later() -> None:
+    looks = 0
+
+    class Busy:
+        """The products, of which somebody changes each right after it is read."""
+
+        async def find_one(self, _: Document) -> Document:
+            nonlocal looks
+            looks += 1
+            assert looks <= 1000, "it goes on for ever"
+            return {"_id": "p-mug", "stocked": 5, "reserved": 0, "dispatched": 0}
+
+        async def find_and_update(self, *_: object, **__: object) -> None:
+            await asyncio.sleep(0)
+
+    database = cast(Database, {"products": Busy(), "adjustments": None})
+    request = ProductRequest(name="A thing", price_minor=1250, currency="EUR", stock=7)
+    with pytest.raises(Unavailable) as refusal:
+        await Products(database, cast(Mongo, None)).put("p-mug", request)
+    assert (refusal.value.status, refusal.value.retryable) == (503, True)
+    assert looks > 20, "ten at once are no reason to give up"
 
 
 async def test_a_name_is_text_also_if_it_looks_like_an_expression(inventory: InventoryClient) -> None:

@@ -159,4 +159,12 @@ ORDERS = (
         "indexes=[*INDEXES, *ARCHIVE_INDEXES],\n        ready_checks=[lambda app: app.state.stores[Sagas].find('o')],",
         "services/order/tests/test_clients.py::test_the_saga_s_steps_need_the_database_alone",
     ),
+    Mutant(
+        "a product that others change all the time is put later",
+        15,
+        "services/inventory/products.py",
+        "for _ in range(LOOKS):",
+        "while True:",
+        "services/inventory/tests/test_products.py::test_a_product_that_others_change_all_the_time_is_put_later",
+    ),
 )
