@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from common.errors import Invalid, Refused, Unavailable
 from common.logs import correlation_id
@@ -35,6 +35,12 @@ class _Product(BaseModel):
 
 class _Listed(BaseModel):
     items: list[_Product]
+
+
+class _Stored(BaseModel):
+    """An address or a contact, under its reference."""
+
+    reference: str = Field(validation_alias=AliasChoices("address_ref", "contact_ref"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +91,18 @@ class Clients:
         Raises:
             Invalid, Refused (`reference_used`), Unavailable.
         """
-        await self._keep("shipping", f"/api/shipping/addresses/{reference}", address, order_id)
+        await self._keep("shipping", "/api/shipping/addresses", reference, address, order_id)
 
     async def keep_contact(self, reference: str, contact: Contact, *, order_id: str) -> None:
         """Store the contact in the notification service, if it isn't there already. Raises as `keep_address` does."""
-        await self._keep("notification", f"/api/notifications/contacts/{reference}", contact, order_id)
+        await self._keep("notification", "/api/notifications/contacts", reference, contact, order_id)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _keep(self, service: str, path: str, content: Body, order_id: str) -> None:
+    async def _keep(self, service: str, folder: str, reference: str, content: Body, order_id: str) -> None:
+        path = f"{folder}/{reference}"
         response = await self._call(service, "PUT", path, order_id, content)
         if response.status_code == 412:  # the reference is made of the content, so its content was changed by hand
             raise Refused(
@@ -104,6 +111,12 @@ class Clients:
                 order_id=order_id,
             )
         self._expect(response, order_id)
+        try:
+            stored = _Stored.model_validate_json(response.content).reference
+        except ValidationError:
+            stored = ""
+        if stored != reference:  # a page of something in between: the order would wait for what isn't there
+            raise self._unusable(response, "it doesn't name what was stored", order_id)
 
     async def _call(
         self, service: str, method: str, path: str, order_id: str, content: Body | None = None

@@ -15,12 +15,15 @@ import httpx
 import pytest
 import uvicorn
 
+from common.errors import Unavailable
 from common.kube import KubeClient, ObjectNotFound, OrderSagas
 from common.web.app import Service
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
 from services.inventory.main import build as inventory
 from services.notification.main import build as notification
+from services.order.client_models import Address, Contact
+from services.order.clients import Clients
 from services.order.main import build as order
 from services.order.settings import OrderSettings
 from services.shipping.main import build as shipping
@@ -194,6 +197,42 @@ async def test_an_answer_without_prices_is_no_answer(services: Services, order_i
         async with services.order_service(inventory_url=url) as alone:
             refused = await alone.post("/api/orders", json=REQUEST | {"order_id": order_id})
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<!doctype html>",
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"[" * 50_000,
+        b'{"%b":"a-18"}',
+        b'{"%b":null}',
+        b'{"detail":"%b"}',
+    ],
+)
+@pytest.mark.parametrize("name", [b"address_ref", b"contact_ref"])
+async def test_a_success_that_does_not_name_the_reference_has_stored_nothing(name: bytes, said: bytes) -> None:
+    """A gateway that wants somebody to log in has a page for every request."""
+    body = said.replace(b"%b", name)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clients = Clients(inventory=url, shipping=url, notification=url)
+        with pytest.raises(Unavailable, match="can't be used"):
+            if name == b"address_ref":
+                await clients.keep_address("a-17", Address(**ADDRESS), order_id="o-1")
+            else:
+                await clients.keep_contact("a-17", Contact(email="ada@example.com"), order_id="o-1")
+        await clients.aclose()
 
 
 async def test_a_price_that_drips_is_given_up(

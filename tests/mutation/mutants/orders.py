@@ -167,4 +167,13 @@ ORDERS = (
         "while True:",
         "services/inventory/tests/test_products.py::test_a_product_that_others_change_all_the_time_is_put_later",
     ),
+    Mutant(
+        "a success that doesn't name the reference has stored nothing",
+        15,
+        "services/order/clients.py",
+        "if stored != reference:",
+        "if False:",
+        "tests/contract/test_placing_with_other_services.py"
+        "::test_a_success_that_does_not_name_the_reference_has_stored_nothing",
+    ),
 )
