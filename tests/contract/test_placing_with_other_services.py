@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -227,11 +228,12 @@ async def test_a_success_that_does_not_name_the_reference_has_stored_nothing(nam
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         clients = Clients(inventory=url, shipping=url, notification=url)
+        keep = {
+            b"address_ref": partial(clients.keep_address, "a-17", Address(**ADDRESS)),
+            b"contact_ref": partial(clients.keep_contact, "a-17", Contact(email="ada@example.com")),
+        }[name]
         with pytest.raises(Unavailable, match="can't be used"):
-            if name == b"address_ref":
-                await clients.keep_address("a-17", Address(**ADDRESS), order_id="o-1")
-            else:
-                await clients.keep_contact("a-17", Contact(email="ada@example.com"), order_id="o-1")
+            await keep(order_id="o-1")
         await clients.aclose()
 
 
