@@ -189,7 +189,14 @@ class References(Generic[Kept]):
             for entry in due:
                 # Whoever uses the entry, or makes its 30 days begin again, has changed `expires_at`, and wins.
                 where = {"_id": entry["_id"], "expires_at": entry["expires_at"]}
-                if (needed_for := await self._needed_for(entry["_id"])) is None:
+                try:
+                    needed_for = await self._needed_for(entry["_id"])
+                except PyMongoError:
+                    raise
+                except Exception as error:  # whatever ails one entry is no reason to look at no others
+                    log.error("can't tell whether an expired entry is still needed: %s", type(error).__name__)
+                    needed_for = NOT_KNOWN_FOR
+                if needed_for is None:
                     await self._entries.delete(where)
                 else:
                     await self._entries.update(where, {"$set": {"expires_at": self._now() + needed_for}})

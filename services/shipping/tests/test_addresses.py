@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from common.mongo import Index
-from common.shop.references import UNUSED_FOR
+from common.shop.references import UNUSED_FOR, order_of
 from common.wire import utcnow
 from services.shipping.store import Addresses
 from services.shipping.tests.client import HOME, ShippingClient
@@ -91,6 +91,32 @@ async def test_without_the_order_services_word_nothing_is_deleted(
         assert not await expire(shipping, order_book, ref)
     finally:
         order_book.down = False
+
+
+async def test_an_entry_that_cannot_be_looked_at_holds_up_no_other(
+    shipping: ShippingClient, order_book: OrderBook, caplog: pytest.LogCaptureFixture
+) -> None:
+    entries = shipping.database["addresses"]
+    refs = [f"{fresh('o')}-0123456789ab" for _ in range(3)]
+    for days, ref in enumerate(refs):
+        await shipping.address(ref, once=True)
+        await entries.update({"_id": ref}, {"$set": {"expires_at": utcnow() - timedelta(days=9 - days)}})
+        order_book.status[order_of(ref) or ""] = None
+    orders = order_book.orders()
+    asked = orders.status_of
+
+    async def status_of(order_id: str) -> str | None:
+        if order_id == order_of(refs[0]):
+            raise KeyError("a defect that this entry alone meets")
+        return await asked(order_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "status_of", status_of)
+        await Addresses(shipping.database, orders).delete_expired()
+    left = [ref for ref in refs if await entries.find_one({"_id": ref}) is not None]
+    assert left == refs[:1], "the others are gone"
+    assert await _expiry_in_days(shipping, refs[0]) == 0, "it is looked at again in an hour"
+    assert [each for each in caplog.messages if "KeyError" in each]
 
 
 async def test_no_index_of_an_earlier_release_deletes_what_an_order_needs(
