@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -141,7 +142,7 @@ async def test_a_call_that_a_restart_cut_off_is_asked_for_again(slow: list[Slow]
         place = answer.headers["Location"]
         documents = one.app.database[one.participant.collection]
         where = {"_id": one.participant.document_id(order)}
-        over = {"barrier.operations.do.until": one.app.database.now()}
+        over = {"barrier.operations.do.until": one.app.database.now() - timedelta(minutes=1)}
         assert await documents.update(where, {"$set": over, "$inc": {"barrier.version": 1}})
         lost = await one.client.get(place)
         assert (lost.status_code, lost.json()["code"]) == (503, "unavailable")
