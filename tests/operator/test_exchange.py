@@ -7,12 +7,15 @@ import asyncio
 import contextlib
 import gzip
 import resource
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import trustme
 
 from saga_operator.engine.calls.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
 
@@ -36,7 +39,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(behaviour: Behaviour) -> AsyncIterator[Peer]:
+async def peer(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
     """Each connection behaves like this, until the caller closes it."""
     server_peer = Peer()
     connections: set[asyncio.Task[None]] = set()
@@ -58,8 +61,8 @@ async def peer(behaviour: Behaviour) -> AsyncIterator[Peer]:
         finally:
             writer.transport.abort()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    server_peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server_peer.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield server_peer
     finally:
@@ -215,6 +218,31 @@ async def test_an_old_connection_is_closed_although_it_is_never_idle() -> None:
         assert server.connections == 3
         async with asyncio.timeout(PATIENCE):
             await server.closed.wait()
+        await exchanges.aclose()
+
+
+async def test_a_participant_behind_a_renewed_authority_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "authorities.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+
+    def renewed(server: ssl.SSLContext) -> None:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(bundle))
+        authority.issue_cert("127.0.0.1").configure_cert(server)
+
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    renewed(tls)
+    async with peer(answers_for_ever, tls=tls) as server:
+        exchanges = Exchanges(server.url, timeout=PATIENCE, oldest=0.0, trusted=0.0)
+        for _ in range(3):
+            assert (await exchanges.exchange("POST", "/x", headers={})).status == 200
+            renewed(tls)
+        assert (await exchanges.exchange("POST", "/x", headers={})).status == 200
+        bundle.write_text("")  # at this moment it is written again
+        assert (await exchanges.exchange("POST", "/x", headers={})).status == 200
         await exchanges.aclose()
 
 

@@ -556,4 +556,12 @@ ENGINE = (
         "return last + 1",
         "tests/operator/test_answers.py::test_a_lease_that_was_deleted_does_not_lower_the_epoch",
     ),
+    Mutant(
+        "a participant behind a renewed authority is reached without a restart",
+        0,
+        f"{OPERATOR}/engine/calls/exchange.py",
+        "now - self._tls_made > self._trusted:",
+        "False:",
+        "tests/operator/test_exchange.py::test_a_participant_behind_a_renewed_authority_is_reached",
+    ),
 )

@@ -5,6 +5,7 @@ drips, or is larger than `ANSWER_LIMIT`, is no answer, and its connection is clo
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 import time
@@ -26,6 +27,9 @@ HEADER_LIMIT: Final = 1024
 OLDEST_CONNECTION: Final = 60.0
 """Seconds. New connections find the replicas that were added since: under load a connection is never idle, so an idle
 time alone would keep all calls at the replicas that were there first.
+"""
+TRUSTED: Final = 300.0
+"""Seconds after which the authorities are read again: a private one is renewed while we run. Reading takes 10 to 30 ms.
 """
 IDLE: Final = 30.0
 """Seconds that a connection is kept open without a call."""
@@ -65,12 +69,18 @@ class _Pool:
 class Exchanges:
     """Calls to one participant. Usable inside one event loop; how many at once is bounded by its callers."""
 
-    def __init__(self, url: str, *, timeout: float, oldest: float = OLDEST_CONNECTION) -> None:
-        """`timeout`: seconds for a whole exchange; `oldest`: seconds after which a connection isn't used again."""
+    def __init__(
+        self, url: str, *, timeout: float, oldest: float = OLDEST_CONNECTION, trusted: float = TRUSTED
+    ) -> None:
+        """`timeout`: seconds for a whole exchange; `oldest`: seconds after which a connection isn't used again;
+        `trusted`: seconds after which new connections have the authorities read again (SSL_CERT_FILE, the system's).
+        """
         self._url = url
         self._timeout = timeout
         self._oldest = oldest
+        self._trusted = trusted
         self._tls = ssl.create_default_context()
+        self._tls_made = time.monotonic()
         self._pool: _Pool | None = None
 
     async def aclose(self) -> None:
@@ -121,12 +131,22 @@ class Exchanges:
         except Exception as error:
             raise NotSent(str(error) or type(error).__name__) from error
 
+    def _authorities(self, now: float) -> ssl.SSLContext:
+        """What certificates are checked with. A file that is empty or can't be read is just being written."""
+        if self._url.startswith("https:") and now - self._tls_made > self._trusted:
+            with contextlib.suppress(OSError):
+                tls = ssl.create_default_context()
+                if tls.cert_store_stats()["x509_ca"] or not self._tls.cert_store_stats()["x509_ca"]:
+                    self._tls = tls
+            self._tls_made = now
+        return self._tls
+
     @asynccontextmanager
     async def _connections(self) -> AsyncIterator[AiohttpTransport]:
         """The pool to use now. When it is old, the next one takes its place, and its last user closes it."""
         now, old = time.monotonic(), None
         if self._pool is None or now - self._pool.born > self._oldest:
-            old, self._pool = self._pool, _Pool(_transport(self._tls), now)
+            old, self._pool = self._pool, _Pool(_transport(self._authorities(now)), now)
         if old is not None and not old.users:
             await old.transport.aclose()
         pool = self._pool
