@@ -7,12 +7,13 @@
     await claims.settle_due()                    # again and again: settles without a caller what the provider accepted
 
 A claim is a conditional write: the operation is `running` for the next 10 s. A call that comes in the meantime is
-answered 409 `running`; a call that finds the lease passed takes the claim over and asks the provider again, under the
-provider's own key, which never changes for an order. What the provider says is settled as a fact, whichever call asked.
+answered 409 `running`; a call that finds the lease passed takes the claim over. It looks the effect up at the provider,
+which may have forgotten its keys by then, and asks again only if there is none: under the provider's own key, which
+never changes for an order. What the provider says is settled as a fact, whichever call asked.
 If the provider takes longer than a caller waits, it goes on in the background; the caller gets 202 and a place to look.
 
 An undo writes its tombstone before the provider is asked. A do that is still running then settles what it has done,
-and the next undo takes that back. A do whose process died is resolved by asking the provider again under the do's key,
+and the next undo takes that back. A do whose process died is resolved in the same way, by a look and then the do's key,
 so that the ledger ends with at most one charge and one refund.
 """
 
@@ -157,7 +158,7 @@ class Claims:
             return
         if _is_pending(document, DO):
             holder = ClaimHolder(self._barrier, document_id, DO, "", forgettable=False)
-            result = await holder.ask(self._effect.ask, document)
+            result = await holder.ask(self._ask_again, document)
             if isinstance(result, Accepted):
                 return
             await self._settle_do(_settlement_call(document_id, document), document_id, result, document)
@@ -171,11 +172,18 @@ class Claims:
         return self._rules.under_way(call, document) if answer is None else answer
 
     async def _do(self, call: Call, document_id: str, document: Document, holder: ClaimHolder) -> Answer:
-        return await self._settle_do(call, document_id, await holder.ask(self._effect.ask, document), document)
+        ask = self._effect.ask if holder.forgettable else self._ask_again
+        return await self._settle_do(call, document_id, await holder.ask(ask, document), document)
+
+    async def _ask_again(self, document: Document) -> Happened | Accepted:
+        return await self._effect.find(document) or await self._effect.ask(document)
+
+    async def _resolve(self, document: Document) -> Happened | Accepted:
+        return await self._effect.find(document) or await self._effect.resolve(document)
 
     async def _undo(self, call: Call, document_id: str, document: Document, holder: ClaimHolder) -> Answer:
         if not BarrierState.of(document).happened(DO):  # its process died: only the provider knows how it ended
-            result = await holder.ask(self._effect.resolve, document)
+            result = await holder.ask(self._resolve, document)
             await self._settle_do(call, document_id, result, document)
             if isinstance(result, Accepted):
                 seconds = result.retry_after

@@ -29,7 +29,7 @@ class Accepted:
 class Effect(Protocol):
     """One participant's effect at its provider. Its methods get everything they need from the document.
 
-    How `ask`, `resolve` and `take_back` may end, and what the barrier makes of it:
+    How `ask`, `find`, `resolve` and `take_back` may end, and what the barrier makes of it:
 
         returns Happened      the provider did it                            200, stored
         raises Refused        the provider refuses for good                  409, stored (do) or not stored (undo)
@@ -41,17 +41,29 @@ class Effect(Protocol):
     """
 
     async def ask(self, document: Document) -> Happened | Accepted:
-        """Make the effect happen or, if an earlier call did, learn its outcome: always under the same provider key."""
+        """Make the effect happen or, if a call of the last minutes did, learn its outcome: always under the same
+        provider key.
+        """
+
+    async def find(self, document: Document) -> Happened | Accepted | None:
+        """What became of an earlier call, looked up by the order and not by the key; None if the provider knows none.
+
+        It is called before `ask` and `resolve` whenever an earlier call may have reached the provider. That may have
+        been weeks ago, and a provider forgets its keys (many after 24 hours): asked again, it would do it again.
+        """
 
     async def resolve(self, document: Document) -> Happened | Accepted:
-        """Learn the outcome of a do whose process died, so that it can be undone.
+        """Learn the outcome of a do whose process died, so that it can be undone; `find` has found nothing.
 
         If that process's request may still be on its way to the provider, do what `ask` does: the provider honours its
         key, so that the later of the two requests changes nothing.
         """
 
     async def take_back(self, document: Document) -> Happened:
-        """Take the effect back, under a second provider key."""
+        """Take the effect back, under a second provider key, unless the provider says that it was taken back already.
+
+        An earlier call may have done it that left no trace, so this one always looks first.
+        """
 
     def taking_back(self, document: Document) -> Fields:
         """Fields to set when an undo begins. Raises Refused, before anything is written, if it can't be undone."""

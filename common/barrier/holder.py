@@ -35,7 +35,7 @@ class ClaimHolder:
         self._document_id = document_id
         self._operation = operation
         self._token = token
-        self._forgettable = forgettable
+        self.forgettable = forgettable
 
     async def ask(self, call: Callable[[Document], Awaitable[T]], document: Document) -> T | Refused:
         """Call the provider and return its result, also a Refused. Raises Unavailable, with the claim released."""
@@ -49,14 +49,14 @@ class ClaimHolder:
             raise
         except Exception as error:
             log.warning("the provider gave no answer: %s", type(error).__name__, exc_info=error)
-            await self._free(forget=self._forgettable and self._operation == "undo")
+            await self._free(forget=self.forgettable and self._operation == "undo")
             order_id = document["order_id"]
             detail = f"order {order_id}: the provider gave no answer; ask again with the same key to learn the outcome"
             raise Unavailable(detail, order_id=order_id) from error
 
     async def release(self, fields: Fields | None = None) -> None:
         """Give the claim back, so that the next call needn't wait until its lease ends. `fields` are set with it."""
-        await self._free(forget=self._forgettable, fields=fields)
+        await self._free(forget=self.forgettable, fields=fields)
 
     async def _free(self, *, forget: bool, fields: Fields | None = None) -> None:
         def transition(document: Document | None) -> Decision:

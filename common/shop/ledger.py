@@ -1,8 +1,11 @@
 """What a test provider really did, as real providers do it: one effect for each idempotency key.
 
 A test provider stands for the outside world, so its two collections are outside the barrier. `ledger` has what really
-moved: {order_id, kind, amount_minor, at}; it has no unique index, so that a second charge, booking or message of an
-order would show. `provider_requests` has the keys that the provider has seen (`_id` = key): {order_id, status}.
+moved: {order_id, kind, amount_minor, at, reference}; it has no unique index, so that a second charge, booking or
+message of an order would show. `provider_requests` has the keys that the provider has seen (`_id` = key): {order_id,
+status}.
+Real providers forget keys after a while, and so may this one: who removes a key doesn't remove what was done under it,
+which is still found by its `reference`, as a real provider's payment is by its metadata.
 """
 
 from contextlib import suppress
@@ -38,13 +41,20 @@ class Ledger:
             done = {"$set": {"order_id": order_id, "status": "done"}}
             await self._requests.update(waiting, done, upsert=True, session=session)
             entry = {"order_id": order_id, "kind": kind, "amount_minor": amount_minor, "at": utcnow()}
-            await self._entries.insert(entry, session=session)
+            await self._entries.insert({**entry, "reference": key}, session=session)
 
         try:
             await self._mongo.transaction(append)
         except DuplicateKeyError:
             return False
         return True
+
+    async def has(self, order_id: str, reference: str) -> bool:
+        """Whether something was done for the order under this reference (the key of that time, if it is forgotten)."""
+        done = await self._requests.find_one({"_id": reference, "status": "done"})
+        return done is not None or (
+            await self._entries.find_one({"order_id": order_id, "reference": reference}) is not None
+        )
 
     async def accept(self, key: str, order_id: str, amount_minor: int, settles_at: datetime) -> bool:
         """Remember a key whose entry comes later; whether it is new."""

@@ -20,13 +20,19 @@ class Message:
 class Provider(Protocol):
     """A provider that delivers messages.
 
-    The same `message_id` is the same message: sent again, it arrives once, or (SMTP) the reader's program recognises
-    the repetition. A method raises Unavailable only if this call had no effect and never will have one.
+    The same `message_id` is the same message: sent again soon, it arrives once, or (SMTP) the reader's program
+    recognises the repetition. Later the provider may have forgotten the id, so what may have been sent is looked up
+    first. A method raises Unavailable only if this call had no effect and never will have one.
     """
 
     async def send(self, message: Message) -> None:
         """Hand the message over. Raises Refused (`bounced`) if the address doesn't exist, and Refused (`cancelled`) if
         the message was withdrawn.
+        """
+
+    async def is_sent(self, message_id: str, order_id: str) -> bool:
+        """Whether the message has gone, as the provider's log of messages says. It may lag behind, by less time than
+        ids are remembered. A provider without such a log (SMTP) answers False: the message is handed over again.
         """
 
     async def withdraw(self, message_id: str, order_id: str) -> bool:

@@ -122,6 +122,10 @@ class _MessageEffect:
             raise
         return Happened({"status": "sent"})
 
+    async def find(self, document: Document) -> Happened | None:
+        sent = await self._provider.is_sent(document["notification_id"], document["order_id"])
+        return Happened({"status": "sent"}) if sent else None
+
     async def resolve(self, document: Document) -> Happened | Accepted:
         """Withdraws the message: looking wouldn't do, since a slow process may still be about to send it, and asking
         again would send what is to be cancelled.

@@ -33,6 +33,10 @@ class TestProvider:
             detail = f"order {message.order_id}: the message was cancelled before it was sent"
             raise Refused("cancelled", detail, order_id=message.order_id)
 
+    async def is_sent(self, message_id: str, order_id: str) -> bool:
+        """As the ledger has it."""
+        return await self._ledger.has(order_id, message_id)
+
     async def withdraw(self, message_id: str, order_id: str) -> bool:
         """Use the message's key up, unless it was sent."""
         return await self._ledger.withdraw(message_id, order_id)

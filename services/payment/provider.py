@@ -1,4 +1,4 @@
-"""What the payment service asks of a payment provider: three calls, two of them under an idempotency key."""
+"""What the payment service asks of a payment provider: two calls under an idempotency key, and a look-up for each."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,7 +6,10 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is to be charged. `key` is the provider's idempotency key; it follows from the order and never changes."""
+    """What is to be charged. `key` is the provider's idempotency key; it follows from the order and never changes.
+
+    An adapter stores `key` or `order_id` with the charge at the provider (as metadata), so that it can be looked up.
+    """
 
     key: str
     order_id: str
@@ -41,9 +44,11 @@ Outcome = Captured | Declined | Processing
 class Provider(Protocol):
     """A payment provider.
 
-    A second call with the same key answers what became of the first, however late it comes: an order that waited for a
-    participant, was suspended or came out of a backup is asked for again after weeks. Many providers forget their keys
-    after 24 hours; an adapter of one has to look for a charge (or refund) of the order before it makes one.
+    A second call with the same key, soon after the first, answers what became of the first: both may be on their way at
+    the same time. Many providers forget their keys after 24 hours, while an order that waited for a participant, was
+    suspended or came out of a backup is asked for again after weeks. So whatever may have been called before is looked
+    up first, and called only if the provider knows nothing of it. The look-up goes by what is stored with the charge
+    and never by the idempotency key. It may lag behind, by less time than keys are kept.
 
     A method raises Unavailable only if this call had no effect and never will have one; any other exception means that
     the outcome is unknown.
@@ -52,8 +57,11 @@ class Provider(Protocol):
     async def charge(self, charge: Charge) -> Outcome:
         """Take the money, once for each key."""
 
-    async def lookup(self, key: str) -> Outcome | None:
-        """What became of a charge; None if the provider has never seen its key."""
+    async def find(self, charge: Charge) -> Outcome | None:
+        """What became of the order's charge, also if it was refunded since; None if the provider knows of none."""
+
+    async def is_refunded(self, charge: Charge) -> bool:
+        """Whether the order's charge has been given back, or its refund has been accepted."""
 
     async def refund(self, key: str, charge: Charge) -> None:
         """Give the whole charge back, once for each key. Raises Refused if the provider doesn't do it now."""

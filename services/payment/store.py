@@ -7,12 +7,10 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from common.barrier import (
-    DO,
     LISTED,
     Accepted,
     Answer,
     Barrier,
-    BarrierState,
     Call,
     Claims,
     Document,
@@ -28,7 +26,7 @@ from common.web.pagination import Paging, page
 from common.wire import Page
 from services.payment import rules
 from services.payment.models import Payment, ProcessRequest, Status
-from services.payment.provider import Captured, Charge, Declined, Processing, Provider
+from services.payment.provider import Captured, Charge, Declined, Outcome, Processing, Provider
 
 log = logging.getLogger("ordersaga.payment")
 
@@ -117,28 +115,20 @@ class _PaymentEffect:
         self._provider = provider
 
     async def ask(self, document: Document) -> Happened | Accepted:
-        charge = _charge(document)
-        operation = BarrierState.of(document).get(DO)
-        if operation is not None and operation.state == "pending":
-            outcome = await self._provider.lookup(charge.key) or await self._provider.charge(charge)
-        else:
-            outcome = await self._provider.charge(charge)
-        match outcome:
-            case Captured():
-                return Happened(rules.captured(document))
-            case Processing(seconds):
-                return Accepted(retry_after=seconds)
-            case Declined(code, text):
-                order_id = document["order_id"]
-                detail = f"order {order_id}: {text}; place a new order with another payment method"
-                raise Refused(code, detail, fields=rules.declined(document, code), order_id=order_id)
+        return _result(document, await self._provider.charge(_charge(document)))
+
+    async def find(self, document: Document) -> Happened | Accepted | None:
+        outcome = await self._provider.find(_charge(document))
+        return None if outcome is None else _result(document, outcome)
 
     async def resolve(self, document: Document) -> Happened | Accepted:
         return await self.ask(document)
 
     async def take_back(self, document: Document) -> Happened:
+        charge = _charge(document)
         try:
-            await self._provider.refund(f"{document['order_id']}/refund", _charge(document))
+            if not await self._provider.is_refunded(charge):
+                await self._provider.refund(f"{document['order_id']}/refund", charge)
         except Refused as refusal:
             refusal.fields = rules.refunding(document, refusal.code)
             raise
@@ -152,6 +142,18 @@ class _PaymentEffect:
 
     def resource(self, document: Document) -> Mapping[str, Any]:
         return rules.shown(document)
+
+
+def _result(document: Document, outcome: Outcome) -> Happened | Accepted:
+    match outcome:
+        case Captured():
+            return Happened(rules.captured(document))
+        case Processing(seconds):
+            return Accepted(retry_after=seconds)
+        case Declined(code, text):
+            order_id = document["order_id"]
+            detail = f"order {order_id}: {text}; place a new order with another payment method"
+            raise Refused(code, detail, fields=rules.declined(document, code), order_id=order_id)
 
 
 def _charge(document: Document) -> Charge:

@@ -51,10 +51,16 @@ class TestProvider:
         await self._ledger.once(charge.key, charge.order_id, "charge", charge.amount_minor)
         return Captured()
 
-    async def lookup(self, key: str) -> Outcome | None:
-        """What became of a charge. One that is due is captured by this look."""
-        request = await self._ledger.request(key)
+    async def find(self, charge: Charge) -> Outcome | None:
+        """What became of the order's charge. One that is due is captured by this look."""
+        if await self._ledger.has(charge.order_id, charge.key):
+            return Captured()
+        request = await self._ledger.request(charge.key)
         return None if request is None else await self._state(request)
+
+    async def is_refunded(self, charge: Charge) -> bool:
+        """Whether the ledger has the order's refund."""
+        return await self._ledger.has(charge.order_id, f"{charge.order_id}/refund")
 
     async def refund(self, key: str, charge: Charge) -> None:
         """Refund the charge. Raises Refused (`refund_failed`) while the order's refunds are stuck."""
@@ -96,7 +102,7 @@ class TestProvider:
         due = utcnow() + SETTLES_AFTER
         if await self._ledger.accept(charge.key, charge.order_id, charge.amount_minor, due):
             return Processing(int(SETTLES_AFTER.total_seconds()))
-        return await self.lookup(charge.key) or Processing(1)
+        return await self.find(charge) or Processing(1)
 
     async def _state(self, request: Document) -> Outcome:
         if request["status"] == "processing":

@@ -1,9 +1,9 @@
 """The shipments of all orders, and the addresses that they go to.
 
 A carrier is outside the database, so a booking is claimed on the order's document, made under the carrier's own key,
-and settled (`common.barrier`). A call that dies in between is taken over by the next one, which asks again under the
-same key: at most one booking and one cancellation per order. An undo writes its tombstone and the status `cancelled`
-before the carrier is asked: from then on the parcel can't be handed over.
+and settled (`common.barrier`). A call that dies in between is taken over by the next one, which looks for its booking
+and asks again, under the same key, if there is none: at most one booking and one cancellation per order. An undo writes
+its tombstone and the status `cancelled` before the carrier is asked: from then on the parcel can't be handed over.
 """
 
 from typing import Literal
@@ -181,17 +181,24 @@ class _BookingEffect:
             raise _refusal(document, "address_unknown")
         return await self.resolve(document)
 
+    async def find(self, document: Document) -> Happened | None:
+        """What the carrier knows of the order's booking."""
+        booking = await self._provider.find(document["order_id"])
+        return None if booking is None else _booked(booking.tracking_number)
+
     async def resolve(self, document: Document) -> Happened:
         """Book it, even when a call that died is to be undone: that call may only be slow, and once its key was used
         for this booking, which is cancelled next, it can't book any more.
         """
         if document["refused"]:
             raise _refusal(document, document["refused"])
-        return Happened({"status": "scheduled", "tracking_number": await self._provider.book(document["order_id"])})
+        return _booked(await self._provider.book(document["order_id"]))
 
     async def take_back(self, document: Document) -> Happened:
-        """Cancel the booking."""
-        await self._provider.cancel(document["order_id"])
+        """Cancel the booking, unless the carrier has it as cancelled."""
+        booking = await self._provider.find(document["order_id"])
+        if booking is None or not booking.cancelled:
+            await self._provider.cancel(document["order_id"])
         await self._addresses.give_back(document["address_ref"], document["order_id"])
         return Happened({"status": "cancelled"})
 
@@ -214,6 +221,10 @@ class _BookingEffect:
     def resource(self, document: Document) -> Fields:
         """The shipment on the wire."""
         return _shipment(document).model_dump(mode="json")
+
+
+def _booked(tracking_number: str) -> Happened:
+    return Happened({"status": "scheduled", "tracking_number": tracking_number})
 
 
 def _refusal(document: Document, code: str) -> Refused:

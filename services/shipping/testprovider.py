@@ -4,6 +4,7 @@ import hashlib
 
 from common.mongo import Database, Mongo
 from common.shop.ledger import Ledger
+from services.shipping.provider import Booking
 
 
 class TestProvider:
@@ -18,6 +19,12 @@ class TestProvider:
         """Book at once; the number follows from the order."""
         await self._ledger.once(f"{order_id}/booking", order_id, "booking")
         return tracking_number_of(order_id)
+
+    async def find(self, order_id: str) -> Booking | None:
+        """As the ledger has it."""
+        if not await self._ledger.has(order_id, f"{order_id}/booking"):
+            return None
+        return Booking(tracking_number_of(order_id), await self._ledger.has(order_id, f"{order_id}/cancellation"))
 
     async def cancel(self, order_id: str) -> None:
         """Cancel at once."""

@@ -1,7 +1,7 @@
 """The participants of the saga as a table: what the contract's tests know of each. A new participant is a new row."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -51,6 +51,12 @@ class Participant:
     """Whether a provider keeps a ledger of what really happened."""
     begun: Json | None = None
     """For effects outside the database, made under a claim: what the document shows while the provider is asked."""
+    not_yet: tuple[str, ...] = ()
+    """What the document doesn't have yet while the provider is asked."""
+    undoing: Json = field(default_factory=dict)
+    """What the document shows while the provider is asked to take the effect back."""
+    kinds: tuple[str, str] = ("charge", "refund")
+    """The kinds of the provider's entries: the effect, and its undo."""
     takes_back: bool = True
     """Whether the undo takes back what happened; a message that was sent can only be refused."""
 
@@ -102,6 +108,7 @@ PAYMENT = Participant(
     collection="payments",
     ledger=True,
     begun={"status": "processing", "captured_minor": 0},
+    undoing={"status": "refunding", "refunded_minor": 0},
 )
 
 
@@ -148,6 +155,10 @@ SHIPPING = Participant(
     collection="shipments",
     seed=_know_an_address,
     ledger=True,
+    begun={},
+    not_yet=("status", "tracking_number"),
+    undoing={"status": "cancelled"},
+    kinds=("booking", "cancellation"),
 )
 
 

@@ -28,12 +28,15 @@ class Bank:
     async def charge(self, charge: Charge) -> Outcome:
         return Processing(1)
 
-    async def lookup(self, key: str) -> Outcome | None:
-        self.looks[key] += 1
+    async def find(self, charge: Charge) -> Outcome | None:
+        self.looks[charge.key] += 1
         if self.looks.total() >= AT_ONCE:
             self._enough.set()
         await self._enough.wait()
         return Captured()
+
+    async def is_refunded(self, charge: Charge) -> bool:
+        raise NotImplementedError
 
     async def refund(self, key: str, charge: Charge) -> None:
         raise NotImplementedError

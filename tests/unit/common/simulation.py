@@ -143,26 +143,37 @@ class Documents:
 
 
 class SimulatedProvider:
-    """A provider that honours its keys, and the effect on it. `kind` says how it answers a charge."""
+    """A provider that honours its keys until `forget`, and the effect on it. `kind` says how it answers a charge."""
 
     def __init__(self, simulation: Simulation, kind: str) -> None:
         self._simulation = simulation
         self.kind = kind
         self.ledger: list[str] = []
+        self.keys: set[str] = set()
         self._refusals = 1 if kind == "unavailable" else 0
         self.settled = not kind.startswith("pending")
 
+    def forget(self) -> None:
+        """Days have passed: what was done is known by the order, and no key is known any more."""
+        self.keys.clear()
+
     async def ask(self, document: Any) -> Happened | Accepted:
-        outcome = await self._call(self._charge)
+        return await self._outcome(self._charge)
+
+    async def find(self, document: Any) -> Happened | Accepted | None:
+        return await self._outcome(self._known)
+
+    async def _outcome(self, request: Callable[[], Any]) -> Any:
+        outcome = await self._call(request)
         if isinstance(outcome, Problem):
             raise outcome
-        result: Happened | Accepted = outcome
-        return result
+        return outcome
 
     resolve = ask
 
     async def take_back(self, document: Any) -> Happened:
-        await self._call(self._refund)
+        if not await self._call(lambda: "refund" in self.ledger):
+            await self._call(self._refund)
         return Happened({"status": "refunded"})
 
     def taking_back(self, document: Any) -> dict[str, Any]:
@@ -182,6 +193,9 @@ class SimulatedProvider:
             raise TimeoutError("the answer got lost")
         return outcome
 
+    def _known(self) -> Any:
+        return Happened({"status": "captured"}) if "charge" in self.ledger else None
+
     def _charge(self) -> Any:
         if self._refusals:
             self._refusals -= 1
@@ -191,15 +205,17 @@ class SimulatedProvider:
             return Accepted()
         if self.kind.endswith("declined"):
             return Refused("card_declined", "no", fields={"status": "declined"})
-        if "charge" not in self.ledger:
+        if "charge" not in self.keys:
             self.ledger.append("charge")
+        self.keys.add("charge")
         return Happened({"status": "captured"})
 
     def _refund(self) -> None:
         if "charge" not in self.ledger:
             self.ledger.append("refund of nothing")
-        if "refund" not in self.ledger:
+        if "refund" not in self.keys:
             self.ledger.append("refund")
+        self.keys.add("refund")
 
 
 class Impatient(Errands):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from common.barrier import Accepted, Barrier, Call, Claims, Happened, Operation
+from common.errors import Unavailable
 from common.wire import utcnow
 from tests.unit.common.simulation import Documents, SimulatedProvider, Simulation
 
@@ -48,6 +49,37 @@ async def test_a_provider_that_settles_later_needs_an_operations_endpoint() -> N
     claims = Claims(Barrier(Documents(simulation)), Slow(simulation, 1), clock=utcnow)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="location"):
         await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})
+
+
+class Watched(SimulatedProvider):
+    """A provider that notes what it is asked; it gives no answer to the first charge."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__(simulation, "captured")
+        self.asked: list[str] = []
+
+    async def ask(self, document: Any) -> Happened | Accepted:
+        self.asked.append("ask")
+        result = await super().ask(document)
+        if self.asked == ["ask"]:
+            raise TimeoutError("the answer got lost")
+        return result
+
+    async def find(self, document: Any) -> Happened | Accepted | None:
+        self.asked.append("find")
+        return await super().find(document)
+
+
+async def test_only_what_may_have_been_asked_before_is_looked_up() -> None:
+    provider = Watched(simulation := calm())
+    claims = Claims(Barrier(Documents(simulation)), provider, location="/operations", clock=utcnow)  # type: ignore[arg-type]
+    call, fields = Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"order_id": "o-1", "status": "processing"}
+    with pytest.raises(Unavailable):
+        await claims.do(call, fields)
+    provider.forget()
+    assert (await claims.do(call, fields)).status == 200
+    assert provider.asked == ["ask", "find"]
+    assert provider.ledger == ["charge"]
 
 
 LEASE = timedelta(seconds=10)

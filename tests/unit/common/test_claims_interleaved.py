@@ -1,4 +1,7 @@
-"""In every order of moves, deaths and lost answers there is at most one charge and one refund, and each call ends."""
+"""In every order of moves, deaths and lost answers there is at most one charge and one refund, and each call ends.
+
+Afterwards the participant is down for so long that the provider has forgotten its keys.
+"""
 
 import asyncio
 
@@ -20,6 +23,7 @@ def test_after_an_undo_nothing_is_left(kind: str, moves: list[str], choices: lis
         simulation = Simulation(choices)
         order = SimulatedOrder(simulation, kind)
         answers = await simulation.run([getattr(order, move) for move in moves])
+        order.provider.forget()
         undone = await order.until_answered(order.undo)
         assert undone.status == 200
         assert order.provider.ledger in ([], ["charge", "refund"])
@@ -42,6 +46,7 @@ def test_without_an_undo_it_happens_once_and_all_answers_agree(kind: str, moves:
         simulation = Simulation(choices)
         order = SimulatedOrder(simulation, kind)
         answers = await simulation.run([getattr(order, move) for move in moves])
+        order.provider.forget()
         done = await order.until_answered(order.do)
         given = [a for a in answers if a.status == 200 or a.body.get("code") == "card_declined"]
         assert all((a.status, a.body) == (done.status, done.body) for a in given)
