@@ -2,7 +2,8 @@
 
 Pods ready under `restricted`; an order completed and one compensated through the Service; an operator pod and a service
 pod killed in the middle of 50 orders; upgrade and rollback with orders on their way; the books of all of them, also as
-the chart's own job finds them; uninstallation with an open order refused, and without one complete.
+the chart's own job finds them; uninstallation with an open order refused, and without one complete; after a second
+installation, the namespace deleted in the middle of 50 orders.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class ClusterTest:
     def run(self) -> None:
         """Run all steps in order, and print a line after each."""
         first = (self.installs, self.tests_itself, self.works)
-        for step in (*first, self.survives, self.changes, self.balances, self.goes):
+        for step in (*first, self.survives, self.changes, self.balances, self.goes, self.is_deleted):
             started = time.monotonic()
             seen = step()
             print(f"{step.__name__:13} {time.monotonic() - started:6.1f} s  {seen}", flush=True)
@@ -116,6 +117,23 @@ class ClusterTest:
         return (
             f"an open order was named and waited for; left: {', '.join(sorted(KEPT))}, {len(self._it.phases())} orders"
         )
+
+    def is_deleted(self) -> str:
+        """Everything is installed again, and the namespace deleted while fifty orders run: no finalizer holds it."""
+        self._it.install()
+        with self._it.shop() as shop:
+            shop.seed()
+        orders = [f"ct-{self._stamp}-gone-{number}" for number in range(ORDERS)]
+        self._place([self._order(order, METHODS[i % len(METHODS)]) for i, order in enumerate(orders)])
+        until("one of these orders has ended", lambda: "Completed" in map(self._it.phases().get, orders))
+        with self._it.log_of("ordersaga-operator") as log:
+            self._it.delete_namespace()
+            said = log()
+        if "the namespace is being deleted with its operator" not in said:
+            raise StackError(f"the operator has not seen that its namespace goes: {said[-1000:]}")
+        if lost := [line for line in said.splitlines() if "can't end in its namespace" in line]:
+            raise StackError(f"{len(lost)} orders did not end in time, among them: {lost[0]}")
+        return f"{said.count('saga finished')} sagas ended after the deletion, and the namespace is gone"
 
     def _with_orders_running(self, name: str, act: Callable[[], str]) -> str:
         """Place fifty orders, `act` while they run, wait for their ends, and audit them."""

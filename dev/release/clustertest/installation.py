@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from common.services import SERVICES
@@ -78,6 +78,22 @@ class Installation:
         """Phase by order."""
         sagas: list[Json] = json.loads(self.kubectl("get", "ordersagas", "-o", "json"))["items"]
         return {saga["metadata"]["name"]: (saga.get("status") or {}).get("phase", "Pending") for saga in sagas}
+
+    @contextlib.contextmanager
+    def log_of(self, part: str) -> Iterator[Callable[[], str]]:
+        """What the part's pods say from now on; asked for it, waits until they have said their last."""
+        words = ("logs", "--follow", "--since=1s", f"--selector=app.kubernetes.io/name={part}")
+        with subprocess.Popen(
+            [str(self._kubectl), "--namespace", self.namespace, *words], stdout=subprocess.PIPE, text=True
+        ) as reader:
+            try:
+                yield lambda: reader.communicate(timeout=PATIENCE_SECONDS)[0]
+            finally:
+                reader.terminate()
+
+    def delete_namespace(self) -> None:
+        """Delete the namespace with all that is in it, and wait until it is gone."""
+        _run([str(self._kubectl), "delete", "namespace", self.namespace, f"--timeout={PATIENCE_SECONDS:.0f}s"])
 
     def audit(self) -> str:
         """The output of `ordersaga audit` for all orders, on the bundled database."""
