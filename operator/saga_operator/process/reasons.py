@@ -118,7 +118,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
     PARTICIPANT_ERROR: Meaning(
         "The service itself gave an answer that it never should (400, 403, 404, 422 with a `code`): its release or "
-        "configuration doesn't fit.",
+        "configuration doesn't fit. On an undo also: it found nothing of a step that is recorded as done.",
         _MEND,
     ),
     WORKER_FAILED: Meaning(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from saga_operator.process import reasons
 from saga_operator.process.events import AlreadyConfirmed, EpochRefused, InProgress, NoUsableAnswer, Paused, Undone
 from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState, refused_without_effect
-from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT
+from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT
 
 
 def undone(saga: Saga, event: Undone) -> Saga:
@@ -13,6 +13,8 @@ def undone(saga: Saga, event: Undone) -> Saga:
     record = saga[event.step]
     if not _awaits_undo(saga, record):
         return saga
+    if event.effect == "none" and BY_NAME[event.step] in BACKWARD and _has_happened(record):
+        return undo_unanswered(saga, _forgotten(event))
     undo = record.compensation.called(event.started)
     undo = replace(undo, attempts=undo.attempts + 1, completion=event.at, reason="", message="")
     saga = saga.put(replace(record.settled(), state=_undone_state(record, event), compensation=undo))
@@ -27,6 +29,23 @@ def undone(saga: Saga, event: Undone) -> Saga:
 def _awaits_undo(saga: Saga, record: StepRecord) -> bool:
     """Whether the saga is rolling back and the undo of this step has not answered yet."""
     return saga.failure is not None and record.compensation.completion is None
+
+
+def _has_happened(record: StepRecord) -> bool:
+    """Whether the participant has said that the do was done, even if its undo was given up or asked for since."""
+    return record.completion is not None and record.state is not StepState.REFUSED
+
+
+def _forgotten(event: Undone) -> NoUsableAnswer:
+    """An undo found nothing of an effect that this saga has recorded: its participant has lost it, or never had it.
+
+    A database that was restored to an older state says so, while the money is at the bank. A person has to look.
+    """
+    message = (
+        f"the undo of {event.step} found nothing to undo, although {event.step} is recorded as done: its service has "
+        "lost the record of it; undo it by hand if it was done, and say so with MarkCompensated"
+    )
+    return replace(NoUsableAnswer.participant_error(event, undo=True, message=message), refused=True)
 
 
 def _undone_state(record: StepRecord, event: Undone) -> StepState:

@@ -108,6 +108,14 @@ DECISIONS = (
         "tests/unit/process/test_saga_rollback.py::test_an_order_that_somebody_cancelled_before_is_undone_all_the_same",
     ),
     Mutant(
+        "an undo that finds nothing of a step that was done isn't believed",
+        5,
+        f"{OPERATOR}/process/rollback.py",
+        'if event.effect == "none" and BY_NAME',
+        'if event.effect == "lost" and BY_NAME',
+        "tests/unit/process/test_saga_rollback.py::test_nothing_to_undo_is_not_believed_of_a_step_that_has_succeeded",
+    ),
+    Mutant(
         "an intervention is recorded before it is acted upon",
         7,
         f"{OPERATOR}/process/decide.py",

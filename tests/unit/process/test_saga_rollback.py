@@ -35,6 +35,7 @@ from tests.unit.process.builders import (
 ALL_OF_IT = ["confirmation", "shipping", "payment", "inventory", "order", "finish Compensated"]
 TOO_LATE = CREATED + 3600.0
 LIMITS = DEFAULT_COMPENSATIONS
+BACKWARD = ("shipping", "payment", "inventory")
 TRIGGERS = {
     "cancel": (seen("Cancelled"), "Cancelled"),
     "deletion": (seen(deleting=True), "Deleted"),
@@ -101,9 +102,33 @@ def test_a_refusal_that_comes_late_does_not_change_the_decision() -> None:
 
 
 def test_an_undo_that_found_nothing_shows_as_skipped() -> None:
-    saga = after(closed(), *undone("shipping", effect="none"), *undone("payment"))
+    unanswered = after(before("shipping"), lost("shipping"), seen("Cancelled"), *undone("confirmation"))
+    saga = after(unanswered, *undone("shipping", effect="none"), *undone("payment"))
     assert saga["shipping"].state is StepState.SKIPPED
     assert saga["payment"].state is StepState.COMPENSATED
+
+
+@pytest.mark.parametrize("step", BACKWARD)
+def test_nothing_to_undo_is_not_believed_of_a_step_that_has_succeeded(step: str) -> None:
+    forgotten = undone(step, effect="none")
+    saga = after(closed(), *forgotten)
+    assert saga[step].compensation.completion is None
+    assert saga[step].compensation.reason == "ParticipantError"
+    assert "MarkCompensated" in saga[step].compensation.message
+    stuck = after(closed(), *undone(*(other for other in BACKWARD if other != step)), *forgotten * LIMITS.attempts)
+    assert stuck[step].state is StepState.COMPENSATION_FAILED
+    assert stuck.phase is Phase.FAILED
+
+    again = after(stuck, asked("RetryNow", step), *forgotten)
+    assert again[step].compensation.completion is None, "not after a person has asked for it again, either"
+    assert after(again, *undone(step))[step].state is StepState.COMPENSATED, "its service has found it again"
+    end, calls = rolled_back(after(stuck, asked("MarkCompensated", step)))
+    assert (calls, end.phase) == (["order", "finish Compensated"], Phase.COMPENSATED)
+
+
+def test_an_order_that_its_service_has_forgotten_is_closed_all_the_same() -> None:
+    saga = after(closed(), *undone(*BACKWARD), *undone("order", effect="none"))
+    assert saga.phase is Phase.COMPENSATED, "its document says now that it is cancelled: nothing of it is left"
 
 
 # the decision is recorded first
