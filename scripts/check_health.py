@@ -52,7 +52,7 @@ def ask(http: httpx.Client, part: str) -> Health:
         ready = http.get(base + ready_path)
     except httpx.HTTPError as error:
         return Health(part, base, False, False, _since(started), f"no answer ({type(error).__name__}): is it running?")
-    detail = "" if ready.is_success else _detail(ready)
+    detail = _failing(alive) if ready.is_success else _detail(ready)
     return Health(part, base, alive.is_success, ready.is_success, _since(started), detail)
 
 
@@ -76,6 +76,12 @@ def ask_api_server(seconds: float) -> Health | None:
     well = answer.returncode == 0
     lines = (answer.stderr.strip() or "no answer").splitlines()
     return Health("api server", "kubectl", well, well, _since(started), "" if well else lines[-1])
+
+
+def _failing(alive: httpx.Response) -> str:
+    """What fails beside the requests, which takes nobody their answers."""
+    works: dict[str, dict[str, str]] = alive.json().get("background", {}) if alive.is_success else {}
+    return "; ".join(f"{name}: {each.get('why')}" for name, each in works.items() if each["state"] == "failing")
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Literal
 
+from common.background import Rounds
 from common.barrier.barrier import Barrier
 from common.barrier.claim_rules import ClaimRules
 from common.barrier.effects import Accepted, Effect, Fields, Happened
@@ -117,25 +118,37 @@ class Claims:
         document = await self._barrier.get(document_id or order_id)
         return self._rules.look(order_id, direction, document, place)
 
-    async def settle_due(self) -> bool:
+    async def settle_due(self, rounds: Rounds | None = None) -> bool:
         """Ask the provider for each settlement whose look is due, and record what has settled. Whether any is waiting.
 
         The replicas share the looks: whoever moves a document's next look makes this one. What fails is logged, and
-        looked at again when its turn comes.
+        looked at again when its turn comes; a round of which all looks fail has failed.
         """
+        rounds = rounds or Rounds()
+        looks = 0
+        told: list[str] = []
         collection = self._barrier.collection
         while due := await collection.find(self._due(), sort="look.at", limit=SETTLED_IN_A_ROW, fields=["_id"]):
             turns = asyncio.Semaphore(SETTLED_AT_ONCE)
-            await asyncio.gather(*(self._look_again(str(found["_id"]), turns) for found in due))
+            failed = await asyncio.gather(*(self._look_again(str(found["_id"]), turns) for found in due))
+            rounds.going_on()
+            looks += len(due)
+            told += filter(None, failed)
             if len(due) < SETTLED_IN_A_ROW:
                 break
-        return await collection.find_one(_WAITING) is not None
+        waiting = await collection.find_one(_WAITING) is not None
+        if looks and len(told) == looks:
+            rounds.failed(f"of {looks} settlements none could be looked up: {told[-1]}")
+        elif looks or not waiting or rounds.state != "failing":  # those that failed aren't due again for a while
+            rounds.done()
+        return waiting
 
     def _due(self) -> dict[str, Any]:
         # A document without a next look is due at once.
         return {**_WAITING, "look.at": {"$not": {"$gt": self._rules.clock()}}}
 
-    async def _look_again(self, document_id: str, turns: asyncio.Semaphore) -> None:
+    async def _look_again(self, document_id: str, turns: asyncio.Semaphore) -> str:
+        """Why it failed; empty if it did not."""
         looks = {"$ifNull": ["$look.count", 0]}
         pause = {"$min": [MAX_LOOK_MS, {"$multiply": [LOOK_MS, {"$pow": [LOOKS_GROW, looks]}]}]}
         move = {"$set": {"look": {"count": {"$add": [looks, 1]}, "at": {"$add": [self._rules.clock(), pause]}}}}
@@ -145,8 +158,11 @@ class Claims:
                     await self.resume(document_id)
             except Problem as problem:
                 log.warning("not settled: %s", problem.detail, extra={"document": document_id, "code": problem.code})
-            except Exception:
+                return problem.code
+            except Exception as error:
                 log.exception("not settled: it is tried again later", extra={"document": document_id})
+                return type(error).__name__
+        return ""
 
     async def resume(self, document_id: str) -> None:
         """Record what the provider has settled meanwhile. An undo that fails here is tried again only when called.

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from common.background import Rounds
 from common.errors import NotFound, Problem, Refused, Unavailable
 from common.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError
 from common.shop.orders import OVER, UNDECIDED, Orders
@@ -38,6 +39,9 @@ NOT_KNOWN_FOR = timedelta(hours=1)
 
 SWEEP_SECONDS = 60.0
 """Pause between two looks for what has expired; MongoDB's own TTL monitor has the same."""
+
+TELLS_FOR = NOT_KNOWN_FOR.total_seconds() + 2 * SWEEP_SECONDS
+"""Seconds for which a look at nothing says nothing: what could not be decided isn't due again before."""
 
 SWEPT_AT_ONCE = 100
 """How many expired entries are read at a time."""
@@ -171,22 +175,26 @@ class References(Generic[Kept]):
             )
         await self._entries.delete({"_id": reference})
 
-    async def keep_clean(self) -> None:
+    async def keep_clean(self, rounds: Rounds) -> None:
         """Delete what has expired until cancelled."""
         while True:
             try:
                 await self._entries.drop_index(_FORMER_INDEX)
-                await self.delete_expired()
+                await self.delete_expired(rounds)
             except PyMongoError as error:
                 log.warning("can't read what has expired: %s", type(error).__name__)
+                rounds.failed(f"the database: {type(error).__name__}")
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def delete_expired(self) -> None:
+    async def delete_expired(self, rounds: Rounds | None = None) -> None:
         """Delete what has expired, unless its order isn't over: that is looked at again later."""
+        rounds = rounds or Rounds()
+        decided, undecided = 0, 0
         while due := await self._entries.find(
             {"expires_at": {"$lte": self._now()}}, sort="expires_at", limit=SWEPT_AT_ONCE, fields=["expires_at"]
         ):
             for entry in due:
+                rounds.going_on()
                 # Whoever uses the entry, or makes its 30 days begin again, has changed `expires_at`, and wins.
                 where = {"_id": entry["_id"], "expires_at": entry["expires_at"]}
                 try:
@@ -196,10 +204,18 @@ class References(Generic[Kept]):
                 except Exception as error:  # whatever ails one entry is no reason to look at no others
                     log.error("can't tell whether an expired entry is still needed: %s", type(error).__name__)
                     needed_for = NOT_KNOWN_FOR
+                undecided += needed_for is NOT_KNOWN_FOR
+                decided += needed_for is not NOT_KNOWN_FOR
                 if needed_for is None:
                     await self._entries.delete(where)
                 else:
                     await self._entries.update(where, {"$set": {"expires_at": self._now() + needed_for}})
+        if undecided:
+            rounds.failed(
+                f"it isn't known whether {undecided} expired entries are still needed: is the order service up?"
+            )
+        elif decided or rounds.since_failure > TELLS_FOR:
+            rounds.done()
 
     async def _needed_for(self, reference: str) -> timedelta | None:
         """How long an expired entry stays; None if nobody needs it any more."""

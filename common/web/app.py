@@ -32,17 +32,17 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
+from common.background import Background, Rounds
 from common.errands import Errands
 from common.errors import ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
-from common.web.background import in_background
 from common.web.connections import make_punctual
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
 from common.web.problems import install_problem_handlers, respond
-from common.web.public import listening, only
+from common.web.public import PublicPort, listening, only
 from common.web.request_state import RequestState
 
 __all__ = ["NoAnswer", "Service", "create_app", "respond"]
@@ -51,6 +51,9 @@ log = logging.getLogger("ordersaga.app")
 
 INDEX_RETRY_SECONDS = 1.0
 """Pause between two attempts to create the indexes: a database that comes up late delays readiness by at most this."""
+
+INDEXING_SECONDS = 3600.0
+"""How long creating them may take before it counts as hanging: each collection's have ten minutes."""
 
 FINISH_SECONDS = 9.0
 """How long a process that is told to end waits for calls of providers, which have 8 s. Kubernetes kills it after 30."""
@@ -78,6 +81,8 @@ class Service(FastAPI):
         self.name = name
         self.settings = settings
         self.metrics = ServiceMetrics(name)
+        self.background = Background(name, self.metrics.registry)
+        self.public_port = PublicPort()
         self.routers: list[APIRouter] = []
         self.indexes = tuple(indexes)
         self.indexes_exist = not indexes
@@ -119,7 +124,8 @@ class Service(FastAPI):
 
     async def why_not_ready(self) -> str | None:
         """None if this service is ready, else what is missing and what to do about it, all at once."""
-        reasons = [await self._why_no_database(), *[await check(self) for check in self._ready_checks]]
+        checks = [await check(self) for check in self._ready_checks]
+        reasons = [self.public_port.why_not_served(), await self._why_no_database(), *checks]
         return "; ".join(reason for reason in reasons if reason) or None
 
     async def _why_no_database(self) -> str | None:
@@ -171,9 +177,9 @@ def create_app(
         app.errands = Errands()
         try:
             async with (
-                in_background(partial(_keep_indexing, app), name="indexes"),
+                app.background.doing(partial(_keep_indexing, app), name="indexes", silent=INDEXING_SECONDS),
                 (lifespan or _nothing_more)(app),
-                listening(app.public, settings),
+                listening(app.public, settings) as app.public_port,
             ):
                 yield
         finally:
@@ -222,12 +228,13 @@ async def _nothing_more(app: Service) -> AsyncIterator[None]:
     yield
 
 
-async def _keep_indexing(app: Service) -> None:
+async def _keep_indexing(app: Service, rounds: Rounds) -> None:
     while not app.indexes_exist:
         try:
             await app.ensure_indexes()
         except PyMongoError as error:
             log.warning("the indexes can't be created yet: %s", str(error)[:200])
+            rounds.failed(str(error))
             await asyncio.sleep(INDEX_RETRY_SECONDS)
     log.info("the indexes exist")
 
@@ -244,9 +251,14 @@ def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
         return {"name": f"{app.name}-service", "version": app.version, "links": links}
 
     @router.get("/health")
-    async def health() -> dict[str, str]:
-        """Whether the process is alive."""
-        return {"status": "ok"}
+    async def health() -> dict[str, Any]:
+        """Whether the process is alive, which it is if it answers."""
+        if public:
+            return {"status": "ok"}
+        return {
+            "status": "ok" if app.background.is_well else "degraded",
+            "background": app.background.described(),
+        }
 
     @router.get("/ready", responses=documented(unavailable="`unavailable`: the detail says what is missing."))
     async def ready() -> dict[str, str]:

@@ -54,14 +54,31 @@ def only(wanted: Sequence[str], routers: Iterable[APIRouter]) -> APIRouter:
     return chosen
 
 
+class PublicPort:
+    """Whether a public port is served, if there is to be one."""
+
+    def __init__(self, server: uvicorn.Server | None = None, serving: "asyncio.Task[None] | None" = None) -> None:
+        self._server = server
+        self._serving = serving
+
+    def why_not_served(self) -> str | None:
+        """None if clients get through, or none are to."""
+        server, serving = self._server, self._serving
+        if server is None or serving is None:
+            return None
+        if server.started and not serving.done() and all(listener.is_serving() for listener in server.servers):
+            return None
+        return "the public port isn't served yet, or not any more: then this process ends, and another serves it"
+
+
 @asynccontextmanager
-async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[None]:
+async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[PublicPort]:
     """Serve `app` at the public port until the block ends, and finish its answers. Without a port nothing listens.
 
     If it can't be served any more before that, the process is told to end: a new one serves it again.
     """
     if settings.public_port is None:
-        yield
+        yield PublicPort()
         return
     config = uvicorn.Config(
         app,
@@ -87,7 +104,7 @@ async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[No
 
     serving.add_done_callback(ended)
     try:
-        yield
+        yield PublicPort(server, serving)
     finally:
         server.should_exit = True
         await asyncio.wait({serving}, timeout=GRACE_SECONDS + 2)

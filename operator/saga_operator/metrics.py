@@ -33,8 +33,6 @@ OLDEST = Gauge(
 PARTICIPANT_ERRORS = Counter(
     "ordersaga_participant_errors_total", "Answers that a participant should never give.", ["participant"]
 )
-for _step in ORDER_SAGA:
-    PARTICIPANT_ERRORS.labels(_step.participant)  # from 0 on: Prometheus doesn't see the rise to a first value
 RETRIES = Counter("ordersaga_step_retries_total", "Calls that will be made again.", ["step", "operation", "reason"])
 ROLLBACKS = Counter("ordersaga_rollbacks_total", "Decisions to roll back.", ["reason"])
 COMPENSATIONS = Counter("ordersaga_compensations_total", "Undo calls that have answered.", ["step", "effect"])
@@ -44,6 +42,9 @@ STUCK = Counter(
 CALLS_THROTTLED = Counter(
     "ordersaga_calls_throttled_total", "Calls that had to wait, because their saga had made too many.", ["step"]
 )
+for _step in ORDER_SAGA:  # from 0 on: Prometheus doesn't see the rise to a first value
+    PARTICIPANT_ERRORS.labels(_step.participant)
+    CALLS_THROTTLED.labels(_step.name)
 SAGA_CALLS = Gauge(
     "ordersaga_saga_calls_per_minute", "The calls of the live saga that has made the most within the last minute."
 )

@@ -13,7 +13,6 @@ from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, create_app, respond
-from common.web.background import in_background
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -183,7 +182,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
     try:
-        async with in_background(contacts.keep_clean, name="expiry"):
+        async with app.background.doing(contacts.keep_clean, name="expiry"):
             yield
     finally:
         await orders.aclose()

@@ -15,6 +15,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from common.background import Rounds
 from common.barrier import BarrierState, Document
 from common.errors import Unavailable
 from common.mongo import PyMongoError
@@ -95,34 +96,39 @@ class LostSagas:
         if len(self._cancels) < CANCELS_KEPT:
             self._cancels.setdefault(order_id)
 
-    async def keep_cancelling(self) -> None:
+    async def keep_cancelling(self, rounds: Rounds) -> None:
         """Tell the API server of every cancel that it doesn't know yet, until it does. Never ends."""
         while True:
             await asyncio.sleep(CANCEL_AGAIN_SECONDS)
             for order_id in list(self._cancels):
                 del self._cancels[order_id]
+                rounds.going_on()
                 try:
                     await self._sagas.cancel(order_id)
-                except Unavailable:
+                except Unavailable as error:
                     # Perhaps for this one as for the others, perhaps for this one alone: its turn comes after theirs.
                     self._cancels.setdefault(order_id)
+                    rounds.failed(str(error))
                     break
                 except Exception:
                     log.exception("the API server can't be told that order %s is cancelled", order_id)
+            else:
+                rounds.done()
 
-    async def keep_looking(self) -> None:
+    async def keep_looking(self, rounds: Rounds) -> None:
         """Look at all open orders, a batch at a time, again and again. Never ends."""
         after, left, told = "", 0, ""
         while True:
             try:
                 seen = await self._orders.open_ids(self._sagas.namespace, after=after, limit=BATCH)
                 await asyncio.sleep(self._seconds * random.uniform(0.8, 1.2))  # noqa: S311 - replicas take turns
-                left += await self.look_at(seen)
+                left += await self.look_at(seen, rounds)
             except (Unavailable, PyMongoError) as error:
                 why = str(error)[:200]
                 if told != why:
                     log.warning("can't look for orders that have lost their OrderSaga: %s", why)
                 told = why
+                rounds.failed(why)
                 await asyncio.sleep(self._seconds)
                 continue
             told = ""
@@ -130,12 +136,15 @@ class LostSagas:
                 after = seen[-1]
                 continue
             self._left.set(left)
+            rounds.done()
             after, left = "", 0
 
-    async def look_at(self, order_ids: Sequence[str]) -> int:
+    async def look_at(self, order_ids: Sequence[str], rounds: Rounds | None = None) -> int:
         """Give those of these orders their resource back that are open and have none. How many are left without one."""
+        rounds = rounds or Rounds()
         left: list[str] = []
         for order_id in await self._orders.still_open(order_ids):
+            rounds.going_on()
             try:
                 if not await self._looked_after(order_id):
                     left.append(order_id)

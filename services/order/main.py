@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, create_app, respond
-from common.web.background import in_background
 from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -45,6 +44,9 @@ PUBLIC = (
     "POST /api/orders/{order_id}/cancel",
 )
 """What customers need. The saga's steps, the archive and the fulfilment of orders are for parts of the shop."""
+
+MINUTES = 300.0
+"""Seconds beside the pauses after which the search for lost OrderSagas counts as hanging: one order takes some."""
 
 steps = APIRouter(prefix="/api/orders", tags=["saga"])
 clients = APIRouter(prefix="/api/orders", tags=["orders"])
@@ -231,8 +233,10 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     )
     try:
         async with (
-            in_background(lost.keep_looking, name="looking for lost OrderSagas"),
-            in_background(lost.keep_cancelling, name="telling the API server of cancels"),
+            app.background.doing(
+                lost.keep_looking, name="looking for lost OrderSagas", silent=2 * settings.lost_sagas_seconds + MINUTES
+            ),
+            app.background.doing(lost.keep_cancelling, name="telling the API server of cancels"),
         ):
             yield
     finally:

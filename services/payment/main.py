@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.web.app import NoAnswer, Service, create_app, respond
-from common.web.background import in_background
 from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -137,7 +136,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     payments = Payments(app.database, provider, app.errands)
     provide(app, provider, payments)
-    async with in_background(payments.keep_settling, name="settling"):
+    async with app.background.doing(payments.keep_settling, name="settling"):
         yield
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
+from common.background import Rounds
 from common.barrier import (
     LISTED,
     Accepted,
@@ -84,23 +85,24 @@ class Payments:
         where = {**LISTED, "customer_id": customer_id, **({"status": status} if status else {})}
         return await page(self._barrier.collection, where, paging, _payment)
 
-    async def keep_settling(self) -> None:
+    async def keep_settling(self, rounds: Rounds) -> None:
         """Settle what the provider has accepted until cancelled; begins with what a former process left waiting."""
         while True:
             try:
-                waiting = await self.settle()
+                waiting = await self.settle(rounds)
                 pause = POLL_SECONDS if waiting else IDLE_SECONDS
             except PyMongoError as error:
                 log.warning("can't read which payments wait for a settlement: %s", type(error).__name__)
+                rounds.failed(f"the database: {type(error).__name__}")
                 pause = POLL_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def settle(self) -> bool:
+    async def settle(self, rounds: Rounds | None = None) -> bool:
         """Ask the provider once about each payment whose turn it is; whether any is still waiting."""
-        return await self._claims.settle_due()
+        return await self._claims.settle_due(rounds)
 
     def _woken(self, answer: Answer) -> Answer:
         if answer.status == 202:

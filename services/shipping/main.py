@@ -13,7 +13,6 @@ from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, create_app, respond
-from common.web.background import in_background
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -201,7 +200,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     provider = TestProvider(app.mongo, app.database)
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
     try:
-        async with in_background(addresses.keep_clean, name="expiry"):
+        async with app.background.doing(addresses.keep_clean, name="expiry"):
             yield
     finally:
         await orders.aclose()

@@ -44,8 +44,10 @@ async def test_a_public_port_that_dies_ends_the_process_which_says_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(uvicorn.Server, "main_loop", fault)
-    async with listening(app, ServiceSettings(public_port=free_port())):
+    async with listening(app, ServiceSettings(public_port=free_port())) as public_port:
+        assert public_port.why_not_served(), "not yet"
         await asyncio.wait_for(told_to_end.wait(), 20)
+        assert public_port.why_not_served(), "a service whose customers don't get through isn't ready"
     said = [record.message for record in caplog.records if record.levelno == logging.CRITICAL]
     assert len(said) == 1
     assert "the public port" in said[0]
@@ -56,12 +58,13 @@ async def test_a_public_port_that_ends_with_the_service_is_no_news(
     told_to_end: asyncio.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
-    async with listening(app, ServiceSettings(public_port=port)), asyncio.timeout(20):
+    async with listening(app, ServiceSettings(public_port=port)) as public_port, asyncio.timeout(20):
         while True:
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()
                 break
             await asyncio.sleep(0.01)
+        assert public_port.why_not_served() is None
     assert not told_to_end.is_set()
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry
 
+from common.background import Rounds
 from common.errors import Unavailable
 from common.mongo import Mongo
 from common.settings import ServiceSettings
@@ -92,7 +93,7 @@ async def metric(shop: httpx.AsyncClient, name: str, at_least: float) -> None:
     async with asyncio.timeout(60):
         while True:
             lines = (await shop.get("/metrics")).text.splitlines()
-            if any(float(line.split()[1]) >= at_least for line in lines if line.startswith(f"{name} ")):
+            if any(float(line.rpartition(" ")[2]) >= at_least for line in lines if line.startswith(f"{name} ")):
                 return
             await asyncio.sleep(0.1)
 
@@ -277,7 +278,24 @@ async def test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_to
     sagas_lost = LostSagas(orders, sagas, mode="restore", seconds=60, registry=CollectorRegistry())
     for order_id in (refused, odd, *good):
         sagas_lost.cancel_again(order_id)
-    telling = asyncio.create_task(sagas_lost.keep_cancelling())
+    telling = asyncio.create_task(sagas_lost.keep_cancelling(Rounds()))
     await asyncio.wait_for(all_told.wait(), 20)
     telling.cancel()
     assert sorted(told) == sorted(good)
+
+
+async def test_a_search_that_fails_is_seen_by_whoever_looks_and_takes_nobody_their_answers(
+    settings: ServiceSettings, tmp_path: Path, new_id: NewId
+) -> None:
+    search = "looking for lost OrderSagas"
+    async with served(settings, kubeconfig=tmp_path / "none", lost_sagas_seconds=0.1) as shop:
+        assert (await Saga(shop, new_id())("create", epoch=EPOCH)).status_code == 200
+        async with asyncio.timeout(60):
+            while (health := (await shop.get("/health")).json())["background"][search]["state"] != "failing":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert health["status"] == "degraded"
+        assert health["background"][search]["failing_since"]
+        assert "API server" in health["background"][search]["why"]
+        await metric(shop, f'ordersaga_background_failing_seconds{{service="order",work="{search}"}}', 0.001)
+        assert (await shop.get("/health")).status_code == 200, "a new process would be none the wiser"
+        assert (await shop.get("/ready")).status_code == 200, "it answers as well as ever"

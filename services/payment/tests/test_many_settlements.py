@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from datetime import datetime
 
+from common.background import Rounds
 from common.barrier import Call
 from common.errands import Errands
 from common.mongo import Collection, Database, Mongo
@@ -42,6 +43,17 @@ class Bank:
         raise NotImplementedError
 
 
+class Silent(Bank):
+    """It accepts every charge, and tells nothing of it."""
+
+    tells = False
+
+    async def find(self, charge: Charge) -> Outcome | None:
+        if not self.tells:
+            raise ConnectionError("no answer")
+        return Captured()
+
+
 class Frozen:
     """The database, at one moment: no second look is due, however slow this machine is."""
 
@@ -71,5 +83,30 @@ async def test_replicas_share_the_looks_and_make_many_at_a_time(settings: Servic
         assert set(bank.looks.values()) == {1}, "each was looked at once, by one of the two"
         assert len(bank.looks) == WAITING
         assert not await replicas[0].settle(), "nothing waits any more"
+    finally:
+        await mongo.close()
+
+
+async def test_a_provider_that_tells_nothing_of_any_payment_is_seen_until_it_tells_of_one(
+    settings: ServiceSettings,
+) -> None:
+    mongo = Mongo(settings.mongodb_url)
+    try:
+        bank, database = Silent(), mongo[f"{settings.database_prefix}silent"]
+        payments, rounds = Payments(database, bank, Errands()), Rounds()
+        orders = [fresh("o") for _ in range(3)]
+        for order in orders:
+            call = Call(f"shop/{order}/payment/do", "shop", order, "do", "body")
+            assert (await payments.process(call, ProcessRequest(**payment_of(order)))).status == 202
+
+        async def until(state: str) -> None:
+            async with asyncio.timeout(30):
+                while rounds.state != state:
+                    await payments.settle(rounds)
+
+        await until("failing")
+        assert "none could be looked up: unavailable" in str(rounds.described()["why"])
+        bank.tells = True
+        await until("ok")
     finally:
         await mongo.close()

@@ -7,6 +7,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from common.background import Rounds
+from common.errors import Unavailable
 from common.mongo import Index
 from common.shop.references import UNUSED_FOR, order_of
 from common.wire import utcnow
@@ -119,12 +121,41 @@ async def test_an_entry_that_cannot_be_looked_at_holds_up_no_other(
     assert [each for each in caplog.messages if "KeyError" in each]
 
 
+async def test_entries_of_which_nothing_can_be_learnt_are_seen_until_some_are_decided(
+    shipping: ShippingClient, order_book: OrderBook
+) -> None:
+    """Otherwise the personal data of customers would be kept for ever, and nobody would know."""
+    entries, orders, rounds = shipping.database["addresses"], order_book.orders(), Rounds()
+
+    async def status_of(order_id: str) -> str | None:
+        raise Unavailable("the order service is somewhere else")
+
+    async def look() -> str:
+        await Addresses(shipping.database, orders).delete_expired(rounds)
+        return rounds.state
+
+    async def expired() -> None:
+        ref = f"{fresh('o')}-0123456789ab"
+        order_book.status[order_of(ref) or ""] = None
+        await shipping.address(ref, once=True)
+        await entries.update({"_id": ref}, {"$set": {"expires_at": utcnow() - timedelta(days=1)}})
+
+    assert await look() == "ok"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(orders, "status_of", status_of)
+        await expired()
+        assert await look() == "failing"
+    assert await look() == "failing", "there is nothing to do now, which proves nothing"
+    await expired()
+    assert await look() == "ok"
+
+
 async def test_no_index_of_an_earlier_release_deletes_what_an_order_needs(
     shipping: ShippingClient, order_book: OrderBook
 ) -> None:
     entries = shipping.database["addresses"]
     await entries.ensure([Index.on("addresses", "expires_at", expireAfterSeconds=0)])
-    cleaning = asyncio.create_task(Addresses(shipping.database, order_book.orders()).keep_clean())
+    cleaning = asyncio.create_task(Addresses(shipping.database, order_book.orders()).keep_clean(Rounds()))
     try:
         for _ in range(200):
             names = [index["name"] for index in await entries.aggregate([{"$indexStats": {}}])]

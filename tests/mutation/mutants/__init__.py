@@ -1,6 +1,7 @@
 """Every mutant: what it takes out of the code, and the test that must notice."""
 
 from tests.mutation.mutants.alive import ALIVE
+from tests.mutation.mutants.background import BACKGROUND
 from tests.mutation.mutants.calls import CALLS
 from tests.mutation.mutants.decisions import DECISIONS
 from tests.mutation.mutants.engine import ENGINE
@@ -13,4 +14,4 @@ from tests.mutation.mutants.strangers import STRANGERS
 
 __all__ = ["MUTANTS", "OUTAGE", "Mutant"]
 
-MUTANTS = (*ALIVE, *PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *CALLS, *RESOURCE, *OUTSIDE, *STRANGERS)
+MUTANTS = (*ALIVE, *BACKGROUND, *PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *CALLS, *RESOURCE, *OUTSIDE, *STRANGERS)

@@ -41,36 +41,12 @@ ALIVE = (
         "tests/unit/engine/test_operator_settings.py::test_a_rate_of_nobody_or_of_nothing_is_an_error_at_the_start",
     ),
     Mutant(
-        "a service's work beside the requests is begun again after an error",
-        14,
-        "common/web/background.py",
-        "pause = min(2 * pause, LONGEST_SECONDS)",
-        "return",
-        "tests/unit/common/test_background.py::test_work_that_fails_is_begun_again_and_the_log_says_why",
-    ),
-    Mutant(
-        "a cancellation that nobody asked for ends no work beside the requests",
-        14,
-        "common/web/background.py",
-        "except (Exception, asyncio.CancelledError):",
-        "except Exception:",
-        "tests/unit/common/test_background.py::test_work_that_fails_is_begun_again_and_the_log_says_why",
-    ),
-    Mutant(
         "a cancellation that nobody asked for ends the process, not a part in silence",
         14,
         f"{OPERATOR}/__main__.py",
         "    except (Exception, asyncio.CancelledError) as error:\n        if (task",
         "    except Exception as error:\n        if (task",
         f"{SUPERVISION}::test_a_part_that_dies_ends_the_process_which_says_which_one_and_why",
-    ),
-    Mutant(
-        "a public port that dies ends the process",
-        14,
-        "common/web/public.py",
-        "            signal.raise_signal(signal.SIGTERM)",
-        "            pass",
-        "tests/contract/test_public_port.py::test_a_public_port_that_dies_ends_the_process_which_says_why",
     ),
     Mutant(
         "a kubeconfig that can't be read is no reason to stop",
@@ -224,14 +200,6 @@ ALIVE = (
         "FOLLOW: Final = 2.0",
         "tests/unit/engine/test_hand_over.py"
         "::test_a_clean_hand_over_takes_less_than_two_seconds_though_every_write_takes_a_third_of_one",
-    ),
-    Mutant(
-        "a cancel that the API server refuses keeps no other from being told",
-        14,
-        "services/order/lost.py",
-        "                    self._cancels.setdefault(order_id)\n                    break",
-        "                    self._cancels = {order_id: None, **self._cancels}\n                    break",
-        "services/order/tests/test_lost.py::test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told",
     ),
     Mutant(
         "nobody leads who has not got the Lease",

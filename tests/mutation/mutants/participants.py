@@ -218,7 +218,7 @@ PARTICIPANTS = (
         "a restarted service settles what its provider has accepted",
         12,
         "services/payment/store.py",
-        "waiting = await self.settle()",
+        "waiting = await self.settle(rounds)",
         "waiting = False",
         "services/payment/tests/test_settlement.py::test_a_restarted_service_settles_by_itself",
     ),

@@ -1,11 +1,13 @@
 """Names that the chart shares with the programs: a setting, a metric or a label that no program knows is an error."""
 
 import re
+from typing import Any
 
 import prometheus_client
 import pytest
 import yaml
 
+from common.background import Background
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from common.web.metrics import ServiceMetrics
@@ -14,6 +16,7 @@ from dev.release import render
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics
 from saga_operator.settings import Settings
+from services.order.lost import LostSagas
 from services.order.settings import OrderSettings
 from tests.packaging.chart.charts import EVERYTHING, environment, rendered
 
@@ -65,10 +68,18 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "ParticipantError",
         "SagaWorkerFailed",
         "OperatorDown",
+        "SagaCallsThrottled",
+        "ClockSkewed",
+        "BackgroundWorkFailing",
+        "OrdersWithoutSaga",
         "OrderSagaAuditFailed",
     }
     assert metrics.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
-    collectors = [*prometheus_client.REGISTRY.collect(), *ServiceMetrics("order").registry.collect()]
+    registry = ServiceMetrics("order").registry
+    Background("order", registry)
+    nobody: Any = None
+    LostSagas(nobody, nobody, mode="report", seconds=60, registry=registry)
+    collectors = [*prometheus_client.REGISTRY.collect(), *registry.collect()]
     measured = {sample.name for each in collectors for sample in each.samples} | {each.name for each in collectors}
     measured |= {f"{name}_total" for name in measured} | KUBE_STATE_METRICS
     for rule in ALERTS:

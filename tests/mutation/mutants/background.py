@@ -1,0 +1,92 @@
+"""What a service does beside its requests: it goes on, and whoever looks sees whether it does."""
+
+from tests.mutation.mutants.mutant import Mutant
+
+BESIDE = "tests/unit/common/test_background.py"
+PORT = "tests/contract/test_public_port.py"
+
+BACKGROUND = (
+    Mutant(
+        "a service's work beside the requests is begun again after an error",
+        14,
+        "common/background.py",
+        "pause = min(2 * pause, LONGEST_SECONDS)",
+        "return",
+        f"{BESIDE}::test_work_that_fails_is_begun_again_and_the_log_says_why",
+    ),
+    Mutant(
+        "a cancellation that nobody asked for ends no work beside the requests",
+        14,
+        "common/background.py",
+        "return asyncio.CancelledError() if task.cancelled() else task.exception()",
+        "return None if task.cancelled() else task.exception()",
+        f"{BESIDE}::test_work_that_fails_is_begun_again_and_the_log_says_why",
+    ),
+    Mutant(
+        "work beside the requests that hangs is begun again",
+        14,
+        "common/background.py",
+        "if (seconds := rounds.until_hanging) <= 0:",
+        "if (seconds := 1.0) <= 0:",
+        f"{BESIDE}::test_work_that_hangs_is_begun_again_and_counts_as_failing_until_then",
+    ),
+    Mutant(
+        "work beside the requests that fails is seen until a round ends well",
+        14,
+        "common/background.py",
+        "self._failing_since = self._heard_at if self._failing_since is None else self._failing_since",
+        "pass",
+        f"{BESIDE}::test_work_that_fails_again_and_again_is_seen_until_a_round_ends_well",
+    ),
+    Mutant(
+        "/health says what fails beside the requests",
+        14,
+        "common/web/app.py",
+        '"status": "ok" if app.background.is_well else "degraded"',
+        '"status": "ok"',
+        "services/order/tests/test_lost.py"
+        "::test_a_search_that_fails_is_seen_by_whoever_looks_and_takes_nobody_their_answers",
+    ),
+    Mutant(
+        "expired personal data of which nothing can be learnt is seen",
+        14,
+        "common/shop/references.py",
+        "elif decided or rounds.since_failure > TELLS_FOR:",
+        "else:",
+        "services/shipping/tests/test_addresses.py"
+        "::test_entries_of_which_nothing_can_be_learnt_are_seen_until_some_are_decided",
+    ),
+    Mutant(
+        "settlements of which none can be looked up are seen",
+        14,
+        "common/barrier/claims.py",
+        "if looks and len(told) == looks:",
+        "if False:",
+        "services/payment/tests/test_many_settlements.py"
+        "::test_a_provider_that_tells_nothing_of_any_payment_is_seen_until_it_tells_of_one",
+    ),
+    Mutant(
+        "a public port that dies ends the process",
+        14,
+        "common/web/public.py",
+        "            signal.raise_signal(signal.SIGTERM)",
+        "            pass",
+        f"{PORT}::test_a_public_port_that_dies_ends_the_process_which_says_why",
+    ),
+    Mutant(
+        "a service whose public port isn't served isn't ready",
+        14,
+        "common/web/public.py",
+        "if server.started and not serving.done() and all(listener.is_serving() for listener in server.servers):",
+        "if True:",
+        f"{PORT}::test_a_public_port_that_dies_ends_the_process_which_says_why",
+    ),
+    Mutant(
+        "a cancel that the API server refuses keeps no other from being told",
+        14,
+        "services/order/lost.py",
+        "                    self._cancels.setdefault(order_id)\n                    rounds",
+        "                    self._cancels = {order_id: None, **self._cancels}\n                    rounds",
+        "services/order/tests/test_lost.py::test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told",
+    ),
+)
