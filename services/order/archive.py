@@ -4,21 +4,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from common.barrier import Document
 from common.errors import NotFound
-from common.mongo import Database, Index
-from common.shop import order_spec
 from common.wire import Body, Json, OrderId, StorableJson, Timestamp, utcnow
-from services.order.matrix import same_content
-from services.order.models import Content
+from services.order.saga_resource import ended, is_of
 from services.order.sagas import Sagas
 from services.order.store import Orders
-
-ARCHIVE = "sagas"
-INDEXES = (Index.on(ARCHIVE, "order_id", "created_at"),)
-
-LOOKED_AT = 50
-"""Sagas of one order of which the right one is chosen; a specification has up to 15 KB."""
+from services.order.stories import Stories
 
 Part = Annotated[StorableJson, Field(description="The same as in the resource.")]
 
@@ -46,17 +37,23 @@ class ArchivedSaga(BaseModel):
 
 
 class Archive:
-    """The collection `sagas` (`_id` = the resource's uid), behind the resources that still exist."""
+    """The stories, behind the resources that still exist."""
 
-    def __init__(self, database: Database, orders: Orders, sagas: Sagas) -> None:
-        self._archived = database[ARCHIVE]
+    def __init__(self, stories: Stories, orders: Orders, sagas: Sagas) -> None:
+        self._stories = stories
         self._orders = orders
         self._sagas = sagas
 
     async def keep(self, order_id: str, saga: ArchiveRequest) -> ArchivedSaga:
-        """Archive a saga. Archiving the same one again changes nothing but `archived_at`."""
+        """Archive a saga. Archiving the same one again changes nothing but `archived_at`.
+
+        Its order needs no resource from now on, if this is its own saga and has come to the end that the order shows.
+        """
         fields = {"order_id": order_id, "archived_at": utcnow(), **saga.model_dump()}
-        kept = await self._archived.find_and_update({"_id": saga.uid}, {"$set": fields}, upsert=True)
+        kept = await self._stories.keep(saga.uid, fields)
+        document = await self._orders.document(order_id)
+        if document is not None and ended(document, saga.namespace, saga.spec, saga.status):
+            await self._orders.note_end_of_saga(order_id)
         return ArchivedSaga.model_validate(kept)
 
     async def get(self, order_id: str) -> ArchivedSaga:
@@ -69,17 +66,10 @@ class Archive:
         """
         resource = await self._sagas.find(order_id)
         document = await self._orders.document(order_id)
-        if resource is not None and _is_of(document, resource["spec"]):
+        if resource is not None and is_of(document, resource["spec"]):
             return _live(resource)
-        archived = await self._archived.aggregate(
-            [
-                {"$match": {"order_id": order_id}},
-                {"$sort": {"created_at": -1}},
-                {"$limit": LOOKED_AT},
-                {"$project": {"spec": 1}},
-            ]
-        )
-        fitting = next((saga["_id"] for saga in archived if _is_of(document, saga["spec"])), None)
+        archived = await self._stories.of(order_id)
+        fitting = next((saga["_id"] for saga in archived if is_of(document, saga["spec"])), None)
         if fitting is None and resource is not None:
             return _live(resource)
         if fitting is None and not archived:
@@ -87,15 +77,7 @@ class Archive:
                 f"order {order_id} has no saga, neither as a resource nor in the archive: check the id",
                 order_id=order_id,
             )
-        return ArchivedSaga.model_validate(await self._archived.find_one({"_id": fitting or archived[0]["_id"]}))
-
-
-def _is_of(document: Document | None, spec: Json) -> bool:
-    """Whether a saga with this spec is the order's. Without an order every saga of its id is."""
-    try:
-        return same_content(document or {}, Content.model_validate(order_spec.content_of(spec)))
-    except (KeyError, TypeError, ValueError):  # archived by whoever calls that route
-        return False
+        return ArchivedSaga.model_validate(await self._stories.whole(fitting or archived[0]["_id"]))
 
 
 def _live(resource: Json) -> ArchivedSaga:

@@ -1,8 +1,9 @@
-"""Open orders that have lost their OrderSaga get it back, and their sagas go on.
+"""Orders that have lost their OrderSaga before its end get it back, and their sagas go on.
 
 A resource can vanish without a rollback: somebody takes its finalizer off, or etcd is restored to a state from before
-the order. The order's document knows that the order is open, and has its whole content. Calls are repeatable, so a
-resource that is made again leads the order to its end.
+the order. The order's document knows whether the order is open, and if not, whether its saga has ended: each saga that
+ends leaves its story before its resource may go. The document has the order's whole content. Calls are repeatable, so
+a resource that is made again leads the order to its end; of a confirmed order only what is missing is really done.
 
 Several replicas may look at the same time: the API server takes one resource of a name, whoever makes it.
 """
@@ -21,11 +22,13 @@ from common.errors import Unavailable
 from common.mongo import PyMongoError
 from common.order_saga import RESTORED
 from common.wire import Json, utcnow
+from services.order.matrix import row_of
 from services.order.models import content_of_document
-from services.order.saga_resource import phase_of, resource_of
+from services.order.saga_resource import END_OF, ended, is_of, phase_of, resource_of
 from services.order.sagas import Sagas
 from services.order.steps import CANCELLED, reject_call
-from services.order.store import Orders
+from services.order.store import FIRST_OPERATOR, Orders
+from services.order.stories import Stories
 
 log = logging.getLogger("ordersaga.order.lost")
 
@@ -33,8 +36,6 @@ Mode = Literal["restore", "cancel", "report"]
 
 BATCH = 1000
 """Orders of one look: their ids are all that is kept of them, and it takes one read each if they are still open."""
-FIRST_OPERATOR = 10**12
-"""An operator's epoch is the time in milliseconds when it began to lead. A lower one is a test's or a stranger's."""
 CANCEL_AGAIN_SECONDS = 1.0
 """Pause before the API server is told again that a client has cancelled: the saga goes on charging until it knows."""
 CANCELS_KEPT = 1000
@@ -43,28 +44,39 @@ _FINISHED = frozenset({"Completed", "Compensated"})
 
 
 class LostSagas:
-    """Looks for open orders whose resource is missing, `seconds` after it has seen them open for the first time."""
+    """Looks for unended orders whose resource is missing, `seconds` after it has seen them for the first time.
+
+    An order is unended while it is open, and while it is decided and its saga isn't known to have ended.
+    """
 
     def __init__(
-        self, orders: Orders, sagas: Sagas, *, mode: Mode, seconds: float, registry: CollectorRegistry
+        self,
+        orders: Orders,
+        stories: Stories,
+        sagas: Sagas,
+        *,
+        mode: Mode,
+        seconds: float,
+        registry: CollectorRegistry,
     ) -> None:
         self._orders = orders
+        self._stories = stories
         self._sagas = sagas
         self._mode = mode
         self._seconds = seconds
         self._cancels: dict[str, None] = {}
         """By order id, in the order of their turns."""
         self._restored = Counter(
-            "ordersaga_sagas_restored_total", "OrderSagas made again for open orders that had none.", registry=registry
+            "ordersaga_sagas_restored_total", "OrderSagas made again because they were lost.", registry=registry
         )
         self._left = Gauge(
             "ordersaga_orders_without_saga",
-            "Open orders without an OrderSaga that the last look has left as they are.",
+            "Orders that have lost their OrderSaga before its end, and that the last look has left as they are.",
             registry=registry,
         )
 
     async def restore(self, document: Document) -> Json | None:
-        """The resource of this open order, made again; the present one if there is one. With mode `report`: None.
+        """The resource of this order, made again; the present one if there is one. With mode `report`: None.
 
         Raises:
             Unavailable: the API server doesn't do it (it is away, or the namespace is being deleted).
@@ -73,8 +85,8 @@ class LostSagas:
         if self._mode == "report":
             return None
         content = content_of_document(document)
-        rejected = document["status"] == "CANCELLING"
-        if not rejected and self._mode == "cancel":
+        rejected = row_of(document) in {"CANCELLING", "CANCELLED"}
+        if self._mode == "cancel" and row_of(document) == "PENDING":
             await self._orders.reject(reject_call(content, self._sagas.namespace), content, reason=CANCELLED)
             rejected = True
         resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=None, cancelled=rejected)
@@ -116,11 +128,11 @@ class LostSagas:
                 rounds.done()
 
     async def keep_looking(self, rounds: Rounds) -> None:
-        """Look at all open orders, a batch at a time, again and again. Never ends."""
+        """Look at all unended orders, a batch at a time, again and again. Never ends."""
         after, left, told = "", 0, ""
         while True:
             try:
-                seen = await self._orders.open_ids(self._sagas.namespace, after=after, limit=BATCH)
+                seen = await self._orders.unended_ids(self._sagas.namespace, after=after, limit=BATCH)
                 await asyncio.sleep(self._seconds * random.uniform(0.8, 1.2))  # noqa: S311 - replicas take turns
                 left += await self.look_at(seen, rounds)
             except (Unavailable, PyMongoError) as error:
@@ -140,10 +152,10 @@ class LostSagas:
             after, left = "", 0
 
     async def look_at(self, order_ids: Sequence[str], rounds: Rounds | None = None) -> int:
-        """Give those of these orders their resource back that are open and have none. How many are left without one."""
+        """Give those of these orders their resource back that have lost it. How many are left without one."""
         rounds = rounds or Rounds()
         left: list[str] = []
-        for order_id in await self._orders.still_open(order_ids):
+        for order_id in await self._orders.still_unended(order_ids):
             rounds.going_on()
             try:
                 if not await self._looked_after(order_id):
@@ -155,7 +167,7 @@ class LostSagas:
                 left.append(order_id)
         if left:
             log.warning(
-                "%d open orders have no OrderSaga and are left as they are: %s%s",
+                "%d orders have lost their OrderSaga before its end, and are left as they are: %s%s",
                 len(left),
                 ", ".join(left[:5]),
                 ", …" if len(left) > 5 else "",
@@ -163,18 +175,39 @@ class LostSagas:
         return len(left)
 
     async def _looked_after(self, order_id: str) -> bool:
-        """Whether the order has its resource, now at least, or is not open any more."""
+        """Whether the order has its resource, now at least, or needs none."""
         resource = await self._sagas.find(order_id)
         document = await self._orders.document(order_id)  # after the resource: its saga may just have ended
-        if document is None or document.get("status") not in {"PENDING", "CANCELLING"}:
+        if document is None or not _unended(document):
+            return True
+        if await self._has_ended(document, resource):
+            await self._orders.note_end_of_saga(order_id)
             return True
         if resource is not None:
             asked = resource["spec"].get("state") == "Cancelled"
             if _cancelled_by_client(document) and not asked and phase_of(resource) not in _FINISHED:
                 await self._sagas.cancel(order_id)
-            return True
+            return is_of(document, resource["spec"])
         worked_on = BarrierState.of(document).epoch >= FIRST_OPERATOR or _cancelled_by_client(document)
         return worked_on and await self.restore(document) is not None
+
+    async def _has_ended(self, document: Document, resource: Json | None) -> bool:
+        """Whether the saga of this order has ended, though the document doesn't say so.
+
+        It doesn't as long as the resource waits to be archived, or if a release that doesn't write it has kept the
+        story.
+        """
+        if row_of(document) not in END_OF:
+            return False
+        if resource is not None:
+            metadata, status = resource["metadata"], resource.get("status") or {}
+            return ended(document, metadata["namespace"], resource["spec"], status)
+        stories = await self._stories.of(document["_id"])
+        return any(ended(document, story["namespace"], story["spec"], story.get("status") or {}) for story in stories)
+
+
+def _unended(document: Document) -> bool:
+    return document.get("status") in {"PENDING", "CANCELLING"} or document.get("saga_ended") is False
 
 
 def _cancelled_by_client(document: Document) -> bool:

@@ -16,7 +16,6 @@ from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
-from services.order.archive import INDEXES as ARCHIVE_INDEXES
 from services.order.archive import Archive, ArchivedSaga, ArchiveRequest
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceRequest, StatusRequest
@@ -35,6 +34,8 @@ from services.order.models import (
 from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
 from services.order.store import INDEXES, Keys, Orders
+from services.order.stories import INDEXES as STORIES_INDEXES
+from services.order.stories import Stories
 
 PUBLIC = (
     "POST /api/orders",
@@ -215,9 +216,10 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     others = Clients(
         inventory=settings.inventory_url, shipping=settings.shipping_url, notification=settings.notification_url
     )
-    orders = Orders(app.database)
+    orders, stories = Orders(app.database), Stories(app.database)
     lost = LostSagas(
         orders,
+        stories,
         sagas,
         mode=settings.lost_sagas,
         seconds=settings.lost_sagas_seconds,
@@ -229,7 +231,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         sagas,
         lost,
         Checkout(orders, Keys(app.database), sagas, others, lost),
-        Archive(app.database, orders, sagas),
+        Archive(stories, orders, sagas),
     )
     try:
         async with (
@@ -251,7 +253,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Places, shows and cancels orders, and decides between their confirmation and rollback.",
         routers=[steps, clients],
         public=PUBLIC,
-        indexes=[*INDEXES, *ARCHIVE_INDEXES],
+        indexes=[*INDEXES, *STORIES_INDEXES],
         lifespan=lifespan,
         settings=OrderSettings(**settings.model_dump()) if settings else OrderSettings(),
     )

@@ -1,4 +1,4 @@
-"""An order and its OrderSaga resource: the same content in two spellings, and the saga's progress for clients. Pure."""
+"""An order and its OrderSaga: the same content in two spellings, the saga's end, its progress for clients. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from common.shop import order_spec
 from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
+from services.order.matrix import row_of, same_content
 from services.order.models import Content, OrderStatus
 
 TTL_SECONDS = 7 * 24 * 3600
@@ -50,6 +51,31 @@ def content_of(resource: Resource) -> Content:
         return Content.model_validate(order_spec.content_of(resource["spec"]))
     except (KeyError, ValidationError) as error:
         raise ValueError(f"OrderSaga {resource['metadata']['name']} breaks its own schema: {error}") from error
+
+
+def is_of(document: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> bool:
+    """Whether a saga with this spec is the order's. Without an order every saga of its id is."""
+    try:
+        return same_content(document or {}, Content.model_validate(order_spec.content_of(spec)))
+    except (KeyError, TypeError, ValueError):  # archived by whoever calls that route
+        return False
+
+
+END_OF: Mapping[str, str] = {"CONFIRMED": "Completed", "CANCELLED": "Compensated"}
+"""By the order's row in the matrix: the phase in which its saga ends. An open order's saga hasn't ended."""
+
+
+def ended(document: Mapping[str, Any], namespace: str, spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Whether a saga, as its resource or its story has it, is the order's own and has ended as the order shows.
+
+    A saga of another namespace or with other content ends Compensated, too, and has touched nothing of this order.
+    """
+    try:
+        end = END_OF.get(row_of(document))
+        of_this_order = namespace == document["barrier"]["namespace"] and is_of(document, spec)
+        return end is not None and status.get("phase") == end and of_this_order
+    except (KeyError, TypeError, AttributeError):  # a document that can't be read costs its own order alone
+        return False
 
 
 def phase_of(resource: Resource) -> str:

@@ -33,14 +33,14 @@ class OrderSettings(ServiceSettings):
     )
     lost_sagas: Literal["restore", "cancel", "report"] = Field(
         default="restore",
-        description="What becomes of an open order whose OrderSaga has vanished without a rollback. restore: it is "
-        "made again, and its saga goes on. cancel: it is made again to be rolled back. report: a line in the log and "
-        "the metric ordersaga_orders_without_saga are all.",
+        description="What becomes of an order whose OrderSaga has vanished before the end of its saga. restore: it is "
+        "made again, and its saga goes on. cancel: the same, but an order that isn't confirmed is rolled back. report: "
+        "a line in the log and the metric ordersaga_orders_without_saga are all.",
     )
     lost_sagas_seconds: float = Field(
         default=30,
         gt=0,
         le=3600,
-        description="For how long an order has been open at least, in seconds, before its OrderSaga is looked for. "
-        "Most orders end within two.",
+        description="For how long an order's saga hasn't ended at least, in seconds, before its OrderSaga is looked "
+        "for. Most end within two.",
     )

@@ -31,7 +31,7 @@ from services.order.matrix import (
     same_content,
     verdict,
 )
-from services.order.models import CancelRequest, Content, Order
+from services.order.models import CancelRequest, Content, Order, OrderStatus
 
 
 def create(call: Call, content: Content) -> Transition:
@@ -64,7 +64,7 @@ def confirm(call: Call, content: Content) -> Transition:
         match verdict("confirm", document):
             case Become(status):
                 after = {**_existing(document), "status": status}
-                return answered(call, state, Answer(200, order_body(after)), fields={"status": status}, effect=True)
+                return answered(call, state, Answer(200, order_body(after)), fields=decided(status), effect=True)
             case Refuse("not_found"):
                 raise NotFound(
                     f"order {call.order_id} was never created here: call POST /api/orders/create first",
@@ -75,6 +75,13 @@ def confirm(call: Call, content: Content) -> Transition:
         return with_epoch(call, state, Answer(200, order_body(_existing(document))))
 
     return transition
+
+
+def decided(status: OrderStatus) -> dict[str, Any]:
+    """The fields of an order that is confirmed or cancelled from now on. Its saga goes on: it has to send the message,
+    or to undo what was done, whoever has decided. `saga_ended` becomes True when the saga is known to have ended.
+    """
+    return {"status": status, "saga_ended": False}
 
 
 CANCELLED = "cancelled"
@@ -127,7 +134,7 @@ def cancel(call: Call, request: CancelRequest) -> Transition:
                 return answered(call, state.with_tombstone(), Answer(200, body), fields={"reason": request.reason})
             case Become(status, closed):
                 reason = _existing(document).get("reason") or request.reason  # the first one stays
-                fields = {"status": status, "closed": closed, "reason": reason}
+                fields = {**decided(status), "closed": closed, "reason": reason}
                 body = _undone(happened, {**_existing(document), **fields})
                 return answered(call, state.with_tombstone(), Answer(200, body), fields=fields, effect=happened)
             case Refuse():

@@ -15,9 +15,20 @@ from services.order.matrix import NEXT_FULFILMENT
 from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
 
 KEYS = "keys"
-INDEXES = (Index.on("orders", "customer_id", "status"), Index.on("orders", "status", "_id"))
 OPEN: Mapping[str, Any] = {"status": {"$in": ["PENDING", "CANCELLING"]}}
-"""A filter for orders whose saga hasn't ended, and that aren't confirmed."""
+"""A filter for orders that aren't decided, or not rolled back yet: their saga hasn't ended."""
+FIRST_OPERATOR = 10**12
+"""An operator's epoch is the time in milliseconds when it began to lead. A lower one is a test's or a stranger's."""
+DECIDED: Mapping[str, Any] = {"saga_ended": False, "barrier.epoch": {"$gte": FIRST_OPERATOR}}
+"""A filter for orders that are confirmed or cancelled, whose saga isn't known to have ended (`steps.decided`), and that
+an operator has worked on. Orders that a release without this field has decided don't have it, and aren't looked for.
+"""
+INDEXES = (
+    Index.on("orders", "customer_id", "status"),
+    Index.on("orders", "status", "_id"),
+    # Of sagas that have ended it holds nothing, so looking for the others costs the same after millions of orders.
+    Index.on("orders", "saga_ended", "_id", partialFilterExpression=DECIDED),
+)
 
 
 class Keys:
@@ -66,14 +77,21 @@ class Orders:
         """The document as it is, also if it is only a tombstone or a refusal: decisions need the whole of it."""
         return await self._barrier.get(order_id)
 
-    async def open_ids(self, namespace: str, *, after: str, limit: int) -> list[str]:
+    async def unended_ids(self, namespace: str, *, after: str, limit: int) -> list[str]:
         """The ids of the first `limit` orders of this namespace after that id whose saga hasn't ended, sorted."""
-        where = {**OPEN, "_id": {"$gt": after}, "barrier.namespace": namespace}
-        return await self._ids(where, limit)
+        further = {"_id": {"$gt": after}, "barrier.namespace": namespace}
+        # Two queries, each in the order of its index; one with $or might be answered by reading all orders.
+        found = {order_id for kind in (OPEN, DECIDED) for order_id in await self._ids({**kind, **further}, limit)}
+        return sorted(found)[:limit]
 
-    async def still_open(self, order_ids: Sequence[str]) -> list[str]:
+    async def still_unended(self, order_ids: Sequence[str]) -> list[str]:
         """Those of these orders whose saga hasn't ended."""
-        return await self._ids({**OPEN, "_id": {"$in": list(order_ids)}}, len(order_ids)) if order_ids else []
+        where = {"_id": {"$in": list(order_ids)}, "$or": [OPEN, DECIDED]}
+        return await self._ids(where, len(order_ids)) if order_ids else []
+
+    async def note_end_of_saga(self, order_id: str) -> None:
+        """The saga of this decided order has ended: it is looked for no more."""
+        await self._collection.update({"_id": order_id, "saga_ended": False}, {"$set": {"saga_ended": True}})
 
     async def _ids(self, where: Mapping[str, Any], limit: int) -> list[str]:
         found = await self._collection.aggregate(

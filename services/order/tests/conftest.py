@@ -1,13 +1,16 @@
 """The service on a real MongoDB, called in-process; with a real API server for those who ask for it."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from common.settings import ServiceSettings
+from dev.stack.pytest_plugin import TestControlPlane
 from services.order.main import build
 from services.order.models import EXAMPLE_CONTENT
 from services.order.settings import OrderSettings
@@ -62,3 +65,65 @@ def new_id() -> Callable[[], str]:
 @pytest.fixture
 def saga(api: httpx.AsyncClient, new_id: Callable[[], str]) -> Saga:
     return Saga(api, new_id())
+
+
+class Cluster:
+    """The API server, as somebody sees it who breaks the rules."""
+
+    def __init__(self, control_plane: TestControlPlane) -> None:
+        self._kubectl = control_plane.kubectl
+
+    def found(self, order_id: str) -> dict[str, Any] | None:
+        listed = json.loads(self._kubectl("get", "osaga", "-n", "shop", "-o", "json").stdout)["items"]
+        return next((each for each in listed if each["metadata"]["name"] == order_id), None)
+
+    def lose(self, order_id: str) -> dict[str, Any]:
+        """Take the finalizer off and delete the resource; what it was."""
+        before = self.found(order_id)
+        assert before is not None
+        patch = '{"metadata":{"finalizers":[]}}'
+        self._kubectl("patch", "osaga", order_id, "-n", "shop", "--type=merge", "-p", patch)
+        self._kubectl("delete", "osaga", order_id, "-n", "shop")
+        return before
+
+    def apply(self, order_id: str, spec: dict[str, Any]) -> None:
+        """Make a resource of this name."""
+        manifest = {
+            "apiVersion": "ordersaga.io/v1alpha1",
+            "kind": "OrderSaga",
+            "metadata": {"name": order_id, "namespace": "shop"},
+            "spec": spec,
+        }
+        self._kubectl("apply", "-f", "-", input=json.dumps(manifest))
+
+    async def given_back(self, order_id: str) -> dict[str, Any]:
+        async with asyncio.timeout(60):
+            while (resource := self.found(order_id)) is None:  # noqa: ASYNC110 - the API server sets no event of ours
+                await asyncio.sleep(0.1)
+        return resource
+
+
+@pytest.fixture
+def cluster(control_plane: TestControlPlane) -> Cluster:
+    return Cluster(control_plane)
+
+
+Serve = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+@pytest.fixture
+def serve(settings: ServiceSettings, control_plane: TestControlPlane) -> Serve:
+    """A replica that looks for lost OrderSagas again and again."""
+
+    def with_settings(**more: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        given = {"kubeconfig": control_plane.identity("order-service"), "lost_sagas_seconds": 0.1} | more
+        return served(settings, **given)
+
+    return with_settings
+
+
+@pytest.fixture
+async def quiet(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
+    """A replica that doesn't look."""
+    async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
+        yield client

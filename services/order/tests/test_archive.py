@@ -2,16 +2,14 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import httpx
 import pytest
 
 from common.settings import ServiceSettings
-from common.shop.order_spec import spec_of
 from dev.stack.pytest_plugin import TestControlPlane
-from services.order.models import EXAMPLE_CONTENT
 from services.order.tests.conftest import Saga, served
+from services.order.tests.losing import archive
 from services.order.tests.test_clients import place
 
 NewId = Callable[[], str]
@@ -21,21 +19,6 @@ NewId = Callable[[], str]
 async def shop(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
     async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
         yield client
-
-
-async def archive(shop: httpx.AsyncClient, order_id: str, day: int, **change: Any) -> str:
-    """Archive a saga that was made on that day; its uid."""
-    uid = str(uuid.uuid4())
-    story = {
-        "namespace": "shop",
-        "uid": uid,
-        "created_at": f"2026-11-{day:02}T12:00:00Z",
-        "spec": spec_of(EXAMPLE_CONTENT | {"order_id": order_id} | change),
-        "status": {"phase": "Compensated"},
-    }
-    kept = await shop.put(f"/api/orders/{order_id}/saga", json=story)
-    assert kept.status_code == 200, kept.text
-    return uid
 
 
 async def told(shop: httpx.AsyncClient, order_id: str) -> str:

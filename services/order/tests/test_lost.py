@@ -1,9 +1,8 @@
 """Open orders whose OrderSaga has vanished get it back. No operator works on them here."""
 
 import asyncio
-import json
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,84 +17,12 @@ from common.mongo import Mongo
 from common.settings import ServiceSettings
 from dev.stack.pytest_plugin import TestControlPlane
 from services.order import lost
-from services.order.lost import FIRST_OPERATOR, LostSagas
-from services.order.tests.conftest import Saga, served
+from services.order.lost import LostSagas
+from services.order.tests.conftest import Cluster, Saga, Serve, served
+from services.order.tests.losing import EPOCH, archive, lost_order, metric
 from services.order.tests.test_clients import place
 
-EPOCH = FIRST_OPERATOR + 7
 NewId = Callable[[], str]
-
-
-class Cluster:
-    """The API server, as somebody sees it who breaks the rules."""
-
-    def __init__(self, control_plane: TestControlPlane) -> None:
-        self._kubectl = control_plane.kubectl
-
-    def found(self, order_id: str) -> dict[str, Any] | None:
-        listed = json.loads(self._kubectl("get", "osaga", "-n", "shop", "-o", "json").stdout)["items"]
-        return next((each for each in listed if each["metadata"]["name"] == order_id), None)
-
-    def lose(self, order_id: str) -> dict[str, Any]:
-        """Take the finalizer off and delete the resource; what it was."""
-        before = self.found(order_id)
-        assert before is not None
-        patch = '{"metadata":{"finalizers":[]}}'
-        self._kubectl("patch", "osaga", order_id, "-n", "shop", "--type=merge", "-p", patch)
-        self._kubectl("delete", "osaga", order_id, "-n", "shop")
-        return before
-
-    async def given_back(self, order_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(60):
-            while (resource := self.found(order_id)) is None:  # noqa: ASYNC110 - the API server sets no event of ours
-                await asyncio.sleep(0.1)
-        return resource
-
-
-@pytest.fixture
-def cluster(control_plane: TestControlPlane) -> Cluster:
-    return Cluster(control_plane)
-
-
-Serve = Callable[..., Any]
-
-
-@pytest.fixture
-def serve(settings: ServiceSettings, control_plane: TestControlPlane) -> Serve:
-    """A replica that looks again and again."""
-
-    def with_settings(**more: Any) -> Any:
-        given = {"kubeconfig": control_plane.identity("order-service"), "lost_sagas_seconds": 0.1} | more
-        return served(settings, **given)
-
-    return with_settings
-
-
-@pytest.fixture
-async def quiet(settings: ServiceSettings, control_plane: TestControlPlane) -> AsyncIterator[httpx.AsyncClient]:
-    """A replica that doesn't look."""
-    async with served(settings, kubeconfig=control_plane.identity("order-service")) as client:
-        yield client
-
-
-async def lost_order(
-    shop: httpx.AsyncClient, cluster: Cluster, order_id: str, *actions: str, epoch: int | None = EPOCH
-) -> dict[str, Any]:
-    """An order after these calls, without its resource; what that was."""
-    assert (await place(shop, order_id=order_id)).status_code == 202
-    for action in actions:
-        assert (await Saga(shop, order_id)(action, epoch=epoch)).status_code == 200
-    return cluster.lose(order_id)
-
-
-async def metric(shop: httpx.AsyncClient, name: str, at_least: float) -> None:
-    """Wait until the metric has this value."""
-    async with asyncio.timeout(60):
-        while True:
-            lines = (await shop.get("/metrics")).text.splitlines()
-            if any(float(line.rpartition(" ")[2]) >= at_least for line in lines if line.startswith(f"{name} ")):
-                return
-            await asyncio.sleep(0.1)
 
 
 async def test_an_open_order_gets_the_same_resource_back(
@@ -141,7 +68,9 @@ async def test_what_has_ended_and_what_no_operator_has_worked_on_stays_as_it_is(
 ) -> None:
     confirmed, cancelled, strange, last = new_id(), new_id(), new_id(), new_id()
     await lost_order(quiet, cluster, confirmed, "create", "confirm")
+    await archive(quiet, confirmed, phase="Completed")
     await lost_order(quiet, cluster, cancelled, "create", "reject", "cancel")
+    await archive(quiet, cancelled, phase="Compensated")
     await lost_order(quiet, cluster, strange, "create", epoch=None)
     async with serve() as shop:
         await lost_order(quiet, cluster, last, "create")
@@ -274,8 +203,8 @@ async def test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_to
             all_told.set()
 
     sagas: Any = SimpleNamespace(cancel=cancel, namespace="shop")
-    orders: Any = None
-    sagas_lost = LostSagas(orders, sagas, mode="restore", seconds=60, registry=CollectorRegistry())
+    none: Any = None
+    sagas_lost = LostSagas(none, none, sagas, mode="restore", seconds=60, registry=CollectorRegistry())
     for order_id in (refused, odd, *good):
         sagas_lost.cancel_again(order_id)
     telling = asyncio.create_task(sagas_lost.keep_cancelling(Rounds()))

@@ -4,6 +4,7 @@ from tests.mutation.mutants.mutant import OUTAGE, Mutant
 
 PUBLIC = "tests/contract/test_public_routes.py"
 LOST = "services/order/tests/test_lost.py"
+DECIDED = "services/order/tests/test_lost_after_decision.py"
 LISTS = "tests/contract/test_lists.py"
 
 ORDERS = (
@@ -83,7 +84,7 @@ ORDERS = (
         "a refused saga of the same id doesn't hide the order's own",
         OUTAGE,
         "services/order/archive.py",
-        'if _is_of(document, saga["spec"])), None)',
+        'if is_of(document, saga["spec"])), None)',
         "), None)",
         "services/order/tests/test_archive.py::test_a_refused_saga_of_the_same_id_does_not_hide_the_order_s_own",
     ),
@@ -115,9 +116,65 @@ ORDERS = (
         "an order that was being rolled back gets its resource back cancelled",
         12,
         "services/order/lost.py",
-        'rejected = document["status"] == "CANCELLING"',
+        'rejected = row_of(document) in {"CANCELLING", "CANCELLED"}',
         "rejected = False",
         f"{LOST}::test_an_order_that_was_being_rolled_back_goes_on_being_rolled_back",
+    ),
+    Mutant(
+        "a confirmed order that has lost its resource before its message gets it back",
+        12,
+        "services/order/steps.py",
+        'return {"status": status, "saga_ended": False}',
+        'return {"status": status}',
+        "tests/e2e/test_lost.py::test_an_order_that_lost_its_resource_between_confirmation_and_message_ends",
+    ),
+    Mutant(
+        "an order that a stranger cancelled over its saga gets its resource back cancelled",
+        12,
+        "services/order/lost.py",
+        'rejected = row_of(document) in {"CANCELLING", "CANCELLED"}',
+        'rejected = row_of(document) == "CANCELLING"',
+        f"{DECIDED}::test_an_order_that_somebody_cancelled_over_its_saga_is_rolled_back",
+    ),
+    Mutant(
+        "an order whose story tells the end of its saga stays without a resource",
+        12,
+        "services/order/archive.py",
+        "if document is not None and ended(",
+        "if document is None and ended({},",
+        f"{DECIDED}::test_from_its_story_on_an_order_is_looked_for_no_more",
+    ),
+    Mutant(
+        "a story that doesn't tell the order's own end is none",
+        12,
+        "services/order/saga_resource.py",
+        'return end is not None and status.get("phase") == end and of_this_order',
+        "return end is not None",
+        f"{DECIDED}::test_a_story_that_does_not_tell_the_order_s_end_is_none",
+    ),
+    Mutant(
+        "a story that the release before has kept counts",
+        12,
+        "services/order/lost.py",
+        "if await self._has_ended(document, resource):",
+        "if False:",
+        f"{DECIDED}::test_a_story_that_the_release_before_has_kept_counts",
+    ),
+    Mutant(
+        "an order whose name a resource with other content has is told of",
+        12,
+        "services/order/lost.py",
+        'return is_of(document, resource["spec"])',
+        "return True",
+        f"{DECIDED}::test_an_order_whose_name_another_resource_has_taken_is_told_of",
+    ),
+    Mutant(
+        "looking for lost orders costs the same however many have ended",
+        15,
+        "services/order/store.py",
+        '    Index.on("orders", "saga_ended", "_id", partialFilterExpression=DECIDED),\n',
+        "",
+        f"{DECIDED}::test_a_look_costs_the_same_however_many_orders_have_ended",
     ),
     Mutant(
         "an order that a stranger has made gets no resource",
@@ -155,8 +212,8 @@ ORDERS = (
         "the order service is ready without the API server",
         OUTAGE,
         "services/order/main.py",
-        "indexes=[*INDEXES, *ARCHIVE_INDEXES],",
-        "indexes=[*INDEXES, *ARCHIVE_INDEXES],\n        ready_checks=[lambda app: app.state.stores[Sagas].find('o')],",
+        "indexes=[*INDEXES, *STORIES_INDEXES],",
+        "indexes=[*INDEXES, *STORIES_INDEXES],\n        ready_checks=[lambda app: app.state.stores[Sagas].find('o')],",
         "services/order/tests/test_clients.py::test_the_saga_s_steps_need_the_database_alone",
     ),
     Mutant(
