@@ -33,9 +33,9 @@ from saga_operator.handlers import watch
 from saga_operator.health import Health
 from saga_operator.heartbeats import Heartbeats
 from saga_operator.lease import LeaseHolder, time_out
+from saga_operator.lease_stand_in import LeaseStandIn
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.steps import ORDER_SAGA
-from saga_operator.resource.body import LIVE, Resource
 from saga_operator.settings import Settings
 from saga_operator.watch_connection import WatchConnection
 
@@ -71,7 +71,7 @@ async def operate(settings: Settings) -> None:
         settings,
         clock.now,
         reconnect=own.renew_connections,
-        activity=partial(_activity, OrderSagas(own, settings.namespace)),
+        stand_in=LeaseStandIn(OrderSagas(own, settings.namespace)),
         heartbeats=heartbeats,
     )
     health = Health(settings, heartbeats, partial(_answers, leases, settings.lease_name))
@@ -109,12 +109,6 @@ async def _answers(leases: Leases, name: str) -> bool:
     except KubeError:
         return False
     return True
-
-
-async def _activity(sagas: OrderSagas) -> object:
-    """The live sagas and their versions, which change while an operator works on them. Raises `KubeError`."""
-    pages = sagas.list(field_selector=LIVE)
-    return [(item.uid, item.resource_version) async for page in pages for item in map(Resource, page.items)]
 
 
 def _stop_signal() -> asyncio.Event:

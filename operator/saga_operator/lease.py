@@ -17,6 +17,7 @@ from saga_operator import lease_record as record
 from saga_operator import metrics
 from saga_operator.clock import elapsed
 from saga_operator.heartbeats import Heartbeats
+from saga_operator.lease_stand_in import LeaseStandIn, mark_of
 from saga_operator.process.absences import Absences
 from saga_operator.settings import Settings
 
@@ -38,7 +39,6 @@ MISSING: Final = 3
 """Durations without a renewal after which the process isn't alive in the sense of `/healthz`."""
 
 Reconnect = Callable[[], Awaitable[None]]
-Activity = Callable[[], Awaitable[object]]
 
 
 def time_out(settings: Settings) -> float:
@@ -57,7 +57,7 @@ class LeaseHolder:
         elapsed: Callable[[], float] = elapsed,
         *,
         reconnect: Reconnect | None = None,
-        activity: Activity | None = None,
+        stand_in: LeaseStandIn | None = None,
         heartbeats: Heartbeats | None = None,
     ) -> None:
         """`leases` must have calls of `time_out`.
@@ -66,8 +66,8 @@ class LeaseHolder:
 
         `elapsed`: a clock that goes on while the machine sleeps. A holder that slept doesn't hold the Lease for sure.
 
-        `reconnect` makes the next call of `leases` on a new connection. `activity` tells what the sagas look like, so
-        that the work of another holder is seen where there can be no Lease.
+        `reconnect` makes the next call of `leases` on a new connection. `stand_in` shows who works where there can be
+        no Lease.
         """
         self._leases = leases
         self._name = settings.lease_name
@@ -75,7 +75,7 @@ class LeaseHolder:
         self._duration = settings.lease_duration
         self._renew_every = settings.lease_renew
         self._reconnect = reconnect
-        self._activity = activity
+        self._stand_in = stand_in
         self._heartbeats = heartbeats or Heartbeats()
         self._now = now
         self._elapsed = elapsed
@@ -143,10 +143,9 @@ class LeaseHolder:
                 shown = await self._seen_of_sagas()
                 if shown != seen:
                     seen, seen_at = shown, self._elapsed()
-                elif self._elapsed() - seen_at > self._duration:
+                elif self._elapsed() - seen_at > self._duration and await self._work_without(above=None, begins=True):
                     log.warning("working without lease %s: %s", self._name, error)
-                    lease = {"metadata": {"name": self._name}, "spec": {}}
-                    self._go_on_without(lease, self._elapsed(), above=self._epoch)
+                    self._lease = {"metadata": {"name": self._name}, "spec": {}}
                     return
             except KubeError as error:
                 log.warning("lease %s: %s", self._name, error)
@@ -199,18 +198,16 @@ class LeaseHolder:
             for _ in range(RENEWALS):
                 if self._lease is None:
                     return False
-                began = self._elapsed()
                 try:
                     await self._write(self._lease, above=above)
                     return True
-                except (Conflict, ObjectNotFound):
+                except (Conflict, ObjectNotFound, Terminating):  # the API server would make a Lease by an update, too
                     try:
                         self._lease = await self._get_or_create()
                     except Terminating as error:
                         # It went with its namespace. No other can be made there. Open sagas go on.
                         log.warning("going on without lease %s: %s", self._name, error)
-                        self._go_on_without(self._lease, began, above=above)
-                        return True
+                        return await self._work_without(above=above, begins=False)
                     except KubeError as error:
                         log.warning("lease %s could not be read: %s", self._name, error)
                         return False
@@ -245,10 +242,24 @@ class LeaseHolder:
         self._sent = None
         self._note_renewal(began, epoch)
 
-    def _go_on_without(self, lease: Json, began: float, *, above: int | None) -> None:
-        self._lease = lease
-        epoch = self._epoch if above is None else record.next_epoch(max(self._epoch, above), self._now())
+    async def _work_without(self, *, above: int | None, begins: bool) -> bool:
+        """Begin or go on to work where there can be no Lease. False if it can't be shown to others, who may work."""
+        began, now = self._elapsed(), self._now()
+        try:
+            saga = None if self._stand_in is None else await self._stand_in.first()
+            mark = mark_of(saga, now)
+            if begins:
+                above = max(self._epoch, mark.epoch)
+            elif mark.epoch > self._epoch:
+                self._end_if_lost(mark.holder)
+            epoch = self._epoch if above is None else record.next_epoch(max(self._epoch, above), now)
+            if saga is not None and self._stand_in is not None:
+                await self._stand_in.mark(saga, epoch, self._identity, now)
+        except KubeError as error:
+            log.warning("no saga shows that %s works without lease %s: %s", self._identity, self._name, error)
+            return False
         self._note_renewal(began, epoch)
+        return True
 
     def _note_renewal(self, began: float, epoch: int) -> None:
         self._renewed_at, self._epoch = began, epoch
@@ -257,7 +268,7 @@ class LeaseHolder:
 
     async def _seen_of_sagas(self) -> object:
         try:
-            return await self._activity() if self._activity is not None else None
+            return await self._stand_in.seen() if self._stand_in is not None else None
         except KubeError as error:
             log.warning("the sagas could not be listed: %s", error)
             return object()  # unlike whatever was seen before

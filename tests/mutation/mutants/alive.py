@@ -4,6 +4,7 @@ from tests.mutation.mutants.mutant import OPERATOR, OUTAGE, Mutant
 
 SUPERVISION = "tests/operator/test_supervision.py"
 LEASE = "tests/unit/engine/test_lease.py"
+STAND_IN = "tests/unit/engine/test_lease_stand_in.py"
 REFUSED = "tests/unit/engine/test_refused_writes.py"
 CLIENT = "tests/contract/test_kube_client_trouble.py"
 
@@ -110,7 +111,39 @@ ALIVE = (
         f"{OPERATOR}/lease.py",
         "if shown != seen:",
         "if False:",
-        f"{LEASE}::test_where_there_can_be_no_lease_nobody_leads_while_the_sagas_change",
+        f"{STAND_IN}::test_nobody_begins_while_another_works_though_the_sagas_stand_still",
+    ),
+    Mutant(
+        "an operator that works without a Lease shows it",
+        7,
+        f"{OPERATOR}/lease.py",
+        "await self._stand_in.mark(saga, epoch, self._identity, now)",
+        "pass",
+        f"{STAND_IN}::test_nobody_begins_while_another_works_though_the_sagas_stand_still",
+    ),
+    Mutant(
+        "an operator that has begun without a Lease goes on without it",
+        10,
+        f"{OPERATOR}/lease.py",
+        "except (Conflict, ObjectNotFound, Terminating):",
+        "except (Conflict, ObjectNotFound):",
+        f"{STAND_IN}::test_nobody_begins_while_another_works_though_the_sagas_stand_still",
+    ),
+    Mutant(
+        "of two operators that work without a Lease one ends",
+        7,
+        f"{OPERATOR}/lease.py",
+        "elif mark.epoch > self._epoch:",
+        "elif False:",
+        f"{STAND_IN}::test_of_two_that_work_the_one_with_the_lower_epoch_ends",
+    ),
+    Mutant(
+        "an operator that can't show that it works without a Lease calls nobody",
+        7,
+        f"{OPERATOR}/lease.py",
+        "            return False\n        self._note_renewal(began, epoch)",
+        "            epoch = self._epoch\n        self._note_renewal(began, epoch)",
+        f"{STAND_IN}::test_who_can_not_show_that_it_works_is_sure_of_nothing",
     ),
     Mutant(
         "a call to the API server ends in time, whatever drips",

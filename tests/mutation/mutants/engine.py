@@ -248,7 +248,7 @@ ENGINE = (
         "an operator goes on without a Lease in a namespace where none can be made any more",
         10,
         f"{OPERATOR}/lease.py",
-        "self._go_on_without(self._lease, began, above=above)\n                        return True",
+        "return await self._work_without(above=above, begins=False)",
         "return False",
         "tests/operator/apiserver/test_namespace.py::test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator",
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
+from saga_operator.lease_stand_in import MARK
 from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import (
     DO,
@@ -112,6 +113,8 @@ def test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator(
     doomed.empty()
     # for longer than the Lease lasts: it can't be renewed any more, nor made
     wait_until(lambda: operator.log.read_text().count("going on without lease") > 8, "renewals in vain", PATIENCE)
+    marked = [saga["metadata"].get("annotations", {}).get(MARK) for saga in doomed.sagas.listed()["items"]]
+    assert any(text and text.endswith(" tests") for text in marked), "others see that somebody works"
     let_go(doomed, participants, held)
     assert operator.process is not None
     assert operator.process.poll() is None
@@ -129,6 +132,8 @@ def test_a_namespace_deleted_while_the_operator_is_down_is_emptied_when_it_is_ba
     doomed.empty()
     operator.start()
     wait_until(lambda: "working without lease" in operator.log.read_text(), "the operator to lead", PATIENCE)
+    # it goes on for longer than it would be sure of a Lease that it can't renew
+    wait_until(lambda: operator.log.read_text().count("going on without lease") > 8, "renewals in vain", PATIENCE)
     let_go(doomed, participants, held)
     doomed.finish()
 

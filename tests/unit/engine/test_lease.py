@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.kube import ApiUnavailable, Conflict, KubeError, ObjectNotFound, Terminating
+from common.kube import ApiUnavailable, Conflict, KubeError, ObjectNotFound
 from common.wire import Json
 from saga_operator import lease_record, metrics
 from saga_operator.heartbeats import Heartbeats
@@ -29,7 +29,6 @@ class Store:
         self.before_update: Callable[[], Awaitable[None]] | None = None
         self.after_update: Callable[[], Awaitable[None]] | None = None
         self.trouble: KubeError | None = None
-        self.terminating = False
 
     async def get(self, name: str) -> Json:
         if self.trouble:
@@ -39,8 +38,6 @@ class Store:
         return self.lease
 
     async def create(self, name: str, spec: Json, annotations: dict[str, str] | None = None) -> Json:
-        if self.terminating:
-            raise Terminating(403, "Forbidden", "being terminated")
         return self.put({"metadata": {"name": name, "annotations": annotations}, "spec": spec})
 
     async def update(self, lease: Json) -> Json:
@@ -75,21 +72,15 @@ class World:
         self.store = Store()
         self.now = 1000.0
         self.reconnected = 0
-        self.shown: object = "nothing changes"
 
     def holder(self, identity: str = "a", **settings: Any) -> LeaseHolder:
         async def reconnect() -> None:
             self.reconnected += 1
 
-        async def activity() -> object:
-            self.now += 1
-            return self.shown if self.shown != "busy" else object()
-
         return LeaseHolder(
             self.store,  # type: ignore[arg-type]
             Settings(identity=identity, **settings),
             reconnect=reconnect,
-            activity=activity,
             heartbeats=Heartbeats(lambda: self.now),
             elapsed=lambda: self.now,
         )
@@ -269,16 +260,6 @@ async def test_a_lease_that_is_deleted_under_its_holder_is_made_again_with_a_hig
             await asyncio.sleep(0.01)
     renewing.cancel()
     assert holder.epoch > before
-
-
-async def test_where_there_can_be_no_lease_nobody_leads_while_the_sagas_change(world: World) -> None:
-    world.store.terminating = True
-    world.shown = "busy"
-    acquiring = asyncio.create_task(world.holder("b", lease_duration=2, lease_renew=0.1).acquire())
-    await asyncio.sleep(2.2)
-    assert not acquiring.done()
-    world.shown = "at rest"
-    await asyncio.wait_for(acquiring, 20)
 
 
 async def test_the_holder_is_overdue_if_the_lease_is_not_renewed(world: World) -> None:
