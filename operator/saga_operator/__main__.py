@@ -75,6 +75,7 @@ async def operate(settings: Settings) -> None:
         heartbeats=heartbeats,
     )
     health = Health(settings, heartbeats, partial(_answers, leases, settings.lease_name))
+    health.unrenewed_seconds = lambda: lease.unrenewed_seconds
     await health.start()
     try:
         stop = _stop_signal()

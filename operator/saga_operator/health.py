@@ -28,6 +28,8 @@ class Health:
         self.role = "starting"
         self.has_definition: Callable[[], bool] = lambda: True
         """Whether the API server knows the kind that a leader watches."""
+        self.unrenewed_seconds: Callable[[], float | None] = lambda: None
+        """For how long the Lease of a leader wasn't renewed, once it isn't sure of it any more."""
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is taken."""
@@ -51,10 +53,16 @@ class Health:
         """
         overdue = self._heartbeats.overdue()
         stuck = bool(overdue) and await self._answers()
-        said = {"status": "stuck" if stuck else "ok", "role": self.role}
+        said = {"status": "stuck" if stuck else "ok", "role": self._shown_role}
         if overdue:
             said["not heard"] = ", ".join(f"{part} for {late:g} s too long" for part, late in sorted(overdue.items()))
         return web.json_response(said, status=503 if stuck else 200)
+
+    @property
+    def _shown_role(self) -> str:
+        """What the operator knows of its role: a leader that isn't sure of its Lease calls nobody until it is again."""
+        seconds = self.unrenewed_seconds()
+        return self.role if seconds is None else f"{self.role}, not renewed for {seconds:.0f} s"
 
     async def _answers(self) -> bool:
         try:
@@ -69,7 +77,7 @@ class Health:
             status = "the definition of OrderSaga can't be watched yet"
         else:
             status = "ok" if self.role in ("leading", "following") else "starting"
-        return web.json_response({"status": status, "role": self.role}, status=200 if status == "ok" else 503)
+        return web.json_response({"status": status, "role": self._shown_role}, status=200 if status == "ok" else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -101,6 +101,11 @@ class LeaseHolder:
         """Whether this process surely holds the Lease: no follower can have taken it."""
         return self._lease is not None and self._elapsed() - self._renewed_at < SURE * self._duration
 
+    @property
+    def unrenewed_seconds(self) -> float | None:
+        """Seconds since the last renewal, if this process isn't sure of its Lease any more. Else None."""
+        return None if self._lease is None or self.is_held else self._elapsed() - self._renewed_at
+
     async def held(self) -> None:
         """Return at once while this process surely holds the Lease; else wait until it is renewed, or the process ends.
 

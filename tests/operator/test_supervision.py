@@ -161,6 +161,7 @@ def test_healthz_fails_when_the_lease_is_not_renewed_though_the_api_server_answe
         status, said = wait_until(lambda: answer if (answer := hanging.healthz())[0] == 503 else None, "it to fail")
         assert status == 503
         assert "lease" in said["not heard"]
+        assert re.fullmatch(r"leading, not renewed for \d+ s", said["role"])
         assert "ordersaga_leader 0.0" in hanging.metrics()
     finally:
         hanging.kill()

@@ -5,6 +5,7 @@ from tests.mutation.mutants.background import BACKGROUND
 from tests.mutation.mutants.calls import CALLS
 from tests.mutation.mutants.decisions import DECISIONS
 from tests.mutation.mutants.engine import ENGINE
+from tests.mutation.mutants.lease import LEASE_MUTANTS
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 from tests.mutation.mutants.orders import ORDERS
 from tests.mutation.mutants.outside import OUTSIDE
@@ -14,4 +15,16 @@ from tests.mutation.mutants.strangers import STRANGERS
 
 __all__ = ["MUTANTS", "OUTAGE", "Mutant"]
 
-MUTANTS = (*ALIVE, *BACKGROUND, *PARTICIPANTS, *ORDERS, *DECISIONS, *ENGINE, *CALLS, *RESOURCE, *OUTSIDE, *STRANGERS)
+MUTANTS = (
+    *ALIVE,
+    *LEASE_MUTANTS,
+    *BACKGROUND,
+    *PARTICIPANTS,
+    *ORDERS,
+    *DECISIONS,
+    *ENGINE,
+    *CALLS,
+    *RESOURCE,
+    *OUTSIDE,
+    *STRANGERS,
+)

@@ -175,9 +175,11 @@ async def test_the_leader_is_sure_for_less_time_than_a_follower_waits_and_the_me
         return next(iter(next(iter(metrics.LEADER.collect())).samples)).value
 
     assert gauge() == 1
+    assert leader.unrenewed_seconds is None
     world.now += 9  # a follower may take it after ten
     assert not leader.is_held
     assert gauge() == 0
+    assert leader.unrenewed_seconds == 9
     follower = asyncio.create_task(world.holder("b").acquire())
     await asyncio.sleep(0.6)
     assert not follower.done(), "the Lease has not been seen unchanged for its whole duration"
