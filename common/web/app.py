@@ -27,7 +27,7 @@ from importlib.metadata import version
 from itertools import groupby
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
@@ -38,6 +38,7 @@ from common.errors import ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
+from common.web.ambiguity import unambiguous
 from common.web.connections import make_punctual
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
@@ -195,6 +196,7 @@ def create_app(
         # a proxy in front may have changed: an order with an address would be sent on in the clear.
         "redirect_slashes": False,
         "responses": documented(413, 422, 503),
+        "dependencies": [Depends(unambiguous)],
     }
     app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)
     _serve(app, [_common_routes(app), *routers])

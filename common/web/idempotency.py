@@ -23,6 +23,7 @@ from common.errors import Problem
 from common.wire import OrderBody, utcnow
 
 HEADER = "Idempotency-Key"
+EPOCH_HEADER = "Saga-Epoch"
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _KEY = re.compile(rf"({_LABEL})/({_LABEL})/([a-z]{{1,63}})/(do|undo)")
 MAX_EPOCH = 2**63 - 1  # what MongoDB keeps as an integer
@@ -95,7 +96,7 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaK
         saga_epoch: Annotated[
             int | None,
             Header(
-                alias="Saga-Epoch",
+                alias=EPOCH_HEADER,
                 ge=0,
                 le=MAX_EPOCH,
                 description="The epoch of the operator's Lease; if it is lower than before for this order: 412, "

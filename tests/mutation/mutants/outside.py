@@ -18,6 +18,22 @@ OUTSIDE = (
         "test_whatever_text_an_outcome_was_made_of_it_is_recorded_in_printable_words",
     ),
     Mutant(
+        "a name that an object has twice means nothing",
+        16,
+        "common/web/ambiguity.py",
+        "if len(found) < len(pairs):",
+        "if False:",
+        f"{ODD}::test_a_name_that_an_object_has_twice_means_nothing",
+    ),
+    Mutant(
+        "a header that comes twice means nothing",
+        16,
+        "common/web/ambiguity.py",
+        "if len(request.headers.getlist(HEADER)) > 1:",
+        "if False:",
+        f"{ODD}::test_a_header_that_comes_twice_means_nothing",
+    ),
+    Mutant(
         "an answer that is nested a thousand deep is no answer",
         16,
         f"{OPERATOR}/engine/calls/answers.py",

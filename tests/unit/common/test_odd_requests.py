@@ -75,6 +75,35 @@ async def test_a_body_that_no_encoder_writes_is_invalid(app: Service, body: byte
     assert problem(answer) == (422, "invalid")
 
 
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ('{"order_id": "o-1", "order_id": "o-1"}', "order_id"),
+        ('{"order_id": "o-1", "order\\u005fid": "o-2"}', "order_id"),
+        ('{"order_id": "o-1", "lines": [{"quantity": 1}, {"quantity": 1, "quantity": 100}]}', "quantity"),
+        ('{"order_id": "o-1", "' + "x" * 5000 + '": 1, "' + "x" * 5000 + '": 2}', "x" * 100),
+        ("{" + "".join(f'"{n}":0,' for n in range(5_000)) + '"4999":1}', "4999"),
+    ],
+    ids=["plain", "spelt otherwise", "inside", "long", "late"],
+)
+async def test_a_name_that_an_object_has_twice_means_nothing(app: Service, body: str, name: str) -> None:
+    answer = await ask(app, "POST", "/api/things/reserve", headers=[JSON, KEY], chunks=[body.encode()])
+    assert problem(answer) == (422, "invalid")
+    assert "twice" in json.loads(answer.body)["detail"]
+    assert name in json.loads(answer.body)["detail"]
+
+
+async def test_a_header_that_comes_twice_means_nothing(app: Service) -> None:
+    body = b'{"order_id": "o-1"}'
+    for headers, expected in (
+        ([KEY, (b"idempotency-key", b"shop/o-2/inventory/do")], (400, "idempotency_key_invalid")),
+        ([KEY, (b"Saga-Epoch", b"1"), (b"saga-epoch", b"2")], (422, "invalid")),
+    ):
+        answer = await ask(app, "POST", "/api/things/reserve", headers=[JSON, *headers], chunks=[body])
+        assert problem(answer) == expected
+        assert "twice" in json.loads(answer.body)["detail"]
+
+
 async def test_only_an_id_is_repeated_as_the_order_of_a_refused_body(app: Service) -> None:
     for given, repeated in (('"o-1", "x": 1', "o-1"), ('"\\u202eo", "x": 1', None), ("5", None)):
         body = f'{{"order_id": {given}}}'.encode()
