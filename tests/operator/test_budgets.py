@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from saga_operator.engine.calls.verdict import SAGAS_TO_OPEN
 from tests.operator.conftest import Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
@@ -47,3 +48,36 @@ def test_a_pause_that_is_asked_for_is_kept_in_full_and_costs_no_attempt(
     pauses = [after - before for before, after in pairwise(times)]
     assert min(pauses) > 2.0 - CLOCKS, pauses
     assert sagas.step("o-patient", "inventory")["attempts"] == 1
+
+
+def test_the_circuit_breaker_probes_nobody_before_the_pause_that_was_asked_for(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    names, path = [f"o-patient-{number}" for number in range(SAGAS_TO_OPEN + 1)], "/api/inventory/reserve"
+    for name in names:
+        participants.say(name, path, always=Reply(503, headers={"Retry-After": "3"}))
+        sagas.create(name)
+    calls = len(names) + 2
+    wait_until(lambda: sum(participants.paths(name).count(path) for name in names) >= calls, "probes", seconds=60)
+    for name in names:
+        participants.say(name, path)
+    for name in names:
+        times = [call.at for call in participants.of(name) if call.path == path]
+        assert all(after - before > 3.0 - CLOCKS for before, after in pairwise(times)), times
+        sagas.wait(name, "Completed", seconds=60)
+
+
+def test_a_person_need_not_wait_for_an_hour_that_a_participant_asked_for(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    names, path = [f"o-hour-{number}" for number in range(SAGAS_TO_OPEN)], "/api/inventory/reserve"
+    for name in names:
+        participants.say(name, path, Reply(503, headers={"Retry-After": "3600"}))
+        sagas.create(name)
+    for name in names:
+        wait_until(lambda n=name: sagas.step(n, "inventory").get("message"), f"the call of {name}")
+    sagas.create("o-behind")
+    wait_until(lambda: sagas.condition("o-behind", "WaitingForDownstream").get("status") == "True", "the last to wait")
+    for name in ("o-behind", *names):
+        sagas.patch(name, intervention={"id": "1", "action": "RetryNow", "step": "inventory", "reason": "it is back"})
+        sagas.wait(name, "Completed", seconds=30)

@@ -20,10 +20,12 @@ from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
 from saga_operator.engine.records.restorer import FinalizerRestorer
+from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
+from saga_operator.process.steps import BY_NAME
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import desired_of, intervention_of
 
@@ -148,8 +150,8 @@ class Worker:
             return
         breaker, now = shared.breakers[action.step.participant], shared.clock.now()
         if not self._places.take(action, now):
-            # waiting for a turn among many calls is no news; waiting for a participant that is down is
-            if breaker.is_open:
+            # waiting for a turn among many calls is no news; waiting for a participant that is down is, once
+            if breaker.is_open and recorder.saga.reason_of(step) != reasons.WAITING_FOR_DOWNSTREAM:
                 recorder.apply(breaker.pause(step, undo=undo, started=now))
             return
         with breaker.call(self.uid):
@@ -172,8 +174,7 @@ class Worker:
         self._log_call(action, outcome)
         recorder.add_attempt(outcome, undo=undo)
         if isinstance(event, Paused):
-            recorder.apply(event)
-            self._places.wait(action, now)
+            recorder.apply(event)  # it takes its next turn when its pause is over
         else:
             recorder.apply_outcome(event)
 
@@ -211,6 +212,7 @@ class Worker:
         # At the start, and again whenever somebody has replaced the resource by a manifest without it.
         await recorder.ensure_finalizer()
         resource, now = recorder.resource, self._shared.clock.now()
+        before = recorder.saga.intervention
         recorder.apply(
             Observed(
                 at=now,
@@ -220,6 +222,9 @@ class Worker:
                 absences=self._shared.gate.absences(now),
             )
         )
+        done = recorder.saga.intervention
+        if done is not None and done != before and (done.action, done.outcome) == ("RetryNow", reasons.INTERVENED):
+            self._shared.breakers[BY_NAME[done.step].participant].probe_now()
 
     async def _wait(self, until: float | None) -> None:
         """Wait until then (seconds since the epoch), or until something changes."""

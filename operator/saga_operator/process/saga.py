@@ -219,6 +219,10 @@ class Saga:
         """The next step's participant counted as down when it was last to be called."""
         return bool(self.current_step) and self[self.current_step].reason == reasons.WAITING_FOR_DOWNSTREAM
 
+    def reason_of(self, step: str) -> str:
+        """What is known of the step's call that is to be made: of its undo in a rollback, else of its do."""
+        return self[step].reason if self.failure is None else self[step].compensation.reason
+
     @property
     def rejected(self) -> bool:
         """The order service has rejected the order, so it can't be confirmed any more: steps may be undone."""

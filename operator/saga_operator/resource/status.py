@@ -144,8 +144,7 @@ def _next_attempt(saga: Saga, record: StepRecord) -> float:
     A saga that waits for a participant that is down is woken when it is back, and one that waits for an operation in
     progress asks again and again. A time would have to be moved on and written for each of them each time.
     """
-    reason = record.reason if saga.failure is None else record.compensation.reason
-    return 0.0 if reason in reasons.WAITING else record.retry_at
+    return 0.0 if saga.reason_of(record.name) in reasons.WAITING else record.retry_at
 
 
 def with_worker_failure(resource: Resource, message: str, now: float) -> Json:

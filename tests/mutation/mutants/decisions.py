@@ -223,8 +223,8 @@ DECISIONS = (
         "polling writes nothing",
         0,
         f"{OPERATOR}/resource/status.py",
-        "return 0.0 if reason in reasons.WAITING else record.retry_at",
-        "return 0.0 if reason == reasons.WAITING_FOR_DOWNSTREAM else record.retry_at",
+        "return 0.0 if saga.reason_of(record.name) in reasons.WAITING else record.retry_at",
+        "return 0.0 if saga.reason_of(record.name) == reasons.WAITING_FOR_DOWNSTREAM else record.retry_at",
         "tests/unit/resource/test_status_record.py::test_polling_an_operation_in_progress_has_nothing_new_to_write",
     ),
     Mutant(

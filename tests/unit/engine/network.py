@@ -60,7 +60,7 @@ class Saga:
 
 
 def always(outcome: str, seconds: float = 0.05) -> Callable[[float], tuple[str, float]]:
-    """`answer`, `nothing` (no answer) or `unsent`, after so many seconds."""
+    """`answer`, `nothing` (no answer), `unsent`, or how many seconds it asks for (`503 20`), after so many seconds."""
     return lambda _: (outcome, seconds)
 
 
@@ -123,11 +123,11 @@ class Network:
                 outcome = await self._one_call(saga)
                 event = breaker.record_outcome(saga.name, outcome)
             if isinstance(event, Paused):
-                breaker.wait(saga.name, woken.set, undo=saga.undo)
+                await asyncio.sleep(event.until - self.now())
                 continue
             saga.attempts += 1
             if isinstance(event, NoUsableAnswer):
-                await asyncio.sleep(min(2.0**saga.attempts, 30.0))
+                await asyncio.sleep(max(min(2.0**saga.attempts, 30.0), event.retry_after or 0.0))
 
     async def _one_call(self, saga: Saga) -> Outcome:
         saga.calls.append(self.now())
@@ -141,5 +141,7 @@ class Network:
         if what == "answer":
             saga.answered = self.now()
             return Succeeded(step="payment", started=0, at=0)
-        reason = reasons.NOT_SENT if what == "unsent" else reasons.NO_ANSWER
-        return NoUsableAnswer(step="payment", started=0, at=0, undo=saga.undo, reason=reason)
+        kind, _, asked = what.partition(" ")
+        reason = {"unsent": reasons.NOT_SENT, "503": reasons.UNAVAILABLE}.get(kind, reasons.NO_ANSWER)
+        retry_after = float(asked) if asked else None
+        return NoUsableAnswer(step="payment", started=0, at=0, undo=saga.undo, reason=reason, retry_after=retry_after)

@@ -1,16 +1,19 @@
 """The circuit breaker of one participant: when it opens, whose call probes, and how it closes again."""
 
+import asyncio
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saga_operator.engine.calls.breaker import CLAIM_WITHIN, CircuitBreaker
-from saga_operator.engine.calls.verdict import LAST_PROBE, SAGAS_TO_OPEN
+from saga_operator.engine.calls.verdict import FIRST_PROBE, LAST_PROBE, SAGAS_TO_OPEN, Verdict
 from saga_operator.process import reasons
 from saga_operator.process.events import DoRefused, EpochRefused, InProgress, NoUsableAnswer, Outcome
+from saga_operator.process.order import LONGEST_RETRY_AFTER
 from tests.unit.engine.network import HANG, Network, Saga, always, from_then_on, simulated
 
 ONE_PROBE = LAST_PROBE[False]
@@ -221,6 +224,81 @@ def test_a_tried_saga_is_not_starved_by_those_that_were_not_tried() -> None:
     others = [Saga(f"o-{n}", always("answer", 0.1), arrives=n * 0.005) for n in range(4000)]
     run([*others, unlucky], until=120.0, concurrency=16)
     assert waited(unlucky) < 10.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+@pytest.mark.parametrize("every", [0.02, 1.0])
+def test_whoever_got_no_answer_is_not_called_again_at_once_whatever_becomes_of_its_participant(
+    seconds: float, every: float
+) -> None:
+    """Turns come thick and fast while it is coming back; a hopeless undo would use up all of them."""
+    good = [Saga(f"o-good-{n}", from_then_on(10.0), arrives=n * every) for n in range(int(60 / every))]
+    bad = hopeless(SAGAS_TO_OPEN, seconds=seconds)
+    run(bad + good, until=100.0)
+    for saga in bad:
+        assert len(saga.calls) > 5
+        assert min(after - before for before, after in pairwise(saga.calls)) >= FIRST_PROBE
+
+
+def told(asked: float, *, until: float) -> Callable[[float], tuple[str, float]]:
+    """Refused at once with this Retry-After until then, and answered afterwards."""
+    return lambda now: ("answer", 0.05) if now >= until else (f"503 {asked:g}", 0.0)
+
+
+@pytest.mark.parametrize("asked", [20.0, 90.0])
+def test_a_participant_that_says_when_it_is_back_is_not_probed_before(asked: float) -> None:
+    """Neither by those that were told so nor by those that are new."""
+    well = 2.5 * asked
+    sagas = [Saga(f"o-{n}", told(asked, until=well), arrives=n * asked / 20) for n in range(60)]
+    run(sagas, until=10 * asked)
+    calls = sorted(time for saga in sagas for time in saga.calls)
+    opened = calls[SAGAS_TO_OPEN - 1]
+    probes = [time for time in calls if opened < time < well]
+    assert min(probes) >= opened + asked
+    assert len(probes) <= 4
+    assert all(after - before >= asked for saga in sagas for before, after in pairwise(saga.calls))
+    assert max(waited(saga, well) for saga in sagas) < asked + 2 * ONE_PROBE
+
+
+def test_a_participant_that_asks_for_a_year_is_probed_after_an_hour() -> None:
+    verdict = Verdict(16, lambda: 0)
+    for number in range(SAGAS_TO_OPEN):
+        verdict.failed(f"o-{number}", started=0.0, now=0.0, retry_after=3e7)
+        assert verdict.pause_of(f"o-{number}", 3e7) == LONGEST_RETRY_AFTER
+    assert {verdict.due(tried=tried) for tried in (False, True)} == {LONGEST_RETRY_AFTER}
+
+
+def test_what_one_order_alone_is_told_holds_up_no_other() -> None:
+    down = [Saga(f"o-{n}", from_then_on(60.0)) for n in range(SAGAS_TO_OPEN)]
+    poisoned = [Saga("o-poisoned", always("503 3600", 0.0), arrives=3.0)]
+    good = [Saga(f"o-good-{n}", from_then_on(60.0), arrives=5.0 + n) for n in range(20)]
+    network = run([*down, *poisoned, *good], until=1000.0)
+    assert max(waited(saga, 60.0) for saga in (*down, *good)) < 2 * ONE_PROBE
+    assert not network.breaker.is_open
+
+
+def test_an_answer_ends_what_a_participant_asked_for() -> None:
+    """The sagas that were told so wait for as long; those that weren't are called at once."""
+    sagas = [Saga(f"o-{n}", told(120.0, until=100.0)) for n in range(SAGAS_TO_OPEN)]
+    others = [Saga(f"o-other-{n}", told(120.0, until=100.0), arrives=10.0) for n in range(100)]
+    run([*sagas, *others], until=1000.0)
+    assert max(waited(saga, 100.0) for saga in others) < 30.0
+
+
+def test_a_person_who_retries_has_a_participant_probed_that_asked_for_an_hour() -> None:
+    busy = NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.UNAVAILABLE, retry_after=3600.0)
+
+    async def main() -> None:
+        breaker = CircuitBreaker("payment", now=lambda: 0.0, concurrency=16, rate=0)
+        for number in range(SAGAS_TO_OPEN):
+            breaker.record_outcome(f"o-{number}", busy)
+        await asyncio.sleep(60.0)
+        turns: list[str] = []
+        assert not breaker.take("o-retried", lambda: turns.append("o-retried"), undo=False)
+        breaker.probe_now()
+        assert turns == ["o-retried"]
+
+    simulated(main())
 
 
 OUTCOME = st.sampled_from(["hopeless", "hopeless undo", "hangs", "unsent", "unsent undo", "leaves", "deaf"])

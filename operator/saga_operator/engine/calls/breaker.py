@@ -78,20 +78,16 @@ class CircuitBreaker:
                 self._use_slot(now)
                 self._calls[saga] = now
                 return True
-            self.wait(saga, wake, undo=undo)
+            self._turns.join(saga, undo=undo, failures=self._verdict.failures(saga))
+            self._wakes[saga] = wake
+            if not self.is_open:
+                self._unaware[saga] = None
+            self._settle()
         if (timer := self._granted.pop(saga, None)) is None:
             return False
         timer.cancel()
         self._calls[saga] = now
         return True
-
-    def wait(self, saga: str, wake: Callable[[], None], *, undo: bool) -> None:
-        """Wait for a turn; `wake` as for `take`, and perhaps at once."""
-        self._turns.join(saga, undo=undo, failures=self._verdict.failures(saga))
-        self._wakes[saga] = wake
-        if not self.is_open:
-            self._unaware[saga] = None
-        self._settle()
 
     def leave(self, saga: str) -> None:
         """Give up a place in the line, or a turn that isn't used, which is the next one's at once."""
@@ -118,31 +114,40 @@ class CircuitBreaker:
 
     def record_outcome(self, saga: str, outcome: Outcome) -> Outcome | Paused:
         """Count the outcome and return it, or a `Paused` in its place: while the participant counts as down, a call
-        without a usable answer does not use up the saga's attempts.
+        without a usable answer does not use up the saga's attempts. The saga takes its next turn when that is over.
         """
         if isinstance(outcome, NoUsableAnswer) and outcome.reason == reasons.NOT_SENT:
             return outcome
         if not isinstance(outcome, NoUsableAnswer) or outcome.reason not in DOWN:
             self.record_answer(saga)
             return outcome
-        now = self._time()
-        own = self._verdict.failed(saga, started=self._calls.get(saga, now), now=now)
+        now, asked = self._time(), outcome.retry_after
+        started = self._calls.get(saga, now)
+        own = self._verdict.failed(saga, started=started, now=now, retry_after=asked)
         self._settle()
         if own or not self.is_open:
             return outcome
-        return self.pause(outcome.step, undo=outcome.undo, started=outcome.started, cause=outcome.message)
+        seconds = self._verdict.pause_of(saga, asked)
+        return self._paused(outcome.step, outcome.started, seconds, undo=outcome.undo, cause=outcome.message)
 
     def record_answer(self, saga: str) -> None:
         """Count an answer that is no outcome of the step: it shows that the participant is there."""
         self._verdict.answered(saga, now=self._time())
         self._settle()
 
-    def pause(self, step: str, *, undo: bool, started: float, cause: str = "") -> Paused:
-        """The event of a call that is not made, or that did not count."""
+    def pause(self, step: str, *, undo: bool, started: float) -> Paused:
+        """The event of a call that is not made, since the participant is down: the saga waits for its turn."""
+        return self._paused(step, started, WAIT_AT_MOST, undo=undo)
+
+    def probe_now(self) -> None:
+        """Probe at once, although the participant asked for time: a person says so."""
+        self._verdict.probe_now(self._time())
+        self._settle()
+
+    def _paused(self, step: str, started: float, seconds: float, *, undo: bool, cause: str = "") -> Paused:
         now = self._now()
-        state = "is down; its calls wait and single ones probe" if self.is_open else "was down; its calls come in turn"
-        text = f"{self._name} {state}. {cause}".strip()
-        return Paused(step=step, started=started, at=now, undo=undo, until=now + WAIT_AT_MOST, message=text)
+        text = f"{self._name} is down; its calls wait and single ones probe. {cause}".strip()
+        return Paused(step=step, started=started, at=now, undo=undo, until=now + seconds, message=text)
 
     @staticmethod
     def _time() -> float:

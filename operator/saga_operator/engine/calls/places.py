@@ -38,10 +38,6 @@ class Places:
         self._called_up.discard(participant)
         return True
 
-    def wait(self, call: Do | Undo, now: float) -> None:
-        """Wait for a turn to make this call again."""
-        self._breakers[call.step.participant].wait(self._saga, self._place(call, now), undo=isinstance(call, Undo))
-
     def keep_only(self, calls: Collection[Do | Undo]) -> None:
         """Leave where there is nothing to call any more: whoever comes next needn't wait for this saga."""
         for participant, place in list(self._waiting.items()):

@@ -9,11 +9,17 @@ kinds of sagas must not spoil this for the others:
 - A *hopeless* one was not answered again and again although others were in between. Its failures are its own: they say
   nothing about the participant. If it is answered after all, that was wrong, and all start afresh.
 - A slow call that began before the last answer says nothing, either: the participant was alive since.
+
+Whoever got no answer isn't called again at once, however many calls there may be: see `pause_of`. And if a participant
+says when it is back (Retry-After), it isn't probed before. Two sagas have to be told so: what one is told may be about
+that one alone.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+from saga_operator.process.order import LONGEST_RETRY_AFTER
 
 SAGAS_TO_OPEN: Final = 5
 """Different sagas in a row without a usable answer; with fewer, the orders themselves may be the reason."""
@@ -54,6 +60,8 @@ class Verdict:
         self._probing = False
         """No answer since it went down."""
         self._in_a_row: set[str] = set()
+        self._asked: dict[str, float] = {}
+        """For how many seconds the last two sagas without an answer were told to wait, if nobody was answered since."""
         self._trouble: dict[str, _Trouble] = {}
         self._hopeless = HOPELESS
         """Strikes; more of them each time that it turned out to be wrong."""
@@ -85,19 +93,33 @@ class Verdict:
         """Of this saga in a row; above zero it counts as tried."""
         return self._trouble[saga].failures if saga in self._trouble else 0
 
+    def pause_of(self, saga: str, retry_after: float | None) -> float:
+        """Seconds for which a saga that got no answer makes no further call, even if the participant is back before.
+
+        They grow as the pauses between probes do, and are never fewer than it was asked for.
+        """
+        backoff = FIRST_PROBE * 2.0 ** (min(self.failures(saga), 10) - 1)
+        return max(min(backoff, LAST_PROBE[True]), min(retry_after or 0.0, LONGEST_RETRY_AFTER))
+
     def forget(self, saga: str) -> None:
         """This saga makes no calls any more."""
         self._trouble.pop(saga, None)
         self._in_a_row.discard(saga)
 
-    def failed(self, saga: str, *, started: float, now: float) -> bool:
-        """A call got no usable answer. Returns whether that is the saga's own trouble, which costs it an attempt."""
+    def failed(self, saga: str, *, started: float, now: float, retry_after: float | None = None) -> bool:
+        """A call got no usable answer, or one that asks for so many seconds. Returns whether that is the saga's own
+        trouble, which costs it an attempt.
+        """
         trouble = self._trouble.setdefault(saga, _Trouble(others_answered=self._answers))
         was_tried = trouble.failures > 0
         if was_tried and self._answers > trouble.others_answered:
             trouble.strikes += 1
         trouble.failures += 1
         trouble.others_answered = self._answers
+        if not trouble.strikes:
+            self._asked.pop(saga, None)
+            self._asked[saga] = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
+            self._asked = dict(list(self._asked.items())[-2:])
         own = trouble.strikes >= self._hopeless and not self._probing
         if own or (started < self._last_answer and not self.is_down):
             return own
@@ -108,6 +130,9 @@ class Verdict:
         elif started >= self._since:  # else: a call from before it went down
             self._calm_since = now
             self._count(False, now, was_tried=was_tried)
+        if self._probing and len(self._asked) > 1:
+            asked = now + min(self._asked.values())
+            self._due = {tried: max(due, asked) for tried, due in self._due.items()}
         return False
 
     def answered(self, saga: str, *, now: float) -> None:
@@ -115,6 +140,7 @@ class Verdict:
         self._answers += 1
         self._last_answer = now
         self._in_a_row.clear()
+        self._asked.clear()
         trouble = self._trouble.pop(saga, None)
         if trouble is not None and trouble.strikes >= self._hopeless:
             self._hopeless *= 2
@@ -128,6 +154,11 @@ class Verdict:
             self._due = {False: now, True: now}
         self._count(True, now)
         self.look(now)
+
+    def probe_now(self, now: float) -> None:
+        """The next probe is due, whatever was asked for: a person says so."""
+        self._asked.clear()
+        self._due = {False: now, True: now}
 
     def look(self, now: float) -> None:
         """Take note of the time: it may have been calm for long enough."""
