@@ -76,9 +76,16 @@ class ClaimRules:
         claimed = claimed.with_operation(DO, replace(before, token=token, until=None))
         return rules.claimed(call, claimed, forgettable=True)
 
-    def postpone_undo(self, call: Call, document: Document | None, retry_after: float = RETRY_AFTER) -> Write:
-        """The do waits for the provider's settlement, so the undo waits with it: 202."""
+    def postpone_undo(self, call: Call, document: Document | None, retry_after: float = RETRY_AFTER) -> Decision:
+        """The do waits for the provider's settlement, so the undo waits with it: 202. Unless another call has learnt of
+        the settlement meanwhile, and recorded it.
+        """
         state = BarrierState.of(document).with_tombstone()
+        done, undone = state.get(DO), state.get(UNDO)
+        if undone is not None and undone.state == "answered":
+            return Answer(undone.status, undone.body)
+        if done is not None and done.state == "answered" and not done.happened:
+            return self._undone(call, document, state, {}, happened=False)
         fields = self.effect.taking_back(document or {})
         answer = self._accepted(call, UNDO, {**(document or {}), **fields}, retry_after)
         waiting = state.with_operation(UNDO, Operation(call.fingerprint, "pending"))

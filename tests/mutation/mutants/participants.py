@@ -151,6 +151,14 @@ PARTICIPANTS = (
         "tests/contract/test_crash_between.py::test_while_the_lease_lasts_others_are_told_to_wait",
     ),
     Mutant(
+        "an undo that is overtaken leaves what the other one has found out",
+        1,
+        "common/barrier/claim_rules.py",
+        'if undone is not None and undone.state == "answered":',
+        "if False:",
+        "tests/unit/common/test_claims.py::test_an_undo_that_is_overtaken_leaves_what_the_other_one_has_found_out",
+    ),
+    Mutant(
         "an undo during a do leaves its tombstone before it waits",
         2,
         "common/barrier/claim_rules.py",

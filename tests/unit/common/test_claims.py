@@ -1,11 +1,12 @@
 """What a call is told while the provider hasn't settled it."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from common.barrier import Accepted, Barrier, Call, Claims, Happened, Operation
+from common.barrier import Accepted, Answer, Barrier, Call, Claims, Happened, Operation
 from common.errors import Unavailable
 from common.wire import utcnow
 from tests.unit.common.simulation import Documents, SimulatedProvider, Simulation
@@ -80,6 +81,52 @@ async def test_only_what_may_have_been_asked_before_is_looked_up() -> None:
     assert (await claims.do(call, fields)).status == 200
     assert provider.asked == ["ask", "find"]
     assert provider.ledger == ["charge"]
+
+
+class Overtaken(SimulatedProvider):
+    """A provider that says the first time that it goes on with a charge, and by then has told somebody else its end."""
+
+    undo: Callable[[], Awaitable[Answer]]
+
+    def __init__(self, simulation: Simulation, kind: str) -> None:
+        super().__init__(simulation, kind)
+        self._asked = 0
+
+    async def ask(self, document: Any) -> Happened | Accepted:
+        self._asked += 1
+        if self._asked == 1:
+            raise TimeoutError("the answer got lost")
+        if self._asked > 2:
+            return await super().ask(document)
+        await self.undo()
+        return Accepted()
+
+    resolve = ask
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "effect"), [("captured", "refunded", "undone"), ("declined", "declined", "none")]
+)
+async def test_an_undo_that_is_overtaken_leaves_what_the_other_one_has_found_out(
+    kind: str, status: str, effect: str
+) -> None:
+    now = [NOW]
+    documents = Documents(simulation := calm())
+    provider = Overtaken(simulation, kind)
+    claims = Claims(Barrier(documents), provider, location="/operations", clock=lambda: now[0])  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        await claims.do(
+            Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"order_id": "o-1", "status": "processing"}
+        )
+
+    async def undo() -> Answer:
+        now[0] += timedelta(seconds=11)  # the claim of the one before is over
+        return await claims.undo(Call("shop/o-1/payment/undo", "shop", "o-1", "undo", "body"))
+
+    provider.undo = undo
+    answer = await undo()
+    assert (answer.status, answer.body["effect"]) == (200, effect)
+    assert documents.kept["o-1"]["status"] == status
 
 
 LEASE = timedelta(seconds=10)
