@@ -113,8 +113,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     WAITING_FOR_DOWNSTREAM: Meaning(
         "Several orders in a row got no usable answer of this service. Calls to it wait until a probe succeeds, "
         "and probes wait for as long as it asks for (Retry-After, up to an hour).",
-        "Bring the service back; the orders then continue by themselves. If it asked for too long, `RetryNow` probes it "
-        "at once and calls for this order.",
+        "Bring the service back; the orders then continue by themselves. If it asked for too long, `RetryNow` probes "
+        "it at once and calls for this order.",
     ),
     IN_PROGRESS: Meaning("The service has accepted the call and is still working on it. It is asked again."),
     ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
