@@ -204,8 +204,8 @@ def _page(answer: Json) -> tuple[ObjectPage, str]:
     if not isinstance(items, list) or not isinstance(metadata, dict):
         raise _no_answer()
     version, token = metadata.get("resourceVersion"), metadata.get("continue") or ""
-    if not isinstance(version, str) or not isinstance(token, str):
-        raise _no_answer()
+    if not isinstance(version, str) or not version.isdecimal() or not isinstance(token, str):
+        raise _no_answer()  # versions can be compared (KEP-5504), and have always been those of etcd
     for item in items:
         if not isinstance(item, dict):
             raise _no_answer()

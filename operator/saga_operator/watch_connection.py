@@ -8,7 +8,7 @@ and a certificate that was replaced are met here, and the watch goes on.
 import asyncio
 import logging
 import time
-from typing import Final
+from typing import Final, cast
 
 import aiohttp
 import kopf
@@ -16,6 +16,7 @@ from aiohttp import hdrs
 from aiohttp.client_middlewares import ClientHandlerType
 
 from common.kube import Access, KubeClient
+from saga_operator.watch_events import WatchEvents
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,12 @@ class WatchConnection:
                     self._note_kind(True)
                     self._anew, self._response, self._read = False, response, 0
                     self._heard_at = time.monotonic()
+                    response.content = cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))
                 return response
+
+    async def _broken(self) -> None:
+        self._anew = True
+        await asyncio.sleep(LOOK)
 
     async def _renew_session(self, access: Access) -> None:
         """If the certificates are other ones now: kopf logs in again when it finds its session closed."""

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import pytest
+
 from ordersaga.audit.auditor import Auditor
 from ordersaga.audit.report import JsonReport, Report, Summary, TableReport
 from ordersaga.audit.restore import manifest_of
@@ -74,6 +76,33 @@ def test_the_archive_is_asked_about_what_does_not_balance() -> None:
     then = records_of(COMPENSATED, marked, put(RecordKind.PAYMENT, refunded_minor=0)).by_kind
     first = {kind: found for kind, found in then.items() if kind != RecordKind.ARCHIVED_SAGA}
     assert verdict(first, then) is Verdict.BY_HAND
+
+
+UNREADABLE: tuple[Mapping[RecordKind, list[Any]], ...] = (
+    {RecordKind.SAGA: [{"metadata": 7, "status": {"phase": "Completed", "steps": "none"}}]},
+    {RecordKind.SAGA: [{"status": {"phase": "Completed", "failure": ["no"]}}]},
+    {RecordKind.ORDER: [{"status": "CONFIRMED", "total_minor": "a lot", "currency": 7, "items": None}]},
+    {RecordKind.ORDER: [{"status": {}, "items": "zz"}]},
+    {RecordKind.PAYMENT: [{"status": "captured", "captured_minor": "a"}]},
+    {RecordKind.RESERVATION: [{"status": "reserved", "lines": "zz"}]},
+    {RecordKind.CHARGES: [{}]},
+)
+
+
+@pytest.mark.parametrize("odd", UNREADABLE)
+def test_records_that_can_not_be_read_are_a_finding_of_their_own_order(odd: Mapping[RecordKind, list[Any]]) -> None:
+    broken = {**COMPLETED, **odd}
+    assert verdict(broken, broken) is Verdict.WRONG
+
+
+def test_a_product_that_can_not_be_read_does_not_hide_the_others() -> None:
+    class Stocks(System):
+        def stock(self) -> Iterator[tuple[Document, int]]:
+            yield {"_id": "p-odd", "stocked": "many"}, 2
+            yield {"_id": "p-mug", "product_id": "p-mug", "stocked": 5, "reserved": 1, "available": 4}, 2
+
+    system = Stocks({}, {})
+    assert [finding.subject for finding in Auditor(system, system).stock()] == ["p-odd", "p-mug"]
 
 
 def written(report: Report, summary: Summary, *findings: Finding) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ordersaga.audit.rules.check import check
 from ordersaga.audit.rules.effects import stock_findings
-from ordersaga.audit.rules.outcome import CheckedOrder, Finding
+from ordersaga.audit.rules.outcome import CheckedOrder, Finding, Verdict
 from ordersaga.audit.rules.records import Document, OrderRecords, RecordKind
 from ordersaga.audit.rules.streams import Keyed, joined, order_id_of
 
@@ -76,7 +76,10 @@ class Auditor:
     def stock(self) -> Iterator[Finding]:
         """What is wrong with the products' numbers."""
         for product, held in self._records.stock():
-            yield from stock_findings(product, held)
+            try:
+                yield from list(stock_findings(product, held))
+            except Exception as error:  # whatever somebody wrote into one product, the others are looked at
+                yield _unreadable(str(product.get("_id") or product.get("product_id")), "stock", error)
 
     def _check_again(self, order_ids: Sequence[str]) -> Iterator[CheckedOrder]:
         if not order_ids:
@@ -88,4 +91,17 @@ class Auditor:
 
     def _check(self, order_id: str, records: Mapping[RecordKind, list[Document]]) -> CheckedOrder:
         found = OrderRecords(order_id, records, self._records.tombstones, self._records.ledgers)
-        return check(found, self._sagas.namespace)
+        try:
+            return check(found, self._sagas.namespace)
+        except Exception as error:  # whatever somebody wrote into these records, the others are looked at
+            return CheckedOrder(order_id, Verdict.WRONG, (_unreadable(order_id, "order", error),))
+
+
+def _unreadable(subject: str, area: str, error: Exception) -> Finding:
+    return Finding(
+        subject,
+        area,
+        f"its records can't be read: {error!r}",
+        "somebody has written what no service of ours writes: find the field in its documents or its resource, and "
+        "put it right",
+    )

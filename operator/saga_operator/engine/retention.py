@@ -110,20 +110,19 @@ class Retention:
 
         expired = []
         for resource in resources:
-            if resource.has_finalizer:
-                self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
-            elif self._is_over(resource):
-                expired.append(resource)
+            try:
+                if resource.has_finalizer:
+                    self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
+                elif self._is_over(resource):
+                    expired.append(resource)
+            except Exception as error:  # of this one alone: it was stored under another definition, say
+                self._note_refusal(resource, f"it can't be read: {error!r}")
         return sum(await asyncio.gather(*map(remove, expired)))
 
     def _is_over(self, resource: Resource) -> bool:
         if resource.deleting:
             return False  # another program's finalizer holds it
-        try:
-            expires = resource.expires
-        except (ValueError, TypeError, OverflowError) as error:
-            self._note_refusal(resource, f"its times can't be read: {error}")
-            return False
+        expires = resource.expires
         return expires is not None and self._clock.now() >= expires
 
     async def _remove(self, resource: Resource) -> bool:

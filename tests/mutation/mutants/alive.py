@@ -32,6 +32,22 @@ ALIVE = (
         "tests/unit/engine/test_poisoned.py::test_no_resource_whatever_is_in_it_raises_where_the_events_of_all_come_in",
     ),
     Mutant(
+        "a line of the watch that is no event costs that watch alone",
+        14,
+        f"{OPERATOR}/watch_connection.py",
+        "response.content = cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))",
+        "cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))",
+        "tests/operator/apiserver/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
+    ),
+    Mutant(
+        "records that can't be read cost their own order alone, in the audit as well",
+        14,
+        "operator/ordersaga/audit/auditor.py",
+        "except Exception as error:  # whatever somebody wrote into these records",
+        "except ZeroDivisionError as error:  # whatever somebody wrote into these records",
+        "tests/cli/test_auditor.py::test_records_that_can_not_be_read_are_a_finding_of_their_own_order",
+    ),
+    Mutant(
         "a limit for a participant that doesn't exist keeps the operator from starting",
         OUTAGE,
         f"{OPERATOR}/settings.py",

@@ -53,7 +53,7 @@ class ApiFault:
     gone: bool = False
     """A watch begins, and its first event is an ERROR."""
     code: int = 410
-    """Of that ERROR: the version is forgotten (410), or anything else, which kopf doesn't survive."""
+    """Of that ERROR: the version is forgotten (410), or anything else, which kopf alone doesn't survive."""
     times: int = 1
 
 

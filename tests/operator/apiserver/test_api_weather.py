@@ -120,10 +120,9 @@ def test_a_resync_that_may_not_list_comes_back_when_it_is_told(status: int, prox
 
 
 @WITHOUT_A_RESYNC
-@pytest.mark.usefixtures("operator")
 @pytest.mark.parametrize("how", ["as an answer", "in the stream", "as another error"])
 def test_a_watch_from_a_forgotten_version_misses_nothing(
-    how: str, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
+    how: str, operator: OperatorProcess, sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
 ) -> None:
     suffix = how.replace(" ", "-")
     kept, deleted, created = (f"o-gone-{each}-{suffix}" for each in ("kept", "deleted", "created"))
@@ -149,6 +148,7 @@ def test_a_watch_from_a_forgotten_version_misses_nothing(
     participants.say(kept, "/api/shipping/schedule")
     sagas.wait(kept, "Completed", seconds=60)
     assert len(participants.of(deleted)) <= after + 1, "a saga whose resource is gone is still being worked on"
+    assert "the watch has ended" not in operator.log.read_text(), "every saga was begun again for one line of the watch"
 
 
 @WITHOUT_A_RESYNC

@@ -15,6 +15,8 @@ from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.retention import Retention
 from saga_operator.resource.body import Resource
 
+MISSING = "missing"
+
 
 class FakeSagas:
     """Finished sagas, some of which can't be deleted, in a list that may expire."""
@@ -22,6 +24,8 @@ class FakeSagas:
     def __init__(self, *names: str, page: int = 2) -> None:
         self.names, self._page = list(names), page
         self.ended: dict[str, str] = {}
+        self.odd: dict[str, Json] = {}
+        """What these resources have in the place of their own fields."""
         self.undeletable: set[str] = set()
         self.tried: list[str] = []
         self.expires_after: int | None = None
@@ -29,11 +33,12 @@ class FakeSagas:
 
     def resource(self, name: str, **metadata: Any) -> Json:
         ended = self.ended.get(name, "2026-01-01T00:00:00Z")
-        return {
+        whole = {
             "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "resourceVersion": "7", **metadata},
             "spec": {"ttlSecondsAfterFinished": 5},
             "status": {"phase": "Completed", "completionTime": ended},
         }
+        return {field: value for field, value in {**whole, **self.odd.get(name, {})}.items() if value != MISSING}
 
     async def list(self, field_selector: str) -> AsyncIterator[ObjectPage]:
         if field_selector != "status.phase=Completed":
@@ -118,6 +123,17 @@ async def test_a_time_that_can_not_be_read_costs_its_saga_alone() -> None:
     sagas.ended = {"o-a": "soon", "o-b": "9999-99-99T00:00:00Z"}
     await looking_after(sagas, FakeOrderService()).once()
     assert sagas.names == ["o-a", "o-b"]
+
+
+async def test_a_resource_that_can_not_be_read_costs_itself_alone() -> None:
+    sagas = FakeSagas("o-a", "o-b", "o-c", "o-d")
+    sagas.odd = {
+        "o-a": {"spec": MISSING},
+        "o-b": {"spec": []},
+        "o-c": {"spec": {"ttlSecondsAfterFinished": "soon"}},
+    }
+    await looking_after(sagas, FakeOrderService()).once()
+    assert sagas.names == ["o-a", "o-b", "o-c"]
 
 
 async def test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone(

@@ -142,7 +142,7 @@ class Databases:
             return self._collection(SOURCES[RecordKind.ORDER]).find_one({"_id": order_id})
 
     def _stream(self, source: Source) -> Iterator[Keyed]:
-        where = {} if source.key == "_id" else {source.key: {"$exists": True}}
+        where = {source.key: {"$type": "string"}}  # any other is nobody's order, and can't be sorted among them
         # Not every ledger has an index: where there is none the server sorts, on its disk if it has to.
         with _reading(source.service):
             cursor = self._collection(source).find(where, _projection(source), batch_size=BATCH)

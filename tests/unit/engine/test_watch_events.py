@@ -1,0 +1,84 @@
+"""A line of a watch that is no event ends that watch, and nothing else of the operator."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saga_operator import watch_events
+from saga_operator.watch_events import WatchEvents, is_event
+
+ADDED = b'{"type":"ADDED","object":{"apiVersion":"ordersaga.io/v1alpha1","metadata":{"name":"o-1"}}}'
+DELETED = json.dumps({"object": {"metadata": {"name": "o-1"}}, "type": "DELETED"}).encode()
+BOOKMARK = b'{"type":"BOOKMARK","object":{"kind":"OrderSaga","metadata":{"resourceVersion":"7"}}}'
+FORGOTTEN = b'{"type":"ERROR","object":{"kind":"Status","metadata":{},"code":410}}'
+NO_EVENTS = (
+    b'{"type":"ERROR","object":{"kind":"Status","metadata":{},"code":500,"message":"etcdserver: leader changed"}}',
+    b'{"type":"ERROR","object":null}',
+    b'{"type":"ADDED"}',
+    b'{"type":"ADDED","object":{}}',
+    b'{"type":"WAT","object":{"metadata":{}}}',
+    b'{"object":{"metadata":{}}}',
+    b"null",
+    b"[]",
+    b"<html>502 Bad Gateway</html>",
+    b"\xff\x00",
+)
+
+
+class Body:
+    """The body of an answer that arrives in these pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = pieces
+        self.total_bytes = sum(map(len, pieces))
+
+    async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+def read(*pieces: bytes) -> tuple[bytes, int]:
+    """What kopf gets to read, and how often the watch was called broken."""
+    calls: list[None] = []
+
+    async def broken() -> None:
+        calls.append(None)
+
+    async def all_of_it() -> bytes:
+        return b"".join([each async for each in WatchEvents(Body(*pieces), broken).iter_chunked(1024)])
+
+    return asyncio.run(all_of_it()), len(calls)
+
+
+@pytest.mark.parametrize("line", NO_EVENTS)
+def test_the_watch_ends_before_a_line_that_is_no_event(line: bytes) -> None:
+    assert read(ADDED + b"\n" + line + b"\n" + BOOKMARK + b"\n") == (ADDED + b"\n", 1)
+
+
+@pytest.mark.parametrize("line", [ADDED, BOOKMARK, FORGOTTEN, DELETED])
+def test_an_event_passes_however_it_is_written(line: bytes) -> None:
+    assert read(line + b"\n") == (line + b"\n", 0)
+
+
+@given(st.lists(st.sampled_from([ADDED, BOOKMARK, FORGOTTEN]), max_size=5), st.integers(1, 200))
+def test_lines_arrive_in_pieces(lines: list[bytes], size: int) -> None:
+    text = b"".join(line + b"\n" for line in lines)
+    assert read(*(text[at : at + size] for at in range(0, len(text), size))) == (text, 0)
+
+
+def test_a_line_that_was_broken_off_is_left_out() -> None:
+    assert read(ADDED + b"\n" + BOOKMARK[:30]) == (ADDED + b"\n", 0)
+
+
+def test_a_line_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_events, "LONGEST", 1000)
+    assert read(ADDED + b"\n", b'{"type":"ADDED","object":{"x":"', *[b"y" * 300] * 4, b'"}}\n') == (ADDED + b"\n", 1)
+
+
+@given(st.binary(max_size=80))
+def test_any_line_is_judged(line: bytes) -> None:
+    assert is_event(line) is False
