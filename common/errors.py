@@ -8,7 +8,8 @@ Every answer that isn't a success is problem+json (RFC 9457) with `code` (snake_
     ├── Refused          409, a business refusal: stored under the key; every repetition gets the same answer
     ├── Unavailable      503, nothing stored: ask again with the same key
     ├── NotFound         404
-    └── Invalid          422, the request is wrong: repeating it unchanged gets the same answer
+    ├── Invalid          422, the request is wrong: repeating it unchanged gets the same answer
+    └── Unreadable       500, what is kept of the order is damaged: a person has to mend it
 """
 
 from collections.abc import Mapping
@@ -144,6 +145,24 @@ class Invalid(Problem):
 
     status = 422
     code = "invalid"
+
+
+class Unreadable(Problem):
+    """A document of ours is damaged: 500, and not before a person has mended it does a repetition get another answer.
+
+    Its code tells it from a failure of the service, so that it costs its own order alone.
+    """
+
+    code = "document_unreadable"
+
+    def __init__(self, document: Mapping[str, Any], why: str) -> None:
+        document_id = document.get("_id")
+        order_id = document.get("order_id", document_id)
+        detail = (
+            f"order {order_id}: the document {document_id!r} that this service keeps of it can't be read ({why}): mend "
+            "it or restore it from a backup, then call again with the same key"
+        )
+        super().__init__(detail, order_id=order_id if isinstance(order_id, str) else None)
 
 
 def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The barrier of one collection: a decision becomes one conditional write; after a lost race it is made again."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -8,8 +9,10 @@ from typing import Any, TypeVar
 from common.barrier import rules
 from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document, Done, Transition, Write, answer_of
 from common.barrier.state import BarrierState
-from common.errors import Refused, Unavailable
+from common.errors import Refused, Unavailable, Unreadable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
+
+log = logging.getLogger(__name__)
 
 D = TypeVar("D", bound=Answer | Write | Claimed)
 InTransaction = Callable[[Session, Write], Awaitable[None]]
@@ -24,6 +27,17 @@ LISTED: Mapping[str, Any] = {"status": {"$exists": True}}
 
 class _LostRaceError(Exception):
     """Another call wrote the document first."""
+
+
+def _decided(transition: Callable[[Document | None], D], document: Document | None) -> D:
+    """What the transition decides. It raises nothing but Problems, unless the document isn't as it was written."""
+    try:
+        return transition(document)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if document is None:
+            raise
+        log.exception("the document of order %s can't be read", document.get("_id"))
+        raise Unreadable(document, f"{type(error).__name__} {error}") from error
 
 
 class Barrier:
@@ -116,7 +130,7 @@ class Barrier:
         """
         document = known if new or known is not None else await self.get(document_id)
         for attempt in range(ATTEMPTS):
-            decision = transition(document)
+            decision = _decided(transition, document)
             if isinstance(decision, Answer):
                 return decision, document or {}
             try:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from common.errors import Unreadable
+
 Operations = Mapping[str, "Operation"]
 
 
@@ -32,7 +34,15 @@ class Operation:
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Operation":
         """From a document. A field that another release has stored besides is left out."""
-        return cls(**{each.name: kept[each.name] for each in fields(cls) if each.name in kept})
+        operation = cls(**{each.name: kept[each.name] for each in fields(cls) if each.name in kept})
+        if not (
+            isinstance(operation.fingerprint, str)
+            and isinstance(operation.status, int)
+            and isinstance(operation.body, Mapping)
+            and isinstance(operation.until, datetime | None)
+        ):
+            raise TypeError("an operation has a field of another type")
+        return operation
 
     def held(self, now: datetime, lease: timedelta) -> bool:
         """Whether a call holds the claim at this moment.
@@ -71,17 +81,32 @@ class BarrierState:
 
     @classmethod
     def of(cls, document: Mapping[str, Any] | None) -> "BarrierState":
-        """The barrier of a document; an empty one if there is no document."""
+        """The barrier of a document; an empty one if there is no document.
+
+        Raises:
+            Unreadable: it is damaged. It is never taken for an empty one: then a do could happen twice.
+        """
         if document is None:
             return cls()
-        barrier = document["barrier"]
-        return cls(
-            version=barrier["version"],
-            namespace=barrier["namespace"],
-            epoch=barrier["epoch"],
-            tombstone=barrier["tombstone"],
-            operations={name: Operation.of(kept) for name, kept in barrier["operations"].items()},
-        )
+        try:
+            barrier = document["barrier"]
+            state = cls(
+                version=barrier["version"],
+                namespace=barrier["namespace"],
+                epoch=barrier["epoch"],
+                tombstone=barrier["tombstone"],
+                operations={name: Operation.of(kept) for name, kept in barrier["operations"].items()},
+            )
+            if not (
+                isinstance(state.version, int)
+                and isinstance(state.namespace, str)
+                and isinstance(state.epoch, int)
+                and isinstance(state.tombstone, bool)
+            ):
+                raise TypeError("a field is of another type")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Unreadable(document, f"barrier: {type(error).__name__} {error}") from error
+        return state
 
     def to_document(self) -> dict[str, Any]:
         """As MongoDB keeps it. `waiting` exists for the sparse index that finds what waits for a settlement."""

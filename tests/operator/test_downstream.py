@@ -94,6 +94,27 @@ def test_a_saga_whose_answer_drips_is_looked_after_once_the_time_out_is_over(
     assert "/api/orders/reject" in participants.paths(name)
 
 
+def test_an_order_whose_document_is_damaged_ends_in_front_of_a_person_and_is_undone_once_it_is_mended(
+    sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    name, reject = "o-unreadable", "/api/orders/reject"
+    detail = f"order {name}: its document can't be read: mend it"
+    damaged = Reply(500, {"code": "document_unreadable", "detail": detail, "retryable": False})
+    participants.say(name, "/api/shipping/schedule", refused("not_serviceable"))
+    participants.say(name, reject, always=damaged)
+    sagas.create(name)
+    sagas.wait(name, "Failed", seconds=60)
+    assert sagas.step(name, "confirmation")["compensation"]["reason"] == "DocumentUnreadable"
+    stalled = sagas.condition(name, "Stalled")
+    assert detail in stalled["message"]
+    assert stalled["message"].endswith("A person has to set spec.intervention: RetryNow, once it is repaired")
+    assert "/api/payments/refund" not in participants.paths(name), "nothing is undone before reject has answered"
+    participants.say(name, reject)
+    sagas.patch(name, intervention={"id": "1", "action": "RetryNow", "step": "confirmation", "reason": "mended"})
+    sagas.wait(name, "Compensated", seconds=60)
+    assert "/api/payments/refund" in participants.paths(name)
+
+
 def test_orders_whose_documents_are_damaged_do_not_keep_a_good_one_waiting(
     sagas: Sagas, participants: ScriptedParticipants
 ) -> None:

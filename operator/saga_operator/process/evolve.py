@@ -125,7 +125,8 @@ def _order_id_used(saga: Saga, event: OrderIDUsed) -> Saga:
     """
     if any(record.state is StepState.SUCCEEDED for record in saga.steps):
         undo = saga.failure is not None
-        return _unanswered(saga, NoUsableAnswer.participant_error(event, undo=undo, message=event.message))
+        error = NoUsableAnswer.participant_error(event, undo=undo, message=event.message)
+        return _unanswered(saga, replace(error, refused=undo))
     if event.step == FIRST.name and saga.failure is None:
         saga = saga.put(refusal(saga[event.step], event, reasons.ORDER_ID_USED, event.message))
     # this reason takes the place of the one for which a rollback may have begun

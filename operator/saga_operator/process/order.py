@@ -53,7 +53,7 @@ class CompensationPolicy:
 
     An undo is given up once *both* are passed. `seconds` cover a participant that is replaced or repaired; `attempts`
     see to it that time alone, in which nobody called, doesn't count. One that says no for good is asked `attempts`
-    times: no time will change its mind. Reject has neither limit.
+    times: no time will change its mind. Reject has only that limit.
     """
 
     attempts: int = 20

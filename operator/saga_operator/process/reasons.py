@@ -29,6 +29,7 @@ ORDER_ALREADY_CANCELLED: Final = "OrderAlreadyCancelled"
 # what happened to a call
 UNAVAILABLE: Final = "Unavailable"
 NO_ANSWER: Final = "NoAnswer"
+DOCUMENT_UNREADABLE: Final = "DocumentUnreadable"
 NOT_SENT: Final = "NotSent"
 WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
@@ -105,6 +106,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "with the same key.",
         "Nothing, unless it lasts.",
     ),
+    DOCUMENT_UNREADABLE: Meaning(
+        "The service can't read what it keeps of this order: the document is damaged. Other orders don't suffer "
+        "from it. A step is given up like one without an answer, an undo (reject as well) after its attempts.",
+        "Mend the document that the message names, or restore it from a backup; a stuck undo: `RetryNow`.",
+    ),
     NOT_SENT: Meaning(
         "The call could not be made, since something of this order doesn't fit into a request. Other orders don't "
         "suffer from it.",
@@ -154,7 +160,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
 
 _WORD = re.compile(r"[^0-9A-Za-z]+")
 _REASON = re.compile(r"[A-Za-z](?:[A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
-_PROTOCOL = frozenset({COMPENSATED, ALREADY_CONFIRMED})
+_PROTOCOL = frozenset({COMPENSATED, ALREADY_CONFIRMED, DOCUMENT_UNREADABLE})
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -163,7 +169,7 @@ def pascal(code: str) -> str:
 
     A reason starts with a letter (metav1.Condition). A code can't pass for a reason that the operator has for what it
     has seen itself: `unavailable` with a 409 is the participant's word, and becomes `CodeUnavailable`. The exceptions
-    are the protocol's own, `compensated` and `already_confirmed`.
+    are the protocol's own: `compensated`, `already_confirmed` and `document_unreadable`.
     """
     reason = "".join(word[:1].upper() + word[1:] for word in _WORD.split(code[: 4 * LONGEST]) if word)
     if not reason:

@@ -68,7 +68,10 @@ def nothing_left(saga: Saga, at: float) -> Saga:
 
 
 def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
-    """No usable answer: the undo is called again; reject without limit, any other until its budget is spent."""
+    """No usable answer: the undo is called again until its budget is spent.
+
+    Reject, which decides the order, is given up only if it is refused for good: until then waiting may help.
+    """
     record, policy = saga[event.step], saga.compensations
     if not _awaits_undo(saga, record):
         return saga
@@ -76,7 +79,8 @@ def undo_unanswered(saga: Saga, event: NoUsableAnswer) -> Saga:
     undo = replace(undo, attempts=undo.attempts + 1, reason=event.reason, message=event.message[:MESSAGE_LENGTH])
     record = replace(record, compensation=undo)
     tried_for = saga.seconds_since(event.started if undo.start is None else undo.start, event.at)
-    if event.step != PIVOT.name and policy.is_spent(undo.attempts, tried_for, refused=event.refused):
+    may_end = event.step != PIVOT.name or event.refused
+    if may_end and policy.is_spent(undo.attempts, tried_for, refused=event.refused):
         return saga.put(replace(record.due(0.0), state=StepState.COMPENSATION_FAILED))
     delay = policy.delay(undo.attempts, tried_for, jitter=event.jitter, retry_after=event.retry_after)
     return saga.put(record.due(event.at + delay))

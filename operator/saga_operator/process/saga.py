@@ -242,7 +242,7 @@ class Saga:
             return Phase.RUNNING if started else Phase.PENDING
         if self.rejected and settled_backward(self, FIRST):
             return Phase.COMPENSATED
-        if self.rejected and self._stuck:
+        if self._stuck if self.rejected else is_stuck(self[PIVOT.name]):
             return Phase.FAILED
         return Phase.COMPENSATING
 

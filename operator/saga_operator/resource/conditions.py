@@ -7,7 +7,7 @@ from typing import Final
 
 from saga_operator.process import reasons
 from saga_operator.process.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
-from saga_operator.process.steps import BY_NAME, Kind
+from saga_operator.process.steps import BACKWARD, BY_NAME, Kind
 
 TRUE: Final = "True"
 FALSE: Final = "False"
@@ -92,7 +92,9 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
             return FALSE, FALSE, TRUE, FALSE, reasons.REFUSED_AFTER_CONFIRMATION, help_[:1024]
         case Phase.FAILED:
             stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
-            help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: RetryNow or MarkCompensated"
+            by_hand = any(is_stuck(saga[step.name]) for step in BACKWARD)
+            choice = "RetryNow or MarkCompensated" if by_hand else "RetryNow, once it is repaired"
+            help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: {choice}"
             return FALSE, FALSE, TRUE, FALSE, reasons.COMPENSATION_FAILED, help_[:1024]
         case Phase.COMPENSATING:
             reason, message = _failure(saga)

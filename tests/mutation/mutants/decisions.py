@@ -1,6 +1,6 @@
 """What the pure decisions of the operator keep."""
 
-from tests.mutation.mutants.mutant import OPERATOR, Mutant
+from tests.mutation.mutants.mutant import OPERATOR, OUTAGE, Mutant
 
 DECISIONS = (
     Mutant(
@@ -143,9 +143,42 @@ DECISIONS = (
         "reject is retried without limit",
         9,
         f"{OPERATOR}/process/rollback.py",
-        "if event.step != PIVOT.name and policy.is_spent(",
-        "if policy.is_spent(",
+        "may_end = event.step != PIVOT.name or event.refused",
+        "may_end = True",
         "tests/unit/process/test_saga_rollback.py::test_reject_is_retried_without_limit",
+    ),
+    Mutant(
+        "a reject that is refused for good ends in front of a person",
+        9,
+        f"{OPERATOR}/process/rollback.py",
+        "may_end = event.step != PIVOT.name or event.refused",
+        "may_end = event.step != PIVOT.name",
+        "tests/unit/process/test_saga_rollback.py"
+        "::test_a_reject_that_is_refused_for_good_ends_in_front_of_a_person_and_nothing_is_undone_before_it",
+    ),
+    Mutant(
+        "a document that can't be read says nothing of its participant",
+        OUTAGE,
+        f"{OPERATOR}/engine/calls/answers.py",
+        'code == "document_unreadable":',
+        'code == "nothing":',
+        "tests/unit/engine/test_answers.py::test_a_document_that_cannot_be_read_is_the_trouble_of_its_own_order",
+    ),
+    Mutant(
+        "a damaged barrier is never taken for an empty one",
+        1,
+        "common/barrier/state.py",
+        'raise Unreadable(document, f"barrier: {type(error).__name__} {error}") from error',
+        "return cls()",
+        "tests/unit/common/test_unreadable.py::test_a_damaged_barrier_is_never_taken_for_an_empty_one",
+    ),
+    Mutant(
+        "a damaged order document is the trouble of its own order",
+        9,
+        "common/barrier/barrier.py",
+        'raise Unreadable(document, f"{type(error).__name__} {error}") from error',
+        "raise",
+        "services/order/tests/test_unreadable.py::test_so_does_a_call_that_finds_another_field_damaged",
     ),
     Mutant(
         "an undo in progress has a limit",

@@ -100,8 +100,8 @@ ORDERS = (
         "what the next release stores besides is left out",
         OUTAGE,
         "common/barrier/state.py",
-        "return cls(**{each.name: kept[each.name] for each in fields(cls) if each.name in kept})",
-        "return cls(**kept)",
+        "operation = cls(**{each.name: kept[each.name] for each in fields(cls) if each.name in kept})",
+        "operation = cls(**kept)",
         "services/order/tests/test_releases.py::test_a_saga_goes_on_over_a_document_of_the_next_release",
     ),
     Mutant(

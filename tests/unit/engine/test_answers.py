@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.wire import Json
 from saga_operator.engine.calls.answers import Call, outcome_of
+from saga_operator.engine.calls.breaker import DOWN
 from saga_operator.engine.calls.exchange import Answer
 from saga_operator.process.events import (
     AlreadyConfirmed,
@@ -38,6 +39,19 @@ def outcome(status: int, body: Any, *, step: str = "payment", undo: bool = False
 
 def problem(code: str) -> Json:
     return {"code": code, "detail": "why", "retryable": False}
+
+
+def test_a_document_that_cannot_be_read_is_the_trouble_of_its_own_order() -> None:
+    """It says nothing of the participant; an undo of it is given up, since no time mends it."""
+    for undo in (False, True):
+        for step in ("payment", "confirmation"):
+            got = outcome(500, problem("document_unreadable"), step=step, undo=undo)
+            assert isinstance(got, NoUsableAnswer)
+            assert (got.reason, got.refused) == ("DocumentUnreadable", undo)
+            assert got.reason not in DOWN
+    other = outcome(500, problem("internal"), undo=True)
+    assert isinstance(other, NoUsableAnswer)
+    assert not other.refused
 
 
 @pytest.mark.parametrize("undo", [False, True])

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from saga_operator.process.decide import Do, Undo, must_be_recorded_before
-from saga_operator.process.events import OrderIDUsed, Undone
+from saga_operator.process.decide import Do, Undo, Wait, decide, must_be_recorded_before
+from saga_operator.process.events import AlreadyConfirmed, NoUsableAnswer, OrderIDUsed, Undone
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, RetryPolicy
 from saga_operator.process.saga import Phase, Saga, StepState
 from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT
@@ -162,6 +162,34 @@ def test_reject_is_retried_without_limit() -> None:
         saga = after(saga, lost("confirmation", undo=True, at=NOW + attempt * LIMITS.seconds))
     assert next_call(saga, saga["confirmation"].retry_at) == "undo confirmation"
     assert saga.phase is Phase.COMPENSATING
+
+
+def refused_for_good(step: str) -> NoUsableAnswer:
+    return replace(lost(step, undo=True), reason="DocumentUnreadable", message="order o-1: mend it", refused=True)
+
+
+def test_a_reject_that_is_refused_for_good_ends_in_front_of_a_person_and_nothing_is_undone_before_it() -> None:
+    """The order's document is damaged: only a person can mend it, and no other saga suffers from it."""
+    saga = after(before("payment"), seen("Cancelled"))
+    for _ in range(LIMITS.attempts):
+        assert saga.phase is Phase.COMPENSATING
+        assert next_call(saga, saga["confirmation"].retry_at) == "undo confirmation"
+        saga = after(saga, refused_for_good("confirmation"))
+    assert saga.phase is Phase.FAILED
+    assert decide(saga, NOW + 1e9) == Wait(None)
+    saga = after(saga, asked("MarkCompensated", "confirmation", "by-hand"))
+    assert saga.phase is Phase.FAILED, "nobody may decide in the order's place"
+    saga = after(saga, asked("RetryNow", "confirmation"))
+    assert next_call(saga, NOW) == "undo confirmation"
+    assert after(saga, AlreadyConfirmed(step="confirmation", started=NOW, at=NOW)).phase is Phase.RUNNING
+    assert after(saga, *undone("confirmation", "shipping", "payment", "inventory", "order")).phase is Phase.COMPENSATED
+
+
+def test_an_order_service_that_takes_our_own_order_for_anothers_is_asked_only_so_often() -> None:
+    saga = after(before("payment"), seen("Cancelled"))
+    for _ in range(LIMITS.attempts):
+        saga = after(saga, OrderIDUsed(step="confirmation", started=NOW, at=NOW, message="other content"))
+    assert saga.phase is Phase.FAILED
 
 
 def test_a_reject_that_fails_for_hours_is_no_hot_loop() -> None:

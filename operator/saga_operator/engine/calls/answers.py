@@ -95,6 +95,10 @@ def outcome_of(call: Call, answer: Answer) -> Outcome:
         return _conflict(call, code, detail, retry_after, problem)
     if code == "key_reused" and call.step.participant == FIRST.participant:
         return OrderIDUsed(step=call.step.name, started=call.started, at=call.at(), message=detail)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and code == "document_unreadable":
+        # of this order alone: it says nothing about the participant
+        failed = call.unavailable(reasons.DOCUMENT_UNREADABLE, f"{who} answered {status}: {detail}", retry_after)
+        return replace(failed, refused=call.undo)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRY_AGAIN:
         return call.unavailable(reasons.UNAVAILABLE, f"{who} answered {status}: {detail}", retry_after)
     return call.unavailable(reasons.PARTICIPANT_ERROR, f"{who} answered {status} {code}: {detail}", retry_after)
