@@ -39,7 +39,8 @@ class ServiceSettings(BaseSettings):
         default=5.0,
         gt=0,
         description="Seconds within which the head of a request has to arrive, else its connection is closed; and as "
-        "many for its body, else the answer is 408. The operator waits as long for a whole answer.",
+        "many for its body, else the answer is 408. Who then takes less than 8 KiB a second of the answer for so long "
+        "has its connection reset. The operator waits as long for a whole answer.",
     )
     public_port: int | None = Field(
         default=None,

@@ -1,28 +1,104 @@
-"""Connections that have to get on: whoever begins a request has to end its head, and what is left of its body.
+"""Connections that have to get on: whoever begins a request has to end its head, and what is left of its body, and has
+to read its answer.
 
 uvicorn has a time-out for connections that are idle between two requests, and none for one whose head drips, or whose
-body goes on when it has its answer: each would hold a connection for ever. (A body that drips before the answer is
-answered 408, see `common.web.middleware`.)
+body goes on when it has its answer, or who doesn't read that: each would hold a connection for ever, and the answer's
+memory with it. (A body that drips before the answer is answered 408, see `common.web.middleware`.)
 """
 
 import asyncio
-from typing import ClassVar
+import contextlib
+import socket
+import struct
+from typing import Any, ClassVar, cast
 
 import h11
 from starlette.types import Receive
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+SLOWEST = 8 * 1024
+"""Bytes of an answer that a client has to take in a second, on average over the time that it has for a request; the
+largest answers have about one mebibyte. Kestrel does the same, with 240 bytes over 5 s.
+"""
+LATE_SECONDS = 0.5
+"""A look that comes so much too late says nothing of the client: this process stood still."""
+KERNEL_BYTES = 64 * 1024
+"""What the kernel keeps of an answer that the client's window has no room for; it would take up to four mebibytes."""
+UNHEARD_SECONDS = 30
+"""After this the kernel gives up a client that acknowledges nothing, also one whose connection is closed here."""
+_RESET = struct.pack("ii", 1, 0)
+"""The kernel forgets at once what it still has to send."""
+
+
+class Outgoing:
+    """A connection's transport that is aborted when an answer isn't taken: no byte for so long, or too few of them."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        """Look every `seconds`, for as long as something is left to send."""
+        self._transport = transport
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._written = self._taken = 0
+        self._since = 0.0
+        """When the client had taken `_taken`."""
+        self._looking: asyncio.TimerHandle | None = None
+        self._set(socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", KERNEL_BYTES)
+        self._set(socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNHEARD_SECONDS * 1000)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the transport's own."""
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send this as soon as the client takes it."""
+        if not self._transport.get_write_buffer_size():
+            self._since, self._taken = self._loop.time(), self._written
+        if self._looking is None:
+            self._look_in(self._seconds)
+        self._written += len(data)
+        self._transport.write(data)
+
+    def ended(self) -> None:
+        """The connection is no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _look_in(self, seconds: float) -> None:
+        due = self._loop.time() + seconds
+        self._looking = self._loop.call_at(due, self._look, due)
+
+    def _look(self, due: float) -> None:
+        self._looking = None
+        if not (unsent := self._transport.get_write_buffer_size()):
+            return
+        now, taken = self._loop.time(), self._written - unsent
+        if (left := self._since + self._seconds - now) > 0:
+            self._look_in(left)
+            return
+        if taken - self._taken >= SLOWEST * self._seconds or now > due + LATE_SECONDS:
+            self._since, self._taken = now, taken
+            self._look_in(self._seconds)
+            return
+        self._set(socket.SOL_SOCKET, "SO_LINGER", _RESET)
+        self._transport.abort()
+
+    def _set(self, level: int, option: str, value: int | bytes) -> None:
+        """Set what this system knows."""
+        if (number := getattr(socket, option, None)) is not None:
+            with contextlib.suppress(OSError):
+                self._transport.get_extra_info("socket").setsockopt(level, number, value)
+
 
 class PunctualConnection(H11Protocol):
-    """uvicorn's connection, closed when nothing but pieces has come for `seconds`."""
+    """uvicorn's connection, closed when nothing but pieces has come or gone for `seconds`."""
 
     seconds: ClassVar[float]
     _closing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A first request is expected."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Outgoing(transport, self.seconds)))
         self._expect()
 
     def data_received(self, data: bytes) -> None:
@@ -44,6 +120,7 @@ class PunctualConnection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected any more."""
         self._relax()
+        cast("Outgoing", self.transport).ended()
         super().connection_lost(exc)
 
     def _expect(self) -> None:

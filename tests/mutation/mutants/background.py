@@ -1,7 +1,8 @@
-"""What a service does beside its requests: it goes on, and whoever looks sees whether it does."""
+"""What a service does beside its requests, and for those who don't read its answers."""
 
 from tests.mutation.mutants.mutant import Mutant
 
+OUTGOING = "tests/unit/common/test_outgoing.py"
 BESIDE = "tests/unit/common/test_background.py"
 PORT = "tests/contract/test_public_port.py"
 
@@ -80,6 +81,38 @@ BACKGROUND = (
         "if server.started and not serving.done() and all(listener.is_serving() for listener in server.servers):",
         "if True:",
         f"{PORT}::test_a_public_port_that_dies_ends_the_process_which_says_why",
+    ),
+    Mutant(
+        "an answer that nobody reads is given up",
+        15,
+        "common/web/connections.py",
+        "        self._transport.abort()",
+        "        pass",
+        "tests/contract/test_slow_readers.py::test_an_answer_that_nobody_reads_is_given_up",
+    ),
+    Mutant(
+        "an answer that is read a few bytes at a time is given up",
+        15,
+        "common/web/connections.py",
+        "if taken - self._taken >= SLOWEST * self._seconds or",
+        "if taken > self._taken or",
+        f"{OUTGOING}::test_a_client_has_to_take_so_many_bytes_a_second",
+    ),
+    Mutant(
+        "who reads an answer has the whole time for it, however late it comes on its connection",
+        15,
+        "common/web/connections.py",
+        "if (left := self._since + self._seconds - now) > 0:",
+        "if (left := 0.0) > 0:",
+        f"{OUTGOING}::test_its_time_begins_with_what_is_not_sent_yet_not_with_an_answer_before",
+    ),
+    Mutant(
+        "a service that stood still gives up nobody for it",
+        15,
+        "common/web/connections.py",
+        " or now > due + LATE_SECONDS:",
+        ":",
+        f"{OUTGOING}::test_a_process_that_stood_still_gives_up_nobody_for_it",
     ),
     Mutant(
         "a cancel that the API server refuses keeps no other from being told",

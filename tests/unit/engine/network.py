@@ -34,6 +34,16 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    def jump(self, seconds: float) -> None:
+        self._jumping.now += seconds
+
+
+def stand_still(seconds: float) -> None:
+    """Let the process of a `simulated` story stand still for so long, as between SIGSTOP and SIGCONT."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _JumpingLoop)
+    loop.jump(seconds)
+
 
 def simulated(main: Coroutine[Any, Any, None]) -> None:
     """Run it on a clock of its own: an hour takes no time."""
