@@ -6,6 +6,7 @@ Every call is safe to repeat: a price is only read, and inline data is created u
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
@@ -25,6 +26,10 @@ MAX_ANSWER_BYTES = 256 * 1024
 """A hundred products are 30 KB."""
 LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
 """An order makes one look for prices and stores two references at most: this is ten orders at the same moment."""
+
+
+EXISTS = frozenset({"address_exists", "exists"})
+"""The codes of a 412 that is the service's own word: shipping's and notification's."""
 
 
 class _Product(BaseModel):
@@ -49,6 +54,15 @@ class Price:
 
     minor: int
     currency: str
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The problem that the service answered; empty for the page of a gateway, whose status is nobody's word."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) and isinstance(body.get("code"), str) else {}
 
 
 class Clients:
@@ -104,7 +118,9 @@ class Clients:
     async def _keep(self, service: str, folder: str, reference: str, content: Body, order_id: str) -> None:
         path = f"{folder}/{reference}"
         response = await self._call(service, "PUT", path, order_id, content)
-        if response.status_code == 412:  # the reference is made of the content, so its content was changed by hand
+        code = _problem(response).get("code")
+        # the reference is made of the content, so its content was changed by hand; a gateway's 412 says nothing of it
+        if response.status_code == 412 and code in EXISTS:
             raise Refused(
                 "reference_used",
                 f"order {order_id}: {path} was changed by hand and differs from this order: use another order id",
@@ -159,12 +175,10 @@ class Clients:
     def _expect(response: httpx.Response, order_id: str) -> None:
         if response.is_success:
             return
-        try:
-            detail = response.json().get("detail", "")
-        except (ValueError, AttributeError, RecursionError):
-            detail = ""
+        problem = _problem(response)
+        detail = problem.get("detail", "")
         where = f"{response.request.method} {response.request.url.path}"
-        if response.status_code == 422:
+        if response.status_code == 422 and problem.get("code") == Invalid.code:
             raise Invalid(f"order {order_id}: {where}: {detail}", order_id=order_id)
         raise Unavailable(
             f"order {order_id}: {where} answered {response.status_code} {detail}".rstrip()

@@ -237,6 +237,32 @@ async def test_a_success_that_does_not_name_the_reference_has_stored_nothing(nam
         await clients.aclose()
 
 
+@pytest.mark.parametrize("status", [403, 404, 409, 412, 422])
+@pytest.mark.parametrize(
+    "page", [b"<html>blocked</html>", b"", b"{}", b'{"code":412}', b'{"code":"waf_blocked"}', b"[]"]
+)
+async def test_a_gateway_that_refuses_a_call_says_nothing_of_the_order(status: int, page: bytes) -> None:
+    """The client repeats its request: neither is its address wrong nor was it changed by hand."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d Words\r\nContent-Length: %d\r\n\r\n%b" % (status, len(page), page))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clients = Clients(inventory=url, shipping=url, notification=url)
+        for call in (
+            clients.keep_address("a-17", Address(**ADDRESS), order_id="o-1"),
+            clients.keep_contact("a-17", Contact(email="ada@example.com"), order_id="o-1"),
+            clients.prices(["p-mug"], order_id="o-1"),
+        ):
+            with pytest.raises(Unavailable, match="repeat the same request"):
+                await call
+        await clients.aclose()
+
+
 async def test_a_price_that_drips_is_given_up(
     services: Services, order_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +311,11 @@ async def test_inline_data_is_created_never_overwritten(services: Services, orde
     refused = await services.place(order_id=order_id, ship_to={"address": ADDRESS})
     assert (refused.status_code, refused.json()["code"]) == (409, "reference_used")
     assert (await services.shipping.get(path)).json()["street"] == "Elsewhere 1"
+    contact = {"email": "ada@example.com"}
+    path = f"/api/notifications/contacts/{reference(order_id, contact)}"
+    await services.notification.put(path, json={"email": "eve@example.com"})
+    refused = await services.place(order_id=order_id, contact=contact)
+    assert (refused.status_code, refused.json()["code"]) == (409, "reference_used")
 
 
 async def test_what_the_owner_refuses_is_refused(services: Services, order_id: str) -> None:

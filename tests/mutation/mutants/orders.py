@@ -9,6 +9,24 @@ LISTS = "tests/contract/test_lists.py"
 
 ORDERS = (
     Mutant(
+        "a gateway's 412 doesn't say that an address was changed by hand",
+        OUTAGE,
+        "services/order/clients.py",
+        "if response.status_code == 412 and code in EXISTS:",
+        "if response.status_code == 412:",
+        "tests/contract/test_placing_with_other_services.py"
+        "::test_a_gateway_that_refuses_a_call_says_nothing_of_the_order",
+    ),
+    Mutant(
+        "a gateway's 422 doesn't say that a client's request is wrong",
+        OUTAGE,
+        "services/order/clients.py",
+        'if response.status_code == 422 and problem.get("code") == Invalid.code:',
+        "if response.status_code == 422:",
+        "tests/contract/test_placing_with_other_services.py"
+        "::test_a_gateway_that_refuses_a_call_says_nothing_of_the_order",
+    ),
+    Mutant(
         "a page of a list has a bounded number of bytes",
         OUTAGE,
         "common/web/pagination.py",
