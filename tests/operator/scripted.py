@@ -106,7 +106,7 @@ class ScriptedParticipants:
         body = json.loads(await request.text() or "{}")
         if request.method == "PUT" and request.path.endswith("/saga"):
             self.archived.append(request.path.split("/")[-2])
-            return web.json_response({})
+            return web.json_response(body)
         key = request.headers.get("Idempotency-Key", "")
         order = key.split("/")[1] if "/" in key else request.path.split("/")[-2]
         call = Call(request.path, key or f"GET/{order}/", body, int(request.headers["Saga-Epoch"]), self._loop.time())

@@ -18,6 +18,9 @@ import pytest
 import trustme
 
 from saga_operator.engine.calls.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
+from saga_operator.engine.calls.participants import Participants
+from saga_operator.resource.body import Resource
+from saga_operator.settings import Settings
 
 TIMEOUT = 0.6
 """Seconds for a whole exchange in these tests."""
@@ -295,3 +298,26 @@ async def test_nobody_listens() -> None:
     with pytest.raises(NoAnswer):
         await exchanges.exchange("POST", "/x", headers={}, body={})
     await exchanges.aclose()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<html>Please log in</html>",
+        b"{}",
+        b"[]",
+        b'{"uid":"another"}',
+    ],
+)
+async def test_a_page_in_the_order_service_s_place_has_kept_no_story(said: bytes) -> None:
+    """The resource is deleted once its story is kept: nobody could tell it again."""
+    metadata = {"name": "o-1", "namespace": "shop", "uid": "u-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    finished = Resource({"metadata": metadata, "spec": {"orderID": "o-1"}, "status": {"phase": "Completed"}})
+    for body, kept in ((said, False), (b'{"order_id":"o-1","uid":"u-1"}', True)):
+        async with peer(says(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))) as shop:
+            participants = Participants(
+                Settings(namespace="shop", order_url=shop.url, call_timeout=PATIENCE), time.time
+            )
+            with contextlib.nullcontext() if kept else pytest.raises(OSError, match="without the saga"):
+                await participants.archive(finished)
+            await participants.aclose()

@@ -509,6 +509,14 @@ ENGINE = (
         "tests/operator/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
     ),
     Mutant(
+        "a page in the order service's place has kept no story",
+        12,
+        f"{OPERATOR}/engine/calls/participants.py",
+        'if not 200 <= answer.status < 300 or kept.get("uid") != resource.uid:',
+        "if not 200 <= answer.status < 300:",
+        "tests/operator/test_exchange.py::test_a_page_in_the_order_service_s_place_has_kept_no_story",
+    ),
+    Mutant(
         "a saga is archived before its time to live ends it",
         12,
         f"{OPERATOR}/engine/retention.py",

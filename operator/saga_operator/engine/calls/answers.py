@@ -71,7 +71,7 @@ class Call:
 def outcome_of(call: Call, answer: Answer) -> Outcome:
     """What the answer means."""
     status, who = answer.status, call.step.participant
-    body = _json_object(answer)
+    body = json_object(answer)
     if status in (HTTPStatus.OK, HTTPStatus.CREATED):
         wrong = _not_a_success(call, body)
         if wrong:
@@ -179,7 +179,7 @@ def _epoch(told: object) -> int | None:
     return told if type(told) is int and 0 <= told < MAX_EPOCH else None
 
 
-def _json_object(answer: Answer) -> dict[str, Any] | None:
+def json_object(answer: Answer) -> dict[str, Any] | None:
     """The body, if it says that it is JSON (`application/json`, `application/problem+json`) and is an object."""
     media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not (

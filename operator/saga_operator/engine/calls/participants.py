@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from saga_operator.engine.calls.answers import Call, outcome_of
+from saga_operator.engine.calls.answers import Call, json_object, outcome_of
 from saga_operator.engine.calls.exchange import Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -75,8 +75,11 @@ class Participants:
             )
         except (NotSent, NoAnswer) as error:
             raise OSError(f"no answer from {FIRST.participant}: {error}") from error
-        if not 200 <= answer.status < 300:
-            raise OSError(f"{FIRST.participant} answered {answer.status} {answer.phrase}")
+        kept = json_object(answer) or {}
+        if not 200 <= answer.status < 300 or kept.get("uid") != resource.uid:  # a captive gateway's 200 keeps nothing
+            raise OSError(
+                f"{FIRST.participant} answered {answer.status} {answer.phrase} without the saga that it keeps"
+            )
 
     async def _send(self, step: Step, *, undo: bool, saga: Saga, context: CallContext) -> Answer:
         exchanges = self._of[step.participant]
