@@ -32,7 +32,7 @@ from common.barrier.holder import ClaimHolder
 from common.barrier.rules import DO, UNDO, Answer, Call, Claimed, Document, answer_of
 from common.barrier.state import BarrierState
 from common.deadline import left
-from common.errands import Errands
+from common.errands import Errands, NoRoom
 from common.errors import Problem, Refused
 from common.mongo import Index
 
@@ -93,7 +93,7 @@ class Claims:
         if not isinstance(decision, Claimed):
             return answer_of(decision)
         holder = ClaimHolder(self._barrier, document_id, DO, token, forgettable=decision.forgettable)
-        return await self._answered(call, document, self._do(call, document_id, document, holder))
+        return await self._answered(call, document, holder, self._do(call, document_id, document, holder))
 
     async def undo(self, call: Call, *, document_id: str | None = None) -> Answer:
         """Take the effect back, if there is one; raises Unavailable, or Refused when the provider refuses. A provider
@@ -107,7 +107,7 @@ class Claims:
         if not isinstance(decision, Claimed):
             return answer_of(decision)
         holder = ClaimHolder(self._barrier, document_id, UNDO, token, forgettable=decision.forgettable)
-        return await self._answered(call, document, self._undo(call, document_id, document, holder))
+        return await self._answered(call, document, holder, self._undo(call, document_id, document, holder))
 
     async def look(
         self, order_id: str, direction: Literal["do", "undo"], *, document_id: str | None = None, place: str = ""
@@ -183,8 +183,15 @@ class Claims:
             holder = ClaimHolder(self._barrier, document_id, UNDO, "", forgettable=True)
             await self._finish_undo(_settlement_call(document_id, document), document_id, document, holder)
 
-    async def _answered(self, call: Call, document: Document, work: Coroutine[Any, Any, Answer]) -> Answer:
-        answer = await self._errands.run(work, patience=left(ANSWER_SECONDS))
+    async def _answered(
+        self, call: Call, document: Document, holder: ClaimHolder, work: Coroutine[Any, Any, Answer]
+    ) -> Answer:
+        try:
+            answer = await self._errands.run(work, patience=left(ANSWER_SECONDS))
+        except NoRoom as error:
+            await holder.release()  # the provider wasn't asked
+            error.order_id = call.order_id
+            raise
         return self._rules.under_way(call, document) if answer is None else answer
 
     async def _do(self, call: Call, document_id: str, document: Document, holder: ClaimHolder) -> Answer:

@@ -3,6 +3,7 @@
 from tests.mutation.mutants.mutant import Mutant
 
 OUTGOING = "tests/unit/common/test_outgoing.py"
+ERRANDS = "tests/unit/common/test_errands.py"
 BESIDE = "tests/unit/common/test_background.py"
 PORT = "tests/contract/test_public_port.py"
 
@@ -113,6 +114,22 @@ BACKGROUND = (
         " or now > due + LATE_SECONDS:",
         ":",
         f"{OUTGOING}::test_a_process_that_stood_still_gives_up_nobody_for_it",
+    ),
+    Mutant(
+        "the calls to a provider that go on behind their callers are bounded",
+        15,
+        "common/errands.py",
+        "if len(self._tasks) >= self._most:",
+        "if False:",
+        f"{ERRANDS}::test_there_are_so_many_at_a_time_and_the_log_says_once_why_there_are_no_more",
+    ),
+    Mutant(
+        "what there was no room for can be begun at once when there is",
+        15,
+        "common/barrier/claims.py",
+        "            await holder.release()  # the provider wasn't asked",
+        "            pass",
+        f"{ERRANDS}::test_a_charge_for_which_there_is_no_room_was_never_begun",
     ),
     Mutant(
         "a cancel that the API server refuses keeps no other from being told",
