@@ -181,7 +181,7 @@ class ClaimRules:
 
     def _accepted(self, call: Call, direction: str, document: Document, retry_after: float) -> Answer:
         if self.location is None:
-            raise TypeError("a provider that settles later needs an operations endpoint: Claims(…, location=…)")
+            raise RuntimeError("a provider that settles later needs an operations endpoint: Claims(…, location=…)")
         seconds = math.ceil(min(max(RETRY_AFTER, retry_after), MAX_RETRY_AFTER))
         location = f"{self.location}/{call.place or call.order_id}/{direction}"
         # Before the provider has said anything, a document without a status is no resource yet.

@@ -48,7 +48,7 @@ async def test_a_202_passes_on_the_providers_estimate_in_whole_seconds_and_withi
 async def test_a_provider_that_settles_later_needs_an_operations_endpoint() -> None:
     simulation = calm()
     claims = Claims(Barrier(Documents(simulation)), Slow(simulation, 1), clock=utcnow)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="location"):
+    with pytest.raises(RuntimeError, match="location"):
         await claims.do(Call("shop/o-1/payment/do", "shop", "o-1", "do", "body"), {"status": "processing"})
 
 
