@@ -187,11 +187,9 @@ async def test_a_compressed_answer_is_neither_asked_for_nor_taken() -> None:
         body = gzip.compress(b'{"order_id": "o-1"}')
         writer.write(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
-    async with peer(behave) as compressing:
-        exchanges = Exchanges(compressing.url, timeout=PATIENCE)
+    async with peer(behave) as compressing, contextlib.aclosing(Exchanges(compressing.url, timeout=PATIENCE)) as calls:
         with pytest.raises(NoAnswer, match="encoded"):
-            await exchanges.exchange("POST", "/x", headers={})
-        await exchanges.aclose()
+            await calls.exchange("POST", "/x", headers={})
     assert b"accept-encoding: identity" in heads[0].lower()
 
 

@@ -49,7 +49,8 @@ async def test_the_resync_clears_a_finalizer_that_a_crash_left_behind(
     inside: Operator, engine: Engine, sagas: Sagas
 ) -> None:
     engine.resource_seen(Resource(sagas.create("o-leftover")))
-    await until_idle(engine)
+    await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
+    await eventually(lambda: len(inside.finalizers) == 0)
     sagas.patch_metadata("o-leftover", finalizers=["ordersaga.io/compensation"])
     await inside.retention.once()
     await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
