@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T")
 READY_SECONDS = 2.0
 """The time-out of the readiness check: below the probe's own time-out of 4 s."""
 
+ANEW_SECONDS = 2.0
+"""Between two clients that are made because the last one has no server left to ask."""
+
 LISTS_AT_ONCE = 16
 """How many lists and counts run at a time; the others wait their turn. A quarter of motor's threads: slow lists leave
 the rest to the saga's calls and to the readiness check.
@@ -44,7 +48,9 @@ class Mongo:
         self._clock = ServerClock()
         self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
         self._client = self._new_client()
+        self._made = time.monotonic()
         self._retired: list[Any] = []
+        self._closing: set[asyncio.Future[None]] = set()
 
     def _new_client(self) -> Any:
         make: Any = AsyncIOMotorClient if self.driver == "motor" else AsyncMongoClient
@@ -64,7 +70,24 @@ class Mongo:
         )
 
     def __getitem__(self, name: str) -> Database:
-        return Database(lambda: self._client[name], self._lists, self._clock)
+        return Database(lambda: self._current()[name], self._lists, self._clock)
+
+    def _current(self) -> Any:
+        """The client, made anew if it has no server left to ask.
+
+        A driver forgets a server for good that isn't a member of the replica set that was asked for: a mongod that was
+        started once as a standalone server, or a name that led to another set for a moment. Of a set of one member
+        nothing is left then, and the client never looks again.
+        """
+        if not self._client.topology_description.server_descriptions() and time.monotonic() > self._made + ANEW_SECONDS:
+            self._retired.append(self._client)
+            self._client, self._made = self._new_client(), time.monotonic()
+            while len(self._retired) > 1:  # the last one may still have calls that wait in vain
+                closing = self._retired.pop(0).close()
+                if closing is not None:
+                    self._closing.add(task := asyncio.ensure_future(closing))
+                    task.add_done_callback(self._closing.discard)
+        return self._client
 
     async def drop(self, name: str) -> None:
         """Drop a whole database; only tests do. It is repeated, since a late heartbeat resets the driver's connections
@@ -89,7 +112,7 @@ class Mongo:
         """None if the database can be used, else one sentence that says why not and what to do."""
         try:
             with in_time(READY_SECONDS):
-                hello = await self._client.admin.command("hello")
+                hello = await self._current().admin.command("hello")
         except PyMongoError as error:
             return f"MongoDB doesn't answer ({type(error).__name__}): check ORDERSAGA_MONGODB_URL, and that mongod runs"
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
@@ -104,9 +127,9 @@ class Mongo:
         `body` is run again when the server says that the transaction may be repeated (a write conflict, an election),
         so it must do nothing but database work. An exception that it raises aborts the transaction and is passed on.
         """
-        client = self._client
+        client = self._current()
         try:
-            return await transact(self._client, body)
+            return await transact(client, body)
         except (ConfigurationError, InvalidOperation) as error:
             # A connection that was opened while mongod wasn't a replica set never has sessions, even when mongod is one
             # by now. A new client opens new connections; a transaction that another call began on the old client is run

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from common.settings import ServiceSettings
 from dev.stack.parts.mongod import Mongod
-from dev.stack.processes import free_port, wait_ready
+from dev.stack.processes import free_port, is_listening, wait_ready
 from services.inventory.main import build
 from services.inventory.tests.client import InventoryClient
 from tests.support.service_client import code, fresh, replicas_of
@@ -68,8 +68,41 @@ async def test_calls_to_a_silent_database_are_answered_503_in_time(inventory: In
         assert (await inventory.ready()).status_code == 503
     finally:
         os.kill(mongod.pid, signal.SIGCONT)
-    for _ in range(300):
+    await comes_back(inventory, product)
+
+
+def wait_until_listening(port: int) -> None:
+    while not is_listening(port):
+        time.sleep(0.1)
+
+
+async def comes_back(inventory: InventoryClient, product: str) -> None:
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
         if (await inventory.reserve(fresh("o"), {product: 1})).status_code == 200:
             return
         await asyncio.sleep(0.1)
     pytest.fail("the service didn't come back with its database")
+
+
+async def test_a_database_that_was_started_once_without_its_replica_set_is_found_again(
+    inventory: InventoryClient, mongod: Mongod
+) -> None:
+    """The driver forgets a server for good that is no member of the set, and this one is all that it knows."""
+    product = fresh("p")
+    await inventory.stock(product, 5)
+    command = mongod.command
+    at = command.index("--replSet")
+    await asyncio.to_thread(mongod.stop)
+    mongod.command = [*command[:at], *command[at + 2 :]]
+    mongod.start()
+    try:
+        await asyncio.to_thread(wait_until_listening, mongod.port)
+        for _ in range(2):  # the first one's look at the server may have been before it was there
+            assert (await inventory.ready()).status_code == 503
+    finally:
+        await asyncio.to_thread(mongod.stop)
+        mongod.command = command
+        mongod.start()
+        await asyncio.to_thread(wait_ready, [mongod])
+    await comes_back(inventory, product)

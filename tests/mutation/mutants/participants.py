@@ -6,6 +6,15 @@ RESERVATIONS = "services/inventory/tests/test_reservations.py"
 
 PARTICIPANTS = (
     Mutant(
+        "a database that the driver has forgotten is looked for anew",
+        14,
+        "common/mongo/client.py",
+        "if not self._client.topology_description.server_descriptions() and",
+        "if False and",
+        "tests/contract/test_database_stands_still.py::"
+        "test_a_database_that_was_started_once_without_its_replica_set_is_found_again",
+    ),
+    Mutant(
         "a product that somebody else makes at that moment is not overwritten",
         11,
         "services/inventory/products.py",
