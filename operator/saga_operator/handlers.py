@@ -140,7 +140,7 @@ async def watch(
         return
     registry = registry_for(engine, connection, on_stop)
     async with asyncio.TaskGroup() as group:
-        keeping = group.create_task(_keep(engine, connection, heartbeats, on_start), name="watch keeper")
+        keeping = group.create_task(keep_watch(engine, connection, heartbeats, on_start), name="watch keeper")
         await kopf.operator(registry=registry, namespaces=[sagas.namespace], standalone=True, stop_flag=stop_signal)
         keeping.cancel()
 
@@ -165,7 +165,7 @@ async def _until_served(connection: WatchConnection, sagas: OrderSagas, stop_sig
     return False
 
 
-async def _keep(
+async def keep_watch(
     engine: Engine, connection: WatchConnection, heartbeats: Heartbeats, on_start: Callable[[], None]
 ) -> None:
     """Note when the watch was heard, and begin it anew when etcd was found to be restored."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request
@@ -19,8 +20,8 @@ FIELDS = {"do": {"order_id", "row", "pace"}, "undo": {"order_id"}}
 
 
 class Answered(Exception):  # noqa: N818 - it reads as what happened
-    def __init__(self, status: int, code: str, detail: str = "see the documentation", *, known: bool = True) -> None:
-        self.status, self.code, self.detail = status, code, detail
+    def __init__(self, status: int, code: str, detail: str = "see the documentation", **members: int) -> None:
+        self.status, self.code, self.detail, self.members = status, code, detail, members
 
 
 class Seats:
@@ -46,8 +47,14 @@ class Seats:
     def enter(self, order_id: str, namespace: str, epoch: int | None) -> Json:
         new = {"namespace": namespace, "epoch": 0, "tombstone": False, "state": "none", "answers": {}}
         record = self.records.setdefault(order_id, new)
+        if epoch is not None and epoch > (now := int(time.time() * 1000)) + 600_000:
+            if self.wrong("keeps-epochs-ahead"):
+                record["epoch"] = epoch
+            if not self.wrong("believes-any-epoch"):
+                raise Answered(422, "epoch_ahead", **({} if self.wrong("tells-no-time") else {"clock": now}))
         if epoch is not None and epoch < record["epoch"] and not self.wrong("ignores-epochs"):
-            raise Answered(412, "stale_epoch")
+            seen = {} if self.wrong("names-no-epoch") else {"epoch": record["epoch"]}
+            raise Answered(412, "stale_epoch", **seen)
         if record["namespace"] != namespace and not self.wrong("ignores-namespaces"):
             raise Answered(409, "order_id_used")
         if not (self.wrong("replays-dont-raise") and record["answers"]):
@@ -210,6 +217,7 @@ async def call(seats: Seats, request: Request, direction: str) -> tuple[int, Jso
 
 def refuse(seats: Seats, problem: Answered, headers: dict[str, str]) -> Response:
     content: Json = {"code": problem.code, "detail": problem.detail, "retryable": False, "status": problem.status}
+    content |= problem.members
     if seats.wrong("problems-without-detail"):
         del content["detail"]
     media_type = "application/json" if seats.wrong("problems-as-json") else "application/problem+json"

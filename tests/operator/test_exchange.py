@@ -313,9 +313,7 @@ async def test_a_page_in_the_order_service_s_place_has_kept_no_story(said: bytes
     finished = Resource({"metadata": metadata, "spec": {"orderID": "o-1"}, "status": {"phase": "Completed"}})
     for body, kept in ((said, False), (b'{"order_id":"o-1","uid":"u-1"}', True)):
         async with peer(says(HEAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))) as shop:
-            participants = Participants(
-                Settings(namespace="shop", order_url=shop.url, call_timeout=PATIENCE), time.time
-            )
-            with contextlib.nullcontext() if kept else pytest.raises(OSError, match="without the saga"):
-                await participants.archive(finished)
-            await participants.aclose()
+            settings = Settings(namespace="shop", order_url=shop.url, call_timeout=PATIENCE)
+            async with aclosing(Participants(settings, time.time)) as participants:
+                with contextlib.nullcontext() if kept else pytest.raises(OSError, match="without the saga"):
+                    await participants.archive(finished)

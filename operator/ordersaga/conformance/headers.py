@@ -1,10 +1,16 @@
 """What travels with a call: key, epoch, correlation id, body, and the shape of problems."""
 
 import re
+import time
+from collections.abc import Callable
+from typing import Final
 
+from ordersaga.conformance.exchange import Exchange
 from ordersaga.conformance.subject import Direction
 from ordersaga.conformance.trial import BrokenError, Trial, expect, expect_success
 
+A_DAY: Final = 24 * 60 * 60 * 1000
+"""Milliseconds: more than any two clocks differ by, and far more than the ten minutes that are allowed."""
 _DIRECTIONS: tuple[Direction, ...] = ("undo", "do")
 _JSON = re.compile(r"application/[^ ;]+\+json")
 _KEY = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*/[a-z]+/(do|undo)")
@@ -86,6 +92,30 @@ async def stale_undo(trial: Trial) -> None:
     expect_success(answer, "undo at epoch 7")
     expect(await trial.do(order_id, headers={"Saga-Epoch": "6"}), 412, "stale_epoch", "undo at epoch 7, do at epoch 6")
     await trial.expect_live(order_id, False, "undo at epoch 7, do at epoch 6")
+
+
+async def named_epoch(trial: Trial) -> None:
+    """do at epoch 7, undo at epoch 6: which epoch was seen?"""
+    order_id, when = trial.new_order(), "do at epoch 7, undo at epoch 6"
+    await _at(trial, order_id, 7)
+    stale = expect(await trial.undo(order_id, headers={"Saga-Epoch": "6"}), 412, "stale_epoch", when)
+    _require_member(stale, "epoch", when, "7", lambda told: told == 7)
+
+
+async def epoch_ahead(trial: Trial) -> None:
+    """do at an epoch a day ahead of the clock, then at epoch 7"""
+    order_id, when = trial.new_order(), "do at an epoch a day ahead of the clock"
+    epoch = str(int(time.time() * 1000) + A_DAY)
+    ahead = expect(await trial.do(order_id, headers={"Saga-Epoch": epoch}), 422, "epoch_ahead", when)
+    _require_member(ahead, "clock", when, "your time in milliseconds since 1970", lambda told: 0 < told < int(epoch))
+    await trial.expect_live(order_id, False, when)
+    await _at(trial, order_id, 7)
+
+
+def _require_member(answer: Exchange, name: str, when: str, what: str, fits: Callable[[int], bool]) -> None:
+    told = answer.answer.get(name) if isinstance(answer.answer, dict) else None
+    if type(told) is not int or not fits(told):
+        raise BrokenError(f"{when}: the problem's member {name} has to be {what}, got {told!r}")
 
 
 async def _at(trial: Trial, order_id: str, epoch: int) -> None:

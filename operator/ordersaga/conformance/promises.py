@@ -214,6 +214,18 @@ PROMISES: tuple[Promise, ...] = (
         headers.stale_undo,
     ),
     Promise(
+        "epoch-named",
+        "A 412 stale_epoch names the epoch that was seen, in the member epoch.",
+        "an operator that a stranger's call has overtaken would have to guess what to raise its epoch to",
+        headers.named_epoch,
+    ),
+    Promise(
+        "epoch-ahead",
+        "An epoch far ahead of the clock is 422 epoch_ahead with the participant's time (clock), and isn't kept.",
+        "a wrong clock or a stranger would shut out every operator until then",
+        headers.epoch_ahead,
+    ),
+    Promise(
         "unknown-field",
         "An unknown field is 422 invalid, and the detail names it.",
         "a misspelt field would be ignored, and the order would be carried out without it",

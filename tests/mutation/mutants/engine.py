@@ -397,6 +397,24 @@ ENGINE = (
         "tests/operator/apiserver/test_watch.py::test_a_renewed_authority_is_believed_by_the_watch",
     ),
     Mutant(
+        "the watch begins anew when etcd was restored",
+        8,
+        f"{OPERATOR}/handlers.py",
+        "connection.begin_anew()",
+        "pass",
+        "tests/operator/test_watch_anew.py"
+        "::test_a_watch_is_begun_anew_from_the_start_once_etcd_was_found_to_be_restored",
+    ),
+    Mutant(
+        "a watch that is begun anew shows everything again",
+        8,
+        f"{OPERATOR}/watch_connection.py",
+        "self._anew = True\n        if self._response is not None:",
+        "if self._response is not None:",
+        "tests/operator/test_watch_anew.py"
+        "::test_a_watch_is_begun_anew_from_the_start_once_etcd_was_found_to_be_restored",
+    ),
+    Mutant(
         "one resource that may not be deleted holds up nobody",
         12,
         f"{OPERATOR}/engine/retention.py",
