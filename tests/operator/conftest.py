@@ -135,6 +135,10 @@ class OperatorProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", *module], env=self.env, stderr=log, cwd=ROOT)
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def healthz(self) -> tuple[int, Json]:
         """Status and body; status 0 while nothing answers."""
         try:
@@ -195,8 +199,43 @@ def operator(
     process = OperatorProcess(operator_kubeconfig, participants.url, tmp_path_factory.mktemp("operator") / "log")
     process.start()
     yield process
-    if process.process is not None and process.process.poll() is None:
+    if process.runs:
         process.stop()
+
+
+class Operators:
+    """Operators of one test's own. Each has a log of its own."""
+
+    def __init__(self, kubeconfig: Path, participants: str, folder: Path) -> None:
+        self._kubeconfig, self._participants, self._folder = kubeconfig, participants, folder
+        self._started: list[OperatorProcess] = []
+
+    def start(
+        self, identity: str = "tests", *, kubeconfig: Path | None = None, faulty: str = "", **env: str
+    ) -> OperatorProcess:
+        """With the shared operator's rights, unless there is another `kubeconfig`; `faulty`: see `OperatorProcess`."""
+        log = self._folder / f"log-of-{identity}"
+        process = OperatorProcess(kubeconfig or self._kubeconfig, self._participants, log, identity, **env)
+        process.start(faulty=faulty)
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End those that still run; without a clean end if they don't come to it."""
+        for process in self._started:
+            if process.runs:
+                try:
+                    process.stop()
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+@pytest.fixture
+def operators(operator_kubeconfig: Path, participants: ScriptedParticipants, tmp_path: Path) -> Iterator[Operators]:
+    """Starts operators for one test, and ends them after it."""
+    operators = Operators(operator_kubeconfig, participants.url, tmp_path)
+    yield operators
+    operators.end()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A namespace is deleted under live sagas: each ends and goes, so nothing of ours holds the namespace."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from saga_operator.lease_stand_in import MARK
-from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
+from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Operators, Sagas, wait_until
 from tests.operator.requests.user_requests import (
     DO,
     PATIENCE,
@@ -53,8 +52,8 @@ class Doomed:
 
 @pytest.fixture
 def elsewhere(
-    control_plane: Any, participants: ScriptedParticipants, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[tuple[Doomed, OperatorProcess]]:
+    control_plane: Any, operators: Operators, request: pytest.FixtureRequest
+) -> tuple[Doomed, OperatorProcess]:
     """An operator whose rights don't live in the namespace that it serves."""
     doomed = Doomed(control_plane, request.param)
     brief = {
@@ -62,13 +61,7 @@ def elsewhere(
         "ORDERSAGA_LEASE_RENEW": "0.3",
         "ORDERSAGA_NAMESPACE_END_SECONDS": "9",
     }
-    process = OperatorProcess(
-        control_plane.kubeconfig, participants.url, tmp_path / "log", ORDERSAGA_NAMESPACE=doomed.name, **brief
-    )
-    process.start()
-    yield doomed, process
-    if process.process is not None and process.process.poll() is None:
-        process.stop()
+    return doomed, operators.start(kubeconfig=control_plane.kubeconfig, ORDERSAGA_NAMESPACE=doomed.name, **brief)
 
 
 def at_every_step(doomed: Doomed, participants: ScriptedParticipants) -> dict[str, str]:
@@ -116,8 +109,7 @@ def test_a_namespace_deleted_under_live_sagas_is_emptied_by_a_running_operator(
     marked = [saga["metadata"].get("annotations", {}).get(MARK) for saga in doomed.sagas.listed()["items"]]
     assert any(text and text.endswith(" tests") for text in marked), "others see that somebody works"
     let_go(doomed, participants, held)
-    assert operator.process is not None
-    assert operator.process.poll() is None
+    assert operator.runs
     doomed.finish()
 
 
@@ -139,19 +131,16 @@ def test_a_namespace_deleted_while_the_operator_is_down_is_emptied_when_it_is_ba
 
 
 def test_an_operator_whose_rights_are_in_the_namespace_empties_it_while_it_has_them(
-    control_plane: Any, participants: ScriptedParticipants, tmp_path: Path
+    control_plane: Any, participants: ScriptedParticipants, operators: Operators, tmp_path: Path
 ) -> None:
     doomed = Doomed(control_plane, "doomed-own")
     kubeconfig = control_plane.administrator.identity("ordersaga-operator", doomed.name, tmp_path)
-    operator = OperatorProcess(kubeconfig, participants.url, tmp_path / "log", ORDERSAGA_NAMESPACE=doomed.name)
-    operator.start()
-    try:
-        held = at_every_step(doomed, participants)
-        doomed.delete()
-        doomed.empty()
-        let_go(doomed, participants, held)
-    finally:
-        operator.stop()
+    operators.start(kubeconfig=kubeconfig, ORDERSAGA_NAMESPACE=doomed.name)
+    held = at_every_step(doomed, participants)
+    doomed.delete()
+    doomed.empty()
+    let_go(doomed, participants, held)
+    operators.end()
     doomed.finish()
 
 

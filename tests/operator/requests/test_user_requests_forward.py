@@ -2,12 +2,13 @@
 
 import pytest
 
-from tests.operator.conftest import OperatorProcess, Sagas, wait_until
+from tests.operator.conftest import Sagas, wait_until
 from tests.operator.requests.user_requests import (
     DO,
     MODES,
     REJECT,
     Batch,
+    Batches,
     Cell,
     assert_nothing_undone,
     assert_rejected_before_undone,
@@ -19,28 +20,25 @@ REASON = {"cancel": "Cancelled", "delete": "Deleted", "deadline": "DeadlineExcee
 BEFORE_THE_PIVOT = [step for step in DO if step != "notification"]
 CONFIRMED = Reply(409, {"code": "already_confirmed", "detail": "confirmed", "status": 409, "title": "Refused"})
 
-Batches = dict[str, dict[str, Cell]]
-
 
 @pytest.fixture(scope="module")
-def ended(operator: OperatorProcess, sagas: Sagas, participants: ScriptedParticipants) -> Batches:
-    """By mode and name; in each mode, all sagas get their request at once."""
-    batch = Batch(operator, sagas, participants)
-    batches = {}
-    for mode in MODES:
-        cells = [
+def ended(batch: Batch) -> Batches:
+    """In each mode, all sagas get their request at once."""
+
+    def cells(mode: str) -> list[Cell]:
+        at_steps = [
             Cell(f"o-{mode}-{user_request}-{step}", DO[step], user_request, step)
             for user_request in USER_REQUESTS
             for step in DO
         ]
-        cells += [
+        return at_steps + [
             Cell(
                 f"o-{mode}-{user_request}-reject", DO["confirmation"], user_request, "confirmation", {REJECT: CONFIRMED}
             )
             for user_request in REASON
         ]
-        batches[mode] = batch.run(cells, mode)
-    return batches
+
+    return batch.in_each_mode(cells)
 
 
 def assert_event(sagas: Sagas, name: str, type_: str, reason: str) -> None:

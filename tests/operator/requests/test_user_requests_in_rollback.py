@@ -2,31 +2,24 @@
 
 import pytest
 
-from tests.operator.conftest import OperatorProcess, Sagas
-from tests.operator.requests.user_requests import DO, MODES, UNDO, Batch, Cell, assert_rejected_before_undone
+from tests.operator.conftest import Sagas
+from tests.operator.requests.user_requests import DO, MODES, UNDO, Batch, Batches, Cell, assert_rejected_before_undone
 from tests.operator.scripted import ScriptedParticipants, refused
 
 USER_REQUESTS = ("cancel", "suspend", "delete", "deadline")
 
-Batches = dict[str, dict[str, Cell]]
-
 
 @pytest.fixture(scope="module")
-def ended(operator: OperatorProcess, sagas: Sagas, participants: ScriptedParticipants) -> Batches:
-    """By mode and name; each rollback began with a refused confirmation, so that every undo is called."""
-    batch = Batch(operator, sagas, participants)
+def ended(batch: Batch) -> Batches:
+    """Each rollback began with a refused confirmation, so that every undo is called."""
     no = {DO["confirmation"]: refused("customer_blocked")}
-    return {
-        mode: batch.run(
-            [
-                Cell(f"o-{mode}-{user_request}-undo-{undo}", UNDO[undo], user_request, script=no)
-                for user_request in USER_REQUESTS
-                for undo in UNDO
-            ],
-            mode,
-        )
-        for mode in MODES
-    }
+    return batch.in_each_mode(
+        lambda mode: [
+            Cell(f"o-{mode}-{user_request}-undo-{undo}", UNDO[undo], user_request, script=no)
+            for user_request in USER_REQUESTS
+            for undo in UNDO
+        ]
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -63,6 +63,9 @@ class Cell:
         return next((c for c in self.status["conditions"] if c["type"] == type_), {})
 
 
+Batches = dict[str, dict[str, Cell]]
+
+
 @dataclass
 class Batch:
     """The means of one run."""
@@ -70,6 +73,10 @@ class Batch:
     operator: OperatorProcess
     sagas: Sagas
     participants: ScriptedParticipants
+
+    def in_each_mode(self, cells: Callable[[str], list[Cell]]) -> Batches:
+        """Run the cells that there are in each mode. By mode and name."""
+        return {mode: self.run(cells(mode), mode) for mode in MODES}
 
     def run(self, cells: list[Cell], mode: str) -> dict[str, Cell]:
         """Hold every saga at its call, user_request, let go, and wait for every end. By name."""
