@@ -31,10 +31,12 @@ def test_waiting_for_an_operation_writes_nothing(sagas: Sagas, participants: Scr
     version, polls = sagas.get(name)["metadata"]["resourceVersion"], participants.paths(name).count(place)
     wait_until(lambda: participants.paths(name).count(place) >= polls + POLLS, f"{POLLS} more polls", seconds=60)
     assert sagas.get(name)["metadata"]["resourceVersion"] == version
+    assert sagas.step(name, "payment").get("attempts", 0) == 0, "it counts once, when it has ended"
     for path in (process, place):
         participants.say(name, path)
     participants.say(name, place, Reply(200, {"order_id": name, "payment_id": "pay-1"}))
     sagas.wait(name, "Completed", seconds=60)
+    assert sagas.step(name, "payment")["attempts"] == 1
 
 
 def test_a_pause_that_is_asked_for_is_kept_in_full_and_costs_no_attempt(
