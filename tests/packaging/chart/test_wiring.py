@@ -78,7 +78,7 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
     registry = ServiceMetrics("order").registry
     Background("order", registry)
     nobody: Any = None
-    LostSagas(nobody, nobody, mode="report", seconds=60, registry=registry)
+    LostSagas(nobody, nobody, nobody, mode="report", seconds=60, registry=registry)
     collectors = [*prometheus_client.REGISTRY.collect(), *registry.collect()]
     measured = {sample.name for each in collectors for sample in each.samples} | {each.name for each in collectors}
     measured |= {f"{name}_total" for name in measured} | KUBE_STATE_METRICS
