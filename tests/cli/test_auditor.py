@@ -78,6 +78,15 @@ def test_the_archive_is_asked_about_what_does_not_balance() -> None:
     assert verdict(first, then) is Verdict.BY_HAND
 
 
+def test_a_story_that_can_not_be_read_hides_nothing() -> None:
+    unpaid = {**COMPLETED, RecordKind.PAYMENT: [], RecordKind.SAGA: []}
+    (told,) = Auditor(system := System(unpaid, unpaid), system).orders()
+    odd = {"created_at": "2099-01-01T00:00:00Z", "status": {"phase": "Completed", "steps": [1]}}
+    with_story = {**unpaid, RecordKind.ARCHIVED_SAGA: [odd]}
+    (checked,) = Auditor(system := System(unpaid, with_story), system).orders()
+    assert checked == told
+
+
 UNREADABLE: tuple[Mapping[RecordKind, list[Any]], ...] = (
     {RecordKind.SAGA: [{"metadata": 7, "status": {"phase": "Completed", "steps": "none"}}]},
     {RecordKind.SAGA: [{"status": {"phase": "Completed", "failure": ["no"]}}]},

@@ -40,6 +40,14 @@ ALIVE = (
         "tests/operator/apiserver/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
     ),
     Mutant(
+        "a story that can't be read hides nothing of its order from the audit",
+        13,
+        "operator/ordersaga/audit/rules/records.py",
+        "except (AttributeError, KeyError, TypeError):\n        return None",
+        "except ZeroDivisionError:\n        return None",
+        "tests/cli/test_auditor.py::test_a_story_that_can_not_be_read_hides_nothing",
+    ),
+    Mutant(
         "records that can't be read cost their own order alone, in the audit as well",
         14,
         "operator/ordersaga/audit/auditor.py",

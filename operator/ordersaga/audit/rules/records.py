@@ -89,6 +89,14 @@ class RecordedSaga:
         return step in self.steps and self.steps[step].reason == SKIPPED_BY_HAND
 
 
+def _readable(resource: Document) -> RecordedSaga | None:
+    """None for what no operator has archived: whoever reaches the order service may send it anything as a story."""
+    try:
+        return RecordedSaga.of(resource)
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRecords:
     """All records of one order."""
@@ -114,8 +122,8 @@ class OrderRecords:
     def author(self) -> RecordedSaga | None:
         """The saga that wrote these documents, from its resource or, once that is gone, from the archive."""
         archived = sorted(self.of(RecordKind.ARCHIVED_SAGA), key=lambda saga: saga["created_at"], reverse=True)
-        sagas = map(RecordedSaga.of, (*self.of(RecordKind.SAGA), *archived))
-        return next((saga for saga in sagas if not saga.touched_nothing), None)
+        sagas = map(_readable, (*self.of(RecordKind.SAGA), *archived))
+        return next((saga for saga in sagas if saga is not None and not saga.touched_nothing), None)
 
     @property
     def order(self) -> Document:
