@@ -42,7 +42,7 @@ bench-live: ready ## What tens of thousands of live sagas cost while a service i
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
 fuzz: ready ## Requests that nobody should send, to all five services (FUZZ_SECONDS=300, FUZZ_SEED: a number; default: another each time)
 	ORDERSAGA_FUZZ_SECONDS=$${FUZZ_SECONDS:-300} ORDERSAGA_FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
-	  $(BIN)/python -m pytest -q tests/contract/test_any_request.py $(ARGS)
+	  $(BIN)/python -m pytest -q tests/contract/routes/test_any_request.py $(ARGS)
 mutate: ready ## Take each remedy against a hazard out of the code in turn, and see its test fail (ARGS="tombstone" for some)
 	$(BIN)/python -m tests.mutation $(ARGS)
 lint: venv ## ruff: mistakes and layout

@@ -32,9 +32,11 @@ OTHERS: Final = {
     "docs/": "For users: one page for each subject. `docs/adr/` has the decisions that are hard to take back.",
     "tests/unit/": "Pure rules. A test that listens or starts a process fails.",
     "tests/model/": "Every history of a saga within bounds, and long ones at random.",
-    "tests/contract/": "What each participant promises, the API server's client, the database, on real parts.",
+    "tests/contract/": "The services on real parts: what each participant promises, its routes under any request, the "
+    "answers of others, and what backs it: the database and the API server's client.",
     "tests/crd/": "The rules of the resource, on a real API server: what each refuses, and what it must not.",
-    "tests/operator/": "The operator on a real API server, with participants whose answers the tests choose.",
+    "tests/operator/": "The operator on a real API server, with participants whose answers the tests choose: what it "
+    "makes of answers, of people's requests, of lost resources, of its own end and of the API server's troubles.",
     "tests/cli/": "The command, and the rules of the audit.",
     "tests/e2e/": "Orders through all real parts, with crashes.",
     "tests/mutation/": "The code without one remedy, and the test that must notice (`make mutate`).",

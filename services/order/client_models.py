@@ -1,6 +1,6 @@
 """What clients send and get when they place, see and cancel orders. The bounds are those of the OrderSaga resource.
 
-`tests/contract/test_rest_and_crd_agree.py` holds these types and crds/ordersaga.yaml together.
+`tests/contract/routes/test_rest_and_crd_agree.py` holds these types and crds/ordersaga.yaml together.
 """
 
 import hashlib

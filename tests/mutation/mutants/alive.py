@@ -2,9 +2,9 @@
 
 from tests.mutation.mutants.mutant import OPERATOR, OUTAGE, Mutant
 
-SUPERVISION = "tests/operator/test_supervision.py"
+SUPERVISION = "tests/operator/lifetime/test_supervision.py"
 REFUSED = "tests/unit/engine/test_refused_writes.py"
-CLIENT = "tests/contract/test_kube_client_trouble.py"
+CLIENT = "tests/contract/backing/test_kube_client_trouble.py"
 
 ALIVE = (
     Mutant(

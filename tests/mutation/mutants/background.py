@@ -5,7 +5,7 @@ from tests.mutation.mutants.mutant import Mutant
 OUTGOING = "tests/unit/common/test_outgoing.py"
 ERRANDS = "tests/unit/common/test_errands.py"
 BESIDE = "tests/unit/common/test_background.py"
-PORT = "tests/contract/test_public_port.py"
+PORT = "tests/contract/routes/test_public_port.py"
 
 BACKGROUND = (
     Mutant(
@@ -89,7 +89,7 @@ BACKGROUND = (
         "common/web/connections.py",
         "        self._transport.abort()",
         "        pass",
-        "tests/contract/test_slow_readers.py::test_an_answer_that_nobody_reads_is_given_up",
+        "tests/contract/routes/test_slow_readers.py::test_an_answer_that_nobody_reads_is_given_up",
     ),
     Mutant(
         "an answer that is read a few bytes at a time is given up",

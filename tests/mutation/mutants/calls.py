@@ -117,6 +117,6 @@ CALLS = (
         f"{OPERATOR}/engine/worker.py",
         "self._shared.breakers[BY_NAME[done.step].participant].probe_now()",
         "pass",
-        "tests/operator/test_budgets.py::test_a_person_need_not_wait_for_an_hour_that_a_participant_asked_for",
+        "tests/operator/answers/test_budgets.py::test_a_person_need_not_wait_for_an_hour_that_a_participant_asked_for",
     ),
 )

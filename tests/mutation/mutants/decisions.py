@@ -9,7 +9,7 @@ DECISIONS = (
         f"{OPERATOR}/process/saga.py",
         "return record.compensation.completion is not None or (step is not FIRST and refused_without_effect(record))",
         "return record.compensation.completion is not None or record.attempts == 0 or refused_without_effect(record)",
-        "tests/operator/test_answers.py::test_a_refusal_rejects_the_order_and_undoes_in_reverse",
+        "tests/operator/answers/test_answers.py::test_a_refusal_rejects_the_order_and_undoes_in_reverse",
     ),
     Mutant(
         "nothing is undone before reject has answered",
@@ -17,7 +17,7 @@ DECISIONS = (
         f"{OPERATOR}/process/decide.py",
         "if not saga.rejected:\n        return [PIVOT]",
         "if False and not saga.rejected:\n        return [PIVOT]",
-        "tests/operator/test_answers.py::test_a_refusal_rejects_the_order_and_undoes_in_reverse",
+        "tests/operator/answers/test_answers.py::test_a_refusal_rejects_the_order_and_undoes_in_reverse",
     ),
     Mutant(
         "the decision to roll back is recorded before the first undo",
@@ -25,7 +25,7 @@ DECISIONS = (
         f"{OPERATOR}/process/decide.py",
         "return isinstance(action, Undo) and recorded.failure is None",
         "return False",
-        "tests/operator/test_hazards.py::test_nothing_is_undone_before_the_decision_is_recorded",
+        "tests/operator/resources/test_hazards.py::test_nothing_is_undone_before_the_decision_is_recorded",
     ),
     Mutant(
         "a compensation has a budget, and then waits for a person",
@@ -354,7 +354,7 @@ DECISIONS = (
         f"{OPERATOR}/process/forward.py",
         "record.attempts < retry.max_attempts",
         "True",
-        "tests/operator/test_answers.py::test_a_spent_budget_is_unknown_and_undone",
+        "tests/operator/answers/test_answers.py::test_a_spent_budget_is_unknown_and_undone",
     ),
     Mutant(
         "nothing that comes late changes the decision to roll back",

@@ -17,7 +17,7 @@ ENGINE = (
         f"{OPERATOR}/engine/worker.py",
         "self._restorer.put_back(resource)",
         "pass",
-        "tests/operator/test_lost_resources.py::test_a_finalizer_comes_back_while_a_call_is_in_flight",
+        "tests/operator/resources/test_lost_resources.py::test_a_finalizer_comes_back_while_a_call_is_in_flight",
     ),
     Mutant(
         "the operator has the API server's time, not its host's",
@@ -25,7 +25,7 @@ ENGINE = (
         f"{OPERATOR}/clock.py",
         "self._offset = min(max(self._offset, common[0]), common[1])",
         "pass",
-        "tests/operator/test_clocks.py::test_an_operator_whose_clock_is_ahead_ends_no_order_too_early",
+        "tests/operator/lifetime/test_clocks.py::test_an_operator_whose_clock_is_ahead_ends_no_order_too_early",
     ),
     Mutant(
         "a single answer of another clock moves no deadline",
@@ -114,7 +114,7 @@ ENGINE = (
         f"{OPERATOR}/lease_record.py",
         "return with_absence(known, renewed, now) if lapsed else known",
         "return known",
-        "tests/operator/test_clocks.py::test_no_order_pays_for_a_time_without_an_operator",
+        "tests/operator/lifetime/test_clocks.py::test_no_order_pays_for_a_time_without_an_operator",
     ),
     Mutant(
         "an attempt counts once, also if the answer to its record is lost",
@@ -130,7 +130,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/participants.py",
         'return call.unavailable(reasons.NO_ANSWER, f"no answer from {step.participant}: {error}")',
         'return outcome_of(call, Answer(409, {"Content-Type": "application/json"}, b\'{"code": "lost"}\'))',
-        "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
+        "tests/operator/answers/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
     ),
     Mutant(
         "the time-out of a call is for the whole of it",
@@ -138,7 +138,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         "async with asyncio.timeout(self._timeout), self._connections() as transport:",
         "async with self._connections() as transport:",
-        "tests/operator/test_exchange.py::test_a_peer_without_rules_costs_one_time_out",
+        "tests/operator/answers/test_exchange.py::test_a_peer_without_rules_costs_one_time_out",
     ),
     Mutant(
         "an answer is read up to a limit",
@@ -146,7 +146,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         "if len(body) > limit:",
         "if False:",
-        "tests/operator/test_exchange.py::test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not",
+        "tests/operator/answers/test_exchange.py::test_an_answer_as_large_as_the_limit_is_read_and_a_larger_one_is_not",
     ),
     Mutant(
         "an answer that nobody asked to compress is not taken",
@@ -154,7 +154,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         'if encoding.lower() != "identity":',
         "if False:",
-        "tests/operator/test_exchange.py::test_a_compressed_answer_is_neither_asked_for_nor_taken",
+        "tests/operator/answers/test_exchange.py::test_a_compressed_answer_is_neither_asked_for_nor_taken",
     ),
     Mutant(
         "a call that can't be made is never sent",
@@ -162,7 +162,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         "if not (value.isascii() and value.isprintable() and len(value) <= HEADER_LIMIT):",
         "if False:",
-        "tests/operator/test_exchange.py::test_what_does_not_fit_into_a_request_is_never_sent",
+        "tests/operator/answers/test_exchange.py::test_what_does_not_fit_into_a_request_is_never_sent",
     ),
     Mutant(
         "a connection that is never idle is closed when it is old",
@@ -170,7 +170,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         "if self._pool is None or now - self._pool.born > self._oldest:",
         "if self._pool is None:",
-        "tests/operator/test_exchange.py::test_an_old_connection_is_closed_although_it_is_never_idle",
+        "tests/operator/answers/test_exchange.py::test_an_old_connection_is_closed_although_it_is_never_idle",
     ),
     Mutant(
         "a gateway's page is no answer of the participant",
@@ -202,7 +202,7 @@ ENGINE = (
         f"{OPERATOR}/resource/body.py",
         'return {"metadata": {"resourceVersion": self.resource_version}, "status": changed}',
         'return {"status": changed}',
-        "tests/operator/test_hazards.py::test_a_stale_orchestrator_does_not_overwrite_a_decision",
+        "tests/operator/resources/test_hazards.py::test_a_stale_orchestrator_does_not_overwrite_a_decision",
     ),
     Mutant(
         "events older than the last version of a finished saga are dropped",
@@ -210,7 +210,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "if known is not None and resource.version <= known.version:",
         "if False and known is not None:",
-        "tests/operator/test_hazards.py::test_a_finished_saga_is_not_run_again_by_a_stale_event",
+        "tests/operator/resources/test_hazards.py::test_a_finished_saga_is_not_run_again_by_a_stale_event",
     ),
     Mutant(
         "our finalizer is there before the first effect",
@@ -218,7 +218,7 @@ ENGINE = (
         f"{OPERATOR}/engine/worker.py",
         "await recorder.ensure_finalizer()",
         "await asyncio.sleep(0)",
-        "tests/operator/test_answers.py::test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect",
+        "tests/operator/answers/test_answers.py::test_a_resource_made_by_kubectl_gets_the_finalizer_before_the_first_effect",
     ),
     Mutant(
         "an operator whose watch has ended with an error begins again",
@@ -258,7 +258,7 @@ ENGINE = (
         f"{OPERATOR}/engine/resync.py",
         "if self._engine.resource_seen(resource, listing):",
         "if False:",
-        "tests/operator/test_hazards.py::test_the_resync_takes_up_a_saga_whose_event_was_lost",
+        "tests/operator/resources/test_hazards.py::test_the_resync_takes_up_a_saga_whose_event_was_lost",
     ),
     Mutant(
         "the resync removes finalizers that a crash left behind",
@@ -266,7 +266,7 @@ ENGINE = (
         f"{OPERATOR}/engine/retention.py",
         "self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)",
         "pass",
-        "tests/operator/test_hazards.py::test_the_resync_clears_a_finalizer_that_a_crash_left_behind",
+        "tests/operator/resources/test_hazards.py::test_the_resync_clears_a_finalizer_that_a_crash_left_behind",
     ),
     Mutant(
         "a participant that is down costs its sagas no budget",
@@ -274,7 +274,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/verdict.py",
         "SAGAS_TO_OPEN: Final = 5",
         "SAGAS_TO_OPEN: Final = 5_000",
-        "tests/operator/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",
+        "tests/operator/answers/test_downstream.py::test_an_outage_costs_no_budget_and_is_visible",
     ),
     Mutant(
         "an id of another order ends without any undo",
@@ -282,7 +282,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/answers.py",
         'if code == "order_id_used" and step.participant == FIRST.participant:',
         "if False:",
-        "tests/operator/test_answers.py::test_another_orders_id_ends_without_any_undo",
+        "tests/operator/answers/test_answers.py::test_another_orders_id_ends_without_any_undo",
     ),
     Mutant(
         "a reject that finds the order confirmed makes the saga resume forward",
@@ -290,7 +290,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/answers.py",
         'if undo and step is PIVOT and code == "already_confirmed":',
         "if False:",
-        "tests/operator/test_answers.py::test_the_saga_resumes_forward_when_reject_finds_the_order_confirmed",
+        "tests/operator/answers/test_answers.py::test_the_saga_resumes_forward_when_reject_finds_the_order_confirmed",
     ),
     Mutant(
         "nothing is called unless the Lease is surely held",
@@ -298,7 +298,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/call_gate.py",
         "await self._epochs.held()",
         "await asyncio.sleep(0)",
-        "tests/operator/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
+        "tests/operator/resources/test_hazards.py::test_nothing_is_called_while_the_lease_is_not_surely_ours",
     ),
     Mutant(
         "who has lost the Lease stops at once",
@@ -306,7 +306,7 @@ ENGINE = (
         f"{OPERATOR}/lease.py",
         "os._exit(1)",
         "return",
-        "tests/operator/test_crashes.py::test_a_paused_leader_that_wakes_up_calls_nobody",
+        "tests/operator/lifetime/test_crashes.py::test_a_paused_leader_that_wakes_up_calls_nobody",
     ),
     Mutant(
         "a stale epoch is raised while the Lease is ours",
@@ -314,7 +314,7 @@ ENGINE = (
         f"{OPERATOR}/engine/worker.py",
         "await shared.gate.epoch_was_refused(action.step.participant, epoch, outcome)",
         "await asyncio.sleep(0.1)",
-        "tests/operator/test_answers.py::test_a_stale_epoch_is_raised_while_the_lease_is_ours",
+        "tests/operator/answers/test_answers.py::test_a_stale_epoch_is_raised_while_the_lease_is_ours",
     ),
     Mutant(
         "who loses the race for a record goes on from the winner's",
@@ -322,7 +322,7 @@ ENGINE = (
         f"{OPERATOR}/engine/records/recorder.py",
         "if not same_status:",
         "if False:",
-        "tests/operator/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
+        "tests/operator/resources/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
     ),
     Mutant(
         "a list that shows a finished saga live means a restored etcd",
@@ -330,7 +330,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "if listing is None or listing.began < known.at:",
         "if True:",
-        "tests/operator/test_hazards.py::test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live",
+        "tests/operator/resources/test_hazards.py::test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live",
     ),
     Mutant(
         "a finalizer that somebody has taken off comes back",
@@ -338,7 +338,7 @@ ENGINE = (
         f"{OPERATOR}/engine/worker.py",
         "await recorder.ensure_finalizer()",
         "await (asyncio.sleep(0) if self.resource.status else recorder.ensure_finalizer())",
-        "tests/operator/test_lost_resources.py::test_a_replaced_resource_gets_its_finalizer_back_at_once_and_its_deletion_rolls_back",
+        "tests/operator/resources/test_lost_resources.py::test_a_replaced_resource_gets_its_finalizer_back_at_once_and_its_deletion_rolls_back",
     ),
     Mutant(
         "a resource that is gone without a deletion is read before the next call",
@@ -346,7 +346,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "self._workers[uid][0].doubt()",
         "pass",
-        "tests/operator/test_lost_resources.py::test_nothing_is_called_for_an_order_whose_resource_went_without_a_deletion_timestamp",
+        "tests/operator/resources/test_lost_resources.py::test_nothing_is_called_for_an_order_whose_resource_went_without_a_deletion_timestamp",
     ),
     Mutant(
         "a call whose turn came after the resource went isn't made",
@@ -354,7 +354,7 @@ ENGINE = (
         f"{OPERATOR}/engine/worker.py",
         "if self._doubted:  # since its turn was waited for",
         "if False:",
-        "tests/operator/test_lost_resources.py::test_a_call_that_waits_for_its_turn_is_not_made_when_the_resource_is_gone",
+        "tests/operator/resources/test_lost_resources.py::test_a_call_that_waits_for_its_turn_is_not_made_when_the_resource_is_gone",
     ),
     Mutant(
         "a saga that waits believes a restored etcd",
@@ -362,7 +362,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "if listing is not None and resource.version < listing.versions.get(uid, 0):",
         "if False:",
-        "tests/operator/test_lost_resources.py::test_a_restored_etcd_is_believed_by_a_saga_that_waits",
+        "tests/operator/resources/test_lost_resources.py::test_a_restored_etcd_is_believed_by_a_saga_that_waits",
     ),
     Mutant(
         "versions are forgotten when etcd was restored",
@@ -370,7 +370,7 @@ ENGINE = (
         f"{OPERATOR}/engine/resync.py",
         "if not listed and int(page.resource_version) < listing.highest:",
         "if False:",
-        "tests/operator/test_lost_resources.py::test_versions_are_forgotten_when_a_list_is_older_than_what_was_seen",
+        "tests/operator/resources/test_lost_resources.py::test_versions_are_forgotten_when_a_list_is_older_than_what_was_seen",
     ),
     Mutant(
         "the operator waits for its definition before it watches",
@@ -402,7 +402,7 @@ ENGINE = (
         f"{OPERATOR}/handlers.py",
         "connection.begin_anew()",
         "pass",
-        "tests/operator/test_watch_anew.py"
+        "tests/operator/apiserver/test_watch_anew.py"
         "::test_a_watch_is_begun_anew_from_the_start_once_etcd_was_found_to_be_restored",
     ),
     Mutant(
@@ -411,7 +411,7 @@ ENGINE = (
         f"{OPERATOR}/watch_connection.py",
         "self._anew = True\n        if self._response is not None:",
         "if self._response is not None:",
-        "tests/operator/test_watch_anew.py"
+        "tests/operator/apiserver/test_watch_anew.py"
         "::test_a_watch_is_begun_anew_from_the_start_once_etcd_was_found_to_be_restored",
     ),
     Mutant(
@@ -508,7 +508,7 @@ ENGINE = (
         f"{OPERATOR}/resource/body.py",
         "return self.phase in FINISHED",
         'return self.phase in {*FINISHED, "Failed"}',
-        "tests/operator/test_hazards.py::test_a_failed_saga_keeps_its_finalizer",
+        "tests/operator/resources/test_hazards.py::test_a_failed_saga_keeps_its_finalizer",
     ),
     Mutant(
         "what is going already without our finalizer is never started",
@@ -516,7 +516,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "if resource.deleting and not resource.has_finalizer:",
         "if False:",
-        "tests/operator/test_hazards.py::test_a_resource_that_is_already_going_without_our_finalizer_is_never_started",
+        "tests/operator/resources/test_hazards.py::test_a_resource_that_is_already_going_without_our_finalizer_is_never_started",
     ),
     Mutant(
         "leaving the selector is not a deletion",
@@ -524,7 +524,7 @@ ENGINE = (
         f"{OPERATOR}/engine/engine.py",
         "uid, gone = resource.uid, resource.deleting and not resource.finalizers",
         "uid, gone = resource.uid, True",
-        "tests/operator/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
+        "tests/operator/resources/test_hazards.py::test_an_object_that_leaves_the_selector_is_not_taken_for_deleted",
     ),
     Mutant(
         "a page in the order service's place has kept no story",
@@ -532,7 +532,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/participants.py",
         'if not 200 <= answer.status < 300 or kept.get("uid") != resource.uid:',
         "if not 200 <= answer.status < 300:",
-        "tests/operator/test_exchange.py::test_a_page_in_the_order_service_s_place_has_kept_no_story",
+        "tests/operator/answers/test_exchange.py::test_a_page_in_the_order_service_s_place_has_kept_no_story",
     ),
     Mutant(
         "a saga is archived before its time to live ends it",
@@ -548,7 +548,7 @@ ENGINE = (
         "common/kube/client.py",
         'preconditions = {"uid": uid, "resourceVersion": resource_version}',
         "preconditions: dict[str, str | None] = {}",
-        "tests/contract/test_kube_client.py::test_what_is_created_can_be_read_patched_and_deleted",
+        "tests/contract/backing/test_kube_client.py::test_what_is_created_can_be_read_patched_and_deleted",
     ),
     Mutant(
         "a Lease that is not renewed can be taken",
@@ -556,7 +556,7 @@ ENGINE = (
         f"{OPERATOR}/lease.py",
         'in ("", self._identity) or expired:',
         'in ("", self._identity):',
-        "tests/operator/test_crashes.py::test_a_killed_operator_is_replaced_within_15_seconds_and_nothing_is_lost",
+        "tests/operator/lifetime/test_crashes.py::test_a_killed_operator_is_replaced_within_15_seconds_and_nothing_is_lost",
     ),
     Mutant(
         "a Lease is let go in a clean stop",
@@ -564,7 +564,7 @@ ENGINE = (
         f"{OPERATOR}/lease_record.py",
         'return {**lease, "spec": {**_spec(lease), "holderIdentity": ""}}',
         "return lease",
-        "tests/operator/test_crashes.py::test_a_clean_stop_hands_over_within_2_seconds",
+        "tests/operator/lifetime/test_crashes.py::test_a_clean_stop_hands_over_within_2_seconds",
     ),
     Mutant(
         "every attempt has the key of the first",
@@ -572,7 +572,7 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/participants.py",
         "= idempotency_key(step, undo=undo, order=saga.order)",
         '= f"{idempotency_key(step, undo=undo, order=saga.order)}/{saga[step.name].attempts}"',
-        "tests/operator/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
+        "tests/operator/answers/test_answers.py::test_no_answer_is_asked_again_with_the_same_key",
     ),
     Mutant(
         "a Lease that was deleted does not lower the epoch",
@@ -580,7 +580,7 @@ ENGINE = (
         f"{OPERATOR}/lease_record.py",
         "return max(last + 1, _milliseconds(now))",
         "return last + 1",
-        "tests/operator/test_answers.py::test_a_lease_that_was_deleted_does_not_lower_the_epoch",
+        "tests/operator/answers/test_answers.py::test_a_lease_that_was_deleted_does_not_lower_the_epoch",
     ),
     Mutant(
         "a participant behind a renewed authority is reached without a restart",
@@ -588,6 +588,6 @@ ENGINE = (
         f"{OPERATOR}/engine/calls/exchange.py",
         "now - self._tls_made > self._trusted:",
         "False:",
-        "tests/operator/test_exchange.py::test_a_participant_behind_a_renewed_authority_is_reached",
+        "tests/operator/answers/test_exchange.py::test_a_participant_behind_a_renewed_authority_is_reached",
     ),
 )

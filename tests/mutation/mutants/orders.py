@@ -2,10 +2,10 @@
 
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 
-PUBLIC = "tests/contract/test_public_routes.py"
+PUBLIC = "tests/contract/routes/test_public_routes.py"
 LOST = "services/order/tests/test_lost.py"
 DECIDED = "services/order/tests/test_lost_after_decision.py"
-LISTS = "tests/contract/test_lists.py"
+LISTS = "tests/contract/routes/test_lists.py"
 
 ORDERS = (
     Mutant(
@@ -14,7 +14,7 @@ ORDERS = (
         "services/order/clients.py",
         "if response.status_code == 412 and code in EXISTS:",
         "if response.status_code == 412:",
-        "tests/contract/test_placing_with_other_services.py"
+        "tests/contract/answers/test_placing_with_other_services.py"
         "::test_a_gateway_that_refuses_a_call_says_nothing_of_the_order",
     ),
     Mutant(
@@ -23,7 +23,7 @@ ORDERS = (
         "services/order/clients.py",
         'if response.status_code == 422 and problem.get("code") == Invalid.code:',
         "if response.status_code == 422:",
-        "tests/contract/test_placing_with_other_services.py"
+        "tests/contract/answers/test_placing_with_other_services.py"
         "::test_a_gateway_that_refuses_a_call_says_nothing_of_the_order",
     ),
     Mutant(
@@ -80,7 +80,7 @@ ORDERS = (
         "services/inventory/products.py",
         '{"$in": list(product_ids)} if product_ids else None',
         "None",
-        "tests/contract/test_placing_with_other_services.py::test_a_hundred_prices_are_one_look",
+        "tests/contract/answers/test_placing_with_other_services.py::test_a_hundred_prices_are_one_look",
     ),
     Mutant(
         "a slow answer of another service is given up",
@@ -88,7 +88,7 @@ ORDERS = (
         "services/order/clients.py",
         "asyncio.timeout(CALL_SECONDS),",
         "asyncio.timeout(None),",
-        "tests/contract/test_placing_with_other_services.py::test_a_price_that_drips_is_given_up",
+        "tests/contract/answers/test_placing_with_other_services.py::test_a_price_that_drips_is_given_up",
     ),
     Mutant(
         "an API server that hangs costs a client seconds",
@@ -248,7 +248,7 @@ ORDERS = (
         "services/order/clients.py",
         "if stored != reference:",
         "if False:",
-        "tests/contract/test_placing_with_other_services.py"
+        "tests/contract/answers/test_placing_with_other_services.py"
         "::test_a_success_that_does_not_name_the_reference_has_stored_nothing",
     ),
     Mutant(

@@ -2,9 +2,9 @@
 
 from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
-BORDER = "tests/contract/test_answers_of_strangers.py"
+BORDER = "tests/contract/answers/test_answers_of_strangers.py"
 ANY_ANSWER = f"{BORDER}::test_any_answer_becomes_an_outcome_that_can_be_recorded_told_and_gone_on_from"
-ANY_REQUEST = "tests/contract/test_any_request.py::test_no_request_makes_a_service_fail"
+ANY_REQUEST = "tests/contract/routes/test_any_request.py::test_no_request_makes_a_service_fail"
 ODD = "tests/unit/common/test_odd_requests.py"
 
 OUTSIDE = (
@@ -55,7 +55,7 @@ OUTSIDE = (
         f"{OPERATOR}/engine/worker.py",
         "CallContext(epoch, recorder.resource.correlation_id)",
         "CallContext(epoch, recorder.resource.uid)",
-        "tests/operator/test_text_from_outside.py::test_a_correlation_id_that_is_mended_is_seen_without_a_restart",
+        "tests/operator/answers/test_text_from_outside.py::test_a_correlation_id_that_is_mended_is_seen_without_a_restart",
     ),
     Mutant(
         "the reason of a cancel is no longer than the order service takes it",
@@ -136,7 +136,7 @@ OUTSIDE = (
         "common/web/connections.py",
         "self._closing = self.loop.call_later(self.seconds, self.transport.close)",
         "return",
-        "tests/contract/test_slow_clients.py::test_a_request_that_is_begun_and_never_ends_does_not_keep_its_connection",
+        "tests/contract/routes/test_slow_clients.py::test_a_request_that_is_begun_and_never_ends_does_not_keep_its_connection",
     ),
     Mutant(
         "a document that can't be shown hides no other of its list",
@@ -144,7 +144,7 @@ OUTSIDE = (
         "common/web/pagination.py",
         "except Exception as error:  # whatever is in it, it is one of many",
         "except ZeroDivisionError as error:  # whatever is in it, it is one of many",
-        "tests/contract/test_lists.py::test_a_document_that_can_not_be_shown_hides_no_other",
+        "tests/contract/routes/test_lists.py::test_a_document_that_can_not_be_shown_hides_no_other",
     ),
     Mutant(
         "whatever answers in another service's place, placing an order is no 500",
@@ -152,7 +152,7 @@ OUTSIDE = (
         "services/order/clients.py",
         "except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:",
         "except (httpx.TransportError, aiohttp.ClientError, OSError) as error:",
-        "tests/contract/test_placing_with_other_services.py::test_an_answer_without_prices_is_no_answer",
+        "tests/contract/answers/test_placing_with_other_services.py::test_an_answer_without_prices_is_no_answer",
     ),
     Mutant(
         "an answer of the order service that has no end is not read on",
@@ -160,7 +160,7 @@ OUTSIDE = (
         "common/shop/orders.py",
         "if len(content) > MAX_ANSWER_BYTES:",
         "if False:",
-        "tests/contract/test_order_service_answers.py::test_an_answer_without_an_end_is_none_and_is_not_read_on",
+        "tests/contract/answers/test_order_service_answers.py::test_an_answer_without_an_end_is_none_and_is_not_read_on",
     ),
     Mutant(
         "a slash too many leads nowhere",

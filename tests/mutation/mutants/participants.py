@@ -11,7 +11,7 @@ PARTICIPANTS = (
         "common/mongo/client.py",
         "if not self._client.topology_description.server_descriptions() and",
         "if False and",
-        "tests/contract/test_database_stands_still.py::"
+        "tests/contract/backing/test_database_stands_still.py::"
         "test_a_database_that_was_started_once_without_its_replica_set_is_found_again",
     ),
     Mutant(
@@ -117,7 +117,7 @@ PARTICIPANTS = (
         "services/payment/store.py",
         "key=f\"{document['order_id']}/charge\",",
         "key=f\"{document['order_id']}/charge/{BarrierState.of(document).version}\",",
-        "tests/contract/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
+        "tests/contract/promises/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
     ),
     Mutant(
         "a claim that is taken over days later finds what was done, whatever keys were forgotten",
@@ -125,7 +125,7 @@ PARTICIPANTS = (
         "common/barrier/claims.py",
         "ask = self._effect.ask if holder.forgettable else self._ask_again",
         "ask = self._effect.ask",
-        "tests/contract/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
+        "tests/contract/promises/test_crash_between.py::test_the_next_do_takes_over_and_there_is_one_effect",
     ),
     Mutant(
         "an undo days after its do's process died finds what was done",
@@ -133,7 +133,7 @@ PARTICIPANTS = (
         "common/barrier/claims.py",
         "return await self._effect.find(document) or await self._effect.resolve(document)",
         "return await self._effect.resolve(document)",
-        "tests/contract/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
+        "tests/contract/promises/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
     ),
     Mutant(
         "a refund is looked up before it is made",
@@ -141,7 +141,7 @@ PARTICIPANTS = (
         "services/payment/store.py",
         "if not await self._provider.is_refunded(charge):",
         "if True:",
-        "tests/contract/test_crash_between.py::test_an_undo_whose_process_died_days_ago_is_not_made_again",
+        "tests/contract/promises/test_crash_between.py::test_an_undo_whose_process_died_days_ago_is_not_made_again",
     ),
     Mutant(
         "a cancellation is looked up before it is made",
@@ -149,7 +149,7 @@ PARTICIPANTS = (
         "services/shipping/store.py",
         "if booking is None or not booking.cancelled:",
         "if True:",
-        "tests/contract/test_crash_between.py::test_an_undo_whose_process_died_days_ago_is_not_made_again",
+        "tests/contract/promises/test_crash_between.py::test_an_undo_whose_process_died_days_ago_is_not_made_again",
     ),
     Mutant(
         "a claim keeps others waiting while its lease lasts",
@@ -157,7 +157,7 @@ PARTICIPANTS = (
         "common/barrier/claim_rules.py",
         "return rules.running(call, RETRY_AFTER) if before is not None and before.held(self.clock(), LEASE) else None",
         "return None",
-        "tests/contract/test_crash_between.py::test_while_the_lease_lasts_others_are_told_to_wait",
+        "tests/contract/promises/test_crash_between.py::test_while_the_lease_lasts_others_are_told_to_wait",
     ),
     Mutant(
         "an undo that is overtaken leaves what the other one has found out",
@@ -173,7 +173,7 @@ PARTICIPANTS = (
         "common/barrier/claim_rules.py",
         "rules.with_epoch(call, state, busy) if state.tombstone else rules.change(call, marked, busy)",
         "rules.with_epoch(call, state, busy)",
-        "tests/contract/test_crash_between.py::test_an_undo_during_the_do_leaves_its_tombstone_at_once",
+        "tests/contract/promises/test_crash_between.py::test_an_undo_during_the_do_leaves_its_tombstone_at_once",
     ),
     Mutant(
         "an undo writes its tombstone before it asks outside",
@@ -189,7 +189,7 @@ PARTICIPANTS = (
         "common/barrier/claims.py",
         "if not BarrierState.of(document).happened(DO):  # its process died",
         "if False:  # its process died",
-        "tests/contract/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
+        "tests/contract/promises/test_crash_between.py::test_the_next_undo_resolves_it_and_nothing_is_left",
     ),
     Mutant(
         "a provider's lost answer leaves the claim in doubt",
@@ -205,7 +205,7 @@ PARTICIPANTS = (
         "common/web/app.py",
         "if not self.indexes_exist:",
         "if False:",
-        "tests/contract/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
+        "tests/contract/backing/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
     ),
     Mutant(
         "a confirmed order is never rejected",
@@ -253,7 +253,7 @@ PARTICIPANTS = (
         "common/mongo/collection.py",
         "    with pymongo.timeout(seconds):\n        yield",
         "    yield",
-        "tests/contract/test_database_stands_still.py::test_calls_to_a_silent_database_are_answered_503_in_time",
+        "tests/contract/backing/test_database_stands_still.py::test_calls_to_a_silent_database_are_answered_503_in_time",
     ),
     Mutant(
         "a product that a dead process has locked is busy, which is no outage",
@@ -277,7 +277,7 @@ PARTICIPANTS = (
         "common/barrier/claims.py",
         "patience=left(ANSWER_SECONDS)",
         "patience=60",
-        "tests/contract/test_slow_providers.py::test_a_slow_provider_is_202_with_a_place_to_look_and_is_asked_once",
+        "tests/contract/promises/test_slow_providers.py::test_a_slow_provider_is_202_with_a_place_to_look_and_is_asked_once",
     ),
     Mutant(
         "a message that was answered cancelled doesn't go out later",
@@ -349,6 +349,6 @@ PARTICIPANTS = (
         "services/shipping/models.py",
         "    status: Status | str\n    tracking",
         "    status: Status\n    tracking",
-        "tests/contract/test_other_releases.py::test_a_status_that_only_the_next_release_knows_is_shown_as_it_is",
+        "tests/contract/promises/test_other_releases.py::test_a_status_that_only_the_next_release_knows_is_shown_as_it_is",
     ),
 )

@@ -29,7 +29,7 @@ STRANGERS: Final = (
         f"{OPERATOR}/lease.py",
         "record.next_epoch(max(last, above), now)",
         "record.next_epoch(last, now)",
-        "tests/operator/test_strangers.py::test_an_epoch_that_a_participant_has_seen_is_passed_in_one_jump_and_people_are_told",
+        "tests/operator/answers/test_strangers.py::test_an_epoch_that_a_participant_has_seen_is_passed_in_one_jump_and_people_are_told",
     ),
     Mutant(
         "an epoch that no clock can have made is not followed",
@@ -37,7 +37,7 @@ STRANGERS: Final = (
         f"{OPERATOR}/lease.py",
         "above=above if record.is_plausible(above, self._now()) else None",
         "above=above",
-        "tests/operator/test_strangers.py::test_an_epoch_that_nobody_can_pass_neither_loops_nor_stays_unseen_and_the_saga_ends_with_it",
+        "tests/operator/answers/test_strangers.py::test_an_epoch_that_nobody_can_pass_neither_loops_nor_stays_unseen_and_the_saga_ends_with_it",
     ),
     Mutant(
         "a participant whose clock is behind gets an epoch that it takes",
@@ -61,7 +61,7 @@ STRANGERS: Final = (
         f"{OPERATOR}/engine/worker.py",
         "if (pause := self.pace.pause()) > 0:",
         "if (pause := self.pace.pause()) > 1e9:",
-        "tests/operator/test_strangers.py::test_no_answer_makes_a_saga_call_without_a_pause_even_if_its_back_off_fails",
+        "tests/operator/answers/test_strangers.py::test_no_answer_makes_a_saga_call_without_a_pause_even_if_its_back_off_fails",
     ),
     Mutant(
         "a step that is refused after the confirmation waits for a person",

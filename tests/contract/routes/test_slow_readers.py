@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from common.settings import ServiceSettings
 from common.web.app import create_app
-from tests.contract.test_placing_with_other_services import listening
+from tests.contract.answers.test_placing_with_other_services import listening
 
 ANSWER = 12 * 1024 * 1024
 """Bytes: more than the kernels at both ends keep."""

@@ -9,7 +9,7 @@ import pytest
 
 from common.settings import ServiceSettings
 from services.payment.main import build
-from tests.contract.test_placing_with_other_services import listening
+from tests.contract.answers.test_placing_with_other_services import listening
 
 HEAD = (
     b"POST /api/payments/refund HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

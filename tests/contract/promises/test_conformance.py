@@ -1,4 +1,4 @@
-"""Every promise of the conformance kit, at every participant that it is about (see conftest.py), on both drivers."""
+"""Every promise of the conformance kit, at every participant that it is about (see ../conftest.py), on both drivers."""
 
 import uuid
 

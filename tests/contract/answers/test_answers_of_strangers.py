@@ -31,7 +31,7 @@ from saga_operator.settings import Settings
 from tests.support.outside import anything, nested, texts
 from tests.support.samples import order
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CRD = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())
 STATUS = jsonschema_rs.validator_for(
     CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"], ignore_unknown_formats=True

@@ -23,7 +23,7 @@ from services.order.main import build as order
 from services.order.settings import OrderSettings
 from services.payment.main import build as payment
 from services.shipping.main import build as shipping
-from tests.contract.test_placing_with_other_services import listening
+from tests.contract.answers.test_placing_with_other_services import listening
 from tests.support.asgi import Asked, ask
 from tests.support.requests import Requests
 from tests.support.service_client import own_databases, replicas_of
