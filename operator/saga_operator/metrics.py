@@ -10,7 +10,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from common.text import word
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
-from saga_operator.process.saga import FINISHED, Saga, is_stuck
+from saga_operator.process.saga import FINISHED, Saga
+from saga_operator.process.step_record import is_stuck
 from saga_operator.process.steps import ORDER_SAGA
 
 SAGAS = Gauge("ordersaga_sagas", "Live sagas that this operator works on, by phase.", ["phase"])

@@ -1,7 +1,8 @@
 """What may never happen (DESIGN §2 and §3), judged from the services' documents, not from the operator's belief."""
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import FINISHED, Phase, Saga, StepState, is_stuck, settled_backward
+from saga_operator.process.saga import FINISHED, Phase, Saga, settled_backward
+from saga_operator.process.step_record import StepState, is_stuck
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA
 from tests.model.participants import CALLS, CANCEL, REJECT, UNDO, Document
 

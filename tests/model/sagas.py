@@ -25,7 +25,8 @@ from saga_operator.process.events import (
 )
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, Order
-from saga_operator.process.saga import FINISHED, Compensation, Desired, Intervention, Saga, StepRecord
+from saga_operator.process.saga import FINISHED, Desired, Intervention, Saga
+from saga_operator.process.step_record import Compensation, StepRecord
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import saga_of, status_of

@@ -11,7 +11,8 @@ from saga_operator.process import evolve as real
 from saga_operator.process.decide import Action, Finish, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
 from saga_operator.process.rollback import nothing_left
-from saga_operator.process.saga import Phase, Saga, StepState, is_stuck, settled_backward
+from saga_operator.process.saga import Phase, Saga, settled_backward
+from saga_operator.process.step_record import StepState, is_stuck
 from saga_operator.process.steps import BACKWARD, FIRST, PIVOT
 from tests.model.exploring import Explored, explore
 from tests.model.moves import Budget

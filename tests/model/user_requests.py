@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from itertools import count
 
-from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
+from saga_operator.process.saga import Desired, Phase, Saga
+from saga_operator.process.step_record import is_stuck
 from tests.model.moves import REST_CANCEL, Move, Moves
 from tests.model.operators import Resource
 from tests.model.participants import CONFIRMED_BEFORE, ID_USED, ORDER, REJECT, STEPS

@@ -5,7 +5,8 @@ There is deliberately no event among its arguments: after a restart there is non
 
 from dataclasses import dataclass
 
-from saga_operator.process.saga import Phase, Saga, is_stuck, settled_backward, settled_forward
+from saga_operator.process.saga import Phase, Saga, settled_backward, settled_forward
+from saga_operator.process.step_record import is_stuck
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
 
 

@@ -39,7 +39,8 @@ from saga_operator.process.rollback import (
     undo_unanswered,
     undone,
 )
-from saga_operator.process.saga import FINISHED, Desired, Saga, StepState
+from saga_operator.process.saga import FINISHED, Desired, Saga
+from saga_operator.process.step_record import StepState
 from saga_operator.process.steps import FIRST
 
 

@@ -13,7 +13,8 @@ from saga_operator.process.events import (
     Paused,
     Succeeded,
 )
-from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState
+from saga_operator.process.saga import Saga
+from saga_operator.process.step_record import MESSAGE_LENGTH, StepRecord, StepState
 from saga_operator.process.steps import BY_NAME, Kind
 
 UNDO_RESULTS: Final = frozenset({StepState.COMPENSATED, StepState.COMPENSATION_FAILED, StepState.SKIPPED})

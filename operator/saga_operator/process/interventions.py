@@ -4,15 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import (
-    MESSAGE_LENGTH,
-    Intervention,
-    Saga,
-    StepRecord,
-    StepState,
-    is_stuck,
-    settled_forward,
-)
+from saga_operator.process.saga import Intervention, Saga, settled_forward
+from saga_operator.process.step_record import MESSAGE_LENGTH, StepRecord, StepState, is_stuck
 from saga_operator.process.steps import BACKWARD, BY_NAME
 
 REMEMBERED: Final = 32

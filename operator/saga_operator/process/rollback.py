@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from saga_operator.process import reasons
 from saga_operator.process.events import AlreadyConfirmed, EpochRefused, InProgress, NoUsableAnswer, Paused, Undone
-from saga_operator.process.saga import MESSAGE_LENGTH, Saga, StepRecord, StepState, refused_without_effect
+from saga_operator.process.saga import Saga
+from saga_operator.process.step_record import MESSAGE_LENGTH, StepRecord, StepState, refused_without_effect
 from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, ORDER_SAGA, PIVOT
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import FINISHED, Desired, Phase, Saga, StepRecord, StepState, is_stuck, settled_forward
+from saga_operator.process.saga import FINISHED, Desired, Phase, Saga, settled_forward
+from saga_operator.process.step_record import StepRecord, StepState, is_stuck
 from saga_operator.process.steps import BACKWARD, BY_NAME, Kind
 
 TRUE: Final = "True"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import Desired, Phase, Saga, is_stuck
+from saga_operator.process.saga import Desired, Phase, Saga
+from saga_operator.process.step_record import is_stuck
 from saga_operator.resource.conditions import conditions_of, participant_error, suspended_where
 
 

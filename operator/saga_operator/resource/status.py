@@ -7,17 +7,8 @@ from common.text import printable
 from common.wire import Json
 from saga_operator.process import reasons
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, CompensationPolicy, Order
-from saga_operator.process.saga import (
-    FINISHED,
-    Compensation,
-    Desired,
-    Failure,
-    Intervention,
-    Phase,
-    Saga,
-    StepRecord,
-    StepState,
-)
+from saga_operator.process.saga import FINISHED, Desired, Failure, Intervention, Phase, Saga
+from saga_operator.process.step_record import Compensation, StepRecord, StepState
 from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PIVOT, Kind, Step
 from saga_operator.resource.attempts import CallAttempt, History, entries
 from saga_operator.resource.body import Resource

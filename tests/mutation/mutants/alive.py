@@ -194,8 +194,8 @@ ALIVE = (
     Mutant(
         "a record that is refused for days takes a bounded memory: the statuses that were sent",
         14,
-        f"{OPERATOR}/engine/records/recorder.py",
-        "deque(maxlen=LAST_SENT)",
+        f"{OPERATOR}/engine/records/unanswered.py",
+        "deque(maxlen=KEPT)",
         "deque()",
         f"{REFUSED}::test_a_record_that_is_refused_for_days_takes_a_bounded_memory_and_what_counts_is_known",
     ),

@@ -38,7 +38,7 @@ DECISIONS = (
     Mutant(
         "a tombstone is no refusal that holds nothing",
         5,
-        f"{OPERATOR}/process/saga.py",
+        f"{OPERATOR}/process/step_record.py",
         "return record.state is StepState.REFUSED and record.reason != reasons.COMPENSATED",
         "return record.state is StepState.REFUSED",
         "tests/unit/process/test_saga_rollback.py::test_compensated_may_hide_an_effect_and_is_undone",
@@ -207,7 +207,7 @@ DECISIONS = (
     Mutant(
         "an outage is no progress of an undo",
         9,
-        f"{OPERATOR}/process/saga.py",
+        f"{OPERATOR}/process/step_record.py",
         'return replace(self, retry_at=at, location="", in_progress_since=None)',
         'return replace(self, retry_at=at, location="")',
         "tests/unit/process/test_saga_rollback.py::test_what_was_before_an_interruption_was_no_progress",
@@ -247,7 +247,7 @@ DECISIONS = (
     Mutant(
         "an operation in progress is asked for ever more seldom",
         0,
-        f"{OPERATOR}/process/saga.py",
+        f"{OPERATOR}/process/step_record.py",
         "min((at - since) / 2, LONGEST_POLL)",
         "0.0",
         "tests/unit/process/test_saga_forward.py::test_an_operation_of_an_hour_is_not_asked_for_each_second",

@@ -120,7 +120,7 @@ ENGINE = (
         "an attempt counts once, also if the answer to its record is lost",
         0,
         f"{OPERATOR}/engine/records/recorder.py",
-        "ours = next((sent for sent in self._sent if sent.status == resource.status), None)",
+        "ours = self._unanswered.take(resource.status)",
         "ours = None",
         "tests/unit/engine/test_recorder.py::test_an_attempt_counts_once_when_the_answer_to_its_record_is_lost",
     ),

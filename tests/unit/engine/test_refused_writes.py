@@ -18,7 +18,8 @@ from saga_operator.engine.records.recorder import StatusRecorder
 from saga_operator.engine.records.unrecorded import KEPT
 from saga_operator.process.events import NoUsableAnswer, Succeeded
 from saga_operator.process.order import DEFAULT_COMPENSATIONS
-from saga_operator.process.saga import Saga, StepState
+from saga_operator.process.saga import Saga
+from saga_operator.process.step_record import StepState
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from tests.support.samples import order

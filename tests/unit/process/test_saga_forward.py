@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from saga_operator.process.decide import Wait, decide
 from saga_operator.process.events import AlreadyConfirmed, EpochRefused
 from saga_operator.process.order import LONGEST_RETRY_AFTER, RetryPolicy
-from saga_operator.process.saga import LONGEST_POLL, Phase, StepState
+from saga_operator.process.saga import Phase
+from saga_operator.process.step_record import LONGEST_POLL, StepState
 from tests.unit.process.builders import (
     BEFORE_PIVOT,
     CREATED,

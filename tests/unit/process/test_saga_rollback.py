@@ -7,7 +7,8 @@ import pytest
 from saga_operator.process.decide import Do, Undo, Wait, decide, must_be_recorded_before
 from saga_operator.process.events import AlreadyConfirmed, NoUsableAnswer, OrderIDUsed, Undone
 from saga_operator.process.order import DEFAULT_COMPENSATIONS, RetryPolicy
-from saga_operator.process.saga import Phase, Saga, StepState
+from saga_operator.process.saga import Phase, Saga
+from saga_operator.process.step_record import StepState
 from saga_operator.process.steps import BY_NAME, ORDER_SAGA, PIVOT
 from tests.unit.process.builders import (
     BEFORE_PIVOT,

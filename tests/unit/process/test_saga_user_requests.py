@@ -2,7 +2,8 @@
 
 import pytest
 
-from saga_operator.process.saga import Phase, StepState
+from saga_operator.process.saga import Phase
+from saga_operator.process.step_record import StepState
 from saga_operator.resource.conditions import conditions_of
 from tests.unit.process.builders import (
     CREATED,

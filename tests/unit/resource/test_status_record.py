@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from saga_operator.process.decide import decide
 from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
-from saga_operator.process.saga import FINISHED, Phase, Saga, StepState
+from saga_operator.process.saga import FINISHED, Phase, Saga
+from saga_operator.process.step_record import StepState
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of

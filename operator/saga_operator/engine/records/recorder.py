@@ -7,9 +7,8 @@ the resource again and goes on from the other's record, with its own unrecorded 
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNotFound
@@ -18,6 +17,7 @@ from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.unanswered import Sent, Unanswered
 from saga_operator.engine.records.unrecorded import Unrecorded
 from saga_operator.process import reasons
 from saga_operator.process.decide import Wait, decide
@@ -35,24 +35,10 @@ log = logging.getLogger(__name__)
 
 CLOCK_SET: Final = 1.0
 """Seconds. What a clock moves by less is its precision."""
-LAST_SENT: Final = 8
-"""Statuses without an answer that are kept: the one that the API server has taken ends the row, since the next meets
-another version. Those that it refuses could go on for days.
-"""
 
 
 class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
     """The resource does not exist any more: there is nothing left to record in."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """A status that was sent and not answered for yet: whether the API server has taken it isn't known."""
-
-    status: Json
-    saga: Saga
-    newest: int
-    """The last of the unrecorded outcomes that is in it."""
 
 
 class StatusRecorder:
@@ -74,7 +60,7 @@ class StatusRecorder:
         self.saga: Saga = saga_of(resource, compensations)
         self.recorded: Saga = self.saga
         self._unrecorded = Unrecorded()
-        self._sent: deque[_Sent] = deque(maxlen=LAST_SENT)
+        self._unanswered = Unanswered()
         self._history = history_of(resource.status)
         self._invalid_writes = 0  # in a row
         self._had_finalizer = False
@@ -132,8 +118,7 @@ class StatusRecorder:
         if resource.uid != self.resource.uid:
             raise ResourceGone
         same_status = resource.raw.get("status") == self.resource.raw.get("status")
-        ours = next((sent for sent in self._sent if sent.status == resource.status), None)
-        self._sent.clear()
+        ours = self._unanswered.take(resource.status)
         self.resource = resource.slim()
         order = Order.from_spec(resource.namespace, resource.spec)
         self.recorded = replace(self.recorded, order=order)
@@ -281,12 +266,11 @@ class StatusRecorder:
                 async with self._writer.turn():
                     saga, newest, status = self.saga, self._unrecorded.newest, self._status()
                     if patch := patch_between(self.resource.status, status):
-                        if (sent := _Sent(status, saga, newest)) not in self._sent:
-                            self._sent.append(sent)
+                        self._unanswered.add(Sent(status, saga, newest))
                         body = self.resource.status_patch(patch)
                         written = await self._writer.write("status", self.resource.name, body)
                         self.resource = written.slim() if self._is_resting() else written
-                self._sent.clear()
+                self._unanswered.clear()
                 self.recorded = saga
                 self._unrecorded.recorded(newest)
             except (Conflict, ObjectInvalid):
