@@ -100,6 +100,14 @@ BACKGROUND = (
         f"{OUTGOING}::test_a_client_has_to_take_so_many_bytes_a_second",
     ),
     Mutant(
+        "answers that nobody takes fill no memory",
+        15,
+        "common/web/connections.py",
+        "if total <= MOST_UNSENT:",
+        "if True:",
+        f"{OUTGOING}::test_many_who_do_not_read_fill_no_memory_and_cost_nobody_who_does",
+    ),
+    Mutant(
         "who reads an answer has the whole time for it, however late it comes on its connection",
         15,
         "common/web/connections.py",

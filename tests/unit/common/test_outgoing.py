@@ -1,11 +1,12 @@
 """When an answer counts as not taken: on a clock that jumps, with a client that takes what a test says."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from common.web.connections import SLOWEST, Outgoing
+from common.web.connections import MOST_UNSENT, SLOWEST, Outgoing
 from tests.unit.engine.network import simulated, stand_still
 
 SECONDS = 5.0
@@ -20,6 +21,8 @@ class Client:
         self.is_aborted = False
 
     def write(self, data: bytes) -> None:
+        if self.is_aborted:
+            raise RuntimeError("the handler is closed")  # as uvloop
         self.unsent += len(data)
 
     def take(self, number: float) -> None:
@@ -38,8 +41,19 @@ class Client:
         self.is_aborted = True
 
 
+made: list[Outgoing] = []
+
+
 def outgoing(client: Client) -> Outgoing:
-    return Outgoing(client, SECONDS)  # type: ignore[arg-type]
+    made.append(Outgoing(client, SECONDS))  # type: ignore[arg-type]
+    return made[-1]
+
+
+@pytest.fixture(autouse=True)
+def all_end() -> Iterator[None]:
+    yield
+    while made:
+        made.pop().ended()
 
 
 @pytest.mark.parametrize(("rate", "aborted"), [(0, True), (1, True), (0.9 * SLOWEST, True), (1.5 * SLOWEST, False)])
@@ -58,13 +72,15 @@ def test_a_client_has_to_take_so_many_bytes_a_second(rate: float, aborted: bool)
 def test_a_client_that_stops_in_the_middle_is_given_up() -> None:
     async def story() -> None:
         client = Client()
-        outgoing(client).write(b"x" * LARGE)
+        transport = outgoing(client)
+        transport.write(b"x" * LARGE)
         for _ in range(20):
             await asyncio.sleep(1)
             client.take(2 * SLOWEST)
         assert not client.is_aborted
         await asyncio.sleep(2 * SECONDS + 1)
         assert client.is_aborted
+        transport.write(b"the rest of an answer that is being made")
 
     simulated(story())
 
@@ -92,6 +108,23 @@ def test_an_answer_that_was_taken_leaves_nothing_to_look_at() -> None:
         client.take(LARGE)
         await asyncio.sleep(100 * SECONDS)
         assert not client.is_aborted
+
+    simulated(story())
+
+
+def test_many_who_do_not_read_fill_no_memory_and_cost_nobody_who_does() -> None:
+    async def story() -> None:
+        reader, others = Client(), [Client() for _ in range(100)]
+        outgoing(reader).write(b"x" * LARGE)
+        reader.take(LARGE)
+        for client in others:
+            await asyncio.sleep(0.001)
+            outgoing(client).write(b"x" * LARGE)
+            assert sum(each.unsent for each in others if not each.is_aborted) <= MOST_UNSENT
+        aborted = [client.is_aborted for client in others]
+        assert aborted == sorted(aborted, reverse=True), "those first that have had the most time"
+        assert not others[-1].is_aborted
+        assert not reader.is_aborted
 
     simulated(story())
 
