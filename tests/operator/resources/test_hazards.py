@@ -56,6 +56,17 @@ async def test_the_resync_clears_a_finalizer_that_a_crash_left_behind(
     await eventually(lambda: not sagas.get("o-leftover")["metadata"].get("finalizers"))
 
 
+async def test_a_saga_whose_finalizer_others_took_off_is_archived_before_its_time_to_live_ends_it(
+    inside: Operator, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    sagas.create("o-untold", finalizer=False, ttlSecondsAfterFinished=0)
+    steps = [{"name": "confirmation", "state": "Succeeded"}]
+    sagas.patch_status("o-untold", phase="Completed", completionTime="2026-01-01T00:00:00Z", steps=steps)
+    await inside.retention.once()
+    assert not sagas.exists("o-untold")
+    assert "o-untold" in participants.archived
+
+
 async def test_a_resource_that_is_already_going_without_our_finalizer_is_never_started(
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
