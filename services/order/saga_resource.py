@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common.errors import Unreadable
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from common.shop import order_spec
 from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
@@ -74,7 +75,7 @@ def ended(document: Mapping[str, Any], namespace: str, spec: Mapping[str, Any], 
         end = END_OF.get(row_of(document))
         of_this_order = namespace == document["barrier"]["namespace"] and is_of(document, spec)
         return end is not None and status.get("phase") == end and of_this_order
-    except (KeyError, TypeError, AttributeError):  # a document that can't be read costs its own order alone
+    except (KeyError, TypeError, AttributeError, Unreadable):  # a document that can't be read costs its own order alone
         return False
 
 

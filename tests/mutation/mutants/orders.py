@@ -179,6 +179,14 @@ ORDERS = (
         f"{DECIDED}::test_a_story_that_the_release_before_has_kept_counts",
     ),
     Mutant(
+        "a story is kept also if its order can't be read",
+        14,
+        "services/order/saga_resource.py",
+        "except (KeyError, TypeError, AttributeError, Unreadable):",
+        "except KeyError:",
+        f"{DECIDED}::test_a_story_is_kept_also_if_its_order_cannot_be_read",
+    ),
+    Mutant(
         "an order whose name a resource with other content has is told of",
         12,
         "services/order/lost.py",
