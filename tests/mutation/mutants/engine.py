@@ -540,7 +540,7 @@ ENGINE = (
         f"{OPERATOR}/engine/retention.py",
         "if not await self._stories.kept(resource):",
         "if False:",
-        "tests/operator/test_hazards.py"
+        "tests/operator/resources/test_hazards.py"
         "::test_a_saga_whose_finalizer_others_took_off_is_archived_before_its_time_to_live_ends_it",
     ),
     Mutant(
