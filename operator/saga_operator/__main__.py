@@ -62,15 +62,22 @@ async def operate(settings: Settings) -> None:
     heartbeats = Heartbeats()
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
-    client = KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard)
-    # Its own connections: those of the sagas may all be in use, or lead to an API server that has gone.
-    own = KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard)
+    # Two sets of connections: those of the sagas may all be in use when the Lease has to be renewed.
+    client, own = (KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard) for _ in range(2))
     leases = Leases(own, settings.namespace, seconds=time_out(settings))
+    watched = WatchConnection(client)
+
+    async def reconnect() -> None:
+        """No answer: connections that lead nowhere are silent, and those of the sagas and the watch ended there too."""
+        await own.renew_connections()
+        await client.renew_connections()
+        watched.resume()
+
     lease = LeaseHolder(
         leases,
         settings,
         clock.now,
-        reconnect=own.renew_connections,
+        reconnect=reconnect,
         stand_in=LeaseStandIn(OrderSagas(own, settings.namespace)),
         heartbeats=heartbeats,
     )
@@ -83,7 +90,9 @@ async def operate(settings: Settings) -> None:
         while await _acquired(lease, stop):
             health.role = "leading"
             try:
-                return await _lead(settings, client, clock, lease, stop, health=health, heartbeats=heartbeats)
+                return await _lead(
+                    settings, client, clock, lease, stop, connection=watched, health=health, heartbeats=heartbeats
+                )
             except BaseExceptionGroup as group:
                 if (ended := group.subgroup(PartEnded)) is not None:
                     raise ended.exceptions[0] from None
@@ -127,7 +136,7 @@ def _handle_signals(stop: asyncio.Event) -> None:
 
 
 async def _acquired(lease: LeaseHolder, stop: asyncio.Event) -> bool:
-    """Wait for the Lease; False if the process was told to stop meanwhile. Raises `PartEnded`."""
+    """Wait for the Lease; False if told to stop meanwhile. Raises `PartEnded`."""
     acquiring, stopping = asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())
     await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
     if acquiring.cancelled():
@@ -201,12 +210,12 @@ async def _lead(
     lease: LeaseHolder,
     stop_signal: asyncio.Event,
     *,
+    connection: WatchConnection,
     health: Health,
     heartbeats: Heartbeats,
 ) -> None:
     """Work until the process is told to stop. Raises a group with the errors of the watch and of the parts."""
     sagas = OrderSagas(client, settings.namespace)
-    connection = WatchConnection(client)
     health.has_definition = lambda: connection.kind_is_served
     events = Events(client, component="ordersaga-operator")
     operator = compose(settings, clock, sagas, events=events, epochs=lease, heartbeats=heartbeats)

@@ -20,6 +20,10 @@ from saga_operator.watch_events import WatchEvents
 
 log = logging.getLogger(__name__)
 
+RESUMED: Final = 10.0
+"""Seconds between two times that the watch is resumed without having ended: an API server that is slow to answer isn't
+made slower, and three looks at it fit into the time-out of a call.
+"""
 LOOK: Final = 1.0
 """Seconds between two looks whether the kind is there again: a wish is to be seen within two."""
 
@@ -35,6 +39,7 @@ class WatchConnection:
         self._response: aiohttp.ClientResponse | None = None
         self._read = 0
         self._heard_at = time.monotonic()
+        self._resumed_at = float("-inf")
         self.kind_is_served = False
         """Whether the API server knew the resource's definition when it was last asked."""
 
@@ -47,6 +52,12 @@ class WatchConnection:
         if self._response is not None and self._response.content.total_bytes != self._read:
             self._read, self._heard_at = self._response.content.total_bytes, time.monotonic()
         return self._heard_at
+
+    def resume(self) -> None:
+        """Go on with the watch over a new connection: the present one may lead nowhere, which looks like silence."""
+        if self._response is not None and time.monotonic() - self._resumed_at > RESUMED:
+            self._resumed_at = time.monotonic()
+            self._response.close()
 
     def begin_anew(self) -> None:
         """Show everything again: the version that the watch stands at may be one that never was (a restored etcd)."""

@@ -39,6 +39,15 @@ LEASE_MUTANTS = (
         f"{LEASE}::test_after_no_answer_the_next_renewal_goes_over_a_new_connection",
     ),
     Mutant(
+        "after no answer to a renewal the watch goes on over a new connection",
+        OUTAGE,
+        f"{OPERATOR}/__main__.py",
+        "watched.resume()",
+        "pass",
+        "tests/operator/apiserver/test_api_weather.py"
+        "::test_when_a_renewal_of_the_lease_gets_no_answer_the_watch_takes_a_new_connection_as_well",
+    ),
+    Mutant(
         "a renewal that was on its way when the operator stopped is found and taken back",
         OUTAGE,
         f"{OPERATOR}/lease.py",

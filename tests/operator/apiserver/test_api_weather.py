@@ -169,3 +169,18 @@ def test_a_watch_that_goes_silent_does_not_keep_a_saga_waiting(sagas: Sagas, pro
     sagas.create("o-in-the-silence")
     sagas.wait("o-in-the-silence", "Completed", seconds=40)
     assert len(proxy.watches()) == before
+
+
+@WITHOUT_A_RESYNC
+@pytest.mark.usefixtures("operator")
+def test_when_a_renewal_of_the_lease_gets_no_answer_the_watch_takes_a_new_connection_as_well(
+    sagas: Sagas, proxy: ApiProxy
+) -> None:
+    """As behind a load balancer that has forgotten its connections: they stay open, and carry nothing any more."""
+    before = len(proxy.watches())
+    proxy.silence()
+    a_renewal = lambda request: request.method == "PUT" and "/leases/" in request.path  # noqa: E731
+    proxy.faults.append(ApiFault(a_renewal, lose=True, times=3))
+    wait_until(lambda: len(proxy.watches()) > before or None, "another watch", seconds=40)
+    sagas.create("o-over-a-new-connection")
+    sagas.wait("o-over-a-new-connection", "Completed", seconds=40)
