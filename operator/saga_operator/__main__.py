@@ -62,7 +62,7 @@ async def operate(settings: Settings) -> None:
     heartbeats = Heartbeats()
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
-    # Two sets of connections: those of the sagas may all be in use when the Lease has to be renewed.
+    # Those of the sagas may all be in use when the Lease has to be renewed.
     client, own = (KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard) for _ in range(2))
     leases = Leases(own, settings.namespace, seconds=time_out(settings))
     watched = WatchConnection(client)
