@@ -333,12 +333,13 @@ ENGINE = (
         "tests/operator/resources/test_hazards.py::test_a_restored_etcd_is_believed_when_it_lists_a_finished_saga_as_live",
     ),
     Mutant(
-        "a finalizer that somebody has taken off comes back",
+        "a finalizer that somebody has taken off while no operator ran comes back",
         10,
         f"{OPERATOR}/engine/worker.py",
         "await recorder.ensure_finalizer()",
         "await (asyncio.sleep(0) if self.resource.status else recorder.ensure_finalizer())",
-        "tests/operator/resources/test_lost_resources.py::test_a_replaced_resource_gets_its_finalizer_back_at_once_and_its_deletion_rolls_back",
+        "tests/operator/resources/test_lost_resources.py"
+        "::test_a_saga_that_lost_its_finalizer_while_no_operator_ran_gets_it_back_before_the_next_call",
     ),
     Mutant(
         "a resource that is gone without a deletion is read before the next call",

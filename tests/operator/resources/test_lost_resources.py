@@ -61,6 +61,20 @@ async def test_a_finalizer_comes_back_while_a_call_is_in_flight(
     assert sagas.status("o-stripped-in-a-call")["phase"] == "Completed"
 
 
+async def test_a_saga_that_lost_its_finalizer_while_no_operator_ran_gets_it_back_before_the_next_call(
+    engine: Engine, sagas: Sagas, holder: SoleHolder
+) -> None:
+    holder.sure.clear()
+    sagas.create("o-stripped-before", finalizer=False)
+    begun = [{"name": "order", "state": "Succeeded", "attempts": 1}]
+    sagas.patch_status("o-stripped-before", phase="Running", currentStep="inventory", steps=begun)
+    engine.resource_seen(Resource(sagas.get("o-stripped-before")))
+    await eventually(lambda: sagas.get("o-stripped-before")["metadata"].get("finalizers") == FINALIZERS)
+    holder.sure.set()
+    await until_idle(engine)
+    assert sagas.status("o-stripped-before")["phase"] == "Completed"
+
+
 async def test_a_resync_puts_a_finalizer_back_whose_loss_no_event_told(
     inside: Operator, engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
