@@ -24,6 +24,12 @@ OnlyCreate = Annotated[
 ]
 """The header of a PUT that keeps what came along with one order."""
 
+IfNoneMatch = Annotated[
+    Literal["*"] | None,
+    Header(alias="If-None-Match", description="`*`: only create it; if it exists, nothing is set (412)."),
+]
+"""The header of a PUT that is to change nothing that is there already."""
+
 IfMatch = Annotated[
     str | None,
     Header(

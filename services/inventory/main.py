@@ -13,7 +13,7 @@ from common.errors import SAGA_STATUSES, Invalid, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, create_app, respond
-from common.web.dependencies import IfMatch, provide, store_of
+from common.web.dependencies import IfMatch, IfNoneMatch, provide, store_of
 from common.web.idempotency import HEADER, SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import NothingUndone, OrderId, Page, ProductId
@@ -143,7 +143,10 @@ async def get_product(response: Response, product_id: ProductId, products: Produ
     "/{product_id}",
     responses={
         **documented(refused="`below_reserved`: orders have reserved more units than the new stock."),
-        412: {**documented(412)[412], "description": "`precondition_failed`: it has changed since you read it."},
+        412: {
+            **documented(412)[412],
+            "description": "`precondition_failed`: it has changed since you read it, or exists.",
+        },
         428: {
             **documented(412)[412],
             "description": "`precondition_required`: units have been dispatched since the stock was last set, so this "
@@ -152,7 +155,13 @@ async def get_product(response: Response, product_id: ProductId, products: Produ
     },
 )
 async def put_product(
-    response: Response, product_id: ProductId, body: ProductRequest, products: ProductsDep, if_match: IfMatch = None
+    response: Response,
+    product_id: ProductId,
+    body: ProductRequest,
+    products: ProductsDep,
+    *,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Product:
     """Create a product, or set its name, price and stock. What orders have reserved stays reserved.
 
@@ -161,7 +170,7 @@ async def put_product(
     """
     if product_id in TAKEN_NAMES:
         raise Invalid(f"a product can't be called {product_id}: that is a path of this service; use another id")
-    product = await products.put(product_id, body, if_match=if_match)
+    product = await products.put(product_id, body, if_match=if_match, only_create=if_none_match is not None)
     response.headers["ETag"] = etag_of_product(product.model_dump())
     return product
 

@@ -44,20 +44,23 @@ class Products:
         self._products = database["products"]
         self._adjustments = database["adjustments"]
 
-    async def put(self, product_id: str, product: ProductRequest, *, if_match: str | None = None) -> Product:
+    async def put(
+        self, product_id: str, product: ProductRequest, *, if_match: str | None = None, only_create: bool = False
+    ) -> Product:
         """Create the product, or set its name, price and, if the request has it, its stock; what orders have reserved
         stays reserved.
 
         Raises:
             Invalid: a new product needs a stock.
-            Problem: 412, it isn't any more what `if_match` names. 428, units have been dispatched since the stock was
-                last set, so the number may be outdated, and there is no precondition.
+            Problem: 412, it isn't any more what `if_match` names, or it exists although the request was `only_create`.
+                428, units have been dispatched since the stock was last set, so the number may be outdated, and there
+                is no precondition.
             Refused: `below_reserved`, orders hold more units than the new stock.
             Unavailable: others changed it between every look at it and the write.
         """
         for _ in range(LOOKS):
             current = await self._products.find_one({"_id": product_id})
-            check_put(product_id, product, current, if_match)
+            check_put(product_id, product, current, if_match, only_create=only_create)
             if current is None:
                 # Only made, never overwritten: one that is there by now is looked at first.
                 where: Document = {"_id": product_id, "product_id": {"$exists": False}}

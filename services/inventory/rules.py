@@ -83,8 +83,16 @@ def etag_of_product(product: Document) -> str:
     return etag_of(*(product[name] for name in ("name", "stocked", "price_minor", "currency")))
 
 
-def check_put(product_id: str, request: ProductRequest, current: Document | None, if_match: str | None) -> None:
+def check_put(
+    product_id: str, request: ProductRequest, current: Document | None, if_match: str | None, *, only_create: bool
+) -> None:
     """Raises if this request may not change the product as it is now (None: there is none); see `Products.put`."""
+    if only_create and current is not None:
+        raise Problem(
+            f"{product_id} exists already, and the request was only to create it (If-None-Match: *): nothing was set",
+            status=412,
+            code="precondition_failed",
+        )
     if if_match is not None and not matches(if_match, None if current is None else etag_of_product(current)):
         raise Problem(
             f"{product_id} has changed since you read it: GET it again, look at its stock, and repeat the change with "

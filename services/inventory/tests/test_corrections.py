@@ -123,3 +123,12 @@ async def test_a_product_that_somebody_else_makes_at_that_moment_is_not_made_twi
     assert code(await put(inventory, mug, stock=5)) == (409, "below_reserved")
     now = await inventory.product(mug)
     assert (now["stocked"], now["reserved"], now["available"]) == (10, 8, 2)
+
+
+async def test_a_put_that_is_only_to_create_a_product_changes_none(inventory: InventoryClient) -> None:
+    mug, only_create = fresh("p"), {"If-None-Match": "*"}
+    form = {"name": "A mug", "price_minor": 1250, "currency": "EUR"}
+    assert (await inventory.call("PUT", f"/{mug}", json={**form, "stock": 5}, headers=only_create)).status_code == 200
+    again = await inventory.call("PUT", f"/{mug}", json={**form, "stock": 9}, headers=only_create)
+    assert code(again) == (412, "precondition_failed")
+    assert (await inventory.product(mug))["stocked"] == 5
