@@ -60,6 +60,9 @@ def elsewhere(
         "ORDERSAGA_LEASE_DURATION": "2",
         "ORDERSAGA_LEASE_RENEW": "0.3",
         "ORDERSAGA_NAMESPACE_END_SECONDS": "9",
+        # A refund is held here for as long as the machine takes; given up, it would hold its namespace.
+        "ORDERSAGA_COMPENSATION_ATTEMPTS": "1000",
+        "ORDERSAGA_COMPENSATION_SECONDS": "600",
     }
     return doomed, operators.start(kubeconfig=control_plane.kubeconfig, ORDERSAGA_NAMESPACE=doomed.name, **brief)
 

@@ -74,7 +74,7 @@ def test_no_order_pays_for_a_time_without_an_operator(operator: OperatorProcess,
 
 @pytest.mark.usefixtures("operator")
 def test_no_order_pays_for_a_participant_that_is_down(sagas: Sagas, participants: ScriptedParticipants) -> None:
-    names = [f"o-patient-{number}" for number in range(7)]
+    names = [f"o-patient-by-clock-{number}" for number in range(7)]
     for name in names:
         participants.say(name, DO["payment"], always=Reply(0))
     for name in names:
