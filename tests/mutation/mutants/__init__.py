@@ -4,6 +4,7 @@ from tests.mutation.mutants.alive import ALIVE
 from tests.mutation.mutants.background import BACKGROUND
 from tests.mutation.mutants.calls import CALLS
 from tests.mutation.mutants.decisions import DECISIONS
+from tests.mutation.mutants.endings import ENDINGS
 from tests.mutation.mutants.engine import ENGINE
 from tests.mutation.mutants.lease import LEASE_MUTANTS
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
@@ -23,6 +24,7 @@ MUTANTS = (
     *ORDERS,
     *DECISIONS,
     *ENGINE,
+    *ENDINGS,
     *CALLS,
     *RESOURCE,
     *OUTSIDE,

@@ -1,0 +1,103 @@
+"""What follows the end of a saga, and of a namespace: stories, finalizers, the time to live."""
+
+from tests.mutation.mutants.mutant import OPERATOR, Mutant
+
+ENDINGS = (
+    Mutant(
+        "whatever ails one finished resource, the others are cleaned up",
+        14,
+        f"{OPERATOR}/engine/retention.py",
+        "except Exception as error:  # whatever ails one resource",
+        "except ZeroDivisionError as error:  # whatever ails one resource",
+        "tests/unit/engine/test_retention.py::test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone",
+    ),
+    Mutant(
+        "the resync removes finalizers that a crash left behind",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)",
+        "pass",
+        "tests/operator/resources/test_hazards.py::test_the_resync_clears_a_finalizer_that_a_crash_left_behind",
+    ),
+    Mutant(
+        "one resource that may not be deleted holds up nobody",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "except (Forbidden, ObjectInvalid) as error:",
+        "except ZeroDivisionError as error:",
+        "tests/unit/engine/test_retention.py::test_one_that_may_not_be_deleted_holds_up_nobody_and_is_told_once",
+    ),
+    Mutant(
+        "what may not be deleted is left alone for a while",
+        0,
+        f"{OPERATOR}/engine/retention.py",
+        "if refusal is not None and time.monotonic() < refusal.until:",
+        "if False:",
+        "tests/unit/engine/test_retention.py::test_one_that_may_not_be_deleted_holds_up_nobody_and_is_told_once",
+    ),
+    Mutant(
+        "a list whose snapshot is gone is begun again",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "if error.status != EXPIRED or not removed:",
+        "if True:",
+        "tests/unit/engine/test_retention.py::test_a_list_that_expires_is_begun_again_where_something_was_removed",
+    ),
+    Mutant(
+        "a finished resource that can't be read holds up the removal of no other",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "except Exception as error:  # of this one alone",
+        "except ZeroDivisionError as error:  # of this one alone",
+        "tests/unit/engine/test_retention.py::test_a_resource_that_can_not_be_read_costs_itself_alone",
+    ),
+    Mutant(
+        "an order service that hangs is asked once in a while",
+        12,
+        f"{OPERATOR}/engine/records/stories.py",
+        "if self._now() >= self._ask_again_at:",
+        "if True:",
+        "tests/unit/engine/test_retention.py::test_an_order_service_that_fails_is_not_asked_for_each_saga",
+    ),
+    Mutant(
+        "the story of a deleted saga is kept",
+        0,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "if not await self._stories.kept(resource) and not self._stories.may_go_without(resource):",
+        "if False:",
+        "tests/operator/requests/test_user_requests.py::test_the_story_of_a_deleted_saga_is_kept_before_it_goes",
+    ),
+    Mutant(
+        "a deletion waits for its story only so long",
+        10,
+        f"{OPERATOR}/engine/records/stories.py",
+        "if waited < self._patience or not (resource.deleting or self._patience == 0.0):",
+        "if True:",
+        "tests/unit/engine/test_retention.py::test_a_deletion_waits_for_its_story_only_so_long",
+    ),
+    Mutant(
+        "an operator that is told to stop looks whether its namespace goes",
+        10,
+        f"{OPERATOR}/engine/namespace_end.py",
+        "if terminating:",
+        "if False:",
+        "tests/operator/apiserver/test_namespace.py::test_an_operator_that_is_told_to_stop_in_a_doomed_namespace_ends_its_sagas_first",
+    ),
+    Mutant(
+        "what can't end doesn't hold its namespace",
+        10,
+        f"{OPERATOR}/engine/namespace_end.py",
+        "await self._let_go(deadline)",
+        "pass",
+        "tests/operator/apiserver/test_namespace.py::test_an_operator_that_is_told_to_stop_in_a_doomed_namespace_ends_its_sagas_first",
+    ),
+    Mutant(
+        "a saga is archived before its time to live ends it",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "if not await self._stories.kept(resource):",
+        "if False:",
+        "tests/operator/resources/test_hazards.py"
+        "::test_a_saga_whose_finalizer_others_took_off_is_archived_before_its_time_to_live_ends_it",
+    ),
+)
