@@ -1,4 +1,4 @@
-"""What calls and their answers mean, and what keeps them fair: a breaker that no single saga can hold, turns, bounds."""
+"""What answers to calls mean, and what keeps calls fair: a breaker that no saga can hold, turns, bounds."""
 
 from tests.mutation.mutants.mutant import OPERATOR, OUTAGE, Mutant
 
