@@ -25,7 +25,7 @@ from dev.setup import downloads
 from dev.setup.jobs import Job
 from dev.setup.paths import cache
 
-job = Job("archive", "", lambda job: print("answer:", downloads.envtest(job), flush=True))
+job = Job("archive", "", lambda job: print(f"answer: {downloads.envtest(job)}\\n", end="", flush=True))
 job.log = cache() / "log"
 thread = threading.Thread(target=job)
 thread.start()

@@ -120,6 +120,7 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
             wait_until(said, functools.partial(terminal.says, said), 60)
         wait_until(terminal.output.read_text, lambda: ready(url), 60)
         assert httpx.get(f"{url}/api/orders").json()["total"] == before
+        wait_until("the API server to know its rights again", lambda: knows_no_such_order(url), 60)
         with Shop({name: f"http://127.0.0.1:{port}" for name, port in terminal.ports.items()}) as shop:
             shop.place("o-after-all-that")
             assert phase(shop.watch("o-after-all-that", finished)) == "Completed"
@@ -140,6 +141,11 @@ def test_a_port_in_use_is_said_with_its_holder(terminal: Terminal) -> None:
         assert terminal.run("--once") == 1
     assert terminal.says(f"port {terminal.ports['payment']} (payment) is held by process {os.getpid()} (")
     assert terminal.says("ORDERSAGA_LOCAL_PAYMENT_PORT")
+
+
+def knows_no_such_order(url: str) -> bool:
+    """503 while the API server doesn't answer, or has begun and forbids everything."""
+    return httpx.get(f"{url}/api/orders/o-nobody-has-this").status_code == 404
 
 
 def ready(url: str) -> bool:

@@ -1,7 +1,7 @@
 """Scripted participants: one HTTP server that plays all five, remembers every call, and answers as a test says.
 
 A fake, for what real services do too seldom: broken answers, Retry-After, silence, 412. Where nothing is scripted it
-keeps the protocol: a do is 200, an undo is undone if the do has been, a late do meets the tombstone.
+keeps the protocol: a do is 200, an undo is undone if the do has been, also when it is repeated.
 """
 
 import asyncio
@@ -139,7 +139,6 @@ class ScriptedParticipants:
         step, direction = call.key.split("/")[2:4]
         if direction == "undo":
             effect = "undone" if (order, step) in self._done else "none"
-            self._done.discard((order, step))
             return Reply(200, {"order_id": order, "effect": effect, "closed": False})
         self._done.add((order, step))
         return Reply(200, {"order_id": order, "payment_id": f"pay-{order}", "shipping_id": f"ship-{order}"})
