@@ -36,8 +36,8 @@ chaos: ready ## Thousands of orders while everything is killed and disturbed, th
 	$(BIN)/python -m dev.chaos
 outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS)
 	$(BIN)/python -m dev.chaos.outage
-bench: venv ## Orders bare and as sagas, side by side, on a running local stack (./run-local.sh --no-demo)
-	$(BIN)/python bench/sagas.py $(ARGS)
+bench: ready ## What an order costs by every way to carry it out, side by side; brings up everything itself (ARGS="--quick", --help)
+	PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
 fuzz: ready ## Requests that nobody should send, to all five services (FUZZ_SECONDS=300, FUZZ_SEED: a number; default: another each time)

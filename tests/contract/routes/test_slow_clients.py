@@ -16,8 +16,8 @@ HEAD = (
     b"Idempotency-Key: shop/o-1/payment/undo\r\n"
 )
 PATIENCE = 60.0
-"""Seconds after which a test gives a service up. The services' own bounds here are one or two; a machine that other work
-holds up for twenty proves nothing.
+"""Seconds after which a test gives a service up. The services' own bounds here are one or two; a machine that other
+work holds up for twenty proves nothing.
 """
 
 

@@ -1,0 +1,101 @@
+"""The ways to carry out the same orders that are measured side by side."""
+
+from typing import Protocol
+
+import aiohttp
+
+from bench.apiserver import ApiServer
+from bench.calls import ADDRESS, CURRENCY, CUSTOMER, Caller, Order, carry_out
+from bench.stacks import Stack
+
+BARE, COORDINATOR, RESTATE = "bare", "coordinator", "restate"
+RESOURCE, REST = "ours, by resource", "ours, over REST"
+OURS = (RESOURCE, REST)
+
+
+class Row(Protocol):
+    """One way. Made inside a running event loop; `close` it afterwards."""
+
+    @property
+    def repeated(self) -> int:
+        """How many calls of the load generator had to be made again so far."""
+
+    async def one(self, order: Order) -> str:
+        """Carry out one order; the phase in which it has ended."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class Bare:
+    """The calls of an order, one after the other: nothing is kept, and nothing recovers."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._call = Caller(stack.urls)
+
+    @property
+    def repeated(self) -> int:
+        """See `Row`."""
+        return self._call.repeated
+
+    async def one(self, order: Order) -> str:
+        """See `Row`."""
+        return await carry_out(order, self._call)
+
+    async def close(self) -> None:
+        """See `Row`."""
+        await self._call.close()
+
+
+class ByResource:
+    """The resource is created with its finalizer; a watch shows its end."""
+
+    repeated = 0
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+
+    async def one(self, order: Order) -> str:
+        """See `Row`."""
+        end = await self._api.end_of(order)
+        await self._api.create(order)
+        return await end
+
+    async def close(self) -> None:
+        """See `Row`."""
+
+
+class OverRest:
+    """The order is placed with POST /api/orders, at the catalogue's price; a watch shows the end of its saga."""
+
+    repeated = 0
+
+    def __init__(self, stack: Stack, api: ApiServer) -> None:
+        self._api = api
+        self._http = aiohttp.ClientSession(
+            stack.urls["order"],
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def one(self, order: Order) -> str:
+        """See `Row`."""
+        end = await self._api.end_of(order)
+        body = {
+            "order_id": order.order_id,
+            "customer_id": CUSTOMER,
+            "currency": CURRENCY,
+            "items": [{"product_id": order.product, "quantity": 1}],
+            "payment": {"method_ref": order.method},
+            "ship_to": {"address_ref": ADDRESS},
+        }
+        key = {"Idempotency-Key": order.order_id}
+        async with self._http.post("/api/orders", json=body, headers=key) as answer:
+            if answer.status != 202:
+                raise RuntimeError(f"POST /api/orders was answered {answer.status}: {await answer.text()}")
+            await answer.read()
+        return await end
+
+    async def close(self) -> None:
+        """See `Row`."""
+        await self._http.close()
