@@ -22,7 +22,7 @@ health: venv ## Ask every part of the running system whether it is alive and rea
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-live mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-live bench-scale mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -40,6 +40,8 @@ bench: ready ## What an order costs by every way to carry it out, side by side; 
 	PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
+bench-scale: ready ## What 100,000 finished and 10,000 waiting sagas cost, and how fast a restart is (ARGS="1000 20000 --open 5000")
+	PYTHONPATH=. $(BIN)/python -m bench.scale $(ARGS)
 fuzz: ready ## Requests that nobody should send, to all five services (FUZZ_SECONDS=300, FUZZ_SEED: a number; default: another each time)
 	ORDERSAGA_FUZZ_SECONDS=$${FUZZ_SECONDS:-300} ORDERSAGA_FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
 	  $(BIN)/python -m pytest -q tests/contract/routes/test_any_request.py $(ARGS)

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from common.text import word
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
-from saga_operator.process.saga import FINISHED, Saga
+from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.process.step_record import is_stuck
 from saga_operator.process.steps import ORDER_SAGA
 
@@ -107,6 +107,11 @@ def worker_ended(saga: Saga, now: float) -> None:
     if saga.phase in FINISHED:
         SAGAS_FINISHED.labels(str(saga.phase)).inc()
         DURATION.labels(str(saga.phase)).observe(max(0.0, now - saga.created))
+
+
+def worker_left(phase: Phase) -> None:
+    """The worker of a saga in this phase has ended, and its saga has not."""
+    SAGAS.labels(str(phase)).dec()
 
 
 def _bounded(reason: str) -> str:

@@ -53,7 +53,7 @@ class Engine:
         self._shared = shared
         self._finalizers = finalizers
         self._tasks = Tasks()
-        self._workers: dict[str, tuple[SupervisedWorker, asyncio.Task[None]]] = {}
+        self._workers: dict[str, SupervisedWorker] = {}
         self._stopped = False
         metrics.SAGA_CALLS.set_function(self._most_calls)
         for phase in set(Phase) - FINISHED:
@@ -66,39 +66,40 @@ class Engine:
     async def stop(self) -> None:
         """Stop all workers at once: the next operator makes the calls that are in flight again, with the same keys."""
         self._stopped = True
-        await self._tasks.stop()
+        for _ in range(2):  # some come to rest just now, or are woken by the end of others
+            for worker in list(self._workers.values()):
+                if worker.task is None:
+                    self._end(worker)
+            await self._tasks.stop()
 
     def _most_calls(self) -> int:
         """Of the saga that has made the most calls within the last minute."""
-        return max((worker.pace.within_a_minute() for worker, *_ in list(self._workers.values())), default=0)
+        return max((worker.pace.within_a_minute() for worker in list(self._workers.values())), default=0)
 
     def _longest_without_progress(self, phase: Phase) -> float:
         """Seconds; of the sagas in this phase. One that can't be worked on counts as Pending."""
-        now, longest = self._shared.clock.now(), 0.0
-        for worker, *_ in list(self._workers.values()):
-            saga = worker.saga
-            if (Phase.PENDING if saga is None else saga.phase) is phase:
-                longest = max(longest, now - (worker.began if saga is None else saga.progressed_at))
-        return longest
+        now = self._shared.clock.now()
+        alike = (worker for worker in list(self._workers.values()) if worker.phase is phase)
+        return max((now - worker.progressed_at for worker in alike), default=0.0)
 
     @property
     def workers(self) -> Mapping[str, str]:
         """The names of the sagas that are worked on, by uid."""
-        return {uid: worker.name for uid, (worker, _) in self._workers.items()}
+        return {uid: worker.name for uid, worker in self._workers.items()}
 
     def unfinished(self) -> Mapping[str, Saga | None]:
         """The sagas that are worked on, by name; None for one whose resource can't be read."""
-        return {worker.name: worker.saga for worker, _ in self._workers.values()}
+        return {worker.name: worker.saga for worker in self._workers.values()}
 
     def end_all(self) -> None:
         """Treat every saga as if its deletion was requested: the namespace is deleted with its operator."""
         self._shared.namespace_ends.set()
-        for worker, _ in self._workers.values():
+        for worker in list(self._workers.values()):
             worker.look()
 
     def before_list(self) -> Listing:
         """To be called before a consistent list begins, and passed on with each resource of that list."""
-        versions = {uid: worker.resource.version for uid, (worker, _) in self._workers.items()}
+        versions = {uid: worker.version for uid, worker in self._workers.items()}
         self._highest = max(self._highest, *versions.values(), 0)
         return Listing(time.monotonic(), versions, self._highest)
 
@@ -131,7 +132,7 @@ class Engine:
         uid = resource.uid
         self._highest = max(self._highest, resource.version)
         if uid in self._workers:
-            worker = self._workers[uid][0]
+            worker = self._workers[uid]
             if listing is not None and resource.version < listing.versions.get(uid, 0):
                 log.warning("an older version of saga %s is listed: etcd was restored", resource.name)
                 self.restorations += 1
@@ -152,11 +153,15 @@ class Engine:
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
             return False
-        worker = SupervisedWorker(resource, self._shared)
-        task = self._tasks.start(worker.run(), f"saga {worker.name}", order=worker.name)
-        self._workers[uid] = (worker, task)
-        task.add_done_callback(lambda task: self._worker_ended(worker, task))
+        worker = self._workers[uid] = SupervisedWorker(resource, self._shared, self._run)
+        self._run(worker)
         return True
+
+    def _run(self, worker: SupervisedWorker) -> None:
+        """Begin, also after a rest. One that is woken before its task has quite ended is begun when it has."""
+        if worker.task is None and not self._stopped:
+            worker.task = self._tasks.start(worker.run(), f"saga {worker.name}", order=worker.name)
+            worker.task.add_done_callback(partial(self._has_run, worker))
 
     def resource_deleted(self, resource: Resource) -> None:
         """Take note of a DELETED event: the resource is gone, or left the watch's selector because its saga ended.
@@ -172,17 +177,33 @@ class Engine:
         if uid in self._workers and gone:
             self.stop_worker(uid)
         elif uid in self._workers:
-            self._workers[uid][0].doubt()
+            self._workers[uid].doubt()
 
     def stop_worker(self, uid: str) -> None:
         """End the worker of a resource that is gone."""
-        worker, task = self._workers[uid]
+        worker = self._workers[uid]
         name = worker.name
         log.warning("resource %s is gone: its saga can't be recorded any more", name, extra={"order": name})
-        task.cancel()
+        if worker.task is None or worker.task.done():
+            self._end(worker)
+        else:
+            worker.task.cancel()
+
+    def _end(self, worker: SupervisedWorker) -> None:
+        del self._workers[worker.uid]
+        worker.end()
+
+    def _has_run(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
+        worker.task = None
+        if self._workers.get(worker.uid) is not worker:
+            return
+        if worker.has_ended:
+            del self._workers[worker.uid]
+            self._worker_ended(worker, task)
+        elif not worker.is_resting:
+            self._run(worker)
 
     def _worker_ended(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
-        del self._workers[worker.uid]
         saga, resource = worker.saga, worker.resource
         if task.cancelled() or task.exception() is not None or saga is None or saga.phase not in FINISHED:
             return

@@ -1,16 +1,22 @@
-"""A worker that dies of an unexpected error costs its own saga alone: its resource says so, and it is begun again."""
+"""A worker that dies of an unexpected error costs its own saga alone: its resource says so, and it is begun again.
+
+One that has nothing to do for a while rests: then nothing of it is left but what it remembers, until it is woken by its
+time, a change of its resource, or its turn at a participant.
+"""
 
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from typing import Final
 
 from common.kube import KubeError, ObjectNotFound
 from saga_operator import metrics
 from saga_operator.engine.calls.call_pace import CallPace
+from saga_operator.engine.resting import Rest
 from saga_operator.engine.worker import Shared, Worker
 from saga_operator.process import reasons
-from saga_operator.process.saga import Saga
+from saga_operator.process.saga import Phase, Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.status import with_worker_failure
@@ -27,12 +33,42 @@ HEALTHY: Final = 300.0
 class SupervisedWorker:
     """One saga, worked on for as long as it takes."""
 
-    def __init__(self, resource: Resource, shared: Shared) -> None:
+    __slots__ = (
+        "_alarm",
+        "_changed",
+        "_failures",
+        "_newest",
+        "_on_wake",
+        "_rest",
+        "_shared",
+        "_since",
+        "_worker",
+        "began",
+        "has_ended",
+        "name",
+        "pace",
+        "task",
+        "uid",
+    )
+
+    def __init__(
+        self, resource: Resource, shared: Shared, on_wake: Callable[["SupervisedWorker"], None] = lambda _: None
+    ) -> None:
+        """`on_wake` is called when it is to `run` again after a rest."""
         self._shared = shared
-        self._newest = resource
+        self._newest: Resource | None = resource
         self._worker: Worker | None = None
-        self._changed = asyncio.Event()
+        self._rest: Rest | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._changed: asyncio.Event | None = None
         self._failures = 0
+        self._since = 0.0
+        """When the worker has begun, in seconds of the event loop's clock."""
+        self._on_wake = on_wake
+        self.has_ended = False
+        """There is nothing left to do."""
+        self.task: asyncio.Task[None] | None = None
+        """Whoever runs it keeps the task here."""
         self.name = resource.name
         self.uid = resource.uid
         self.began = shared.clock.now()
@@ -43,52 +79,136 @@ class SupervisedWorker:
     @property
     def saga(self) -> Saga | None:
         """As it is known now; None while its resource can't be worked on."""
+        if self._rest is not None:
+            return self._rest.saga
         return None if self._worker is None else self._worker.saga
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether there is nothing to do for a while."""
+        return self._rest is not None
+
+    @property
+    def phase(self) -> Phase:
+        """Pending also while its resource can't be worked on."""
+        if self._rest is not None:
+            return self._rest.phase
+        return Phase.PENDING if self._worker is None else self._worker.saga.phase
+
+    @property
+    def progressed_at(self) -> float:
+        """Seconds since the epoch."""
+        if self._rest is not None:
+            return self._rest.progressed_at
+        return self.began if self._worker is None else self._worker.saga.progressed_at
+
+    @property
+    def version(self) -> int:
+        """Of the resource as it was last read or written."""
+        return self.resource.version if self._rest is None else self._rest.version
 
     @property
     def resource(self) -> Resource:
         """The resource as it was last read or written."""
-        return self._newest if self._worker is None else self._worker.resource
+        if self._rest is not None:
+            return self._rest.resource
+        if self._worker is not None:
+            return self._worker.resource
+        assert self._newest is not None  # noqa: S101 - for the type checker
+        return self._newest
 
     def notify(self, resource: Resource) -> None:
         """Take note of the resource as a watch event or a list shows it. An older version than the known is ignored."""
-        if self._worker is not None:
-            self._worker.notify(resource)
-        elif resource.version > self._newest.version:
+        if self._rest is not None and resource.version <= self._rest.version:
+            return
+        if (worker := self._awake()) is not None:
+            worker.notify(resource)
+        elif resource.version > self.version:
             self._newest = resource
-            self._changed.set()
+            self._change()
 
     def restored(self, resource: Resource) -> None:
         """Go on from this version, though it is older than the known one: etcd was restored to an older state."""
-        if self._worker is not None:
-            self._worker.restored(resource)
+        if (worker := self._awake()) is not None:
+            worker.restored(resource)
         else:
             self._newest = resource
-            self._changed.set()
+            self._change()
 
     def look(self) -> None:
         """Decide again."""
-        if self._worker is not None:
-            self._worker.look()
+        if (worker := self._awake()) is not None:
+            worker.look()
         else:
-            self._changed.set()
+            self._change()
 
     def doubt(self) -> None:
         """Read the resource before anything else is done for it: it may be gone."""
-        if self._worker is not None:
-            self._worker.doubt()
+        if (worker := self._awake()) is not None:
+            worker.doubt()
         else:
+            self._change()
+
+    def _change(self) -> None:
+        if self._changed is not None:
             self._changed.set()
 
+    def _awake(self) -> Worker | None:
+        """The worker; if it rests, it begins again."""
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+            self._worker = Worker.resumed(rest, self._shared)
+            self._worker.pace = self.pace
+            self._on_wake(self)
+        return self._worker
+
+    def _turn_came(self, step: str) -> None:
+        if (worker := self._awake()) is not None:
+            worker.woken(step)
+
+    def end(self) -> None:
+        """End it though no task runs it: its resource is gone, or the operator stops."""
+        self.has_ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._rest is not None:
+            phase, places, self._rest = self._rest.phase, self._rest.places, None
+            places.forget()
+            metrics.worker_left(phase)
+        elif self._worker is not None:
+            self._worker.forget()
+            metrics.worker_left(self._worker.saga.phase)
+        self._worker = None
+
     async def run(self) -> None:
-        """Work until the saga has ended and is recorded as such, or its resource is gone."""
+        """Work until the saga has ended and is recorded as such, or its resource is gone: then it `has_ended`.
+
+        It returns as well when there is nothing to do for a while. `on_wake` says when to call this again.
+        """
+        self._shared.awake.count += 1
+        try:
+            await self._run_again_and_again()
+        except BaseException:
+            self.has_ended = True
+            raise
+        finally:
+            self._shared.awake.count -= 1
+
+    async def _run_again_and_again(self) -> None:
         while True:
             worker, now = None, asyncio.get_running_loop().time
-            began = now()
+            if self._worker is None:
+                self._since = now()
+            began = self._since
             try:
-                worker = Worker(self._newest, self._shared)
-                worker.pace = self.pace
-                await self._run(worker)
+                worker = self._worker or self._begin()
+                if (rest := await self._run(worker)) is not None:
+                    self._go_to_rest(rest)
+                else:
+                    self.has_ended = True
                 return
             except (Exception, asyncio.CancelledError) as error:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
@@ -98,15 +218,31 @@ class SupervisedWorker:
                     self._newest = worker.resource
                 self._worker = None
                 if not await self._contain(error):
+                    self.has_ended = True
                     return
 
-    async def _run(self, worker: Worker) -> None:
+    def _begin(self) -> Worker:
+        worker = Worker(self.resource, self._shared)
+        worker.pace = self.pace
         metrics.worker_started(worker.saga)
-        self._worker = worker
+        self._worker, self._newest = worker, None
+        return worker
+
+    async def _run(self, worker: Worker) -> Rest | None:
+        rest: Rest | None = None
         try:
-            await worker.run()
+            rest = await worker.run()
         finally:
-            metrics.worker_ended(worker.saga, self._shared.clock.now())
+            if rest is None:
+                metrics.worker_ended(worker.saga, self._shared.clock.now())
+        return rest
+
+    def _go_to_rest(self, rest: Rest) -> None:
+        self._rest, self._worker = rest, None
+        rest.places.on_turn = self._turn_came
+        if rest.until is not None:
+            seconds = max(0.0, rest.until - self._shared.clock.now())
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._awake)
 
     async def _contain(self, error: Exception | asyncio.CancelledError) -> bool:
         """Say what happened, wait, and read the resource again. False if it is gone."""
@@ -117,12 +253,12 @@ class SupervisedWorker:
         metrics.WORKER_FAILURES.inc()
         said = f"the operator could not work on this saga: {error!r}. It tries again"
         if self._failures == 1:
-            self._shared.events.add(self._newest, KubernetesEvent("Warning", reasons.WORKER_FAILED, said))
+            self._shared.events.add(self.resource, KubernetesEvent("Warning", reasons.WORKER_FAILED, said))
         await self._say(f"{said} (failures in a row: {self._failures})")
-        self._changed.clear()
+        changed = self._changed = asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
-                await self._changed.wait()
+                await changed.wait()
             await asyncio.sleep(SHORTEST)  # also if somebody changes it all the time
         except TimeoutError:
             pass
@@ -135,7 +271,7 @@ class SupervisedWorker:
     async def _say(self, message: str) -> None:
         """In a condition, if that can be written: what ails the saga may be its status."""
         try:
-            patch = with_worker_failure(self._newest, message, self._shared.clock.now())
+            patch = with_worker_failure(self.resource, message, self._shared.clock.now())
             self._newest = await self._shared.writer.write("status", self.name, patch)
         except KubeError as error:
             log.info("saga %s: its condition was not written: %s", self.name, error, extra={"order": self.name})

@@ -1,6 +1,7 @@
 """The worker of one saga: decide, call, apply the outcome, record; never two calls at once.
 
-Only what `must_be_recorded_before` names waits for the record. Everything else is recorded beside the calls.
+Only what `must_be_recorded_before` names waits for the record. Everything else is recorded beside the calls. A worker
+that has nothing to do for a while comes to rest: what it knows is kept packed, without a task (see `resting`).
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from saga_operator import metrics
 from saga_operator.clock import Clock
@@ -20,6 +22,7 @@ from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
 from saga_operator.engine.records.restorer import FinalizerRestorer
+from saga_operator.engine.resting import Awake, Rest
 from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
@@ -46,6 +49,8 @@ class Shared:
     compensations: CompensationPolicy
     namespace_ends: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the namespace is deleted with its operator: every saga ends as if its deletion was requested."""
+    awake: Awake = field(default_factory=Awake)
+    """The workers that don't rest."""
 
 
 class Worker:
@@ -62,8 +67,32 @@ class Worker:
             self._changed.set,
             compensations=shared.compensations,
         )
-        self._restorer = FinalizerRestorer(shared.writer)
-        self._places = Places(resource.uid, shared.breakers, self._woken)
+        self._places = Places(resource.uid, shared.breakers, self.woken)
+        self._begin(resource)
+
+    @classmethod
+    def resumed(cls, rest: Rest, shared: Shared) -> Self:
+        """The worker that has rested, as it was."""
+        worker = cls.__new__(cls)
+        worker._shared = shared
+        worker._changed = asyncio.Event()
+        memory, epochs_refused = rest.unpacked()
+        worker._recorder = StatusRecorder.resumed(
+            memory,
+            shared.writer,
+            shared.events,
+            shared.clock,
+            worker._changed.set,
+            compensations=shared.compensations,
+        )
+        worker._places = rest.places
+        worker._places.on_turn = worker.woken
+        worker._begin(worker.resource)
+        worker._epochs_refused = epochs_refused
+        return worker
+
+    def _begin(self, resource: Resource) -> None:
+        self._restorer = FinalizerRestorer(self._shared.writer)
         self._newer: Resource | None = None
         self.pace = CallPace()
         """How fast it calls."""
@@ -108,11 +137,14 @@ class Worker:
         self._doubted = True
         self._changed.set()
 
-    async def run(self) -> None:
-        """Work until the saga has ended and is recorded as such. Returns early when the resource is gone."""
+    async def run(self) -> Rest | None:
+        """Work until the saga has ended and is recorded as such, or its resource is gone, or there is nothing to do for
+        a while: then what it has to remember is returned, and `resumed` goes on from there.
+        """
         recorder = self._recorder
+        rest: Rest | None = None
         try:
-            while True:
+            while rest is None:
                 await self._observe()
                 self._places.keep_only(open_calls(recorder.saga))
                 action = decide(self._places.as_seen(recorder.saga), self._shared.clock.now())
@@ -121,25 +153,32 @@ class Worker:
                     if recorder.recorded.phase in FINISHED:
                         break
                     continue
-                await self._act(action)
+                rest = await self._act(action)
         except ResourceGone:
             log.info("the resource is gone", extra=self._fields)
         finally:
-            self._places.forget()
-            self._restorer.stop()
-            recorder.stop()
+            if rest is None:
+                self.forget()
+        return rest
 
-    async def _act(self, action: Action) -> None:
+    def forget(self) -> None:
+        """It makes no calls and no writes any more."""
+        self._places.forget()
+        self._restorer.stop()
+        self._recorder.stop()
+
+    async def _act(self, action: Action) -> Rest | None:
         recorder = self._recorder
         if isinstance(action, Wait):
             recorder.write_beside()
-            await self._wait(action.until)
+            return await self._wait_or_rest(action.until)
         elif isinstance(action, Do | Undo):
             if must_be_recorded_before(action, recorder.saga, recorder.recorded):
                 await recorder.write()  # and decide again: another process may have written first
-                return
+                return None
             recorder.write_beside()
             await self._call(action)
+        return None
 
     async def _call(self, action: Do | Undo) -> None:
         shared, recorder, step = self._shared, self._recorder, action.step.name
@@ -178,7 +217,7 @@ class Worker:
         else:
             recorder.apply_outcome(event)
 
-    def _woken(self, step: str) -> None:
+    def woken(self, step: str) -> None:
         """It may be the turn of this step's call, or its participant went down."""
         self._recorder.retry_now(step)
         self._changed.set()
@@ -226,14 +265,31 @@ class Worker:
         if done is not None and done != before and (done.action, done.outcome) == ("RetryNow", reasons.INTERVENED):
             self._shared.breakers[BY_NAME[done.step].participant].probe_now()
 
-    async def _wait(self, until: float | None) -> None:
-        """Wait until then (seconds since the epoch), or until something changes."""
+    async def _wait_or_rest(self, until: float | None) -> Rest | None:
+        """Wait until then, or until something changes. What would take longer than a moment is a rest."""
+        patience = self._shared.awake.patience
+        if until is not None and until - self._shared.clock.now() <= 2 * patience:
+            await self._wait(until)
+            return None
+        if await self._wait(self._shared.clock.now() + patience) or not self._may_rest:
+            return None
+        return Rest.of(self._recorder.memory(), self._epochs_refused, self._places, until)
+
+    @property
+    def _may_rest(self) -> bool:
+        """Nothing is in flight, and nothing is to be looked at."""
+        looks = self._newer is not None or self._doubted or self._changed.is_set()
+        return not (looks or self._restorer.is_writing) and self._recorder.may_rest
+
+    async def _wait(self, until: float | None) -> bool:
+        """Wait until then (seconds since the epoch), or until something changes. Returns whether something did."""
         if self._newer is not None or self._doubted:  # it is adopted when the write in flight has ended
             await self._recorder.wait_for_write()
-            return
+            return True
         self._changed.clear()
         try:
             async with asyncio.timeout(None if until is None else max(0.0, until - self._shared.clock.now())):
                 await self._changed.wait()
         except TimeoutError:
-            pass
+            return False
+        return True

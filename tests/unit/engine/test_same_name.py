@@ -77,11 +77,11 @@ def test_the_end_of_the_old_one_does_not_take_the_place_of_the_new_one() -> None
         assert breaker.take("another", lambda: None, undo=False)
         old, new = (Worker(Resource(around.latest[uid]), shared) for uid in ("old", "new"))
         tasks = [asyncio.create_task(old.run())]
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.2)
         tasks.append(asyncio.create_task(new.run()))
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.2)
         old.doubt()
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.2)
         assert tasks[0].done()
         assert around.called == []
         with breaker.call("another"):

@@ -1,7 +1,6 @@
 """How fast one saga may call. Back-off and Retry-After pace its calls; this holds also if they fail to."""
 
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -17,11 +16,13 @@ MOST_PER_MINUTE: Final = BURST + int(PER_SECOND * MINUTE)
 class CallPace:
     """A token bucket: full at first, one token for each call."""
 
+    __slots__ = ("_at", "_calls", "_monotonic", "_tokens")
+
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._tokens = float(BURST)
         self._at = monotonic()
-        self._calls: deque[float] = deque(maxlen=MOST_PER_MINUTE + 1)
+        self._calls: list[float] = []
 
     def pause(self) -> float:
         """Seconds until the next call may be made; 0 if now."""
@@ -33,12 +34,12 @@ class CallPace:
         self._refill()
         self._tokens -= 1.0
         self._calls.append(self._at)
+        del self._calls[: -MOST_PER_MINUTE - 1]
 
     def within_a_minute(self) -> int:
         """How many calls were made within the last minute."""
         since = self._monotonic() - MINUTE
-        while self._calls and self._calls[0] <= since:
-            self._calls.popleft()
+        self._calls = [at for at in self._calls if at > since]
         return len(self._calls)
 
     def _refill(self) -> None:

@@ -7,9 +7,9 @@ the resource again and goes on from the other's record, with its own unrecorded 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Self
 
 from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNotFound
 from common.wire import Json
@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 
 CLOCK_SET: Final = 1.0
 """Seconds. What a clock moves by less is its precision."""
+
+
+_OF_OTHERS: Final = frozenset({"_writer", "_events", "_clock", "_on_change", "_compensations", "_writing"})
+"""Fields of a recorder that aren't what it knows of its saga."""
 
 
 class ResourceGone(Exception):  # noqa: N818 - it reads as what happened
@@ -71,6 +75,33 @@ class StatusRecorder:
         self._offset = clock.offset
         self._on_change = on_change
         self._writing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def resumed(
+        cls,
+        memory: Mapping[str, Any],
+        writer: ApiWriter,
+        events: EventSender,
+        clock: Clock,
+        on_change: Callable[[], None],
+        *,
+        compensations: CompensationPolicy,
+    ) -> Self:
+        """The recorder whose `memory` this was."""
+        recorder = cls.__new__(cls)
+        recorder._writer, recorder._events, recorder._clock = writer, events, clock
+        recorder._on_change, recorder._compensations, recorder._writing = on_change, compensations, None
+        vars(recorder).update(memory)
+        return recorder
+
+    def memory(self) -> dict[str, Any]:
+        """All that it knows of its saga alone, as plain data: with `resumed`, a recorder goes on from there."""
+        return {name: value for name, value in vars(self).items() if name not in _OF_OTHERS}
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether nothing is in flight, and no write has found the resource gone."""
+        return self._writing is None or (self._writing.done() and self._writing.exception() is None)
 
     @property
     def is_writing(self) -> bool:

@@ -22,9 +22,14 @@ class FinalizerRestorer:
 
         If that fails, the recorder adds it after the call.
         """
-        if seen.has_finalizer or seen.deleting or (self._writing is not None and not self._writing.done()):
+        if seen.has_finalizer or seen.deleting or self.is_writing:
             return
         self._writing = asyncio.create_task(self._put_back(seen))
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a write is in flight."""
+        return self._writing is not None and not self._writing.done()
 
     def stop(self) -> None:
         """Cancel a write in flight."""

@@ -1,0 +1,230 @@
+"""A saga that has nothing to do for a while rests: no task is left of it, and it loses nothing and misses nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from common.order_saga import FINALIZER
+from common.wire import Json
+from saga_operator.engine import resting
+from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.engine import Engine
+from saga_operator.engine.worker import Shared
+from saga_operator.process import reasons
+from saga_operator.process.decide import Do, Undo
+from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded, Undone
+from saga_operator.process.order import CompensationPolicy
+from saga_operator.process.saga import Phase
+from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import Resource
+from saga_operator.resource.times import to_wire
+from tests.support.samples import order
+from tests.unit.engine.network import simulated
+from tests.unit.process.builders import CREATED, NOW
+
+AN_HOUR = {"maxAttempts": 8, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
+
+
+class World:
+    """Everything around an engine: one API server that keeps all, and participants one of which may not answer."""
+
+    offset = 0.0
+
+    def __init__(self, *, retry_after: float = 1800.0, concurrency: int = 32) -> None:
+        self.stored: dict[str, Json] = {}
+        self.calls: list[tuple[str, str, float]] = []
+        self.down = "inventory"
+        self.seconds = 0.0
+        self._retry_after = retry_after
+        part = cast(Any, self)
+        names = {step.participant for step in ORDER_SAGA}
+        breakers = {name: CircuitBreaker(name, now=self.now, concurrency=concurrency, rate=0) for name in names}
+        self.shared = Shared(part, part, part, part, part, breakers, CompensationPolicy(20, 900.0))
+        self.engine = Engine(self.shared, part)
+
+    @staticmethod
+    def now() -> float:
+        return NOW + asyncio.get_running_loop().time()
+
+    def add(self, *_: object, **__: object) -> None:
+        """Neither Events nor finalizers are looked at."""
+
+    def absences(self, _: float) -> tuple[()]:
+        return ()
+
+    def epoch_for(self, _: str) -> int:
+        return 1
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        yield
+
+    call = turn
+
+    def show(self, name: str, **spec: Any) -> Resource:
+        """What the watch shows after somebody has made it or changed its spec."""
+        before = self.stored.get(name)
+        metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "0"}
+        metadata |= {"creationTimestamp": to_wire(CREATED), "finalizers": [FINALIZER]}
+        raw = before or {**order(name), "metadata": metadata, "status": {}}
+        self._store({**raw, "spec": {**raw["spec"], **spec}})
+        seen = Resource(self.stored[name])
+        self.engine.resource_seen(seen)
+        return seen
+
+    def _store(self, raw: Json) -> None:
+        metadata = {**raw["metadata"], "resourceVersion": str(int(raw["metadata"]["resourceVersion"]) + 1)}
+        self.stored[metadata["name"]] = {**raw, "metadata": metadata}
+
+    async def read(self, name: str) -> Resource:
+        return Resource(self.stored[name])
+
+    async def write(self, _: str, name: str, patch: Json) -> Resource:
+        raw = self.stored[name]
+        self._store({**raw, "status": {**raw["status"], **patch["status"]}})
+        return Resource(self.stored[name])
+
+    async def perform(self, action: Do | Undo, saga: Any, *_: object) -> Outcome:
+        started = self.now()
+        step, undo = action.step.name, isinstance(action, Undo)
+        self.calls.append((saga.order.order_id, f"{'undo' if undo else 'do'} {step}", started - NOW))
+        await asyncio.sleep(self.seconds)
+        times: Any = {"step": step, "started": started, "at": self.now()}
+        if action.step.participant == self.down:
+            return NoUsableAnswer(**times, undo=undo, reason=reasons.UNAVAILABLE, retry_after=self._retry_after)
+        return Undone(**times) if undo else Succeeded(**times, external_id=f"{step}-1")
+
+    def worker(self, name: str) -> Any:
+        return self.engine._workers[f"uid-{name}"]
+
+
+def story(told: Callable[[World], Coroutine[Any, Any, None]], **options: Any) -> None:
+    async def main() -> None:
+        world = World(**options)
+        await told(world)
+        await world.engine.stop()
+        assert not asyncio.all_tasks() - {asyncio.current_task()}
+
+    simulated(main())
+
+
+def test_a_saga_that_waits_leaves_no_task_and_little_memory_and_goes_on_when_its_time_comes() -> None:
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(10)
+        worker = world.worker("o-1")
+        assert worker.is_resting
+        assert worker.task is None
+        assert len(worker._rest.packed) < 4_000
+        assert (worker.phase, worker.saga["inventory"].reason) == (Phase.RUNNING, reasons.UNAVAILABLE)
+        world.down = ""
+        await asyncio.sleep(1850)
+        assert [call for _, call, _ in world.calls] == [
+            "do order",
+            "do inventory",
+            "do inventory",
+            "do payment",
+            "do shipping",
+            "do confirmation",
+            "do notification",
+        ]
+        assert world.stored["o-1"]["status"]["phase"] == "Completed"
+        assert not world.engine.workers
+
+    story(told)
+
+
+def test_a_change_of_its_resource_wakes_it_and_what_it_knows_already_does_not() -> None:
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(10)
+        world.engine.resource_seen(Resource(world.stored["o-1"]))
+        assert world.worker("o-1").is_resting
+        world.down = ""
+        world.show("o-1", state="Cancelled")
+        await asyncio.sleep(5)
+        assert world.stored["o-1"]["status"]["phase"] == "Compensated"
+
+    story(told)
+
+
+def test_its_turn_at_a_participant_wakes_it() -> None:
+    """One call at a time, and each takes a minute: the others rest in the line."""
+
+    async def told(world: World) -> None:
+        world.down, world.seconds = "", 60.0
+        for number in range(3):
+            world.show(f"o-{number}")
+        await asyncio.sleep(30)
+        assert [world.worker(f"o-{number}").is_resting for number in range(3)] == [False, True, True]
+        await asyncio.sleep(20 * 60)
+        assert not world.engine.workers
+        first = [at for _, call, at in world.calls if call == "do order"]
+        assert [round(at) for at in first] == [0, 60, 120], "each as soon as it is its turn"
+
+    story(told, concurrency=1)
+
+
+def test_a_participant_that_goes_down_wakes_those_who_wait_so_that_they_say_so() -> None:
+    async def told(world: World) -> None:
+        for number in range(8):
+            world.show(f"o-{number}", retry=AN_HOUR)
+        await asyncio.sleep(60)
+        conditions = [
+            {each["type"] for each in world.stored[f"o-{number}"]["status"]["conditions"]} for number in range(8)
+        ]
+        assert all("WaitingForDownstream" in each for each in conditions[5:])
+        assert all(world.worker(f"o-{number}").is_resting for number in range(8))
+
+    story(told)
+
+
+def test_one_whose_resource_may_be_gone_is_woken_to_look() -> None:
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(10)
+        world.engine.resource_deleted(Resource(world.stored["o-1"]))
+        assert not world.worker("o-1").is_resting
+        await asyncio.sleep(10)
+        assert world.worker("o-1").is_resting, "it is still there"
+        world.engine.stop_worker("uid-o-1")
+        assert not world.engine.workers
+        await asyncio.sleep(2000)
+        assert len(world.calls) == 2
+
+    story(told)
+
+
+def test_when_all_come_in_at_once_nobody_waits_awake() -> None:
+    async def told(world: World) -> None:
+        number = 3 * resting.CROWD
+        for each in range(number):
+            world.show(f"o-{each}", retry=AN_HOUR)
+        await asyncio.sleep(0.9)
+        assert world.shared.awake.count < number / 2
+        await asyncio.sleep(60)
+        assert world.shared.awake.count == 0
+
+    story(told)
+
+
+def test_what_a_saga_knows_beyond_its_record_survives_a_rest() -> None:
+    """The epoch was refused, the history has an entry: nothing of it stands in the status yet."""
+
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(0.5)
+        worker = world.worker("o-1")._worker
+        worker._epochs_refused = 3
+        before = {**worker._recorder.memory()}
+        await asyncio.sleep(10)
+        assert world.worker("o-1").is_resting
+        world.worker("o-1").look()
+        after = world.worker("o-1")._worker
+        assert after._epochs_refused == 3
+        assert after.pace is worker.pace
+        changed = {name for name, value in after._recorder.memory().items() if before.get(name) != value}
+        assert changed <= {"_unrecorded", "_unanswered"}, "those are compared by identity, and are empty"
+
+    story(told)
