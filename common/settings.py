@@ -16,8 +16,9 @@ class ServiceSettings(BaseSettings):
         description="Any MongoDB URI. Transactions need a replica set; one member is enough.",
     )
     mongodb_driver: Literal["motor", "pymongo"] = Field(
-        default="motor",
-        description="motor, or PyMongo's own AsyncMongoClient, its successor (docs/adr/0003).",
+        default="pymongo",
+        description="pymongo (PyMongo's own AsyncMongoClient), or motor, its predecessor, which has reached its end of "
+        "life (docs/adr/0012).",
     )
     mongodb_timeout_ms: int = Field(
         default=2000,

@@ -1,6 +1,7 @@
 """A thin typed client of MongoDB; the only place that imports motor.
 
-motor has reached its end of life; with ORDERSAGA_MONGODB_DRIVER=pymongo PyMongo's AsyncMongoClient takes its place.
+The client is PyMongo's AsyncMongoClient; with ORDERSAGA_MONGODB_DRIVER=motor it is motor's, its predecessor, which has
+reached its end of life. The tests run with the one, and the database's own tests with both.
 The few places where the two differ (cursors, sessions) are in this folder.
 
 Every write is acknowledged by the majority and journaled, and every read sees only what the majority has: an election

@@ -14,12 +14,6 @@ from common.mongo.collection import INDEX_SECONDS, OPERATION_SECONDS, Database, 
 from common.mongo.transactions import transact
 from common.server_clock import ServerClock
 
-# motor reads it when it is imported. Its own default is five threads for each core, which a few slow reads use up; an
-# operation waits for the server nearly all of its time, so threads cost memory only, and 64 are below the 100
-# connections of the pool.
-os.environ.setdefault("MOTOR_MAX_WORKERS", "64")
-from motor.motor_asyncio import AsyncIOMotorClient
-
 T = TypeVar("T")
 
 READY_SECONDS = 2.0
@@ -29,8 +23,8 @@ ANEW_SECONDS = 2.0
 """Between two clients that are made because the last one has no server left to ask."""
 
 LISTS_AT_ONCE = 16
-"""How many lists and counts run at a time; the others wait their turn. A quarter of motor's threads: slow lists leave
-the rest to the saga's calls and to the readiness check.
+"""How many lists and counts run at a time; the others wait their turn. A sixth of the pool's 100 connections, and a
+quarter of motor's threads: slow lists leave the rest to the saga's calls and to the readiness check.
 """
 
 _STANDALONE_HELP = (
@@ -39,10 +33,23 @@ _STANDALONE_HELP = (
 )
 
 
+def _motor() -> Any:
+    """motor's client, which only a process that uses it imports.
+
+    motor reads the environment then. Its own default is five threads for each core, which a few slow reads use up; an
+    operation waits for the server nearly all of its time, so threads cost memory only, and 64 are below the 100
+    connections of the pool.
+    """
+    os.environ.setdefault("MOTOR_MAX_WORKERS", "64")
+    from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415
+
+    return AsyncIOMotorClient
+
+
 class Mongo:
     """A client; it connects when first used, so that a service starts without a database."""
 
-    def __init__(self, url: str, *, driver: str = "motor", timeout_ms: int = 2000) -> None:
+    def __init__(self, url: str, *, driver: str = "pymongo", timeout_ms: int = 2000) -> None:
         self.driver = driver
         self._url, self._timeout_ms = url, timeout_ms
         self._clock = ServerClock()
@@ -53,7 +60,7 @@ class Mongo:
         self._closing: set[asyncio.Future[None]] = set()
 
     def _new_client(self) -> Any:
-        make: Any = AsyncIOMotorClient if self.driver == "motor" else AsyncMongoClient
+        make: Any = _motor() if self.driver == "motor" else AsyncMongoClient
         return make(
             self._url,
             serverSelectionTimeoutMS=self._timeout_ms,

@@ -36,7 +36,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
         mongod.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["motor", "pymongo"])
+@pytest_asyncio.fixture(loop_scope="session", params=["pymongo", "motor"])
 async def inventory(request: pytest.FixtureRequest, mongod: Mongod) -> AsyncIterator[InventoryClient]:
     settings = ServiceSettings(
         mongodb_url=mongod.url,

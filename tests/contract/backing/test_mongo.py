@@ -1,4 +1,4 @@
-"""common.mongo does the same through motor and through its successor."""
+"""common.mongo does the same through PyMongo's client and through motor, its predecessor."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from common.settings import ServiceSettings
 from common.web.app import create_app
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["motor", "pymongo"])
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["pymongo", "motor"])
 async def mongo(request: pytest.FixtureRequest, mongodb_url: str) -> AsyncIterator[Mongo]:
     mongo = Mongo(mongodb_url, driver=request.param)
     yield mongo

@@ -113,7 +113,7 @@ def test_an_empty_mongod_becomes_a_replica_set_and_again_when_it_lost_everything
         keeper.join()
 
 
-@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+@pytest.mark.parametrize("driver", ["pymongo", "motor"])
 async def test_a_client_that_connected_before_there_was_a_replica_set_has_transactions_after_it(
     tmp_path: Path, driver: str
 ) -> None:

@@ -50,7 +50,11 @@ async def put(thing: Thing) -> Thing:
 
 
 SETTINGS = ServiceSettings(
-    mongodb_url="mongodb://127.0.0.1:1/?directConnection=true", mongodb_timeout_ms=100, max_body_bytes=1000
+    mongodb_url="mongodb://127.0.0.1:1/?directConnection=true",
+    # PyMongo loses the socket of a connection that is being made while its client is closed, which would be a warning.
+    mongodb_driver="motor",
+    mongodb_timeout_ms=100,
+    max_body_bytes=1000,
 )
 
 
