@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -12,14 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases import PRODUCTS, Bench, Case
-from bench.rows import BARE, OURS, RESOURCE, Bare, ByResource, OverRest, Row
+from bench.endpoints import measure_endpoints
+from bench.peers.coordinator import Coordinator
+from bench.peers.restate import OnRestate, Restate
+from bench.rows import BARE, COORDINATOR, OURS, RESOURCE, RESTATE, Bare, ByResource, OverRest, Row, roles_of
 from bench.stacks import Checkout, Stack
 from bench.table import as_text, tables
 from dev.setup.errors import exit_status
 from dev.setup.paths import CHECKOUT, STATE
 from dev.stack.processes import wait_ready
 
-ROWS = (BARE, *OURS)
+PEERS = (COORDINATOR, RESTATE)
+"""Measured on the first checkout alone: they are the same on all of them."""
+ROWS = (BARE, *PEERS, *OURS)
+CASES, CONTENDED, ENDPOINTS = PARTS = ("cases", "contended", "endpoints")
+CONTENDED_ROWS, CONTENDED_IN_FLIGHT = (BARE, RESOURCE), 64
+"""The contended product: so many buyers of one product."""
 IDLE_SECONDS = 5.0
 RESULTS = STATE / "bench"
 
@@ -27,11 +36,12 @@ RESULTS = STATE / "bench"
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    options.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), help="default: all")
+    options.add_argument("--rows", nargs="+", choices=ROWS, help="default: all; with --quick: bare and ours")
+    options.add_argument("--parts", nargs="+", choices=PARTS, help="default: all; with --quick: cases")
     options.add_argument("--in-flight", "-C", type=int, nargs="+", default=[1, 16, 64], help="sagas at a time")
     options.add_argument("--seconds", type=float, default=10.0, help="of each case (default 10)")
     options.add_argument("--rounds", type=int, default=3, help="how often each case is run (default 3)")
-    options.add_argument("--quick", action="store_true", help="16 in flight, one round")
+    options.add_argument("--quick", action="store_true", help="16 in flight, one round, no peers")
     options.add_argument(
         "--checkout",
         type=Path,
@@ -41,44 +51,66 @@ def parser() -> argparse.ArgumentParser:
         help="another checkout of this project, made ready, whose cases are run side by side (may be repeated)",
     )
     options.add_argument("--not-here", action="store_true", help="measure only the other checkouts")
+    options.add_argument("--keep", action="store_true", help="leave the stacks' data and logs behind, and say where")
     options.add_argument("--json", type=Path, help=f"where to keep the figures (default: {RESULTS}/latest.json)")
     return options
 
 
-def make_row(name: str, bench: Bench) -> Row:
+def make_row(name: str, bench: Bench, restate: Restate | None) -> Row:
     """The way with this name, on that stack."""
-    if name == BARE:
-        return Bare(bench.stack)
-    return ByResource(bench.api) if name == RESOURCE else OverRest(bench.stack, bench.api)
+    match name:
+        case "bare":
+            return Bare(bench.stack)
+        case "coordinator":
+            return Coordinator(bench.stack)
+        case "restate" if restate is not None:
+            return OnRestate(restate)
+        case "ours, by resource":
+            return ByResource(bench.api)
+    return OverRest(bench.stack, bench.api)
 
 
-async def measure(stacks: list[Stack], options: argparse.Namespace, run: dict[str, Any]) -> None:
+async def measure(
+    stacks: list[Stack], restate: Restate | None, options: argparse.Namespace, run: dict[str, Any]
+) -> None:
     """All cases, in turn over all rows and stacks, round by round."""
     async with contextlib.AsyncExitStack() as ending:
         benches = [Bench(stack) for stack in stacks]
+        if restate is not None:
+            await restate.register()
+            benches[0].extra = restate.roles()
         for bench in benches:
             ending.push_async_callback(bench.close)
             await bench.prepare(IDLE_SECONDS)
             run["idle"][bench.stack.checkout.commit] = bench.idle
         rows = []
         for name in options.rows:
-            for bench in benches:
-                rows.append((bench, name, make_row(name, bench)))
+            for bench in benches[:1] if name in PEERS else benches:
+                rows.append((bench, name, make_row(name, bench, restate)))
                 ending.push_async_callback(rows[-1][2].close)
+                await bench.warm_up(rows[-1][2])
+        wanted = [(in_flight, PRODUCTS) for in_flight in options.in_flight if CASES in options.parts]
+        wanted += [(CONTENDED_IN_FLIGHT, 1)] if CONTENDED in options.parts else []
         for number in range(options.rounds):
-            for in_flight in options.in_flight:
+            for in_flight, products in wanted:
                 for bench, name, row in rows:
+                    if products == 1 and name not in CONTENDED_ROWS:
+                        continue
                     commit = bench.stack.checkout.commit
-                    case = Case(name, commit, in_flight, PRODUCTS, options.seconds, number + 1)
+                    case = Case(name, commit, in_flight, products, options.seconds, number + 1)
                     await bench.case(row, case)
                     run["cases"].append(case.json())
                     _say_case(case)
+            for bench in benches if ENDPOINTS in options.parts else ():
+                run["endpoints"] += await measure_endpoints(bench)
+                _say(f"round {number + 1}, each endpoint @ {bench.stack.checkout.commit}")
 
 
 def _say_case(case: Case) -> None:
-    cpu = 1000 * sum(case.cpu.values()) / max(1, case.orders)
+    cpu = 1000 * sum(case.cpu[role] for role in roles_of(case.row)) / max(1, case.orders)
+    one = ", one product" if case.products == 1 else ""
     _say(
-        f"round {case.round}, C={case.in_flight:<2} {case.row} @ {case.commit}: {case.rate:.1f}/s,"
+        f"round {case.round}, C={case.in_flight:<2} {case.row}{one} @ {case.commit}: {case.rate:.1f}/s,"
         f" p50 {1000 * case.p50:.0f} ms, {cpu:.1f} ms CPU a saga"
     )
     for problem in case.problems:
@@ -93,6 +125,8 @@ def work(options: argparse.Namespace) -> int:
     """Bring everything up, measure, take everything down, and print the tables."""
     if options.quick:
         options.in_flight, options.rounds = [16], 1
+    options.rows = options.rows or ([BARE, *OURS] if options.quick else list(ROWS))
+    options.parts = options.parts or ([CASES] if options.quick else list(PARTS))
     here = [] if options.not_here else [CHECKOUT]
     checkouts = [Checkout.at(path) for path in [*here, *options.checkout]]
     run: dict[str, Any] = {
@@ -101,8 +135,14 @@ def work(options: argparse.Namespace) -> int:
         "checkouts": [checkout.commit for checkout in checkouts],
         "idle": {},
         "cases": [],
+        "endpoints": [],
     }
-    with tempfile.TemporaryDirectory(prefix="ordersaga-bench-") as folder, contextlib.ExitStack() as ending:
+    with contextlib.ExitStack() as ending:
+        folder = tempfile.mkdtemp(prefix="ordersaga-bench-")
+        if options.keep:
+            _say(f"Data and logs: {folder}")
+        else:
+            ending.callback(shutil.rmtree, folder, ignore_errors=True)
         stacks = []
         for number, checkout in enumerate(checkouts):
             place = Path(folder, str(number))
@@ -113,8 +153,15 @@ def work(options: argparse.Namespace) -> int:
             ending.callback(stack.stop)
             stack.process.start()
         wait_ready([stack.process for stack in stacks])
+        restate = None
+        if RESTATE in options.rows and CASES in options.parts:
+            place = Path(folder, "restate")
+            place.mkdir()
+            restate = Restate(stacks[0], place)
+            ending.callback(restate.stop)
+            restate.start()
         try:
-            asyncio.run(measure(stacks, options, run))
+            asyncio.run(measure(stacks, restate, options, run))
         finally:
             path = options.json or RESULTS / "latest.json"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -128,7 +128,7 @@ class Caller:
         )
         self.repeated = 0
 
-    async def __call__(self, call: Call, order: Order) -> bool:
+    async def make(self, call: Call, order: Order) -> bool:
         """Whether it was done (200) or refused for a business reason (409). Raises CallFailedError otherwise."""
         key = {"Idempotency-Key": f"{NAMESPACE}/{order.order_id}/{call.key}"}
         url, body = self._urls[call.service] + call.path, body_of(call, order)

@@ -20,6 +20,7 @@ from dev.stack.demo.books import Books
 PRODUCTS = 200
 """Orders are spread over so many products; with a single one the load would measure the queue for it."""
 STOCK = 1_000_000
+WARM_UP_SECONDS = 2.0
 QUIET_SECONDS = 3.0
 """Without a write of the operator: what it had left for a quiet moment is done."""
 QUIET_PATIENCE = 45.0
@@ -45,10 +46,11 @@ class Case:
     """From the first order to the end of the last one."""
     cpu_later: Cpu = field(default_factory=dict)
     """From there until it is quiet, without what the processes need when nothing happens."""
+    cpu_deleting: Cpu = field(default_factory=dict)
+    """While all finished sagas are deleted, again without what is needed when nothing happens."""
     writes: dict[str, int] = field(default_factory=dict)
     writes_later: dict[str, int] = field(default_factory=dict)
     writes_deleting: dict[str, int] = field(default_factory=dict)
-    """While all finished sagas are deleted."""
     repeated: int = 0
     problems: list[str] = field(default_factory=list)
     """Why it doesn't count."""
@@ -65,7 +67,7 @@ class Bench:
         self.stack = stack
         self.api = ApiServer(stack.kubeconfig)
         self.extra: dict[str, psutil.Process] = {}
-        """Processes beside the stack's own, by role."""
+        """Processes beside the stack's own, by role: Restate's."""
         self.idle: Cpu = {}
         """CPU seconds of each part in each second in which nothing happens."""
 
@@ -79,6 +81,17 @@ class Bench:
         before = cpu_of(self.stack.roles())
         await asyncio.sleep(seconds)
         self.idle = {role: used / seconds for role, used in spent(before, cpu_of(self.stack.roles())).items()}
+
+    async def warm_up(self, row: Row) -> None:
+        """A few orders that don't count: the first ones open connections and load what is used."""
+        await closed_loop(
+            row.one,
+            in_flight=8,
+            seconds=WARM_UP_SECONDS,
+            prefix=f"w-{time.monotonic_ns() % 10**10:x}",
+            products=PRODUCTS,
+        )
+        await self.api.remove_all()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -97,23 +110,30 @@ class Bench:
         case.orders, case.rate, case.p50, case.p99 = len(load.phases), load.rate, load.p50, load.p99
         case.cpu, case.writes = spent(cpu, loaded_cpu), _between(requests, loaded)
         case.repeated = row.repeated - repeated
-        if case.row in OURS:
-            before = cpu_of(parts)
-            waited = await self._until_quiet()
-            later = spent(before, cpu_of(parts))
-            case.cpu_later = {role: max(0.0, used - waited * self.idle.get(role, 0.0)) for role, used in later.items()}
-            quiet = await self.api.requests()
-            case.writes_later = _between(loaded, quiet)
         case.problems = self._problems(load)
         if case.row in OURS:
-            if left := await self.api.remove_all():
-                case.problems.append(f"{left} sagas are still there after they were deleted")
-            case.writes_deleting = _between(quiet, await self.api.requests())
-        if {role: part.pid for role, part in self.stack.roles().items()} != {
-            role: part.pid for role, part in parts.items() if role not in self.extra
-        }:
+            await self._afterwards(case, parts, loaded)
+        if any(part.pid != parts[role].pid for role, part in self.stack.roles().items()):
             case.problems.append("a part of the stack has ended and was started again")
         return case
+
+    async def _afterwards(self, case: Case, parts: dict[str, psutil.Process], loaded: Counter[str]) -> None:
+        """What follows when the load is over, and when the finished sagas are deleted."""
+        began, before = time.monotonic(), cpu_of(parts)
+        await self._until_quiet()
+        case.cpu_later = self._beyond_idle(before, cpu_of(parts), time.monotonic() - began)
+        quiet = await self.api.requests()
+        case.writes_later = _between(loaded, quiet)
+        began, before = time.monotonic(), cpu_of(parts)
+        if left := await self.api.remove_all():
+            case.problems.append(f"{left} sagas are still there after they were deleted")
+        case.cpu_deleting = self._beyond_idle(before, cpu_of(parts), time.monotonic() - began)
+        case.writes_deleting = _between(quiet, await self.api.requests())
+
+    def _beyond_idle(self, before: Cpu, after: Cpu, seconds: float) -> Cpu:
+        return {
+            role: max(0.0, used - seconds * self.idle.get(role, 0.0)) for role, used in spent(before, after).items()
+        }
 
     def _problems(self, load: LoadResult) -> list[str]:
         """Everything that is wrong with the orders of this load, and with the books."""
@@ -127,15 +147,14 @@ class Bench:
         more = len(wrong) - SHOWN_PROBLEMS
         return wrong[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
 
-    async def _until_quiet(self) -> float:
-        """Wait until the operator has written nothing for a while; the seconds that it took."""
+    async def _until_quiet(self) -> None:
+        """Wait until the operator has written nothing for a while."""
         began = since = time.monotonic()
         writes = await self._operator_writes()
         while time.monotonic() - since < QUIET_SECONDS and time.monotonic() - began < QUIET_PATIENCE:
             await asyncio.sleep(1)
             if (now := await self._operator_writes()) != writes:
                 writes, since = now, time.monotonic()
-        return time.monotonic() - began
 
     async def _operator_writes(self) -> float:
         async with aiohttp.ClientSession() as http, http.get(f"{self.stack.health.rstrip('/')}/metrics") as answer:

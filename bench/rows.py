@@ -6,11 +6,24 @@ import aiohttp
 
 from bench.apiserver import ApiServer
 from bench.calls import ADDRESS, CURRENCY, CUSTOMER, Caller, Order, carry_out
+from bench.peers.restate import SERVER, SERVICE
 from bench.stacks import Stack
+from bench.usage import LOAD
+from common.services import SERVICES
 
 BARE, COORDINATOR, RESTATE = "bare", "coordinator", "restate"
 RESOURCE, REST = "ours, by resource", "ours, over REST"
 OURS = (RESOURCE, REST)
+_CALLS = (LOAD, *SERVICES, "mongod")
+_KUBERNETES = ("operator", "kube-apiserver", "etcd")
+KEEPERS = {RESTATE: (SERVICE, SERVER), RESOURCE: _KUBERNETES, REST: _KUBERNETES}
+"""The processes that keep a row's sagas. Bare, nothing is kept, and the coordinator is a part of the load."""
+ROLES = (LOAD, *_KUBERNETES, SERVICE, SERVER, *_CALLS[1:])
+
+
+def roles_of(row: str) -> tuple[str, ...]:
+    """The processes that have a part in this row."""
+    return (*_CALLS, *KEEPERS.get(row, ()))
 
 
 class Row(Protocol):
@@ -40,7 +53,7 @@ class Bare:
 
     async def one(self, order: Order) -> str:
         """See `Row`."""
-        return await carry_out(order, self._call)
+        return await carry_out(order, self._call.make)
 
     async def close(self) -> None:
         """See `Row`."""

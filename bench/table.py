@@ -1,33 +1,30 @@
 """The cases of a run as tables: rates and durations, CPU of each process, and what was written for each saga."""
 
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.apiserver import KINDS
-from bench.rows import BARE
-from bench.usage import LOAD
-from common.services import SERVICES
+from bench.rows import BARE, KEEPERS, ROLES, roles_of
 
 Case = Mapping[str, Any]
 Group = list[Case]
-KEEPERS = ("operator", "kube-apiserver", "etcd", "restate service", "restate-server")
-"""What keeps the sagas; the coordinator is a part of the load."""
-ORDER = (LOAD, *KEEPERS, *SERVICES, "mongod")
+Key = tuple[str, str, int, int]
+"""Row, commit, sagas in flight, number of products."""
 
 
-def groups(cases: Iterable[Case]) -> dict[tuple[str, str, int], Group]:
-    """The rounds of each case that counts, by row, commit and sagas in flight, in the order of the run."""
-    found: dict[tuple[str, str, int], Group] = {}
+def groups(cases: Iterable[Case]) -> dict[Key, Group]:
+    """The rounds of each case that counts, in the order of the run."""
+    found: dict[Key, Group] = {}
     for case in cases:
-        key = (str(case["row"]), str(case["commit"]), int(case["in_flight"]))
+        key = (str(case["row"]), str(case["commit"]), int(case["in_flight"]), int(case["products"]))
         found.setdefault(key, []).extend([] if case["problems"] else [case])
     return found
 
 
-def median(group: Group, value: Callable[[Case], float]) -> float:
+def median(group: Group, field: str) -> float:
     """The median over the rounds; 0 if none counts."""
-    return statistics.median(map(value, group)) if group else 0.0
+    return statistics.median(float(case[field]) for case in group) if group else 0.0
 
 
 def cpu_ms(group: Group, roles: Iterable[str], field: str = "cpu") -> float:
@@ -53,56 +50,74 @@ def ratio(group: Group, bare: Group) -> float:
 def tables(run: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
     """Every table of a run: its heading, and its lines; the first line holds the columns' names."""
     found = groups(run["cases"])
-    several = len({commit for _, commit, _ in found}) > 1
-    names = {key: key[0] + (f" @ {key[1]}" if several else "") for key in found}
-
-    def number(value: float, digits: int = 1) -> str:
-        return f"{value:.{digits}f}" if value else "–"
-
-    speed = [["row", "C", "orders/s", "× bare", "p50 ms", "p99 ms", "× bare p50", "CPU ms: keeping", "whole"]]
-    roles = [role for role in ORDER if any(role in case["cpu"] for case in run["cases"])]
-    cpu = [["row", "C", *roles, "later"]]
+    several = len({key[1] for key in found}) > 1
+    names = {
+        key: key[0] + (f" @ {key[1]}" if several else "") + (", one product" if key[3] == 1 else "") for key in found
+    }
+    roles = [role for role in ROLES if any(role in roles_of(case["row"]) for case in run["cases"])]
+    speed = [["row", "C", "orders/s", "× bare", "p50 ms", "p99 ms", "× bare p50", "keeping", "whole"]]
+    cpu = [["row", "C", *roles, "later", "deleting"]]
     writes = [["row", "C", *KINDS, "finalizer, later", "all, later", "finalizer, deleting", "delete"]]
     for key, group in found.items():
         head = [names[key], str(key[2])]
-        bare = found.get((BARE, key[1], key[2]), [])
         if not group:
             speed.append([*head, "wrong", *[""] * 6])
             continue
-        p50, bare_p50 = median(group, lambda case: case["p50"]), median(bare, lambda case: case["p50"])
-        speed.append(
-            [
-                *head,
-                number(median(group, lambda case: case["rate"])),
-                number(ratio(group, bare), 2),
-                number(1000 * p50, 0),
-                number(1000 * median(group, lambda case: case["p99"]), 0),
-                number(p50 / bare_p50 if bare_p50 else 0.0, 2),
-                number(cpu_ms(group, KEEPERS)),
-                number(cpu_ms(group, ORDER)),
-            ]
-        )
-        cpu.append(
-            [*head, *(number(cpu_ms(group, [role])) for role in roles), number(cpu_ms(group, ORDER, "cpu_later"))]
-        )
-        if any(case["writes"].get("status") for case in group):
-            later = sum(per_saga(group, "writes_later", kind) for kind in KINDS)
-            deleting = ("finalizer", "delete")
-            writes.append(
-                [
-                    *head,
-                    *(number(per_saga(group, "writes", kind), 2) for kind in KINDS),
-                    number(per_saga(group, "writes_later", "finalizer"), 2),
-                    number(later, 2),
-                    *(number(per_saga(group, "writes_deleting", kind), 2) for kind in deleting),
-                ]
-            )
+        speed.append([*head, *_speed(group, found.get((BARE, *key[1:]), []))])
+        used = roles_of(key[0])
+        cpu.append([*head, *(_number(cpu_ms(group, [role] if role in used else [])) for role in roles)])
+        cpu[-1] += [_number(cpu_ms(group, used, field)) for field in ("cpu_later", "cpu_deleting")]
+        if any(case["writes"].get("create") for case in group):
+            writes.append([*head, *_writes(group)])
     named = [
-        ("Rates and durations, and CPU ms per saga", speed),
+        ("Rates and durations, and CPU ms per saga: keeping it, and all", speed),
         ("CPU ms per saga of each process", cpu),
         ("Writes to the API server per saga", writes),
+        ("CPU ms per call of each endpoint: service + mongod", endpoint_table(run.get("endpoints", []))),
     ]
     return [(heading, lines) for heading, lines in named if len(lines) > 1]
+
+
+def _number(value: float, digits: int = 1) -> str:
+    return f"{value:.{digits}f}" if value else "–"
+
+
+def _speed(group: Group, bare: Group) -> list[str]:
+    row, p50, bare_p50 = group[0]["row"], median(group, "p50"), median(bare, "p50")
+    return [
+        _number(median(group, "rate")),
+        _number(ratio(group, bare), 2),
+        _number(1000 * p50, 0),
+        _number(1000 * median(group, "p99"), 0),
+        _number(p50 / bare_p50 if bare_p50 else 0.0, 2),
+        _number(cpu_ms(group, KEEPERS.get(row, ()))),
+        _number(cpu_ms(group, roles_of(row))),
+    ]
+
+
+def _writes(group: Group) -> list[str]:
+    later = sum(per_saga(group, "writes_later", kind) for kind in KINDS)
+    return [
+        *(_number(per_saga(group, "writes", kind), 2) for kind in KINDS),
+        _number(per_saga(group, "writes_later", "finalizer"), 2),
+        _number(later, 2),
+        *(_number(per_saga(group, "writes_deleting", kind), 2) for kind in ("finalizer", "delete")),
+    ]
+
+
+def endpoint_table(endpoints: Sequence[Case]) -> list[list[str]]:
+    """The endpoints' CPU, one column for each commit; several rounds are taken together."""
+    commits = list(dict.fromkeys(str(each["commit"]) for each in endpoints))
+    lines = [["endpoint", *commits]]
+    for endpoint in dict.fromkeys(str(each["endpoint"]) for each in endpoints):
+        cells = []
+        for commit in commits:
+            of = [each for each in endpoints if (each["endpoint"], each["commit"]) == (endpoint, commit)]
+            calls = sum(each["calls"] for each in of) or 1
+            service, mongod = (1000 * sum(each[role] for each in of) / calls for role in ("service", "mongod"))
+            cells.append(f"{service:.1f} + {mongod:.1f}")
+        lines.append([endpoint, *cells])
+    return lines
 
 
 def as_text(lines: Sequence[Sequence[str]]) -> str:
