@@ -179,7 +179,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and delete contacts that have expired."""
     orders = Orders(app.settings.order_url)
     contacts = Contacts(app.database, orders)
-    provider = TestProvider(app.mongo, app.database)
+    provider = TestProvider(app.database)
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
     try:
         async with app.background.doing(contacts.keep_clean, name="expiry"):

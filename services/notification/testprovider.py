@@ -3,7 +3,7 @@
 import logging
 
 from common.errors import Refused
-from common.mongo import Database, Mongo
+from common.mongo import Database
 from common.shop.ledger import Ledger
 from services.notification.provider import Message
 
@@ -15,8 +15,8 @@ class TestProvider:
 
     __test__ = False  # pytest: a class named Test…, but no tests
 
-    def __init__(self, mongo: Mongo, database: Database) -> None:
-        self._ledger = Ledger(mongo, database)
+    def __init__(self, database: Database) -> None:
+        self._ledger = Ledger(database)
 
     async def send(self, message: Message) -> None:
         """Send the message, once for each message_id. Raises Refused (`bounced`, `cancelled`)."""

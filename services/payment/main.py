@@ -133,7 +133,7 @@ async def repair(body: RepairRequest, payments: PaymentsDep, provider: TestProvi
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and settle what waits for the provider."""
-    provider = TestProvider(app.mongo, app.database)
+    provider = TestProvider(app.database)
     payments = Payments(app.database, provider, app.errands)
     provide(app, provider, payments)
     async with app.background.doing(payments.keep_settling, name="settling"):

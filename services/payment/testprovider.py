@@ -15,7 +15,7 @@ import re
 from datetime import timedelta
 
 from common.errors import Refused, Unavailable
-from common.mongo import Database, Document, Mongo
+from common.mongo import Database
 from common.shop.ledger import Ledger
 from common.wire import utcnow
 from services.payment.provider import Captured, Charge, Declined, Outcome, Processing
@@ -34,8 +34,8 @@ class TestProvider:
 
     __test__ = False  # pytest: a class named Test…, but no tests
 
-    def __init__(self, mongo: Mongo, database: Database) -> None:
-        self._ledger = Ledger(mongo, database)
+    def __init__(self, database: Database) -> None:
+        self._ledger = Ledger(database)
         self._orders = database["provider_orders"]
 
     async def charge(self, charge: Charge) -> Outcome:
@@ -55,8 +55,13 @@ class TestProvider:
         """What became of the order's charge. One that is due is captured by this look."""
         if await self._ledger.has(charge.order_id, charge.key):
             return Captured()
-        request = await self._ledger.request(charge.key)
-        return None if request is None else await self._state(request)
+        settles_at = await self._ledger.settles_at(charge.key)
+        if settles_at is None:
+            return None
+        if utcnow() < settles_at:
+            return Processing(1)
+        await self._ledger.once(charge.key, charge.order_id, "charge", charge.amount_minor)
+        return Captured()
 
     async def is_refunded(self, charge: Charge) -> bool:
         """Whether the ledger has the order's refund."""
@@ -103,10 +108,3 @@ class TestProvider:
         if await self._ledger.accept(charge.key, charge.order_id, charge.amount_minor, due):
             return Processing(int(SETTLES_AFTER.total_seconds()))
         return await self.find(charge) or Processing(1)
-
-    async def _state(self, request: Document) -> Outcome:
-        if request["status"] == "processing":
-            if utcnow() < request["settles_at"]:
-                return Processing(1)
-            await self._ledger.once(request["_id"], request["order_id"], "charge", request["amount_minor"])
-        return Captured()

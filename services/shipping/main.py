@@ -197,7 +197,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and delete addresses that have expired."""
     orders = Orders(app.settings.order_url)
     addresses = Addresses(app.database, orders)
-    provider = TestProvider(app.mongo, app.database)
+    provider = TestProvider(app.database)
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
     try:
         async with app.background.doing(addresses.keep_clean, name="expiry"):

@@ -183,8 +183,8 @@ class _BookingEffect:
 
     async def find(self, document: Document) -> Happened | None:
         """What the carrier knows of the order's booking."""
-        booking = await self._provider.find(document["order_id"])
-        return None if booking is None else _booked(booking.tracking_number)
+        tracking_number = await self._provider.find(document["order_id"])
+        return None if tracking_number is None else _booked(tracking_number)
 
     async def resolve(self, document: Document) -> Happened:
         """Book it, even when a call that died is to be undone: that call may only be slow, and once its key was used
@@ -196,8 +196,7 @@ class _BookingEffect:
 
     async def take_back(self, document: Document) -> Happened:
         """Cancel the booking, unless the carrier has it as cancelled."""
-        booking = await self._provider.find(document["order_id"])
-        if booking is None or not booking.cancelled:
+        if not await self._provider.is_cancelled(document["order_id"]):
             await self._provider.cancel(document["order_id"])
         await self._addresses.give_back(document["address_ref"], document["order_id"])
         return Happened({"status": "cancelled"})

@@ -30,7 +30,7 @@ async def test_what_was_answered_cancelled_doesnt_go_out_later(
     notifications: NotificationClient, settings: ServiceSettings, order_id: str
 ) -> None:
     async with replicas_of(build, settings) as (clients, app):
-        provider = Stopped(app.mongo, app.database)
+        provider = Stopped(app.database)
         provide(app, Notifications(app.database, provided(app, Contacts), provider, app.errands))
         slow = asyncio.create_task(NotificationClient(clients, app.database).send(order_id))
         await provider.reached.wait()

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from common.mongo import Database, Mongo
+from common.mongo import Database
 from common.settings import ServiceSettings
 from common.web.app import Service
 from common.web.dependencies import provide
@@ -19,8 +19,8 @@ from tests.support.service_client import replicas_of
 class ForgetfulProvider(TestProvider):
     """Does what it is asked, and loses the first answer of each kind for every order."""
 
-    def __init__(self, mongo: Mongo, database: Database) -> None:
-        super().__init__(mongo, database)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._lost: set[tuple[str, str]] = set()
 
     async def book(self, order_id: str) -> str:
@@ -61,7 +61,7 @@ def behind(order_book: OrderBook, carrier: type[TestProvider]) -> Callable[[Serv
     """The service with such a carrier, which asks these orders."""
 
     def prepare(app: Service) -> None:
-        provider = carrier(app.mongo, app.database)
+        provider = carrier(app.database)
         addresses = Addresses(app.database, order_book.orders())
         provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, order_book.orders()))
 

@@ -1,9 +1,10 @@
 """A process dies between its claim and its call of the provider, or between the provider's answer and its own.
 
 The test writes into the database what such a process leaves behind: a claim whose lease has passed. If its participant
-stays down for days, the provider has forgotten the keys (`provider_requests`), but not what it did (`ledger`).
+stays down for days, the provider has forgotten the keys (the `_id`s of the ledger), but not what it did.
 """
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -55,8 +56,10 @@ async def die(stage: Stage, order_id: str, *, charged: bool, forgotten: bool = F
 
 async def forget_keys(stage: Stage, order_id: str) -> None:
     """What a provider does after a day or two."""
-    while await stage.database["provider_requests"].delete({"order_id": order_id}):
-        pass
+    ledger = stage.database["ledger"]
+    for entry in await ledger.find({"order_id": order_id}):
+        await ledger.delete({"_id": entry["_id"]})
+        await ledger.insert({**entry, "_id": uuid.uuid4().hex})
 
 
 DEATHS = pytest.mark.parametrize(

@@ -43,17 +43,17 @@ class Gate:
 
 
 def payment(app: Service) -> tuple[object, Gate]:
-    gate = Gate(PaymentProvider(app.mongo, app.database))
+    gate = Gate(PaymentProvider(app.database))
     return Payments(app.database, gate, app.errands), gate
 
 
 def shipping(app: Service) -> tuple[object, Gate]:
-    gate = Gate(Carrier(app.mongo, app.database))
+    gate = Gate(Carrier(app.database))
     return Shipments(app.database, provided(app, Addresses), gate, app.errands, OrderBook().orders()), gate
 
 
 def notification(app: Service) -> tuple[object, Gate]:
-    gate = Gate(MessageProvider(app.mongo, app.database))
+    gate = Gate(MessageProvider(app.database))
     return Notifications(app.database, provided(app, Contacts), gate, app.errands), gate
 
 
