@@ -6,7 +6,7 @@ PaymentsDep = Annotated[Payments, Depends(store_of(Payments))]
 async def payment(payments: PaymentsDep) -> Payment: ...    # in a route
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, TypeVar
 
 from fastapi import FastAPI, Header, Request
@@ -55,10 +55,13 @@ def provided(app: FastAPI, kind: type[T]) -> T:
     return store
 
 
-def store_of(kind: type[T]) -> Callable[[Request], T]:
-    """A dependency: the store of this class of the app that answers the request."""
+def store_of(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
+    """A dependency: the store of this class of the app that answers the request.
 
-    def find(request: Request) -> T:
+    Like every dependency it is async, though it waits for nothing: the framework runs others in threads.
+    """
+
+    async def find(request: Request) -> T:
         return provided(request.app, kind)
 
     return find

@@ -10,7 +10,7 @@ The key stays the same over retries, restarts and re-creation of the resource: i
 import hashlib
 import json
 import re
-from collections.abc import Callable, Set
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -81,10 +81,10 @@ class SagaKey:
         )
 
 
-def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., SagaKey]:
+def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., Awaitable[SagaKey]]:
     """A dependency that reads and checks the headers of a route, which belongs to that step and direction."""
 
-    def read(
+    async def read(
         idempotency_key: Annotated[
             str,
             Header(

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -39,29 +40,32 @@ _HIDDEN = ("barrier",)
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True, slots=True)
 class Paging:
     """Which part of a list is wanted: `limit` items after the first `skip`."""
 
-    def __init__(
-        self,
-        limit: Annotated[
-            int,
-            Query(
-                ge=1,
-                le=MAX_LIMIT,
-                description="The largest number of items in the answer. A page of large items ends earlier: go on with "
-                "`skip` plus the number of items that came, until that is `total`.",
-            ),
-        ] = DEFAULT_LIMIT,
-        skip: Annotated[
-            int, Query(ge=0, le=2**31 - 1, description="The number of items to leave out at the beginning.")
-        ] = 0,
-    ) -> None:
-        self.limit = limit
-        self.skip = skip
+    limit: int = DEFAULT_LIMIT
+    skip: int = 0
 
 
-PagingQuery = Annotated[Paging, Depends()]
+async def _paging(
+    limit: Annotated[
+        int,
+        Query(
+            ge=1,
+            le=MAX_LIMIT,
+            description="The largest number of items in the answer. A page of large items ends earlier: go on with "
+            "`skip` plus the number of items that came, until that is `total`.",
+        ),
+    ] = DEFAULT_LIMIT,
+    skip: Annotated[
+        int, Query(ge=0, le=2**31 - 1, description="The number of items to leave out at the beginning.")
+    ] = 0,
+) -> Paging:
+    return Paging(limit, skip)
+
+
+PagingQuery = Annotated[Paging, Depends(_paging)]
 
 
 async def page(

@@ -35,6 +35,14 @@ async def port() -> AsyncIterator[int]:
         yield int(url.rsplit(":", 1)[1])
 
 
+async def has_ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the next thing that comes is the end, which is a hard one if something was still on its way."""
+    try:
+        return await reader.read(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 async def answered(port: int, *parts: bytes, drip: bytes = b"") -> tuple[int, dict[str, object] | None, bool]:
     """Status, problem, and whether the service closed the connection, while `drip` is sent again and again."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -54,7 +62,7 @@ async def answered(port: int, *parts: bytes, drip: bytes = b"") -> tuple[int, di
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line)
             body = await reader.readexactly(length)
-            closed = b"\r\nconnection: close" in head.lower() and await reader.read(1) == b""
+            closed = b"\r\nconnection: close" in head.lower() and await has_ended(reader)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -86,7 +86,7 @@ BACKGROUND = (
     Mutant(
         "an answer that nobody reads is given up",
         15,
-        "common/web/connections.py",
+        "common/web/outgoing.py",
         "        self._transport.abort()",
         "        pass",
         "tests/contract/routes/test_slow_readers.py::test_an_answer_that_nobody_reads_is_given_up",
@@ -94,7 +94,7 @@ BACKGROUND = (
     Mutant(
         "an answer that is read a few bytes at a time is given up",
         15,
-        "common/web/connections.py",
+        "common/web/outgoing.py",
         "if taken - self._taken >= SLOWEST * self._seconds or",
         "if taken > self._taken or",
         f"{OUTGOING}::test_a_client_has_to_take_so_many_bytes_a_second",
@@ -102,7 +102,7 @@ BACKGROUND = (
     Mutant(
         "answers that nobody takes fill no memory",
         15,
-        "common/web/connections.py",
+        "common/web/outgoing.py",
         "if total <= MOST_UNSENT:",
         "if True:",
         f"{OUTGOING}::test_many_who_do_not_read_fill_no_memory_and_cost_nobody_who_does",
@@ -110,7 +110,7 @@ BACKGROUND = (
     Mutant(
         "who reads an answer has the whole time for it, however late it comes on its connection",
         15,
-        "common/web/connections.py",
+        "common/web/outgoing.py",
         "if (left := self._since + self._seconds - now) > 0:",
         "if (left := 0.0) > 0:",
         f"{OUTGOING}::test_its_time_begins_with_what_is_not_sent_yet_not_with_an_answer_before",
@@ -118,7 +118,7 @@ BACKGROUND = (
     Mutant(
         "a service that stood still gives up nobody for it",
         15,
-        "common/web/connections.py",
+        "common/web/outgoing.py",
         " or now > due + LATE_SECONDS:",
         ":",
         f"{OUTGOING}::test_a_process_that_stood_still_gives_up_nobody_for_it",

@@ -5,6 +5,7 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 BORDER = "tests/contract/answers/test_answers_of_strangers.py"
 ANY_ANSWER = f"{BORDER}::test_any_answer_becomes_an_outcome_that_can_be_recorded_told_and_gone_on_from"
 ANY_REQUEST = "tests/contract/routes/test_any_request.py::test_no_request_makes_a_service_fail"
+HEADS = "tests/contract/routes/test_heads.py"
 ODD = "tests/unit/common/test_odd_requests.py"
 
 OUTSIDE = (
@@ -137,6 +138,62 @@ OUTSIDE = (
         "self._closing = self.loop.call_later(self.seconds, self.transport.close)",
         "return",
         "tests/contract/routes/test_slow_clients.py::test_a_request_that_is_begun_and_never_ends_does_not_keep_its_connection",
+    ),
+    Mutant(
+        "what two servers could read differently is refused",
+        16,
+        "common/web/connections.py",
+        'raise _RefusedHeadError("its length can\'t be known")',
+        "pass",
+        f"{HEADS}::test_what_two_servers_could_read_differently_is_refused_and_nothing_after_it_is_read",
+    ),
+    Mutant(
+        "a request has one Host",
+        16,
+        "common/web/connections.py",
+        'raise _RefusedHeadError("HTTP/1.1 has one Host")',
+        "pass",
+        f"{HEADS}::test_what_two_servers_could_read_differently_is_refused_and_nothing_after_it_is_read",
+    ),
+    Mutant(
+        "a head has an end",
+        16,
+        "common/web/connections.py",
+        "if self._overhead > LARGEST_HEAD:",
+        "if False:",
+        f"{HEADS}::test_a_head_or_an_end_without_an_end_is_refused_at_a_bound",
+    ),
+    Mutant(
+        "fields after a body are none of the head",
+        16,
+        "common/web/connections.py",
+        'if self._stage == "head":\n            name = name.lower()',
+        "if True:\n            name = name.lower()",
+        f"{HEADS}::test_fields_after_a_body_are_none_of_the_head",
+    ),
+    Mutant(
+        "a body is no request, whatever protocol its client would like to speak",
+        16,
+        "common/web/connections.py",
+        "            return  # its body comes",
+        "            pass",
+        f"{HEADS}::test_whoever_asks_for_another_protocol_is_answered_in_this_one",
+    ),
+    Mutant(
+        "the requests of a row wait on the wire, not in memory",
+        16,
+        "common/web/connections.py",
+        "            if self.pipeline:\n                self._held",
+        "            if False:\n                self._held",
+        "tests/unit/common/test_connections.py::test_of_a_row_without_an_end_only_a_piece_is_parsed_and_no_more_is_read",
+    ),
+    Mutant(
+        "what an app reads doesn't let the next requests of a row in",
+        16,
+        "common/web/connections.py",
+        "        if not self.is_held:\n",
+        "        if True:\n",
+        "tests/unit/common/test_connections.py::test_of_a_row_without_an_end_only_a_piece_is_parsed_and_no_more_is_read",
     ),
     Mutant(
         "a document that can't be shown hides no other of its list",

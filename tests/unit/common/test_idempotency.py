@@ -72,22 +72,22 @@ def test_an_operation_may_have_another_name() -> None:
         "shop/-o/payment/do",
     ],
 )
-def test_a_key_that_does_not_fit_its_route_is_answered_with_one_that_does(bad: str) -> None:
+async def test_a_key_that_does_not_fit_its_route_is_answered_with_one_that_does(bad: str) -> None:
     with pytest.raises(Problem, match=r"for example shop/\S+/payment/do$"):
-        saga_key("payment", "do")(bad)
+        await saga_key("payment", "do")(bad)
 
 
 @pytest.mark.parametrize("ahead", [EPOCH_AHEAD + 60_000, 24 * 3600 * 1000, 2**63 - 1])
-def test_an_epoch_far_ahead_of_the_clock_is_refused_with_the_clock(ahead: int) -> None:
+async def test_an_epoch_far_ahead_of_the_clock_is_refused_with_the_clock(ahead: int) -> None:
     with pytest.raises(Problem) as caught:
-        saga_key("payment", "do")("shop/o-1/payment/do", min(utc_milliseconds() + ahead, 2**63 - 1))
+        await saga_key("payment", "do")("shop/o-1/payment/do", min(utc_milliseconds() + ahead, 2**63 - 1))
     body = caught.value.body()
     assert (body["status"], body["code"], body["order_id"]) == (422, "epoch_ahead", "o-1")
     assert abs(body["clock"] - utc_milliseconds()) < 60_000
 
 
-def test_an_epoch_of_a_clock_that_is_minutes_ahead_is_taken() -> None:
-    key = saga_key("payment", "do")("shop/o-1/payment/do", utc_milliseconds() + EPOCH_AHEAD - 60_000)
+async def test_an_epoch_of_a_clock_that_is_minutes_ahead_is_taken() -> None:
+    key = await saga_key("payment", "do")("shop/o-1/payment/do", utc_milliseconds() + EPOCH_AHEAD - 60_000)
     call = key.call(OrderBody(order_id="o-1"))
     assert call.epoch is not None
     assert call.epoch < call.newest_epoch

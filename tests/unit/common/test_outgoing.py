@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.web.connections import MOST_UNSENT, SLOWEST, Outgoing
+from common.web.outgoing import MOST_UNSENT, SLOWEST, Outgoing
 from tests.unit.engine.network import simulated, stand_still
 
 SECONDS = 5.0
