@@ -34,6 +34,16 @@ class OrderSagas:
         self.namespace = namespace
         self._path = f"/apis/{API_VERSION}/namespaces/{quote(namespace)}/{PLURAL}"
 
+    @property
+    def path(self) -> str:
+        """Of all of them, on the API server."""
+        return self._path
+
+    async def version_now(self) -> str:
+        """The version that a watch of what comes after this moment begins at."""
+        page, _ = _page(await self.client.get(self._path, {"limit": "1"}))
+        return page.resource_version
+
     async def create(self, body: Json) -> Json:
         """Create it (apiVersion and kind are filled in). Raises `AlreadyExists`, `ObjectInvalid`, any `KubeError`."""
         return _object(await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body}))

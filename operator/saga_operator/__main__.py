@@ -20,6 +20,7 @@ from saga_operator.clock import Clock
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.calls.call_gate import CallGate, Epochs
 from saga_operator.engine.calls.participants import Participants
+from saga_operator.engine.deletions import Deletions
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.namespace_end import NamespaceEnd
 from saga_operator.engine.records.api_writer import ApiWriter
@@ -28,6 +29,7 @@ from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
+from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health
@@ -159,6 +161,7 @@ class Operator:
     engine: Engine
     resync: Resync
     retention: Retention
+    deletions: Deletions
     finalizers: FinalizerQueue
     events: EventSender
     participants: Participants
@@ -196,11 +199,13 @@ def compose(
     stories = Stories(participants.archive)
     finalizers = FinalizerQueue(writer, sagas, gate, stories)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
-    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers)
+    expiries = Timetable()
+    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers, expiries)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
-    retention = Retention(sagas, finalizers, stories, clock, interval=settings.sweep_interval)
+    retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
+    deletions = Deletions(sagas, finalizers, retention.look_at_all)
     end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
-    return Operator(engine, resync, retention, finalizers, sender, participants, end)
+    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, end)
 
 
 async def _lead(
@@ -223,6 +228,7 @@ async def _lead(
         "the renewal of the Lease": lease.keep_renewed(),
         "the resync": operator.resync.run(),
         "the time to live": operator.retention.run(),
+        "the watch of deletions": operator.deletions.run(),
         "the removal of finalizers": operator.finalizers.run(),
         "the sending of Events": operator.events.run(),
     }

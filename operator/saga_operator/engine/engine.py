@@ -16,6 +16,7 @@ from saga_operator import metrics
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
+from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.worker import Shared
 from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.resource.body import Resource
@@ -49,8 +50,10 @@ class Remembered:
 class Engine:
     """A worker for each live saga. Usable inside one event loop."""
 
-    def __init__(self, shared: Shared, finalizers: FinalizerQueue) -> None:
+    def __init__(self, shared: Shared, finalizers: FinalizerQueue, expiries: Timetable | None = None) -> None:
+        """`expiries`: where the names of sagas that end are noted, and when their time to live is over."""
         self._shared = shared
+        self._expiries = Timetable() if expiries is None else expiries
         self._finalizers = finalizers
         self._tasks = Tasks()
         self._workers: dict[str, SupervisedWorker] = {}
@@ -60,6 +63,8 @@ class Engine:
             metrics.OLDEST.labels(str(phase)).set_function(partial(self._longest_without_progress, phase))
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
         self._highest = 0
+        self.taken_up_at = float("-inf")
+        """When a saga was last taken up (monotonic seconds)."""
         self.restorations = 0
         """How often etcd was found to be restored to an older state: a watch has to begin anew then."""
 
@@ -143,6 +148,7 @@ class Engine:
         if resource.finished:
             if resource.has_finalizer:
                 self._finalizers.add(resource.name, uid, urgent=resource.deleting)
+            self._note_expiry(resource)
             return False
         known = self._finished.get(uid)
         if known is not None and resource.version <= known.version:
@@ -153,6 +159,7 @@ class Engine:
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
             return False
+        self.taken_up_at = time.monotonic()
         worker = self._workers[uid] = SupervisedWorker(resource, self._shared, self._run)
         self._run(worker)
         return True
@@ -207,6 +214,7 @@ class Engine:
         saga, resource = worker.saga, worker.resource
         if task.cancelled() or task.exception() is not None or saga is None or saga.phase not in FINISHED:
             return
+        self._note_expiry(resource)
         self._finished[worker.uid] = Remembered(resource.version, time.monotonic())
         while len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
@@ -214,6 +222,13 @@ class Engine:
             self._finalizers.add(worker.name, worker.uid, urgent=saga.deleting, resource=resource)
         reason = "" if saga.phase is Phase.COMPLETED or saga.failure is None else f" ({saga.failure.reason})"
         log.info("saga finished: %s%s", saga.phase, reason, extra={"order": worker.name})
+
+    def _note_expiry(self, resource: Resource) -> None:
+        try:
+            if (expires := resource.expires) is not None:
+                self._expiries.add(resource.name, expires)
+        except Exception as error:
+            _note_unreadable(error)
 
 
 def _note_unreadable(error: Exception) -> None:

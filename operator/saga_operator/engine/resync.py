@@ -21,6 +21,12 @@ nothing else notices a lost wake-up.
 """
 ROUND: Final = 600.0
 """Seconds without another page of a list after which the resync counts as dead: a page has one minute."""
+FIRST: Final = 10.0
+"""Seconds after the start by which the first list is due. The watch shows all live sagas at its beginning: while that
+goes on, a list would only be in its way.
+"""
+STILL: Final = 1.0
+"""Seconds without a saga taken up, after which that is over."""
 AGAIN: Final = 2.0
 """Seconds after a list that failed: an API server that starts is not ready for lists at once."""
 
@@ -45,6 +51,13 @@ class Resync:
 
     async def run(self) -> None:
         """Repeat `once` until cancelled. While the API server is in trouble, it is logged and tried again."""
+        self._heartbeats.beat("resync", again_within=ROUND)
+        began = time.monotonic()
+        while True:
+            first_at = min(max(began, self._engine.taken_up_at) + STILL, began + FIRST)
+            if (pause := first_at - time.monotonic()) <= 0:
+                break
+            await asyncio.sleep(pause)
         while True:
             started = time.monotonic()
             self._heartbeats.beat("resync", again_within=ROUND)

@@ -1,30 +1,49 @@
 """What becomes of finished sagas: their finalizer is taken off, and their resource goes when its time to live is over.
 
-A loop of its own, beside the resync: tens of thousands may be over at once, and one of them may not be deletable.
+A loop of its own, beside the resync: tens of thousands may be over at once, and one of them may not be deletable. All
+that are finished are listed once, at the start; from then on what ends is noted when it ends.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNotFound, OrderSagas
 from saga_operator.clock import Clock
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
-from saga_operator.engine.resync import AGAIN, pause_after
+from saga_operator.engine.resync import AGAIN
+from saga_operator.engine.timetable import Timetable
 from saga_operator.process.saga import FINISHED
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 AT_ONCE: Final = 8
 """Deletions at a time: enough for a hundred in a second, and an eighth of the connections to the API server."""
 FIRST_PAUSE: Final = 60.0
 LONGEST_PAUSE: Final = 600.0
 """Seconds until a resource that may not be deleted is tried again, and told about: the first pause, and the longest."""
+LOT: Final = 64
+"""Removed one after the other without another look at the clock."""
+LOOK: Final = 1.0
+"""Seconds between two looks whether a time to live is over."""
+LATER: Final = 30.0
+"""Seconds until a removal is tried again that the API server didn't do."""
+PACE: Final = 3.0
+"""Times as long as a page took, a pause follows: live sagas need the API server more."""
+DAY: Final = 24 * 3600.0
+"""Seconds between two looks at all that are finished. Nothing depends on it but what got lost (a finished saga that
+nobody noted), and it costs the API server some seconds.
+"""
+FIRST: Final = 5.0
+"""Seconds after the start until all that are finished are looked at: first all live sagas are taken in."""
 EXPIRED: Final = 410
 """The list's snapshot is gone: what was deleted meanwhile took too long."""
 
@@ -47,49 +66,84 @@ class Retention:
         stories: Stories,
         clock: Clock,
         *,
-        interval: float,
+        expiries: Timetable,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
+        """`expiries`: the names of finished sagas, and when their time to live is over."""
         self._sagas = sagas
         self._finalizers = finalizers
         self._stories = stories
         self._clock = clock
-        self._interval = interval
+        self._expiries = expiries
         self._first_pause = first_pause
+        self._look_at_all_at = time.monotonic() + FIRST
         self._refused: dict[str, _Refusal] = {}
 
     async def run(self) -> None:
-        """Repeat `once` until cancelled. While the API server is in trouble, it is logged and tried again."""
+        """Work until cancelled. While the API server is in trouble, it is logged and tried again."""
         while True:
-            started = time.monotonic()
             try:
-                await self.once()
+                if time.monotonic() >= self._look_at_all_at:
+                    self._look_at_all_at = time.monotonic() + DAY
+                    await self.once(pace=PACE)
+                while await self._remove_due():
+                    pass
             except KubeError as error:
                 log.warning("finished sagas could not be listed: %s", error)
-                await asyncio.sleep(error.retry_after or AGAIN)
-                continue
-            await asyncio.sleep(pause_after(time.monotonic() - started, self._interval))
+                self._look_at_all_at = time.monotonic() + (error.retry_after or AGAIN)
+            await asyncio.sleep(LOOK)
 
-    async def once(self) -> None:
-        """Look at every finished saga once.
+    def look_at_all(self) -> None:
+        """Look at every finished saga soon: something may have been missed."""
+        self._look_at_all_at = min(self._look_at_all_at, time.monotonic() + FIRST)
+
+    async def once(self, *, pace: float = 0.0) -> None:
+        """Look at every finished saga once, and note when its time to live is over; `pace` times as long as a page
+        took, a pause follows.
 
         Raises:
             KubeError: the API server could not list.
         """
         seen: set[str] = set()
+        self._expiries.clear()
         for phase in sorted(FINISHED):
-            while not await self._all_of(f"status.phase={phase}", seen):
+            while not await self._all_of(f"status.phase={phase}", seen, pace):
                 pass
         self._refused = {uid: refusal for uid, refusal in self._refused.items() if uid in seen}
 
-    async def _all_of(self, selector: str, seen: set[str]) -> bool:
+    async def _remove_due(self) -> bool:
+        """Remove some whose time to live is over. Whether there may be more."""
+        names = self._expiries.take(self._clock.now(), LOT)
+        if not names:
+            return False
+        found = await self._in_turn(self._read, names)
+        removed = await self._look_at([resource for resource in found if resource is not None and resource.finished])
+        if not removed:
+            await asyncio.sleep(AGAIN)  # none of them could be: the next ones fare no better, as a rule
+        return len(names) == LOT
+
+    async def _read(self, name: str) -> Resource | None:
+        try:
+            return Resource(await self._sagas.get(name))
+        except ObjectNotFound:
+            return None
+        except KubeError as error:
+            log.warning("saga %s was not removed: %s", name, error)
+            self._expiries.add(name, self._clock.now() + LATER)
+            return None
+
+    async def _all_of(self, selector: str, seen: set[str], pace: float) -> bool:
         """Whether the list came to its end. Its snapshot lasts some minutes: what was removed by then stays so."""
         removed = 0
+        began = time.monotonic()
         try:
             async for page in self._sagas.list(field_selector=selector):
                 resources = [Resource(item) for item in page.items]
-                seen.update(resource.uid for resource in resources)
                 removed += await self._look_at(resources)
+                seen.update(resource.uid for resource in resources if resource.uid in self._refused)
+                if pace:
+                    await asyncio.sleep(pace * (time.monotonic() - began))
+                    began = time.monotonic()
         except KubeError as error:
             if error.status != EXPIRED or not removed:
                 raise
@@ -97,35 +151,51 @@ class Retention:
         return True
 
     async def _look_at(self, resources: Sequence[Resource]) -> int:
-        """Clean up after these; the number of resources that were removed."""
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def remove(resource: Resource) -> bool:
-            async with turns:
-                try:
-                    return await self._remove(resource)
-                except Exception as error:  # whatever ails one resource is no reason to clean up no others
-                    self._note_refusal(resource, repr(error))
-                    return False
-
+        """Clean up after these, or note when; the number of resources that were removed."""
         expired = []
         for resource in resources:
             try:
                 if resource.has_finalizer:
                     self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
-                elif self._is_over(resource):
+                if resource.deleting:
+                    continue  # whoever's finalizer holds it
+                expires = resource.expires
+                if expires is None:
+                    continue
+                if resource.has_finalizer:
+                    self._expiries.add(resource.name, max(expires, self._clock.now() + LATER))
+                elif self._clock.now() < expires:
+                    self._expiries.add(resource.name, expires)
+                else:
                     expired.append(resource)
             except Exception as error:  # of this one alone: it was stored under another definition, say
                 self._note_refusal(resource, f"it can't be read: {error!r}")
-        return sum(await asyncio.gather(*map(remove, expired)))
+        return sum(await self._in_turn(self._remove, expired))
 
-    def _is_over(self, resource: Resource) -> bool:
-        if resource.deleting:
-            return False  # another program's finalizer holds it
-        expires = resource.expires
-        return expires is not None and self._clock.now() >= expires
+    async def _in_turn(self, work: Callable[[T], Awaitable[U]], items: Sequence[T]) -> list[U]:
+        """Some of them at a time."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def one(item: T) -> U:
+            async with turns:
+                return await work(item)
+
+        return await asyncio.gather(*map(one, items))
 
     async def _remove(self, resource: Resource) -> bool:
+        """Whether it is removed. If not, it is looked at again later."""
+        try:
+            removed = await self._removed(resource)
+        except Exception as error:  # whatever ails one resource is no reason to clean up no others
+            self._note_refusal(resource, repr(error))
+            removed = False
+        if not removed:
+            refusal = self._refused.get(resource.uid)
+            pause = LATER if refusal is None else refusal.until - time.monotonic()
+            self._expiries.add(resource.name, self._clock.now() + max(pause, LOOK))
+        return removed
+
+    async def _removed(self, resource: Resource) -> bool:
         """Delete exactly this version of this object, and only after the order service has its story."""
         refusal, name = self._refused.get(resource.uid), resource.name
         if refusal is not None and time.monotonic() < refusal.until:
@@ -135,13 +205,14 @@ class Retention:
         try:
             await self._sagas.delete(name, resource.uid, resource.resource_version)
         except (Conflict, ObjectNotFound):
-            return False  # it was changed or deleted meanwhile: the next round looks again
+            return False  # it was changed or deleted meanwhile: the next look tells
         except (Forbidden, ObjectInvalid) as error:
             self._note_refusal(resource, str(error))
             return False
         except KubeError as error:
             log.warning("saga %s was not removed: %s", name, error)
             return False
+        self._refused.pop(resource.uid, None)
         log.info("saga %s removed: its time to live is over", name, extra={"order": name})
         return True
 

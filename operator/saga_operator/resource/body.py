@@ -9,11 +9,13 @@ from typing import Any, Final, Self
 from common.order_saga import CORRELATION_ID, FINALIZER
 from common.text import identifier
 from common.wire import Json
-from saga_operator.process.saga import FINISHED
+from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.resource.times import from_wire
 
 LIVE: Final = ",".join(f"status.phase!={phase}" for phase in sorted(FINISHED))
 """Field selector of live sagas: the API server leaves out the finished ones, so that they cost nothing here."""
+ENDED: Final = ",".join(f"status.phase!={phase}" for phase in ("", *sorted(set(Phase) - FINISHED)))
+"""Field selector of finished sagas, of both kinds."""
 WORDS: Final = 4_096
 """How many strings are shared between resources: keys, reasons, messages. Ids and times occur once and make room for
 others again; the interpreter's own table (`sys.intern`) would never let go of them in some versions of Python.

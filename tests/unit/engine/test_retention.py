@@ -1,5 +1,6 @@
 """What becomes of finished sagas when the API server or the order service doesn't do as asked. Both are fakes."""
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -7,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from common.kube import ApiUnavailable, Forbidden, KubeError, ObjectPage
+from common.kube import ApiUnavailable, Forbidden, KubeError, ObjectNotFound, ObjectPage
 from common.wire import Json
 from saga_operator.engine import retention
 from saga_operator.engine.records import stories
 from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.retention import Retention
+from saga_operator.engine.timetable import Timetable
 from saga_operator.resource.body import Resource
 
 MISSING = "missing"
@@ -50,6 +52,11 @@ class FakeSagas:
                 raise ApiUnavailable(410, "Expired", "the continue token is too old")
             yield ObjectPage([self.resource(name) for name in names[start : start + self._page]], "9")
 
+    async def get(self, name: str) -> Json:
+        if name not in self.names:
+            raise ObjectNotFound(404, "NotFound", name)
+        return self.resource(name)
+
     async def delete(self, name: str, uid: str, resource_version: str) -> Json:
         self.tried.append(name)
         if name in self.undeletable:
@@ -78,7 +85,7 @@ class Wall:
 
 def looking_after(sagas: FakeSagas, service: FakeOrderService, **options: float) -> Retention:
     parts: Any = (sagas, None, Stories(service.keep), Wall())
-    return Retention(*parts, interval=30, **options)
+    return Retention(*parts, expiries=Timetable(), **options)
 
 
 async def test_one_that_may_not_be_deleted_holds_up_nobody_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -147,7 +154,7 @@ async def test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone(
 
     parts: Any = (sagas, None, Stories(keep), Wall())
     with caplog.at_level(logging.WARNING):
-        await Retention(*parts, interval=30).once()
+        await Retention(*parts, expiries=Timetable()).once()
     assert sagas.names == ["o-b"]
     assert [each for each in caplog.messages if "o-b stays" in each and "creationTimestamp" in each]
 
@@ -191,3 +198,45 @@ async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
     now[0] += stories.PATIENCE + 1
     assert kept.may_go_without(deleted) is True
     assert kept.may_go_without(ended) is False, "nobody waits for it"
+
+
+async def test_all_that_are_finished_are_listed_once_and_removed_when_their_time_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sagas, lists = FakeSagas("o-a", "o-b", "o-c"), 0
+    monkeypatch.setattr(retention, "FIRST", 0.0)
+    monkeypatch.setattr(retention, "LOOK", 0.01)
+    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3.5))  # five seconds to live
+    sagas.ended = {"o-b": soon, "o-c": "2126-01-01T00:00:00Z"}
+    listed = sagas.list
+
+    def counted(field_selector: str) -> AsyncIterator[ObjectPage]:
+        nonlocal lists
+        lists += 1
+        return listed(field_selector)
+
+    monkeypatch.setattr(sagas, "list", counted)
+    work = asyncio.create_task(looking_after(sagas, FakeOrderService()).run())
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if sagas.names == ["o-c"]:
+            break
+    work.cancel()
+    assert sagas.tried == ["o-a", "o-b"]
+    assert lists == 2, "one for each phase"
+
+
+async def test_what_could_not_be_removed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sagas, service = FakeSagas("o-a", "o-b"), FakeOrderService()
+    service.works = False
+    monkeypatch.setattr(retention, "LATER", -1.0)
+    monkeypatch.setattr(retention, "LOOK", 0.0)
+    monkeypatch.setattr(retention, "AGAIN", 0.0)
+    monkeypatch.setattr(stories, "AGAIN", 0.0)
+    work = looking_after(sagas, service)
+    await work.once()
+    assert sagas.names == ["o-a", "o-b"]
+    service.works = True
+    await asyncio.sleep(0.01)
+    await work._remove_due()
+    assert sagas.names == []
