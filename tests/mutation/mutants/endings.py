@@ -33,7 +33,7 @@ ENDINGS = (
         f"{OPERATOR}/engine/engine.py",
         "        self._note_expiry(resource)\n        self._finished[",
         "        self._finished[",
-        "tests/operator/resources/test_finished.py::test_its_time_to_live_ends_it_though_it_has_the_finalizer",
+        "tests/unit/engine/test_resting.py::test_when_a_saga_ends_the_end_of_its_time_to_live_is_noted",
     ),
     Mutant(
         "a finished saga that could not be removed is tried again",

@@ -1,4 +1,4 @@
-"""A finished saga that still has our finalizer: nobody lists it again and again, and its deletion is seen all the same."""
+"""A finished saga that still has our finalizer: nobody lists it again and again, and its deletion is seen at once."""
 
 import time
 

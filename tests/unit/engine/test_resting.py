@@ -10,6 +10,7 @@ from common.wire import Json
 from saga_operator.engine import resting
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.engine import Engine
+from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.worker import Shared
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -41,7 +42,8 @@ class World:
         names = {step.participant for step in ORDER_SAGA}
         breakers = {name: CircuitBreaker(name, now=self.now, concurrency=concurrency, rate=0) for name in names}
         self.shared = Shared(part, part, part, part, part, breakers, CompensationPolicy(20, 900.0))
-        self.engine = Engine(self.shared, part)
+        self.expiries = Timetable()
+        self.engine = Engine(self.shared, part, self.expiries)
 
     @staticmethod
     def now() -> float:
@@ -226,5 +228,16 @@ def test_what_a_saga_knows_beyond_its_record_survives_a_rest() -> None:
         assert after.pace is worker.pace
         changed = {name for name, value in after._recorder.memory().items() if before.get(name) != value}
         assert changed <= {"_unrecorded", "_unanswered"}, "those are compared by identity, and are empty"
+
+    story(told)
+
+
+def test_when_a_saga_ends_the_end_of_its_time_to_live_is_noted() -> None:
+    async def told(world: World) -> None:
+        world.down = ""
+        world.show("o-1", ttlSecondsAfterFinished=600)
+        await asyncio.sleep(60)
+        assert world.expiries.take(world.now() + 500, 10) == []
+        assert world.expiries.take(world.now() + 600, 10) == ["o-1"]
 
     story(told)
