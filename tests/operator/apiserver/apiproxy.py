@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from dev.chaos.network.http import Answer, LoopThread, broken_off, listen, passed_on
+from saga_operator.resource.body import LIVE
 
 GONE = {
     "kind": "Status",
@@ -72,8 +73,8 @@ class ApiProxy:
         self._thread.call(self._start())
 
     def watches(self) -> list[Request]:
-        """The requests for a watch, refused ones too."""
-        return [request for request in self.requests if request.watch]
+        """The requests for a watch of live sagas, refused ones too."""
+        return [request for request in self.requests if request.watch and request.selector == LIVE]
 
     def silence(self) -> None:
         """The present watches stay open and carry nothing any more; new ones work."""
