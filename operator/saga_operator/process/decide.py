@@ -5,8 +5,9 @@ There is deliberately no event among its arguments: after a restart there is non
 
 from dataclasses import dataclass
 
+from saga_operator.process import reasons
 from saga_operator.process.saga import Phase, Saga, settled_backward, settled_forward
-from saga_operator.process.step_record import is_stuck
+from saga_operator.process.step_record import StepRecord, is_stuck
 from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
 
 
@@ -96,3 +97,33 @@ def must_be_recorded_before(action: Action, saga: Saga, recorded: Saga) -> bool:
     ):
         return isinstance(action, Do | Undo)
     return isinstance(action, Undo) and recorded.failure is None
+
+
+def is_progress(saga: Saga, recorded: Saga) -> bool:
+    """Whether all that is new since the record is how far the steps have come.
+
+    Nobody waits for that: no decision reads it but one to go on, and a successor that lacks it makes the same calls
+    again. For everything else somebody waits: a person for the answer to what was asked, others for the end, a
+    dashboard for the first sign of trouble.
+    """
+    return (
+        _phase(saga) is _phase(recorded)
+        and saga.failure == recorded.failure
+        and saga.desired is recorded.desired
+        and saga.suspended_at == recorded.suspended_at
+        and saga.intervention == recorded.intervention
+        and all(
+            new is old or _trouble(new) == _trouble(old) for new, old in zip(saga.steps, recorded.steps, strict=True)
+        )
+    )
+
+
+def _phase(saga: Saga) -> Phase:
+    """That it has begun is progress."""
+    return Phase.RUNNING if (phase := saga.phase) is Phase.PENDING else phase
+
+
+def _trouble(record: StepRecord) -> tuple[object, ...]:
+    """What a person should see soon of one step."""
+    said = (record.reason, record.compensation.reason)
+    return is_stuck(record), *(reason if reason in reasons.TROUBLE else "" for reason in said)

@@ -41,6 +41,8 @@ COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
 WAITING: Final = frozenset({IN_PROGRESS, WAITING_FOR_DOWNSTREAM})
 """What a step waits for, as opposed to what has become of it."""
+TROUBLE: Final = frozenset({WAITING_FOR_DOWNSTREAM, PARTICIPANT_ERROR})
+"""What has a condition of its own as long as a step says it."""
 
 # a request of a user, and what became of it
 ALREADY_CONFIRMED: Final = "AlreadyConfirmed"

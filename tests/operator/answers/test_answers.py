@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from kubernetes import client
+from kubernetes import client, watch
 
-from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
+from tests.operator.conftest import GROUP, NAMESPACE, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
 
 pytestmark = pytest.mark.usefixtures("operator")
@@ -177,3 +177,31 @@ def test_a_lease_that_was_deleted_does_not_lower_the_epoch(
     sagas.create("o-lease-2")
     sagas.wait("o-lease-2", "Completed")
     assert participants.of("o-lease-2")[0].epoch > before
+
+
+def test_every_step_is_seen_soon_while_there_is_little_to_do(sagas: Sagas, participants: ScriptedParticipants) -> None:
+    for path in FORWARD:
+        participants.say("o-watched", path, Reply(200, {"order_id": "o-watched"}, delay=0.8))
+    created = sagas.create("o-watched")
+    succeeded_at: dict[str, float] = {}
+    stream = watch.Watch().stream(
+        sagas.api.list_namespaced_custom_object,
+        GROUP,
+        VERSION,
+        NAMESPACE,
+        PLURAL,
+        field_selector="metadata.name=o-watched",
+        resource_version=created["metadata"]["resourceVersion"],
+        timeout_seconds=30,
+    )
+    for event in stream:
+        now, status = time.monotonic(), event["object"]["status"]
+        for step in status.get("steps") or ():
+            if step["state"] == "Succeeded":
+                succeeded_at.setdefault(step["name"], now)
+        if status.get("phase") == "Completed":
+            break
+    calls = [call.at for call in participants.of("o-watched")]
+    late = [seen - called for seen, called in zip(list(succeeded_at.values())[:5], calls[1:], strict=True)]
+    assert sorted(late)[2] < 0.25, "half of the steps at least, however busy the machine of this test is"
+    assert max(late) < 0.8, "each is seen before the next has happened"

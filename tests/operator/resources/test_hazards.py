@@ -118,6 +118,7 @@ async def test_nothing_is_called_while_the_lease_is_not_surely_ours(
 async def test_a_stale_orchestrator_does_not_overwrite_a_decision(
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
+    participants.say("o-overtaken", "/api/payments/process", Reply(delay=1.0))
     stale = sagas.create("o-overtaken")
     failure = {"step": "payment", "reason": "DecidedElsewhere", "message": "by another orchestrator"}
     sagas.patch_status("o-overtaken", failure=failure)

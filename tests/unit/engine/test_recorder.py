@@ -1,5 +1,6 @@
 """What becomes of an attempt when the API server's answer to its record is lost, or another process wrote first."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -11,13 +12,29 @@ from saga_operator.clock import Clock
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import StatusRecorder
+from saga_operator.engine.records.write_room import LATEST
+from saga_operator.process.events import Event, NoUsableAnswer, Outcome, Succeeded
 from saga_operator.process.order import DEFAULT_COMPENSATIONS
 from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.support.samples import order
-from tests.unit.process.builders import CREATED, NOW, after, before, closed, in_progress, lost
+from tests.unit.engine.network import simulated
+from tests.unit.process.builders import (
+    CREATED,
+    NOW,
+    STEPS,
+    after,
+    before,
+    closed,
+    in_progress,
+    lost,
+    new_saga,
+    paused,
+    refused,
+    seen,
+)
 
 
 class OneSaga:
@@ -118,3 +135,81 @@ async def test_a_lost_answer_keeps_what_is_in_memory_only() -> None:
     await recorder.write()
     assert recorder.saga["payment"].retry_at == NOW + 600.0
     assert recorder.saga["payment"].location
+
+
+def in_one_row(recorder: StatusRecorder, *outcomes: Outcome) -> None:
+    for outcome in outcomes:
+        recorder.apply_outcome(outcome)
+        recorder.write_beside()
+
+
+def succeeded(*steps: str) -> list[Outcome]:
+    return [Succeeded(step=step, started=NOW, at=NOW) for step in steps]
+
+
+def test_a_saga_that_ends_soon_is_written_once() -> None:
+    async def run() -> None:
+        api = OneSaga(new_saga())
+        recorder = recorder_of(api)
+        in_one_row(recorder, *succeeded(*STEPS))
+        await recorder.write()
+        await asyncio.sleep(2 * LATEST)
+        assert (api.version, api.raw["status"]["phase"]) == (2, "Completed")
+
+    simulated(run())
+
+
+def test_progress_is_written_soon_without_anybody_who_waits_for_it() -> None:
+    async def run() -> None:
+        api = OneSaga(new_saga())
+        recorder = recorder_of(api)
+        for number, step in enumerate(STEPS, 1):
+            in_one_row(recorder, *succeeded(step))
+            await asyncio.sleep(0.25)
+            assert api.raw["status"]["stepsSummary"] == f"{number}/6"
+
+    simulated(run())
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        refused("payment"),
+        seen("Suspended"),
+        paused("payment"),
+        NoUsableAnswer.participant_error(lost("payment"), undo=False, message="400"),
+    ],
+)
+async def test_what_people_wait_for_is_written_at_once(event: Event) -> None:
+    api = OneSaga(before("payment"))
+    recorder = recorder_of(api)
+    recorder.apply(event)
+    recorder.write_beside()
+    assert recorder.is_writing
+    await recorder.wait_for_write()
+    assert recorder.recorded == recorder.saga
+
+
+async def test_that_a_change_of_the_spec_was_seen_is_written_at_once() -> None:
+    api = OneSaga(before("payment"))
+    recorder = recorder_of(api)
+    api.raw["metadata"]["generation"] = 2
+    recorder.adopt(Resource(api._read()))
+    recorder.write_beside()
+    await recorder.wait_for_write()
+    assert api.raw["status"]["observedGeneration"] == 2
+
+
+def test_progress_that_comes_up_during_another_write_gives_way_as_well() -> None:
+    async def run() -> None:
+        api = OneSaga(before("payment"))
+        recorder = recorder_of(api)
+        recorder.apply(seen("Suspended"))
+        api.before = lambda: recorder.apply_outcome(succeeded("payment")[0])
+        recorder.write_beside()
+        await recorder.wait_for_write()
+        assert api.version == 2
+        await asyncio.sleep(0.25)
+        assert api.version == 3
+
+    simulated(run())

@@ -10,6 +10,7 @@ from common.wire import Json
 from saga_operator.engine import resting
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.engine import Engine
+from saga_operator.engine.records.write_room import WriteRoom
 from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.worker import Shared
 from saga_operator.process import reasons
@@ -37,6 +38,7 @@ class World:
         self.calls: list[tuple[str, str, float]] = []
         self.down = "inventory"
         self.seconds = 0.0
+        self.room = WriteRoom()
         self._retry_after = retry_after
         part = cast(Any, self)
         names = {step.participant for step in ORDER_SAGA}

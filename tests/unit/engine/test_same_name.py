@@ -8,6 +8,7 @@ from typing import Any, cast
 from common.order_saga import FINALIZER
 from common.wire import Json
 from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.records.write_room import WriteRoom
 from saga_operator.engine.worker import Shared, Worker
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.resource.body import Resource
@@ -32,6 +33,7 @@ class Around:
     def __init__(self) -> None:
         self.latest = {"old": resource("old", 1), "new": resource("new", 100)}
         self.called: list[str] = []
+        self.room = WriteRoom()
 
     def now(self) -> float:
         return NOW

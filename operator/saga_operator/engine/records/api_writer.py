@@ -5,12 +5,14 @@ failure everybody waits before the next attempt.
 import asyncio
 import logging
 import random
+import time
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Literal
 
 from common.kube import ApiUnavailable, KubeError, ObjectNotFound, OrderSagas
 from common.wire import Json
 from saga_operator import metrics
+from saga_operator.engine.records.write_room import WriteRoom
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ class ApiWriter:
     def __init__(self, sagas: OrderSagas, *, max_writes: int) -> None:
         self._sagas = sagas
         self._turns = asyncio.Semaphore(max_writes)
+        self.room = WriteRoom()
+        """Where what can wait waits, and what tells it when."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn among the writes of live sagas.
@@ -42,11 +46,16 @@ class ApiWriter:
     async def write(self, kind: Literal["status", "finalizer"], name: str, patch: Json) -> Resource:
         """Send one merge patch, once; return the resource after it. Raises `KubeError`."""
         send = self._sagas.patch_status if kind == "status" else self._sagas.patch
+        self.room.sent()
+        seconds, began = None, time.monotonic()
         try:
             answer = await send(name, patch)
+            seconds = time.monotonic() - began
         except KubeError as error:
             metrics.API_WRITES.labels(kind, error.reason).inc()
             raise
+        finally:
+            self.room.ended(seconds)
         metrics.API_WRITES.labels(kind, "OK").inc()
         return Resource(answer)
 

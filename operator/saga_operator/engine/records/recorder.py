@@ -1,6 +1,8 @@
 """What is known of one saga, what of it is recorded on its resource, and how the record is brought up to date.
 
 Status writes travel beside the calls, one at a time: what happens while one is in flight goes together into the next.
+What is no more than progress waits until the API server has room (see `WriteRoom`), or goes with the next write that
+doesn't wait.
 Each is conditional on the version that it was decided on. If another process has written in between, the recorder reads
 the resource again and goes on from the other's record, with its own unrecorded events applied on top.
 """
@@ -20,7 +22,7 @@ from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.unanswered import Sent, Unanswered
 from saga_operator.engine.records.unrecorded import Unrecorded
 from saga_operator.process import reasons
-from saga_operator.process.decide import Wait, decide
+from saga_operator.process.decide import Wait, decide, is_progress
 from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import CompensationPolicy, Order
@@ -75,6 +77,10 @@ class StatusRecorder:
         self._offset = clock.offset
         self._on_change = on_change
         self._writing: asyncio.Task[None] | None = None
+        self._ticket: int | None = None
+        """For the progress that waits for room."""
+        self._awaited = False
+        """Whether somebody waits until all is recorded."""
 
     @classmethod
     def resumed(
@@ -100,7 +106,9 @@ class StatusRecorder:
 
     @property
     def may_rest(self) -> bool:
-        """Whether nothing is in flight, and no write has found the resource gone."""
+        """Whether nothing is in flight or waits to be, and no write has found the resource gone."""
+        if self._ticket is not None:
+            return False
         return self._writing is None or (self._writing.done() and self._writing.exception() is None)
 
     @property
@@ -172,14 +180,19 @@ class StatusRecorder:
             done.result()
 
     def write_beside(self) -> None:
-        """Start a status write if there is something to record and none is in flight."""
-        if not self.is_writing and self._may_differ() and self._patch():
-            self._writing = asyncio.create_task(self._write())
+        """Record what is new, unless a write is in flight: at once, or when there is room if it is progress alone."""
+        if self.is_writing or not self._may_differ():
+            return
+        if self._can_wait():
+            self._wait_for_room()
+        else:
+            self._start()
 
     async def write(self) -> None:
         """Wait until all that is known now is recorded, or another record was adopted. Raises `ResourceGone`."""
+        self._awaited = True
         if not self.is_writing:
-            self._writing = asyncio.create_task(self._write())
+            self._start()
         assert self._writing is not None  # noqa: S101 - for the type checker
         await self._writing
 
@@ -189,7 +202,8 @@ class StatusRecorder:
             await asyncio.wait([self._writing])
 
     def stop(self) -> None:
-        """Cancel a write in flight."""
+        """Cancel a write in flight, and one that waits."""
+        self._withdraw()
         if self._writing is not None and self.is_writing:
             self._writing.cancel()
 
@@ -244,12 +258,36 @@ class StatusRecorder:
             or reports_worker_failure(self.resource)
         )
 
+    def _can_wait(self) -> bool:
+        """Whether nobody waits for the record of what is new."""
+        resource = self.resource
+        seen = resource.status.get("observedGeneration") == resource.generation or not resource.phase
+        return seen and is_progress(self.saga, self.recorded) and not reports_worker_failure(resource)
+
+    def _wait_for_room(self) -> None:
+        if self._ticket is None:
+            self._ticket = self._writer.room.ask(self._begin)
+
+    def _begin(self, ended: Callable[[], None]) -> None:
+        self._ticket = None
+        if self.is_writing or not self._may_differ():
+            ended()
+        else:
+            self._start(ended)
+
+    def _start(self, ended: Callable[[], None] = lambda: None) -> None:
+        self._withdraw()
+        self._writing = asyncio.create_task(self._write(ended))
+        self._writing.add_done_callback(lambda _: ended())
+
+    def _withdraw(self) -> None:
+        if self._ticket is not None:
+            self._writer.room.withdraw(self._ticket)
+            self._ticket = None
+
     def _is_resting(self) -> bool:
         """Whether nothing is to be called now. The resource of a saga at work isn't worth slimming: it changes soon."""
         return isinstance(decide(self.saga, self._clock.now()), Wait)
-
-    def _patch(self) -> Json:
-        return patch_between(self.resource.status, self._status())
 
     def _status(self) -> Json:
         return status_of(
@@ -260,23 +298,26 @@ class StatusRecorder:
             history=self._history,
         )
 
-    async def _write(self) -> None:
+    async def _write(self, answered: Callable[[], None]) -> None:
         try:
-            if not await self._write_or_adopt():
+            if not await self._write_or_adopt(answered):
                 self._on_change()
         except Exception:
             self._on_change()  # whoever waits finds out by `raise_if_gone`
             raise
+        finally:
+            self._awaited = False
 
-    async def _write_or_adopt(self) -> bool:
+    async def _write_or_adopt(self, answered: Callable[[], None]) -> bool:
         """Write what is known; False if another record was adopted instead."""
         try:
-            await self._write_until_level()
+            await self._write_until_level(answered)
         except (Conflict, ObjectInvalid) as error:
             # Invalid as well: the API server checks the rules that freeze a finished status before the version
             if isinstance(error, ObjectInvalid):
                 self._invalid_writes += 1
                 self._tell_refusal(error)
+                answered()
                 await self._writer.pause(self._invalid_writes, error)
             self.adopt(await self._read())
             return False
@@ -289,8 +330,11 @@ class StatusRecorder:
             text = f"the API server refuses what has to be written here: {error}"
             self._events.add(self.resource, KubernetesEvent("Warning", reasons.RECORD_REFUSED, text))
 
-    async def _write_until_level(self) -> None:
-        """Write again and again until the record says what is known."""
+    async def _write_until_level(self, answered: Callable[[], None]) -> None:
+        """Write again and again until the record says what is known, or what it lacks can wait.
+
+        `answered` is called after the first attempt: one that is refused for days is in nobody's way meanwhile.
+        """
         attempt = 0
         while True:
             try:
@@ -311,10 +355,14 @@ class StatusRecorder:
             except KubeError as error:
                 attempt += 1
                 self._tell_refusal(error)
+                answered()
                 await self._writer.pause(attempt, error)
                 continue
             self._invalid_writes = 0
             if self.saga == saga:
+                return
+            if not self._awaited and self._can_wait():
+                self._wait_for_room()
                 return
 
     async def _read(self) -> Resource:
