@@ -41,6 +41,8 @@ class ServiceMetrics:
             registry=self.registry,
         )
         self._service = service
+        self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+        """Looked up once: as many as there are combinations of labels."""
 
     def observe(self, method: str, route: str, status: int, code: str, seconds: float) -> None:
         """Count one request. `route` is the template, never the path: paths hold ids. `code` is "" for a success.
@@ -50,8 +52,15 @@ class ServiceMetrics:
         """
         method = method if method in _METHODS else "_OTHER"
         code = word(code) if code else ""
-        self._requests.labels(self._service, method, route, str(status), code).inc()
-        self._seconds.labels(self._service, method, route).observe(seconds)
+        children = self._children.get((method, route, status, code))
+        if children is None:
+            children = self._children[method, route, status, code] = (
+                self._requests.labels(self._service, method, route, str(status), code),
+                self._seconds.labels(self._service, method, route),
+            )
+        requests, durations = children
+        requests.inc()
+        durations.observe(seconds)
 
     def render(self) -> bytes:
         """The text that Prometheus reads."""

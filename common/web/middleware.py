@@ -58,14 +58,16 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
             code = state.problem_code
             metrics.observe(scope["method"], route, status, code, seconds)
             level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
-            log.log(
-                logging.ERROR if status in {0, 500} else level,
-                "%s %s %s",
-                printable(scope["method"], 20),
-                printable(scope["path"], 512),
-                status or "no answer",
-                extra={"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})},
-            )
+            _write(logging.ERROR if status in {0, 500} else level, scope, status, seconds, code)
+
+
+def _write(level: int, scope: Scope, status: int, seconds: float, code: str) -> None:
+    """The access line. It is there for every request: so nobody looks up which line of the source it comes from."""
+    if not log.isEnabledFor(level):
+        return
+    args = (printable(scope["method"], 20), printable(scope["path"], 512), status or "no answer")
+    extra = {"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})}
+    log.handle(log.makeRecord(log.name, level, __file__, 0, "%s %s %s", args, None, "observed", extra))
 
 
 def bounded(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> Receive:
