@@ -78,7 +78,7 @@ def _add_context(record: logging.LogRecord) -> bool:
 
 
 class _Json(logging.Formatter):
-    """`{"time", "level", "logger", "message", "service", …}`. A service writes a line for each request, so it is lean."""
+    """`{"time", "level", "logger", "message", "service", …}`. Lean: a service writes a line for each request."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
