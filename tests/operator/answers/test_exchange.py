@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from saga_operator.engine.calls.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
+from common.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.engine.calls.participants import Participants
 from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.exchange import Answer
 from common.wire import Json
 from saga_operator.engine.calls.answers import Call, outcome_of
 from saga_operator.engine.calls.breaker import DOWN
-from saga_operator.engine.calls.exchange import Answer
 from saga_operator.process.events import (
     AlreadyConfirmed,
     DoRefused,

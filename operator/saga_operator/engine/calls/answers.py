@@ -13,9 +13,9 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+from common.exchange import Answer
 from common.text import printable, seconds
 from saga_operator.engine.calls.call_gate import MAX_EPOCH
-from saga_operator.engine.calls.exchange import Answer
 from saga_operator.process import reasons
 from saga_operator.process.events import (
     AlreadyConfirmed,

@@ -1,6 +1,6 @@
 """Calls to the participants: an action becomes one HTTP request, and its answer becomes one event.
 
-`exchange` bounds what a request and its answer may take; `answers` says what the answer means.
+`common.exchange` bounds what a request and its answer may take; `answers` says what the answer means.
 """
 
 import random
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from common.exchange import Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.engine.calls.answers import Call, json_object, outcome_of
-from saga_operator.engine.calls.exchange import Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.events import Outcome
@@ -36,7 +36,10 @@ class Participants:
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self._now = now
         names = {step.participant for step in ORDER_SAGA}
-        self._of = {name: Exchanges(settings.url_of(name), timeout=settings.call_timeout) for name in names}
+        self._of = {
+            name: Exchanges(settings.url_of(name), timeout=settings.call_timeout, user_agent="ordersaga-operator")
+            for name in names
+        }
 
     async def aclose(self) -> None:
         """Close all connections."""
