@@ -22,7 +22,7 @@ health: venv ## Ask every part of the running system whether it is alive and rea
 	$(BIN)/python scripts/check_health.py
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-live bench-scale mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-writes bench-picture bench-live bench-scale mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -38,6 +38,10 @@ outage: ready ## Ten minutes without the API server, half of them paused and hal
 	$(BIN)/python -m dev.chaos.outage
 bench: ready ## What an order costs by every way to carry it out, side by side; brings up everything itself (ARGS="--quick", --help)
 	PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
+bench-writes: ready ## What each kind of write costs the API server, by the size of the resource
+	PYTHONPATH=. $(BIN)/python -m bench.writes $(ARGS)
+bench-picture: venv ## Write the figures of the last make bench and make bench-writes into docs/performance.md, with the picture
+	PYTHONPATH=. $(BIN)/python -m bench.publish $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
 bench-scale: ready ## What 100,000 finished and 10,000 waiting sagas cost, and how fast a restart is (ARGS="1000 20000 --open 5000")

@@ -32,6 +32,8 @@ class ApiServer:
         connector = aiohttp.TCPConnector(limit=0, ssl=access.tls or True, keepalive_timeout=60)
         self.http = aiohttp.ClientSession(access.server, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         self._ends: dict[str, asyncio.Future[str]] = {}
+        self.sizes: list[int] = []
+        """Of the watch's events with which sagas have ended, in bytes."""
         self._watching: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -49,7 +51,7 @@ class ApiServer:
             answer.raise_for_status()
             text = await answer.text()
         for labels, value in _COUNTER.findall(text):
-            if kind := _kind(dict(_LABEL.findall(labels))):
+            if kind := kind_of(dict(_LABEL.findall(labels))):
                 counted[kind] += round(float(value))
         return counted
 
@@ -106,18 +108,22 @@ class ApiServer:
                         if event["type"] == "ERROR":
                             break
                         version = event["object"]["metadata"]["resourceVersion"]
-                        self._see(event["object"])
+                        if self._see(event["object"]):
+                            self.sizes.append(len(line))
                     else:
                         continue
             version = await self._list()
 
-    def _see(self, resource: dict[str, Any]) -> None:
+    def _see(self, resource: dict[str, Any]) -> bool:
+        """Whether somebody waits for the end of this saga, and it has ended."""
         phase = (resource.get("status") or {}).get("phase")
         if phase in TERMINAL and (end := self._ends.pop(resource["metadata"]["name"], None)) and not end.done():
             end.set_result(phase)
+            return True
+        return False
 
 
-def _kind(labels: dict[str, str]) -> str:
+def kind_of(labels: dict[str, str]) -> str:
     """What a request was; empty for one that doesn't count."""
     verb, resource, status = labels["verb"], labels["resource"], labels["subresource"] == "status"
     changed = verb in ("PATCH", "PUT", "APPLY")

@@ -42,6 +42,8 @@ class Case:
     rate: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
+    bytes: float = 0.0
+    """Of a resource when its saga has ended."""
     cpu: Cpu = field(default_factory=dict)
     """From the first order to the end of the last one."""
     cpu_later: Cpu = field(default_factory=dict)
@@ -102,6 +104,7 @@ class Bench:
         parts = {**self.stack.roles(), **self.extra}
         prefix = f"b{case.round}-{case.in_flight}-{time.monotonic_ns() % 10**10:x}"
         repeated = row.repeated
+        self.api.sizes.clear()
         requests, cpu = await self.api.requests(), cpu_of(parts)
         load = await closed_loop(
             row.one, in_flight=case.in_flight, seconds=case.seconds, prefix=prefix, products=case.products
@@ -109,6 +112,7 @@ class Bench:
         loaded_cpu, loaded = cpu_of(parts), await self.api.requests()
         case.orders, case.rate, case.p50, case.p99 = len(load.phases), load.rate, load.p50, load.p99
         case.cpu, case.writes = spent(cpu, loaded_cpu), _between(requests, loaded)
+        case.bytes = sum(self.api.sizes) / max(1, len(self.api.sizes))
         case.repeated = row.repeated - repeated
         case.problems = self._problems(load)
         if case.row in OURS:

@@ -57,7 +57,7 @@ def tables(run: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
     roles = [role for role in ROLES if any(role in roles_of(case["row"]) for case in run["cases"])]
     speed = [["row", "C", "orders/s", "× bare", "p50 ms", "p99 ms", "× bare p50", "keeping", "whole"]]
     cpu = [["row", "C", *roles, "later", "deleting"]]
-    writes = [["row", "C", *KINDS, "finalizer, later", "all, later", "finalizer, deleting", "delete"]]
+    writes = [["row", "C", *KINDS, "finalizer, later", "all, later", "finalizer, deleting", "bytes"]]
     for key, group in found.items():
         head = [names[key], str(key[2])]
         if not group:
@@ -101,7 +101,8 @@ def _writes(group: Group) -> list[str]:
         *(_number(per_saga(group, "writes", kind), 2) for kind in KINDS),
         _number(per_saga(group, "writes_later", "finalizer"), 2),
         _number(later, 2),
-        *(_number(per_saga(group, "writes_deleting", kind), 2) for kind in ("finalizer", "delete")),
+        _number(per_saga(group, "writes_deleting", "finalizer"), 2),
+        _number(median(group, "bytes"), 0),
     ]
 
 
