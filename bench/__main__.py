@@ -30,6 +30,8 @@ CASES, CONTENDED, ENDPOINTS = PARTS = ("cases", "contended", "endpoints")
 CONTENDED_ROWS, CONTENDED_IN_FLIGHT = (BARE, RESOURCE), 64
 """The contended product: so many buyers of one product."""
 IDLE_SECONDS = 5.0
+START_SECONDS = 240.0
+"""For the stacks, which start side by side, perhaps beside other work."""
 RESULTS = STATE / "bench"
 
 
@@ -152,7 +154,7 @@ def work(options: argparse.Namespace) -> int:
         for stack in stacks:
             ending.callback(stack.stop)
             stack.process.start()
-        wait_ready([stack.process for stack in stacks])
+        wait_ready([stack.process for stack in stacks], START_SECONDS)
         restate = None
         if RESTATE in options.rows and CASES in options.parts:
             place = Path(folder, "restate")

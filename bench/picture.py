@@ -17,7 +17,7 @@ PARTS = {
     "keeping the saga": "#d94801",
     "five services": "#4292c6",
     "mongod": "#41ab5d",
-    "load": "#bdbdbd",
+    "load generator": "#bdbdbd",
 }
 
 
