@@ -203,6 +203,7 @@ def compose(
     engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers, expiries)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
+    finalizers.find_missed = retention.look_at_all
     deletions = Deletions(sagas, finalizers, retention.look_at_all)
     end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
     return Operator(engine, resync, retention, deletions, finalizers, sender, participants, end)

@@ -36,6 +36,8 @@ LOOK: Final = 1.0
 """Seconds between two looks whether a time to live is over."""
 LATER: Final = 30.0
 """Seconds until a removal is tried again that the API server didn't do."""
+SOON: Final = 2.0
+"""Seconds until it is tried after the finalizer is to be taken off; then ever later, up to `LATER`."""
 PACE: Final = 3.0
 """Times as long as a page took, a pause follows: live sagas need the API server more."""
 DAY: Final = 24 * 3600.0
@@ -155,15 +157,17 @@ class Retention:
         expired = []
         for resource in resources:
             try:
+                expires = resource.expires
                 if resource.has_finalizer:
-                    self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
+                    is_over = expires is not None and self._clock.now() >= expires
+                    self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting or is_over)
                 if resource.deleting:
                     continue  # whoever's finalizer holds it
-                expires = resource.expires
                 if expires is None:
                     continue
                 if resource.has_finalizer:
-                    self._expiries.add(resource.name, max(expires, self._clock.now() + LATER))
+                    now = self._clock.now()
+                    self._expiries.add(resource.name, max(expires, now + min(max(SOON, now - expires), LATER)))
                 elif self._clock.now() < expires:
                     self._expiries.add(resource.name, expires)
                 else:
@@ -200,7 +204,7 @@ class Retention:
         refusal, name = self._refused.get(resource.uid), resource.name
         if refusal is not None and time.monotonic() < refusal.until:
             return False
-        if not await self._stories.kept(resource):
+        if not resource.archived and not await self._stories.kept(resource):
             return False
         try:
             await self._sagas.delete(name, resource.uid, resource.resource_version)

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from common.order_saga import CORRELATION_ID, FINALIZER
+from common.order_saga import ARCHIVED, CORRELATION_ID, FINALIZER
 from common.text import identifier
 from common.wire import Json
 from saga_operator.process.saga import FINISHED, Phase
@@ -95,6 +95,14 @@ class Resource:
         return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID))
 
     @property
+    def archived(self) -> bool:
+        """Whether the order service has kept its story, and nothing has happened since: our finalizer went with that.
+
+        The note names the resource, so that a copy of its manifest doesn't carry it to another.
+        """
+        return (self._metadata.get("annotations") or {}).get(ARCHIVED) == self.uid and self.finished
+
+    @property
     def created(self) -> str:
         """The creationTimestamp (RFC 3339)."""
         return str(self._metadata["creationTimestamp"])
@@ -135,9 +143,12 @@ class Resource:
         """The merge patch that adds our finalizer to exactly this version."""
         return self._finalizer_patch([*self.finalizers, FINALIZER])
 
-    def without_finalizer(self) -> Json:
-        """The merge patch that takes our finalizer off exactly this version."""
-        return self._finalizer_patch([finalizer for finalizer in self.finalizers if finalizer != FINALIZER])
+    def without_finalizer(self, *, archived: bool = False) -> Json:
+        """The merge patch that takes our finalizer off exactly this version, and notes whether its story is kept."""
+        patch = self._finalizer_patch([finalizer for finalizer in self.finalizers if finalizer != FINALIZER])
+        if archived:
+            patch["metadata"]["annotations"] = {ARCHIVED: self.uid}
+        return patch
 
     def status_patch(self, changed: Json) -> Json:
         """The merge patch that changes these fields of the status of exactly this version."""

@@ -182,7 +182,7 @@ def test_a_finalizer_that_cannot_be_taken_off_keeps_no_other(error: type[BaseExc
         return sample(name, finalizer=False)
 
     async def run() -> None:
-        nothing: Any = SimpleNamespace(kept=kept, is_busy=False)
+        nothing: Any = SimpleNamespace(kept=kept, quiet_seconds=1.0)
         sagas = cast(OrderSagas, SimpleNamespace(patch=patch))
         queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, nothing)
         working = asyncio.create_task(queue.run())
@@ -203,7 +203,7 @@ def test_a_finalizer_that_is_refused_is_tried_ever_less_often() -> None:
         async def kept(_: Resource) -> bool:
             return True
 
-        nothing: Any = SimpleNamespace(kept=kept, is_busy=False)
+        nothing: Any = SimpleNamespace(kept=kept, quiet_seconds=1.0)
         sagas = cast(OrderSagas, api)
         queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, nothing)
         working = asyncio.create_task(queue.run())

@@ -20,10 +20,6 @@ refusing is asked twice a minute.
 """
 MAX_EPOCH: Final = 2**63 - 1
 """The highest that participants can read."""
-BUSY: Final = 8
-"""Calls in flight from which on the participants, the API server and the machine have enough to do: about what one core
-works on at a time.
-"""
 SHORTEST_PAUSE: Final = 0.1
 """Seconds; jitter alone could make it none."""
 
@@ -59,6 +55,7 @@ class CallGate:
     def __init__(self, epochs: Epochs, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._epochs = epochs
         self._callers = 0
+        self._last_call = float("-inf")
         self._monotonic = monotonic
         self._limits: dict[str, _Limit] = {}
 
@@ -76,9 +73,9 @@ class CallGate:
         return self._epochs.absences(now)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether live sagas need the machine and the API server more than housekeeping does."""
-        return self._callers > BUSY
+    def quiet_seconds(self) -> float:
+        """Since a call was last in flight; 0 while one is."""
+        return 0.0 if self._callers else self._monotonic() - self._last_call
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
@@ -89,6 +86,7 @@ class CallGate:
             yield
         finally:
             self._callers -= 1
+            self._last_call = self._monotonic()
 
     async def epoch_was_refused(self, participant: str, epoch: int, refused: EpochRefused) -> None:
         """Find an epoch for the next call that this participant takes; end the process if the Lease is lost."""

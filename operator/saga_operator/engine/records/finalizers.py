@@ -1,12 +1,13 @@
-"""Takes our finalizer off finished sagas. No other write costs the API server as much, so live sagas go first, but
-never for long.
+"""Takes our finalizer off finished sagas. No other write costs the API server as much, so it waits for a quiet moment,
+for the saga's deletion or for the end of its time to live, whichever comes first.
 """
 
 import asyncio
-import heapq
-import itertools
 import logging
-import time
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -18,15 +19,31 @@ from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
 
-LATEST: Final = 60.0
-"""Seconds that a finished saga keeps its finalizer at the most while there is other work."""
+QUIET: Final = 0.5
+"""Seconds without any call: between two orders of a busy shop there are fewer, after the last of a test hardly more."""
+WAIT_AT_MOST: Final = 10_000
+"""Finished sagas whose name is kept until then, some 4 MB. Of more it is known that they are there: all that are
+finished are looked at once these are done.
+"""
+WITH_RESOURCE: Final = 500
+"""Of those, how many are kept as they were last seen, some 10 MB: the others are read again, which a quiet API server
+does in a millisecond.
+"""
 WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
-"""Seconds between two looks whether live sagas are still busy."""
+"""Seconds between two looks whether it is quiet."""
 TRY_AGAIN: Final = 5.0
 """Seconds after the API server or the order service failed. At worst, a deletion waits for this."""
 LATEST_AGAIN: Final = 300.0
 """Seconds; the longest pause after it has failed again and again for the same resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    name: str
+    uid: str
+    urgent: bool
+    resource: Resource | None
 
 
 class FinalizerQueue:
@@ -37,21 +54,21 @@ class FinalizerQueue:
         self._stories = stories
         self._sagas = sagas
         self._gate = gate
-        self._heap: list[tuple[float, int, str, str, Resource | None]] = []
-        self._queued: set[str] = set()
-        self._order = itertools.count()
+        self._urgent: OrderedDict[str, _Finished] = OrderedDict()
+        self._calm: OrderedDict[str, _Finished] = OrderedDict()
         self._filled = asyncio.Event()
         self._failures: dict[str, int] = {}
         self._hurry = False
+        self._has_missed = False
+        self.find_missed: Callable[[], None] = lambda: None
+        """Called when all are done that were noted, and there were more: whoever finds them adds them again."""
 
     def __len__(self) -> int:
-        return len(self._queued)
+        return len(self._urgent) + len(self._calm)
 
     def hurry(self) -> None:
         """From now on everything is urgent: all that is queued, and all that comes."""
         self._hurry = True
-        self._heap = [(0.0, order, name, uid, resource) for _, order, name, uid, resource in self._heap]
-        heapq.heapify(self._heap)
         self._filled.set()
 
     def add(self, name: str, uid: str, *, urgent: bool, resource: Resource | None = None) -> None:
@@ -59,12 +76,21 @@ class FinalizerQueue:
 
         `resource`: its last version where that is known; without it, it is read first.
         """
-        if uid in self._queued and not urgent:
-            return
-        self._queued.add(uid)
-        due = 0.0 if urgent or self._hurry else time.monotonic() + LATEST
-        heapq.heappush(self._heap, (due, next(self._order), name, uid, resource))
+        if urgent:
+            self._calm.pop(uid, None)
+            self._urgent[uid] = _Finished(name, uid, urgent, resource)
+        elif uid not in self._calm and uid not in self._urgent:
+            if len(self._calm) >= WAIT_AT_MOST:
+                self._has_missed = True
+                return
+            kept = resource if len(self._calm) < WITH_RESOURCE else None
+            self._calm[uid] = _Finished(name, uid, urgent, kept)
         self._filled.set()
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether live sagas need neither the machine nor the API server."""
+        return self._hurry or (self._gate.quiet_seconds >= QUIET and self._writer.room.is_open)
 
     async def run(self) -> None:
         """Work through the queue until cancelled."""
@@ -72,34 +98,43 @@ class FinalizerQueue:
             for _ in range(WORKERS):
                 group.create_task(self._work())
 
+    async def _next(self) -> _Finished:
+        while True:
+            if self._urgent:
+                return self._urgent.popitem(last=False)[1]
+            if self._calm and self._is_quiet:
+                return self._calm.popitem(last=False)[1]
+            if not self._calm and self._has_missed:
+                self._has_missed = False
+                self.find_missed()
+            self._filled.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN if self._calm else None):
+                    await self._filled.wait()
+
     async def _work(self) -> None:
         while True:
-            while not self._heap:
-                self._filled.clear()
-                await self._filled.wait()
-            if self._gate.is_busy and self._heap[0][0] > time.monotonic():
-                await asyncio.sleep(LOOK_AGAIN)
-                continue
-            _, _, name, uid, resource = heapq.heappop(self._heap)
-            self._queued.discard(uid)
+            found = await self._next()
+            name, uid = found.name, found.uid
             try:
-                await self._take_off(name, uid, resource)
+                await self._take_off(name, uid, found.resource)
             except ObjectNotFound:
                 self._failures.pop(uid, None)
             except (Exception, asyncio.CancelledError) as error:  # what ails one resource is no reason to stop
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise  # a cancellation that nobody asked for leaks from a task that was waited for
-                self._try_again(name, uid, error)
+                self._try_again(found, error)
             else:
                 self._failures.pop(uid, None)
 
-    def _try_again(self, name: str, uid: str, error: Exception | asyncio.CancelledError) -> None:
+    def _try_again(self, found: _Finished, error: Exception | asyncio.CancelledError) -> None:
         """Ever less often: what a policy or missing rights refuse isn't mended within seconds."""
+        name, uid = found.name, found.uid
         failures = self._failures[uid] = self._failures.get(uid, 0) + 1
         seconds = min(TRY_AGAIN * 2.0 ** min(failures - 1, 10), LATEST_AGAIN)
         unexpected = None if isinstance(error, KubeError) else error
         log.warning("finalizer of %s stays, again in %.0f s: %r", name, seconds, error, exc_info=unexpected)
-        asyncio.get_running_loop().call_later(seconds, partial(self.add, name, uid, urgent=False))
+        asyncio.get_running_loop().call_later(seconds, partial(self.add, name, uid, urgent=found.urgent))
 
     async def _take_off(self, name: str, uid: str, resource: Resource | None) -> None:
         while True:
@@ -107,12 +142,13 @@ class FinalizerQueue:
             if resource.uid != uid or not resource.has_finalizer:
                 return
             # The last moment: after it, the resource may be deleted without another word.
-            if not await self._stories.kept(resource) and not self._stories.may_go_without(resource):
+            kept = await self._stories.kept(resource)
+            if not kept and not self._stories.may_go_without(resource):
                 again = partial(self.add, name, uid, urgent=resource.deleting)
                 asyncio.get_running_loop().call_later(TRY_AGAIN, again)
                 return
             try:
-                await self._writer.write("finalizer", name, resource.without_finalizer())
+                await self._writer.write("finalizer", name, resource.without_finalizer(archived=kept))
             except Conflict:
                 resource = None
             else:

@@ -1,0 +1,131 @@
+"""When the finalizer of a finished saga comes off: in a quiet moment, or because somebody waits for it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+
+from common.kube import OrderSagas
+from common.order_saga import ARCHIVED, FINALIZER
+from common.wire import Json
+from saga_operator.engine.records import finalizers
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.resource.body import Resource
+from tests.support.samples import order
+from tests.unit.engine.network import simulated
+
+
+def sample(name: str) -> Json:
+    raw = order(name, finalizers=(FINALIZER,))
+    raw["metadata"] |= {"namespace": "shop", "uid": f"u-{name}", "resourceVersion": "1"}
+    return raw
+
+
+class World:
+    """An API server and an order service that take everything; calls are in flight while `busy`."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.off: list[str] = []
+        self.read: list[str] = []
+        self.patches: list[Json] = []
+        part = cast(Any, self)
+        self.queue = FinalizerQueue(ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, part)
+
+    @property
+    def quiet_seconds(self) -> float:
+        return 0.0 if self.busy else 1.0
+
+    async def kept(self, _: Resource) -> bool:
+        return True
+
+    async def get(self, name: str) -> Json:
+        self.read.append(name)
+        return sample(name)
+
+    async def patch(self, name: str, patch: Json) -> Json:
+        await asyncio.sleep(0.01)
+        self.off.append(name)
+        self.patches.append(patch)
+        return sample(name)
+
+    def add(self, name: str, *, urgent: bool = False) -> None:
+        self.queue.add(name, f"u-{name}", urgent=urgent, resource=Resource(sample(name)))
+
+
+def story(told: Callable[[World], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        world = World()
+        working = asyncio.create_task(world.queue.run())
+        await told(world)
+        working.cancel()
+
+    simulated(run())
+
+
+def test_it_stays_while_calls_are_made_and_comes_off_after_them() -> None:
+    async def told(world: World) -> None:
+        world.busy = True
+        for number in range(10):
+            world.add(f"o-{number}")
+        await asyncio.sleep(3600.0)
+        assert world.off == []
+        world.busy = False
+        await asyncio.sleep(1.0)
+        assert len(world.off) == 10
+
+    story(told)
+
+
+def test_a_deletion_waits_for_no_quiet_moment() -> None:
+    async def told(world: World) -> None:
+        world.busy = True
+        world.add("o-1")
+        world.add("o-2")
+        world.add("o-2", urgent=True)
+        await asyncio.sleep(0.1)
+        assert world.off == ["o-2"]
+
+    story(told)
+
+
+def test_with_the_finalizer_it_is_noted_that_the_story_is_kept() -> None:
+    async def told(world: World) -> None:
+        world.add("o-1")
+        await asyncio.sleep(1.0)
+        metadata = world.patches[0]["metadata"]
+        assert metadata["annotations"] == {ARCHIVED: "u-o-1"}
+        noted = sample("o-1") | {"status": {"phase": "Completed"}}
+        noted["metadata"]["annotations"] = metadata["annotations"]
+        assert Resource(noted).archived
+        noted["metadata"]["uid"] = "u-another"
+        assert not Resource(noted).archived, "a copy of the manifest"
+
+    story(told)
+
+
+def test_of_many_that_wait_only_the_names_are_kept_and_of_more_that_they_are_there(monkeypatch: Any) -> None:
+    monkeypatch.setattr(finalizers, "WAIT_AT_MOST", 8)
+    monkeypatch.setattr(finalizers, "WITH_RESOURCE", 3)
+
+    async def told(world: World) -> None:
+        looked = SimpleNamespace(times=0)
+
+        def find_missed() -> None:
+            looked.times += 1
+            for number in range(8, 12):
+                world.add(f"o-{number}")
+
+        world.queue.find_missed = find_missed
+        world.busy = True
+        for number in range(12):
+            world.add(f"o-{number}")
+        assert len(world.queue) == 8
+        world.busy = False
+        await asyncio.sleep(1.0)
+        assert looked.times == 1
+        assert sorted(world.off) == sorted(f"o-{number}" for number in range(12))
+        assert len(world.read) == 5 + 1
+
+    story(told)
