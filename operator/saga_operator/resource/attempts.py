@@ -11,6 +11,8 @@ from saga_operator.resource.times import read_time, to_wire
 KEPT: Final = 6
 """Attempts per step: enough to see a pattern, while each write costs as much as the status is large."""
 
+CLEAN: Final = ([], [("do", "Succeeded")], [("undo", "Undone")], [("do", "Succeeded"), ("undo", "Undone")])
+
 
 @dataclass(frozen=True, slots=True)
 class CallAttempt:
@@ -63,7 +65,11 @@ def history_of(status: Mapping[str, Any]) -> History:
 
 
 def entries(attempts: tuple[CallAttempt, ...]) -> list[Json]:
-    """The attempts as the status shows them."""
+    """The attempts as the status shows them: none if all that happened is one call that did it (and one that undid it),
+    since the step's own times and attempts say that.
+    """
+    if [(attempt.operation, attempt.outcome) for attempt in attempts] in CLEAN:
+        return []
     return [
         {
             "time": to_wire(attempt.time),

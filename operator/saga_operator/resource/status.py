@@ -233,8 +233,8 @@ def _entry(record: StepRecord, phase: Phase, attempts: tuple[CallAttempt, ...]) 
     )
     if compensation:
         entry["compensation"] = compensation
-    if attempts:
-        entry["history"] = entries(attempts)
+    if history := entries(attempts):
+        entry["history"] = history
     return entry
 
 

@@ -1,11 +1,17 @@
 """Times on the wire (RFC 3339, UTC, whole seconds as in metav1.Time) and inside (seconds since the epoch)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def to_wire(seconds: float) -> str:
     """`2026-11-22T20:15:00Z`."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(seconds))
+
+
+@lru_cache(1024)  # a status names the same few seconds many times, and so do those of other sagas
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def from_wire(text: str) -> float:

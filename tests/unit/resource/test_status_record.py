@@ -11,10 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator.process.decide import decide
-from saga_operator.process.events import AlreadyConfirmed, DoRefused, Event, NoUsableAnswer, OrderIDUsed, Undone
+from saga_operator.process.events import (
+    AlreadyConfirmed,
+    CallOutcome,
+    DoRefused,
+    Event,
+    NoUsableAnswer,
+    OrderIDUsed,
+    Succeeded,
+    Undone,
+)
 from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.process.step_record import StepState
 from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.attempts import History, noted
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import patch_between, saga_of, status_of
@@ -311,3 +321,18 @@ def test_the_schema_knows_every_phase(phase: Phase) -> None:
 @pytest.mark.parametrize("state", list(StepState))
 def test_the_schema_knows_every_state(state: StepState) -> None:
     assert state in SCHEMA["properties"]["steps"]["items"]["properties"]["state"]["enum"]
+
+
+def test_a_single_call_that_succeeded_leaves_no_history() -> None:
+    def shown(*outcomes: CallOutcome) -> list[str]:
+        history: History = {}
+        for outcome in outcomes:
+            history = noted(history, outcome, undo=isinstance(outcome, Undone))
+        saga = after(new_saga(), *done("order"))
+        steps = status_of(saga, now=NOW, generation=1, previous={}, history=history)["steps"]
+        return [entry["outcome"] for entry in steps[0].get("history", ())]
+
+    did, undid = Succeeded(step="order", started=NOW, at=NOW), Undone(step="order", started=NOW, at=NOW)
+    assert shown(did) == shown(did, undid) == []
+    assert shown(lost("order"), did) == ["Unavailable", "Succeeded"]
+    assert shown(did, did, undid) == ["Succeeded", "Succeeded", "Undone"]
