@@ -11,7 +11,12 @@ from saga_operator.resource.times import read_time, to_wire
 KEPT: Final = 6
 """Attempts per step: enough to see a pattern, while each write costs as much as the status is large."""
 
-CLEAN: Final = ([], [("do", "Succeeded")], [("undo", "Undone")], [("do", "Succeeded"), ("undo", "Undone")])
+CLEAN: Final[tuple[list[tuple[str, str]], ...]] = (
+    [],
+    [("do", "Succeeded")],
+    [("undo", "Undone")],
+    [("do", "Succeeded"), ("undo", "Undone")],
+)
 
 
 @dataclass(frozen=True, slots=True)
