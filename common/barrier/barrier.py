@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from common.barrier import rules
 from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document, Done, Transition, Write, answer_of
 from common.barrier.state import BarrierState
-from common.errors import Refused, Unavailable, Unreadable
+from common.errors import Problem, Refused, Unavailable, Unreadable
 from common.mongo import Collection, DuplicateKeyError, Mongo, Session
 
 log = logging.getLogger(__name__)
@@ -71,13 +71,19 @@ class Barrier:
         none: Act = rules.nothing,
         *,
         document_id: str | None = None,
+        new: bool = False,
+        known: Document | None = None,
         in_transaction: InTransaction | None = None,
     ) -> Answer:
-        """Take the effect back if there is one, and leave the tombstone that a late do will meet."""
+        """Take the effect back if there is one, and leave the tombstone that a late do will meet. `new` and `known`: as
+        in `commit`.
+        """
         try:
             return await self.apply(
                 document_id or call.order_id,
                 lambda found: rules.undo(call, found, act, none),
+                new=new,
+                known=known,
                 in_transaction=in_transaction,
             )
         except Refused as refusal:
@@ -89,11 +95,33 @@ class Barrier:
         transition: Transition,
         *,
         new: bool = False,
+        known: Document | None = None,
+        guess: Document | None = None,
         in_transaction: InTransaction | None = None,
     ) -> Answer:
-        """Decide and write; after a lost race read and decide again. `new` saves a read if there is no document yet."""
-        decision, _ = await self.commit(document_id, transition, new=new, in_transaction=in_transaction)
+        """Decide and write; after a lost race read and decide again. `new`, `known`, `guess`: as in `commit`."""
+        if guess is not None and (answer := await self._by_guess(document_id, transition, guess)) is not None:
+            return answer
+        decision, _ = await self.commit(document_id, transition, new=new, known=known, in_transaction=in_transaction)
         return answer_of(decision)
+
+    async def _by_guess(self, document_id: str, transition: Transition, guess: Document) -> Answer | None:
+        """Decide on the document as it is in all likelihood, and write if that is what it is; None if it isn't.
+
+        Every field has to be as guessed, down to the stored answers. Only the epoch may be any that this write doesn't
+        lower. Whatever isn't a write is decided on the document itself.
+        """
+        try:
+            decision = transition(guess)
+        except Problem:
+            return None
+        if not isinstance(decision, Write):
+            return None
+        where = {**guess, "_id": document_id}
+        barrier = {**where.pop("barrier"), "epoch": {"$lte": decision.state.epoch}}
+        where |= {f"barrier.{name}": value for name, value in barrier.items()}
+        change = {"$set": {**decision.fields, "barrier": decision.state.to_document()}}
+        return decision.answer if await self.collection.update(where, change, hint="_id_") else None
 
     async def modify(self, document_id: str, fields_of: Callable[[Document], Mapping[str, Any]]) -> Document | None:
         """Set `fields_of(document)` in a change that is no call of the saga; the document afterwards, None without one.
@@ -126,7 +154,8 @@ class Barrier:
     ) -> tuple[D, Document]:
         """`apply` for callers that need the decision itself and the document after it ({} if there is none).
 
-        `known` is the document as it was a moment ago: it saves a read if it hasn't been written since.
+        `known` is the document as it was a moment ago: it saves a read if it hasn't been written since. `new` saves it
+        if there is no document yet.
         """
         document = known if new or known is not None else await self.get(document_id)
         for attempt in range(ATTEMPTS):

@@ -83,8 +83,14 @@ class Claims:
         self._errands = errands or Errands()
         self._rules = ClaimRules(effect, location, clock)
 
-    async def do(self, call: Call, fields: Fields, *, document_id: str | None = None) -> Answer:
-        """Make the effect happen, once; raises Unavailable. A provider that takes its time: 202, and it goes on."""
+    async def do(
+        self, call: Call, fields: Fields, *, document_id: str | None = None, seen: Fields | None = None
+    ) -> Answer:
+        """Make the effect happen, once; raises Unavailable. A provider that takes its time: 202, and it goes on.
+
+        `seen`: what the caller has read just now. The effect's `ask` of a first claim has it in its document, where it
+        saves another read; it isn't stored.
+        """
         document_id = document_id or call.order_id
         token = uuid.uuid4().hex
         decision, document = await self._barrier.commit(
@@ -93,7 +99,8 @@ class Claims:
         if not isinstance(decision, Claimed):
             return answer_of(decision)
         holder = ClaimHolder(self._barrier, document_id, DO, token, forgettable=decision.forgettable)
-        return await self._answered(call, document, holder, self._do(call, document_id, document, holder))
+        known = {**document, **(seen or {})} if decision.forgettable else document
+        return await self._answered(call, document, holder, self._do(call, document_id, known, holder))
 
     async def undo(self, call: Call, *, document_id: str | None = None) -> Answer:
         """Take the effect back, if there is one; raises Unavailable, or Refused when the provider refuses. A provider

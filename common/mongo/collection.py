@@ -167,10 +167,15 @@ class Collection:
         with in_time():
             await ended(self._native.insert_one(document, session=session), session)
 
-    async def update(self, where: Filter, change: Change, *, upsert: bool = False, session: Session = None) -> bool:
-        """Change the first document that matches. True if there was one, or if it was inserted."""
+    async def update(
+        self, where: Filter, change: Change, *, upsert: bool = False, hint: str | None = None, session: Session = None
+    ) -> bool:
+        """Change the first document that matches. True if there was one, or if it was inserted. `hint` names the index
+        to use, where the server would weigh several.
+        """
         with in_time():
-            result = await ended(self._native.update_one(where, change, upsert=upsert, session=session), session)
+            change_it = self._native.update_one(where, change, upsert=upsert, hint=hint, session=session)
+            result = await ended(change_it, session)
         return bool(result.matched_count or result.upserted_id is not None)
 
     async def find_and_update(

@@ -104,6 +104,11 @@ class References(Generic[Kept]):
         found = await self._entries.find_one({"_id": reference})
         return None if found is None else self._entry(found)
 
+    async def look(self, reference: str) -> tuple[Kept | None, bool]:
+        """One entry, or None; and whether it stays without being used (`use`): a registered one does."""
+        found = await self._entries.find_one({"_id": reference})
+        return (None, False) if found is None else (self._entry(found), "expires_at" not in found)
+
     async def get(self, reference: str) -> Kept:
         """One entry; raises NotFound."""
         if (found := await self.find(reference)) is None:

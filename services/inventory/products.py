@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from common.errors import Invalid, NotFound, Unavailable
-from common.mongo import Contended, Database, Document, DuplicateKeyError, Index, Mongo, Session
+from common.errors import Invalid, NotFound, Refused, Unavailable
+from common.mongo import Contended, Database, Document, DuplicateKeyError, Filter, Index, Mongo, Session
 from common.web.pagination import Paging, page
 from common.wire import Page, utcnow
-from services.inventory.models import MAX_STOCK, Product, ProductRequest, Status
-from services.inventory.rules import DECIDED_ON, Move, cannot_adjust, check_put
+from services.inventory.models import MAX_STOCK, Product, ProductRequest, ReserveRequest, Status
+from services.inventory.rules import DECIDED_ON, Move, cannot_adjust, check_put, reserving, why_not
 
 KEPT_SECONDS = 90 * 24 * 3600
 """How long the key of an adjustment is remembered: nobody repeats a correction of the stock after a quarter."""
@@ -120,39 +120,66 @@ class Products:
         where = {"status": status, "_id": {"$in": list(product_ids)} if product_ids else None}
         return await page(self._products, where, paging, Product.model_validate)
 
-    async def named(self, product_ids: Iterable[str], *, session: Session = None) -> dict[str, Document]:
+    async def take(self, request: ReserveRequest, *, session: Session) -> None:
+        """Reserve all lines of the request in this transaction. Raises Refused (`why_not`), and then has to be aborted.
+
+        Each line is one write that finds its product as the request needs it. Only where one finds none are the
+        products read, which by then have the lines before: those are counted back in.
+        """
+        prices = {line.product_id: line.unit_price_minor for line in request.items}
+        taken: dict[str, int] = {}
+        for move in reserving(request.items):
+            wanted = {"price_minor": prices[move.product_id], "currency": request.currency}
+            if not await self._move(move, wanted, session):
+                products = await self._named(prices, session)
+                for product_id, units in taken.items():
+                    products[product_id]["available"] += units
+                if refusal := why_not(request, products):
+                    raise Refused(refusal.code, refusal.detail)
+                raise _numbers_disagree(move)
+            taken[move.product_id] = move.reserved
+
+    async def apply(self, moves: Sequence[Move], *, session: Session) -> None:
+        """Make the moves in this transaction."""
+        for move in moves:
+            if not await self._move(move, {}, session):
+                raise _numbers_disagree(move)
+
+    async def _named(self, product_ids: Iterable[str], session: Session) -> dict[str, Document]:
         """The documents of these products by their ids; products that don't exist are left out."""
         found = await self._products.find({"_id": {"$in": sorted(product_ids)}}, session=session)
         return {product["_id"]: product for product in found}
 
-    async def apply(self, moves: Sequence[Move], *, session: Session) -> None:
-        """Make the moves. Call it in a transaction that has read the same products."""
-        for move in moves:
-            moved = await self._products.update(
+    async def _move(self, move: Move, wanted: Filter, session: Session) -> bool:
+        """Make the move, if the product is as `wanted` and its numbers allow it."""
+        return await self._products.update(
+            {
+                "_id": move.product_id,
+                **wanted,
+                "stocked": {"$gte": -move.stocked},
+                "reserved": {"$gte": -move.reserved},
+                "available": {"$gte": -move.available},
+            },
+            [
                 {
-                    "_id": move.product_id,
-                    "stocked": {"$gte": -move.stocked},
-                    "reserved": {"$gte": -move.reserved},
-                    "available": {"$gte": -move.available},
+                    "$set": {
+                        "stocked": {"$add": ["$stocked", move.stocked]},
+                        "reserved": {"$add": ["$reserved", move.reserved]},
+                        "dispatched": {"$add": [{"$ifNull": ["$dispatched", 0]}, max(0, -move.stocked)]},
+                    }
                 },
-                [
-                    {
-                        "$set": {
-                            "stocked": {"$add": ["$stocked", move.stocked]},
-                            "reserved": {"$add": ["$reserved", move.reserved]},
-                            "dispatched": {"$add": [{"$ifNull": ["$dispatched", 0]}, max(0, -move.stocked)]},
-                        }
-                    },
-                    *_DERIVED,
-                ],
-                session=session,
-            )
-            if not moved:
-                # The rules have seen the same snapshot, so this happens only to numbers that were changed by hand.
-                raise Unavailable(
-                    f"product {move.product_id}: its numbers don't allow stocked {move.stocked:+d}, reserved "
-                    f"{move.reserved:+d}; correct it so that it agrees with its reservations, then repeat the call"
-                )
+                *_DERIVED,
+            ],
+            session=session,
+        )
+
+
+def _numbers_disagree(move: Move) -> Unavailable:
+    # What is reserved can be taken back, so this happens only to numbers that were changed by hand.
+    return Unavailable(
+        f"product {move.product_id}: its numbers don't allow stocked {move.stocked:+d}, reserved "
+        f"{move.reserved:+d}; correct it so that it agrees with its reservations, then repeat the call"
+    )
 
 
 def _put(product_id: str, product: ProductRequest) -> list[Mapping[str, Any]]:

@@ -33,7 +33,7 @@ from common.web.pagination import Paging, page
 from common.wire import Page
 from services.inventory.models import Line, Reservation, ReserveRequest
 from services.inventory.products import PRODUCT_INDEXES, Products
-from services.inventory.rules import dispatching, releasing, reserving, why_not
+from services.inventory.rules import dispatching, releasing
 
 INDEXES = (
     *PRODUCT_INDEXES,
@@ -66,10 +66,7 @@ class Reservations:
             return Done(fields, fields)
 
         async def move(session: Session, _: Write) -> None:
-            products = await self._products.named((line.product_id for line in request.items), session=session)
-            if refusal := why_not(request, products):
-                raise Refused(refusal.code, refusal.detail)
-            await self._products.apply(reserving(request.items), session=session)
+            await self._products.take(request, session=session)
 
         products = [line.product_id for line in request.items]
         return await self._in_turn(call, products, lambda: self._barrier.do(call, act, in_transaction=move))
@@ -90,8 +87,12 @@ class Reservations:
         async def move(session: Session, write: Write) -> None:
             await self._products.apply(releasing(_lines(write.answer.body)), session=session)
 
-        products = _products_of(await self._barrier.get(call.order_id))
-        return await self._in_turn(call, products, lambda: self._barrier.undo(call, act, in_transaction=move))
+        found = await self._barrier.get(call.order_id)
+
+        async def undo() -> Answer:
+            return await self._barrier.undo(call, act, new=found is None, known=found, in_transaction=move)
+
+        return await self._in_turn(call, _products_of(found), undo)
 
     async def dispatch(self, call: Call) -> Answer:
         """The reserved units leave the warehouse, once.

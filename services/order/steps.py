@@ -4,6 +4,7 @@ Create, confirm and cancel store their answers. Reject stores none: its answer f
 content, so the operator and a client's cancel may both call it as often as they like.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from common.barrier import (
@@ -13,6 +14,7 @@ from common.barrier import (
     Decision,
     Document,
     Transition,
+    Write,
     answer_of,
     answered,
     change,
@@ -52,6 +54,13 @@ def create(call: Call, content: Content) -> Transition:
         return with_epoch(call, state, Answer(200, order_body(_existing(document))))
 
     return transition
+
+
+def created(call: Call, content: Content) -> Document:
+    """The document of this order if nothing has happened but its create: what a confirm meets, and mostly a reject."""
+    made = create(replace(call, operation="create", epoch=None), content)(None)
+    assert isinstance(made, Write), "where there is nothing, a create writes"  # noqa: S101
+    return {"_id": call.order_id, **made.fields, "barrier": made.state.to_document()}
 
 
 def confirm(call: Call, content: Content) -> Transition:

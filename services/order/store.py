@@ -63,11 +63,14 @@ class Orders:
 
     async def confirm(self, call: Call, content: Content) -> Answer:
         """Confirm the order: the pivot. Raises NotFound if it was never created."""
-        return await self._barrier.apply(call.order_id, steps.confirm(call, content))
+        guess = steps.created(call, content)
+        return await self._barrier.apply(call.order_id, steps.confirm(call, content), guess=guess)
 
     async def reject(self, call: Call, content: Content, *, reason: str | None = None) -> Answer:
         """Reject the order: it can't be confirmed any more. `reason` stays, if this call is the one that decides."""
-        return await self._barrier.apply(call.order_id, steps.reject(call, content, reason=reason))
+        # A call without an epoch comes from a client, who may cancel whatever an operator has worked on.
+        guess = steps.created(call, content) if call.epoch is not None else None
+        return await self._barrier.apply(call.order_id, steps.reject(call, content, reason=reason), guess=guess)
 
     async def cancel(self, call: Call, request: CancelRequest) -> Answer:
         """Cancel the order: the last undo."""

@@ -38,6 +38,10 @@ INDEXES = (
 )
 
 
+_STAYS = "address_stays"
+"""Seen just before the claim: there is nothing to write for the address to be kept."""
+
+
 class Addresses(References[Address]):
     """The collection `addresses` (`_id` = address_ref)."""
 
@@ -68,15 +72,16 @@ class Shipments:
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
+        address, stays = await self._addresses.look(request.address_ref)
         fields = {
             "shipping_id": shipping_id_of(request.order_id),
             "order_id": request.order_id,
             "customer_id": request.customer_id,
             "address_ref": request.address_ref,
             # Kept with the claim, so that a call that takes it over decides the same, whatever the address is by then.
-            "refused": why_not(await self._addresses.find(request.address_ref)),
+            "refused": why_not(address),
         }
-        return await self._claims.do(call, fields)
+        return await self._claims.do(call, fields, seen={_STAYS: stays})
 
     async def cancel(self, call: Call) -> Answer:
         """Cancel the booking, if there is one. Raises Refused (`handed_over`), Unavailable."""
@@ -177,7 +182,8 @@ class _BookingEffect:
 
     async def ask(self, document: Document) -> Happened:
         """Book the transport. Raises Refused (`address_unknown`, `not_serviceable`), as it was decided at the claim."""
-        if not document["refused"] and not await self._addresses.use(document["address_ref"]):
+        known = document["refused"] or document.get(_STAYS)
+        if not known and not await self._addresses.use(document["address_ref"]):
             raise _refusal(document, "address_unknown")
         return await self.resolve(document)
 

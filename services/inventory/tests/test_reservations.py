@@ -91,6 +91,16 @@ async def test_a_price_or_currency_that_isnt_the_catalogues_is_refused(inventory
     assert code(await inventory.reserve(fresh("o"), {fresh("p"): 1})) == (409, "product_unknown")
 
 
+async def test_a_refusal_names_the_line_for_which_there_is_not_enough(inventory: InventoryClient) -> None:
+    plenty, few = fresh("p-a"), fresh("p-b")
+    await inventory.stock(plenty, 5)
+    await inventory.stock(few, 1)
+    refused = await inventory.reserve(fresh("o"), {plenty: 5, few: 3})
+    assert code(refused) == (409, "out_of_stock")
+    assert f"3 × {few} wanted, 1 available" in refused.json()["detail"]
+    assert [(await inventory.product(p))["available"] for p in (plenty, few)] == [5, 1]
+
+
 async def test_a_release_gives_the_units_back_once(inventory: InventoryClient) -> None:
     mug, order = fresh("p"), fresh("o")
     await inventory.stock(mug, 5)

@@ -13,6 +13,7 @@ from tests.mutation.mutants.outside import OUTSIDE
 from tests.mutation.mutants.participants import PARTICIPANTS
 from tests.mutation.mutants.resource import RESOURCE
 from tests.mutation.mutants.strangers import STRANGERS
+from tests.mutation.mutants.trips import TRIPS
 
 __all__ = ["MUTANTS", "OUTAGE", "Mutant"]
 
@@ -29,4 +30,5 @@ MUTANTS = (
     *RESOURCE,
     *OUTSIDE,
     *STRANGERS,
+    *TRIPS,
 )
