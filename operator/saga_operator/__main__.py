@@ -200,7 +200,8 @@ def compose(
     finalizers = FinalizerQueue(writer, sagas, gate, stories)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     expiries = Timetable()
-    engine = Engine(Shared(clock, writer, sender, gate, participants, breakers, compensations), finalizers, expiries)
+    shared = Shared(clock, writer, sender, gate, participants, breakers, compensations)
+    engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
     finalizers.find_missed = retention.look_at_all

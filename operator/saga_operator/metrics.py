@@ -28,6 +28,9 @@ STEP_DURATION = Histogram(
     ["step", "operation", "outcome"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+NOT_TAKEN_IN = Gauge(
+    "ordersaga_sagas_not_taken_in", "Live sagas that wait until others have ended, since no more fit into memory."
+)
 OLDEST = Gauge(
     "ordersaga_oldest_saga_seconds", "Time without progress of the live saga that has made none for longest.", ["phase"]
 )

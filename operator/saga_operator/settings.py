@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     repaired. The local stack sets half a minute, so that the demonstrations needn't wait.
     """
 
+    max_sagas: int = Field(default=10_000, ge=1)
+    """Live sagas that are worked on, the oldest first; of the others only the names are kept, until some have ended.
+    10,000 that wait for a participant take 100 MB, and the chart gives the operator's pod 256 MiB in all.
+    """
+
     sweep_interval: float = Field(default=30.0, gt=0)
     """Between two resyncs, which compare the API server's list with the live sagas: the bound on a lost event."""
 

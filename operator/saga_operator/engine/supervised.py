@@ -89,6 +89,11 @@ class SupervisedWorker:
         return self._rest is not None
 
     @property
+    def waits_for_a_person(self) -> bool:
+        """Whether only a change of its resource wakes it."""
+        return self._rest is not None and self._rest.until is None and not self._rest.places.waits
+
+    @property
     def phase(self) -> Phase:
         """Pending also while its resource can't be worked on."""
         if self._rest is not None:

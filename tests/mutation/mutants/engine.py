@@ -29,6 +29,31 @@ ENGINE = (
         "tests/unit/engine/test_same_name.py::test_the_end_of_the_old_one_does_not_take_the_place_of_the_new_one",
     ),
     Mutant(
+        "no more sagas are worked on than fit into memory",
+        15,
+        f"{OPERATOR}/engine/engine.py",
+        "if not self._has_room(resource, urgent=urgent):",
+        "if False:",
+        "tests/unit/engine/test_waiting_room.py::test_the_oldest_are_worked_on_in_whatever_order_they_come",
+    ),
+    Mutant(
+        "a saga that had no room is taken in when another has ended",
+        12,
+        f"{OPERATOR}/engine/engine.py",
+        "            self._worker_ended(worker, task)\n            self._call_in()",
+        "            self._worker_ended(worker, task)",
+        "tests/unit/engine/test_waiting_room.py"
+        "::test_when_one_ends_the_oldest_that_waits_is_taken_in_until_all_have_ended",
+    ),
+    Mutant(
+        "those that wait for a person keep no other saga out",
+        9,
+        f"{OPERATOR}/engine/engine.py",
+        "        if self._for_people:\n",
+        "        if False:\n",
+        "tests/unit/engine/test_waiting_room.py::test_those_that_wait_for_a_person_make_room",
+    ),
+    Mutant(
         "a saga that rests is told when it is its turn",
         12,
         f"{OPERATOR}/engine/supervised.py",

@@ -69,6 +69,7 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "SagaWorkerFailed",
         "OperatorDown",
         "SagaCallsThrottled",
+        "SagasNotTakenIn",
         "ClockSkewed",
         "BackgroundWorkFailing",
         "OrdersWithoutSaga",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from common.kube import ObjectNotFound
 from common.order_saga import FINALIZER
 from common.wire import Json
 from saga_operator.engine import resting
@@ -33,7 +34,7 @@ class World:
 
     offset = 0.0
 
-    def __init__(self, *, retry_after: float = 1800.0, concurrency: int = 32) -> None:
+    def __init__(self, *, retry_after: float = 1800.0, concurrency: int = 32, most: int = 100_000) -> None:
         self.stored: dict[str, Json] = {}
         self.calls: list[tuple[str, str, float]] = []
         self.down = "inventory"
@@ -45,7 +46,7 @@ class World:
         breakers = {name: CircuitBreaker(name, now=self.now, concurrency=concurrency, rate=0) for name in names}
         self.shared = Shared(part, part, part, part, part, breakers, CompensationPolicy(20, 900.0))
         self.expiries = Timetable()
-        self.engine = Engine(self.shared, part, self.expiries)
+        self.engine = Engine(self.shared, part, self.expiries, most=most)
 
     @staticmethod
     def now() -> float:
@@ -66,13 +67,14 @@ class World:
 
     call = turn
 
-    def show(self, name: str, **spec: Any) -> Resource:
+    def show(self, name: str, *, age: float = 0.0, **spec: Any) -> Resource:
         """What the watch shows after somebody has made it or changed its spec."""
         before = self.stored.get(name)
         metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "0"}
-        metadata |= {"creationTimestamp": to_wire(CREATED), "finalizers": [FINALIZER]}
+        metadata |= {"creationTimestamp": to_wire(CREATED - age), "finalizers": [FINALIZER]}
         raw = before or {**order(name), "metadata": metadata, "status": {}}
-        self._store({**raw, "spec": {**raw["spec"], **spec}})
+        metadata = {**raw["metadata"], "generation": raw["metadata"]["generation"] + bool(before)}
+        self._store({**raw, "metadata": metadata, "spec": {**raw["spec"], **spec}})
         seen = Resource(self.stored[name])
         self.engine.resource_seen(seen)
         return seen
@@ -82,6 +84,8 @@ class World:
         self.stored[metadata["name"]] = {**raw, "metadata": metadata}
 
     async def read(self, name: str) -> Resource:
+        if name not in self.stored:
+            raise ObjectNotFound(404, "NotFound", name)
         return Resource(self.stored[name])
 
     async def write(self, _: str, name: str, patch: Json) -> Resource:
