@@ -124,6 +124,7 @@ UNITS: Final = {
     "call_timeout": "seconds",
     "max_calls_per_participant": "calls",
     "participant_rates": "calls per second",
+    "max_sagas": "sagas",
     "max_writes": "writes",
     "compensation_attempts": "calls",
     "compensation_seconds": "seconds",
