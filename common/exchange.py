@@ -24,8 +24,9 @@ from common.wire import Json
 ANSWER_LIMIT: Final = 64 * 1024
 """Bytes of a body. The largest legal order has 100 lines of some 300 bytes: half of this."""
 HEADER_LIMIT: Final = 1024
-"""Characters of a header or a path that we send. The longest key has some 350; servers refuse a head above 8 to 64 KiB.
-"""
+"""Characters of a header that we send. The longest key has some 350; servers refuse a head above 8 to 64 KiB."""
+PATH_LIMIT: Final = 8 * 1024
+"""Characters of a path with its query. The prices of a hundred products are asked for with 7,600."""
 OLDEST_CONNECTION: Final = 30.0
 """Seconds. New connections find the replicas that were added since: under load a connection is never idle, so an idle
 time alone would keep all calls at the replicas that were there first. Making one costs less than a call.
@@ -155,9 +156,11 @@ class Exchanges:
     ) -> tuple[URL, dict[str, str], bytes | None]:
         try:
             heads = {**self._headers, **headers}
-            for name, value in (*headers.items(), ("the path", path)):
+            for name, value in headers.items():
                 if not (value.isascii() and value.isprintable() and len(value) <= HEADER_LIMIT):
                     raise ValueError(f"{name} is not a header: {value[:HEADER_LIMIT]!r}")
+            if not (path.isascii() and path.isprintable() and len(path) <= PATH_LIMIT):
+                raise ValueError(f"it is not a path: {path[:HEADER_LIMIT]!r}")
             content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
             if content is not None:
                 heads["Content-Type"] = "application/json"

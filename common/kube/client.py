@@ -2,9 +2,6 @@
 
 It speaks JSON over HTTP and repeats nothing by itself: every caller knows better than this module what a conflict or a
 silent server means to it. Status codes become exceptions that say what to do (see `common.kube.errors`).
-
-httpx is used over aiohttp's transport, because httpcore costs several milliseconds of CPU per call when many are in
-flight.
 """
 
 import asyncio
@@ -15,12 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Final, Self
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
+from common.exchange import Answer, AnswerTooLong, phrase_of, read_whole
 from common.kube.config import Access, KubeConfigError, load_access
 from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectInvalid, error_of
 from common.wire import Json
@@ -34,15 +31,33 @@ BODY_LIMIT = 16 * 2**20  # of an answer: ten of the largest objects that etcd ta
 POOL_LIMIT = 64  # about what one API server handles at once for us; more would only queue there
 CREDENTIALS_SECONDS = 60.0  # mounted tokens are replaced at 80 % of their life, which is at least ten minutes
 CREDENTIALS_PATIENCE = 5.0  # for files, and for a program that a kubeconfig names; then the call goes on without
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)  # the rest: see `KubeClient.request`
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 @dataclass(slots=True)
 class _Pool:
-    """Connections that were made with the same certificates, and the calls on them."""
+    """Connections that are made with the same certificates, and the calls on them."""
 
-    http: httpx.AsyncClient
+    access: Access
     calls: int = 0
     retired: bool = False
+    _session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Made when it is first used, inside the event loop."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=POOL_LIMIT, ssl=self.access.tls or True, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=TIMEOUT
+            )
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
 
 OnAnswer = Callable[[str, float], None]
@@ -63,9 +78,10 @@ class KubeClient:
         self._kubeconfig = kubeconfig
         self._read_at = time.monotonic()
         self._reading: asyncio.Task[Access] | None = None
-        self._pool = _Pool(self._connect(access, user_agent))
+        _check_urls(access)
+        self._pool = _Pool(access)
         self._pools = [self._pool]
-        self._user_agent = user_agent
+        self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
 
     @classmethod
     def from_config(cls, kubeconfig: Path | None = None, *, user_agent: str, on_answer: OnAnswer | None = None) -> Self:
@@ -78,7 +94,7 @@ class KubeClient:
         """
         try:
             return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig, on_answer=on_answer)
-        except (KubeConfigError, httpx.InvalidURL, ValueError) as error:
+        except (KubeConfigError, ValueError) as error:
             raise ApiUnavailable(0, "NotConfigured", str(error)) from error
 
     @property
@@ -144,17 +160,17 @@ class KubeClient:
                     await self._read_credentials()
                 used = self._access
                 answer = await self._send(method, path, content, params, content_type)
-                if answer.status_code == 401:
+                if answer.status == 401:
                     await self._read_credentials()
                     if (used.authorization, used.tls_digest) != (self._access.authorization, self._access.tls_digest):
                         answer = await self._send(method, path, content, params, content_type)
         except TimeoutError as error:
             what = f"{method} {path}: no answer from {self.server} within {seconds:g} s"
             raise ApiUnavailable(0, "NoAnswer", what) from error
-        if not answer.is_success:
+        if not 200 <= answer.status < 300:
             raise error_of(answer)
         try:
-            found = answer.json()
+            found = json.loads(answer.body)
         except (ValueError, RecursionError) as error:
             raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: the answer is not JSON") from error
         if not isinstance(found, dict):
@@ -170,7 +186,7 @@ class KubeClient:
         if self._reading is not None:
             self._reading.cancel()
         for pool in self._pools:
-            await pool.http.aclose()
+            await pool.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -182,31 +198,34 @@ class KubeClient:
 
     async def _send(
         self, method: str, path: str, content: bytes | None, params: Mapping[str, str] | None, content_type: str
-    ) -> httpx.Response:
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    ) -> Answer:
+        access, pool = self._access, self._pool
+        headers = self._headers.copy()
         if content is not None:
             headers["Content-Type"] = content_type
-        if self._access.authorization:
-            headers["Authorization"] = self._access.authorization
-        extensions = {"sni_hostname": self._access.tls_server_name} if self._access.tls_server_name else {}
-        pool = self._pool
+        if access.authorization:
+            headers["Authorization"] = access.authorization
         pool.calls += 1
         try:
-            request = pool.http.build_request(
-                method, path, content=content, params=params, headers=headers, extensions=extensions
-            )
+            url = URL(access.server + path)
             began = time.monotonic()
-            response = await pool.http.send(request, stream=True)
+            response = await pool.session.request(
+                method,
+                url.with_query(params) if params else url,
+                headers=headers,
+                data=content,
+                allow_redirects=False,
+                proxy=access.proxy,
+                server_hostname=access.tls_server_name,
+            )
             if self._on_answer is not None:
                 self._on_answer(response.headers.get("Date", ""), time.monotonic() - began)
-            try:
-                return await _read(response)
-            finally:
-                await response.aclose()
-        except ApiUnavailable:
-            raise
-        # Not only the errors of httpx: httpx-aiohttp translates most of aiohttp's, not all, and a token or a URL that
-        # is just being rewritten may make a request that can't be sent.
+            body = await read_whole(response, BODY_LIMIT)
+            return Answer(response.status, response.headers, body, phrase_of(response))
+        except AnswerTooLong as error:
+            what = f"{method} {url.path}: the answer has more than {BODY_LIMIT} bytes"
+            raise AnswerTooLarge(0, "AnswerTooLarge", what) from error
+        # Not only aiohttp's errors: a token that is just being rewritten may make a request that can't be sent.
         except Exception as error:
             what = str(error) or type(error).__name__
             raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: no answer from {self.server}: {what}") from error
@@ -225,16 +244,17 @@ class KubeClient:
             if not self._reading.done():
                 raise KubeConfigError("reading them takes too long")
             fresh = replace(self._reading.result(), server=self._access.server)
+            _check_urls(fresh)
             if fresh.tls_digest != self._access.tls_digest:
                 # A certificate belongs to its connections, so new ones are needed.
                 await self._change_pool(fresh)
             self._access = fresh
-        except (KubeConfigError, httpx.InvalidURL, ValueError) as error:
+        except (KubeConfigError, ValueError) as error:
             log.warning("Going on with the credentials from before: %s", error)
 
     async def _change_pool(self, access: Access) -> None:
         """New connections from now on; calls in flight finish on the old ones, which are closed after the last."""
-        before, self._pool = self._pool, _Pool(self._connect(access, self._user_agent))
+        before, self._pool = self._pool, _Pool(access)
         self._pools.append(self._pool)
         before.retired = True
         await self._close_if_idle(before)
@@ -242,39 +262,18 @@ class KubeClient:
     async def _close_if_idle(self, pool: _Pool) -> None:
         if pool.calls == 0 and pool in self._pools:
             self._pools.remove(pool)
-            await pool.http.aclose()
+            await pool.aclose()
 
-    @staticmethod
-    def _connect(access: Access, user_agent: str) -> httpx.AsyncClient:
-        def session() -> aiohttp.ClientSession:
-            return aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=POOL_LIMIT, ssl=access.tls or True, keepalive_timeout=60),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
 
-        proxy = httpx.Proxy(access.proxy) if access.proxy else None
-        transport = AiohttpTransport(verify=access.tls or True, client=session, proxy=proxy, trust_env=False)
-        return httpx.AsyncClient(
-            transport=transport,
-            base_url=access.server,
-            headers={"User-Agent": user_agent},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # the rest: see `request`
-            trust_env=False,
-        )
+def _check_urls(access: Access) -> None:
+    """Raises ValueError for an address of the API server, or of a proxy, that can't be one."""
+    for name, address in (("server", access.server), ("proxy-url", access.proxy)):
+        if address is not None:
+            url = URL(address)
+            if url.scheme not in ("http", "https") or not url.host:
+                raise ValueError(f"{name} is no address of a server: {address[:200]!r}")
 
 
 def _json_of(body: Json) -> bytes:
     """As UTF-8. Half a character, which UTF-8 can't express, becomes a question mark: no text may stop a write."""
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
-
-
-async def _read(response: httpx.Response) -> httpx.Response:
-    """The same with all of its content. Raises `AnswerTooLarge`."""
-    content = bytearray()
-    async for chunk in response.aiter_raw():
-        content += chunk
-        if len(content) > BODY_LIMIT:
-            what = f"{response.request.method} {response.request.url.path}: the answer has more than {BODY_LIMIT} bytes"
-            raise AnswerTooLarge(0, "AnswerTooLarge", what)
-    headers: Any = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
-    return httpx.Response(response.status_code, headers=headers, content=bytes(content), extensions=response.extensions)
+    return ENCODER.encode(body).encode("utf-8", "replace")

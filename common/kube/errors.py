@@ -1,9 +1,13 @@
 """What the API server says when it doesn't do what was asked, as exceptions that say what to do about it."""
 
 # ruff: noqa: N818 - they read as what happened: `except ObjectNotFound`
-import httpx
+import json
 
+from common.exchange import Answer
 from common.text import printable, seconds, word
+
+TEXT_READ = 4096
+"""Bytes of what a proxy says instead of the API server."""
 
 
 class KubeError(Exception):
@@ -75,12 +79,12 @@ _BY_STATUS: dict[int, type[KubeError]] = {
 }
 
 
-def error_of(response: httpx.Response) -> KubeError:
+def error_of(answer: Answer) -> KubeError:
     """The exception for an answer that isn't 2xx. The API server explains itself in a `Status`; a proxy may say
     anything, which is made fit for a log, a metric and an answer.
     """
     try:
-        status = response.json()
+        status = json.loads(answer.body)
     except (ValueError, RecursionError):
         status = {}
     status = status if isinstance(status, dict) else {}
@@ -88,17 +92,18 @@ def error_of(response: httpx.Response) -> KubeError:
     details = details if isinstance(details, dict) else {}
     given = details.get("causes")
     causes = [cause for cause in given if isinstance(cause, dict)] if isinstance(given, list) else []
-    reason = word(status.get("reason"), "") or word(response.reason_phrase.replace(" ", ""), "Unknown")
-    message = printable(status.get("message")) or printable(response.text, 500) or f"HTTP {response.status_code}"
-    kind = _BY_STATUS.get(response.status_code, ApiUnavailable)
+    text = answer.body[:TEXT_READ].decode("utf-8", "replace")
+    reason = word(status.get("reason"), "") or word(answer.phrase.replace(" ", ""), "Unknown")
+    message = printable(status.get("message")) or printable(text, 500) or f"HTTP {answer.status}"
+    kind = _BY_STATUS.get(answer.status, ApiUnavailable)
     if reason == "AlreadyExists":
         kind = AlreadyExists
     elif any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         kind = Terminating
     shown = tuple((printable(cause.get("field"), 256), printable(cause.get("message"))) for cause in causes)
-    return kind(response.status_code, reason, message, _retry_after(response, details), shown)
+    return kind(answer.status, reason, message, _retry_after(answer, details), shown)
 
 
-def _retry_after(response: httpx.Response, details: dict[str, object]) -> float | None:
-    advised = (response.headers.get("Retry-After"), details.get("retryAfterSeconds"))
+def _retry_after(answer: Answer, details: dict[str, object]) -> float | None:
+    advised = (answer.headers.get("Retry-After"), details.get("retryAfterSeconds"))
     return next((found for value in advised if (found := seconds(value)) is not None), None)

@@ -6,15 +6,11 @@
 A confirmed order is never rolled back, so an answer that it is confirmed stays true.
 """
 
-import asyncio
 import json
-
-import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from common.deadline import left
 from common.errors import Refused, Unavailable
+from common.exchange import Exchanges, NoAnswer, NotSent
 from common.logs import correlation_id
 
 ASK_SECONDS = 3.2
@@ -36,38 +32,30 @@ OVER = frozenset({"CANCELLED", "DELIVERED"})
 
 
 class Orders:
-    """The order service over HTTP. Tests give a `transport` of their own."""
+    """The order service over HTTP. Tests give `exchanges` of their own."""
 
-    def __init__(self, url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=url, transport=transport or AiohttpTransport(trust_env=False), trust_env=False, timeout=ASK_SECONDS
-        )
+    def __init__(self, url: str, *, exchanges: Exchanges | None = None) -> None:
+        self._exchanges = exchanges or Exchanges(url, timeout=ASK_SECONDS)
 
     async def status_of(self, order_id: str) -> str | None:
         """The order's status; None if the order service knows no such order. Raises Unavailable."""
-        # identity: a compressed answer may be a thousand times as large as what was read of it
-        headers = {"Accept-Encoding": "identity"}
-        if known := correlation_id():
-            headers["X-Correlation-ID"] = known
-        content = bytearray()
+        known = correlation_id()
+        headers = {"X-Correlation-ID": known} if known else {}
         try:
-            async with (
-                asyncio.timeout(left(ASK_SECONDS)),
-                self._http.stream("GET", f"/api/orders/{order_id}", headers=headers) as answer,
-            ):
-                if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-                    raise _no_answer(order_id)
-                async for chunk in answer.aiter_bytes():
-                    content += chunk
-                    if len(content) > MAX_ANSWER_BYTES:
-                        raise _no_answer(order_id)
-            body = json.loads(content)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError, RecursionError) as error:
+            answer = await self._exchanges.exchange(
+                "GET",
+                f"/api/orders/{order_id}",
+                headers=headers,
+                limit=MAX_ANSWER_BYTES,
+                seconds=left(ASK_SECONDS),
+            )
+            body = json.loads(answer.body)
+        except (NotSent, NoAnswer, ValueError, RecursionError) as error:
             raise _no_answer(order_id) from error
         # A 404 counts only with the service's own word for it: a gateway's page knows nothing of orders.
-        if answer.status_code == 404 and isinstance(body, dict) and body.get("code") == "not_found":
+        if answer.status == 404 and isinstance(body, dict) and body.get("code") == "not_found":
             return None
-        status = body.get("status") if answer.status_code == 200 and isinstance(body, dict) else None
+        status = body.get("status") if answer.status == 200 and isinstance(body, dict) else None
         if not isinstance(status, str):
             raise _no_answer(order_id)
         return status
@@ -90,7 +78,7 @@ class Orders:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._exchanges.aclose()
 
 
 def _no_answer(order_id: str) -> Unavailable:

@@ -3,29 +3,28 @@
 Every call is safe to repeat: a price is only read, and inline data is created under a reference made of its content.
 """
 
-import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from common.errors import Invalid, Refused, Unavailable
+from common.exchange import Answer, Exchanges, NoAnswer, NotSent
 from common.logs import correlation_id
 from common.wire import Body, Currency, UnitPriceMinor
 from services.order.client_models import Address, Contact
 
 CALL_SECONDS = 5.0
 """For the whole of a call, however slowly its answer drips: as long as a call of the saga, and no longer."""
-TIMEOUT = httpx.Timeout(CALL_SECONDS, connect=2.0)
+CONNECT_SECONDS = 2.0
+"""For a new connection, within the whole of the call."""
 MAX_ANSWER_BYTES = 256 * 1024
 """A hundred products are 30 KB."""
-LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16)
-"""An order makes one look for prices and stores two references at most: this is ten orders at the same moment."""
+CONNECTIONS = 32
+"""To each service. An order makes one look for prices and stores two references: this is as many orders at a time."""
 
 
 EXISTS = frozenset({"address_exists", "exists"})
@@ -56,10 +55,18 @@ class Price:
     currency: str
 
 
-def _problem(response: httpx.Response) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer, and `where` it came from: its method and path."""
+
+    where: str
+    answer: Answer
+
+
+def _problem(reply: _Reply) -> dict[str, Any]:
     """The problem that the service answered; empty for the page of a gateway, whose status is nobody's word."""
     try:
-        body = response.json()
+        body = json.loads(reply.answer.body)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) and isinstance(body.get("code"), str) else {}
@@ -69,10 +76,11 @@ class Clients:
     """Inventory, shipping and notification over HTTP."""
 
     def __init__(self, *, inventory: str, shipping: str, notification: str) -> None:
-        self._urls = {"inventory": inventory, "shipping": shipping, "notification": notification}
-        self._http = httpx.AsyncClient(
-            transport=AiohttpTransport(trust_env=False, limits=LIMITS), timeout=TIMEOUT, trust_env=False
-        )
+        urls = {"inventory": inventory, "shipping": shipping, "notification": notification}
+        self._exchanges = {
+            name: Exchanges(url, timeout=CALL_SECONDS, connect=CONNECT_SECONDS, connections=CONNECTIONS)
+            for name, url in urls.items()
+        }
 
     async def prices(self, product_ids: Sequence[str], *, order_id: str) -> dict[str, Price]:
         """The catalogue's prices of these products, at most 100, in one look. Raises Refused `product_unknown`,
@@ -81,15 +89,15 @@ class Clients:
         if not product_ids:
             return {}
         query = urlencode([("limit", str(len(product_ids))), *(("product_id", each) for each in product_ids)])
-        response = await self._call("inventory", "GET", f"/api/inventory?{query}", order_id)
-        self._expect(response, order_id)
+        reply = await self._call("inventory", "GET", f"/api/inventory?{query}", order_id)
+        self._expect(reply, order_id)
         try:
-            listed = _Listed.model_validate_json(response.content)
+            listed = _Listed.model_validate_json(reply.answer.body)
         except ValidationError as error:
-            raise self._unusable(response, "a list of products is missing", order_id) from error
+            raise self._unusable(reply, "a list of products is missing", order_id) from error
         found = {product.product_id: Price(product.price_minor, product.currency) for product in listed.items}
         if found.keys() - set(product_ids):
-            raise self._unusable(response, "of products that it wasn't asked for: is it of an older release?", order_id)
+            raise self._unusable(reply, "of products that it wasn't asked for: is it of an older release?", order_id)
         for product_id in product_ids:
             if product_id not in found:
                 raise Refused(
@@ -113,76 +121,64 @@ class Clients:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        for exchanges in self._exchanges.values():
+            await exchanges.aclose()
 
     async def _keep(self, service: str, folder: str, reference: str, content: Body, order_id: str) -> None:
         path = f"{folder}/{reference}"
-        response = await self._call(service, "PUT", path, order_id, content)
-        code = _problem(response).get("code")
+        reply = await self._call(service, "PUT", path, order_id, content)
+        code = _problem(reply).get("code")
         # the reference is made of the content, so its content was changed by hand; a gateway's 412 says nothing of it
-        if response.status_code == 412 and code in EXISTS:
+        if reply.answer.status == 412 and code in EXISTS:
             raise Refused(
                 "reference_used",
                 f"order {order_id}: {path} was changed by hand and differs from this order: use another order id",
                 order_id=order_id,
             )
-        self._expect(response, order_id)
+        self._expect(reply, order_id)
         try:
-            stored = _Stored.model_validate_json(response.content).reference
+            stored = _Stored.model_validate_json(reply.answer.body).reference
         except ValidationError:
             stored = ""
         if stored != reference:  # a page of something in between: the order would wait for what isn't there
-            raise self._unusable(response, "it doesn't name what was stored", order_id)
+            raise self._unusable(reply, "it doesn't name what was stored", order_id)
 
-    async def _call(
-        self, service: str, method: str, path: str, order_id: str, content: Body | None = None
-    ) -> httpx.Response:
+    async def _call(self, service: str, method: str, path: str, order_id: str, content: Body | None = None) -> _Reply:
         body = None if content is None else content.model_dump()
-        # identity: a compressed answer may be a thousand times as large as what was read of it
-        headers = {"Accept-Encoding": "identity"}
-        if content is not None:
-            headers["If-None-Match"] = "*"  # created, never overwritten
+        headers = {} if content is None else {"If-None-Match": "*"}  # created, never overwritten
         if known := correlation_id():
             headers["X-Correlation-ID"] = known
         try:
-            async with (
-                asyncio.timeout(CALL_SECONDS),
-                self._http.stream(method, self._urls[service] + path, json=body, headers=headers) as response,
-            ):
-                content_read = b""
-                async for chunk in response.aiter_raw():
-                    content_read += chunk
-                    if len(content_read) > MAX_ANSWER_BYTES:
-                        raise self._unusable(response, f"longer than {MAX_ANSWER_BYTES} bytes", order_id)
-                return httpx.Response(response.status_code, content=content_read, request=response.request)
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            answer = await self._exchanges[service].exchange(
+                method, path, headers=headers, body=body, limit=MAX_ANSWER_BYTES, seconds=CALL_SECONDS
+            )
+        except (NotSent, NoAnswer) as error:
             raise Unavailable(
                 f"order {order_id}: the {service} service doesn't answer: repeat the same request, which is safe",
                 retry_after=2,
                 order_id=order_id,
             ) from error
+        return _Reply(f"{method} {path.partition('?')[0]}", answer)
 
     @staticmethod
-    def _unusable(response: httpx.Response, why: str, order_id: str) -> Unavailable:
-        where = f"{response.request.method} {response.request.url.path}"
+    def _unusable(reply: _Reply, why: str, order_id: str) -> Unavailable:
         return Unavailable(
-            f"order {order_id}: the answer of {where} can't be used, {why}: repeat the same request",
+            f"order {order_id}: the answer of {reply.where} can't be used, {why}: repeat the same request",
             retry_after=2,
             order_id=order_id,
         )
 
     @staticmethod
-    def _expect(response: httpx.Response, order_id: str) -> None:
-        if response.is_success:
+    def _expect(reply: _Reply, order_id: str) -> None:
+        status = reply.answer.status
+        if 200 <= status < 300:
             return
-        problem = _problem(response)
+        problem = _problem(reply)
         detail = problem.get("detail", "")
-        where = f"{response.request.method} {response.request.url.path}"
-        if response.status_code == 422 and problem.get("code") == Invalid.code:
-            raise Invalid(f"order {order_id}: {where}: {detail}", order_id=order_id)
+        if status == 422 and problem.get("code") == Invalid.code:
+            raise Invalid(f"order {order_id}: {reply.where}: {detail}", order_id=order_id)
         raise Unavailable(
-            f"order {order_id}: {where} answered {response.status_code} {detail}".rstrip()
-            + ": repeat the same request",
+            f"order {order_id}: {reply.where} answered {status} {detail}".rstrip() + ": repeat the same request",
             retry_after=2,
             order_id=order_id,
         )

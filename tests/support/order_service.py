@@ -1,7 +1,9 @@
 """An order service whose orders the tests decide: what others ask it, it answers over HTTP."""
 
-import httpx
+import json
+from typing import Any
 
+from common.exchange import Answer, Exchanges, NoAnswer
 from common.shop.orders import Orders
 
 
@@ -15,13 +17,21 @@ class OrderBook:
 
     def orders(self) -> Orders:
         """A client of this order service."""
-        return Orders("http://order", transport=httpx.MockTransport(self._answer))
+        return Orders("http://order", exchanges=_Answers(self))
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
-        if self.down:
-            raise httpx.ConnectError("refused")
-        order_id = request.url.path.rpartition("/")[2]
-        status = self.status.get(order_id, self.default)
+
+class _Answers(Exchanges):
+    """What the order service says, as the book has it."""
+
+    def __init__(self, book: OrderBook) -> None:
+        super().__init__("http://order", timeout=1.0)
+        self._book = book
+
+    async def exchange(self, method: str, path: str, **_: Any) -> Answer:
+        if self._book.down:
+            raise NoAnswer("refused")
+        order_id = path.rpartition("/")[2]
+        status = self._book.status.get(order_id, self._book.default)
         if status is None:
-            return httpx.Response(404, json={"code": "not_found", "detail": "no such order"})
-        return httpx.Response(200, json={"order_id": order_id, "status": status})
+            return Answer(404, {}, b'{"code": "not_found", "detail": "no such order"}')
+        return Answer(200, {}, json.dumps({"order_id": order_id, "status": status}).encode())

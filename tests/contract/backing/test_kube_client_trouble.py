@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,20 +23,20 @@ Answering = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 
 @asynccontextmanager
-async def server(answering: Answering) -> AsyncIterator[str]:
+async def server(answering: Answering, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """Something that listens where the API server should be; its URL."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await answering(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
-    listening = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     finally:
         listening.close()
 
@@ -76,6 +79,70 @@ async def test_a_dripping_answer_is_given_up_after_the_time_for_the_whole_call()
     async with server(dripping) as url, client_of(url) as client:
         with pytest.raises(ApiUnavailable, match=r"within 0.5 s"):
             await asyncio.wait_for(client.get("/api", seconds=0.5), 20)
+
+
+async def test_the_proxy_that_the_configuration_names_is_used_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[str] = []
+
+    async def proxying(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await read_request(reader))[0])
+        writer.write(answer(b"{}"))
+        await writer.drain()
+
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with server(proxying) as url:
+        through = Access(
+            server="http://api.internal:6443",
+            tls=None,
+            tls_digest="",
+            authorization="Bearer t",
+            proxy=url.replace("//", "//me:secret@"),
+        )
+        async with KubeClient(through, user_agent="ordersaga-test/1") as client:
+            assert await client.get("/api", {"limit": "1", "continue": "a+b="}) == {}
+        async with client_of(url) as client:
+            assert await client.get("/api") == {}
+    assert heads[0].startswith("GET http://api.internal:6443/api?limit=1&continue=a%2Bb%3D HTTP/1.1")
+    assert "proxy-authorization: basic bwu6c2vjcmv0" in heads[0].lower()
+    assert "authorization: bearer t" in heads[0].lower()
+    assert heads[1].startswith("GET /api HTTP/1.1")
+
+
+async def test_the_certificate_is_that_of_the_server_name_which_the_configuration_gives() -> None:
+    authority, presented = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("api.internal").configure_cert(presented)
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    async with server(always(lambda: answer(b"{}")), tls=presented) as url:
+        access = Access(server=url, tls=trusted, tls_digest="", authorization=None)
+        async with KubeClient(replace(access, tls_server_name="api.internal"), user_agent="ordersaga-test/1") as client:
+            assert await client.get("/api") == {}
+        async with KubeClient(access, user_agent="ordersaga-test/1") as client:
+            with pytest.raises(ApiUnavailable, match="certificate"):
+                await client.get("/api")
+
+
+async def test_a_redirect_is_an_error_and_a_cookie_is_not_kept() -> None:
+    heads: list[str] = []
+
+    async def moving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            heads.append((await read_request(reader))[0])
+            writer.write(b"HTTP/1.1 302 Found\r\nLocation: /other\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+
+    async with server(moving) as url, client_of(url) as client:
+        for _ in range(2):
+            with pytest.raises(ApiUnavailable):
+                await client.get("/api")
+    assert [head.split(" ")[1] for head in heads] == ["/api", "/api"]
+    assert "cookie" not in heads[1].lower()
+
+
+@pytest.mark.parametrize("address", ["api.internal", "ftp://api.internal", "http://", "http://x:port"])
+def test_an_address_that_is_none_is_told_at_once(address: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - from_config says what to do about it
+        client_of(address)
 
 
 async def test_an_endless_answer_is_not_kept_in_memory() -> None:
