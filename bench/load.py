@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from bench.calls import Order, next_order
 
-RAMP_SECONDS = 1.0
-"""All customers begin at once: what they do in this time is not counted in rates and durations."""
+RAMP_SECONDS = 20.0
+"""All customers begin at once: nothing counts until each has had an order, or for so long at the most."""
 PATIENCE_SECONDS = 60.0
 """For the orders that are open when the time is up. What isn't finished by then has not ended."""
 
@@ -19,7 +19,7 @@ class LoadResult:
     """What the customers have seen."""
 
     rate: float = 0.0
-    """Orders that ended in each second of the time in which all customers were there."""
+    """Orders that ended in each second of the time that counts."""
     durations: list[float] = field(default_factory=list)
     """Seconds, of the orders that began in that time."""
     phases: dict[str, str] = field(default_factory=dict)
@@ -44,12 +44,22 @@ async def closed_loop(
     work: Callable[[Order], Awaitable[str]], *, in_flight: int, seconds: float, prefix: str, products: int
 ) -> LoadResult:
     """`in_flight` customers for this many seconds; `work` carries out one order and returns its last phase."""
-    result, ends = LoadResult(), []
+    result = LoadResult()
+    ends: list[float] = []
     began = time.monotonic()
-    counted_from, until = began + RAMP_SECONDS, began + RAMP_SECONDS + seconds
+    counted_from = float("inf")
+
+    def ended(started: float) -> None:
+        nonlocal counted_from
+        now = time.monotonic()
+        ends.append(now)
+        if started >= counted_from:
+            result.durations.append(now - started)
+        elif counted_from > now and (len(ends) >= in_flight or now - began > RAMP_SECONDS):
+            counted_from = now
 
     async def customer() -> None:
-        while (started := time.monotonic()) < until:
+        while (started := time.monotonic()) < min(counted_from, began + RAMP_SECONDS) + seconds:
             order = next_order(prefix, products)
             result.expected[order.order_id] = order.expected
             try:
@@ -57,16 +67,14 @@ async def closed_loop(
             except Exception as error:
                 result.errors.append(f"{order.order_id}: {type(error).__name__}: {error}")
                 await asyncio.sleep(0.1)
-                continue
-            ended = time.monotonic()
-            ends.append(ended)
-            if started >= counted_from:
-                result.durations.append(ended - started)
+            else:
+                ended(started)
 
     customers = [asyncio.create_task(customer()) for _ in range(in_flight)]
     _, late = await asyncio.wait(customers, timeout=RAMP_SECONDS + seconds + PATIENCE_SECONDS)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    result.rate = sum(counted_from <= end < until for end in ends) / seconds
+    counted = [end for end in ends if counted_from < end <= counted_from + seconds]
+    result.rate = len(counted) / (counted[-1] - counted_from) if counted else 0.0
     return result

@@ -49,7 +49,11 @@ def publish(run: Path, costs: Path) -> None:
 def _sections(data: dict[str, Any]) -> dict[str, str]:
     """What stands between the marks of the page, by name."""
     run = data["run"]
-    about = f"Measured {run['at']} on {run['cores']} cores, commits {', '.join(run['checkouts'])}.\n"
+    rounds, seconds = (max((case[each] for case in run["cases"]), default=0) for each in ("round", "seconds"))
+    about = (
+        f"Measured {run['at']} on {run['cores']} cores, commits {', '.join(run['checkouts'])}: "
+        f"{rounds} round{'s' * (rounds > 1)}, {seconds:.0f} s for each case.\n"
+    )
     parts = [f"**{heading}**\n\n{_shown(lines)}\n" for heading, lines in tables(run)]
     costs = as_markdown(writes.table(data["writes"])) + "\n" if data.get("writes") else ""
     return {"the run": "\n" + "\n".join([about, *parts]) + "\n", "the writes": f"\n{costs}\n"}
