@@ -7,7 +7,6 @@ etcd as copies of these two.
 
 import argparse
 import asyncio
-import contextlib
 import json
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from aiohttp import web
 from bench.live import usage
 from bench.participants import Participants
 from bench.stored import ApiCounters, Etcd
-from common.kube import KubeClient, OrderSagas
+from common.kube import KubeClient, KubeError, OrderSagas
 from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
@@ -87,13 +86,14 @@ class Scale:
                 each = (after[1] - before[1]) * 2**20 / max(1, stage - finished)
                 finished = stage
                 _say(f"{finished} finished: {each:.0f} bytes each in etcd")
-                await self._measure(finished, 0, each)
+                if not self._options.only_open:
+                    await self._measure(finished, 0, each)
                 await self._open(self._options.open)
                 await self._measure(finished, self._options.open, each)
                 await self._clear()
             base = {row["finished"]: row for row in self.rows if not row["open"]}
             for row in self.rows:
-                if row["open"]:
+                if row["open"] and row["finished"] in base:
                     more = row["rss"] - base[row["finished"]]["rss"]
                     row["kib_per_waiting"] = more * 1024 / row["open"]
                     _say(f"{row['finished']} finished: {row['kib_per_waiting']:.1f} KiB per waiting saga")
@@ -155,7 +155,7 @@ class Scale:
     async def _measure(self, finished: int, opened: int, bytes_each: float) -> None:
         row: dict[str, Any] = {"finished": finished, "open": opened, "etcd_bytes": bytes_each}
         self.rows.append(row)
-        await self._until_cache_has(finished + opened)
+        await self._until_cached()
         self._participants.called_at = None
         counted, server = await self._counters.read(), usage(self._plane.apiserver)
         started = time.monotonic()
@@ -188,15 +188,22 @@ class Scale:
         _say(json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()}))
         self._operator.kill()
 
-    async def _until_cache_has(self, number: int) -> None:
-        """The API server has taken all of them into its memory."""
+    async def _until_cached(self) -> None:
+        """Begin the API server anew: its memory lags behind what is put into etcd without it, for minutes."""
+        self._plane.apiserver.stop()
+        self._plane.apiserver.start()
+        wait_ready([self._plane.apiserver])
+        version = await self._etcd.version()
 
         async def seen() -> bool:
-            answer = await self._sagas.client.get(self._sagas._path, {"limit": "1"})
-            return 1 + answer["metadata"].get("remainingItemCount", 0) >= number
+            at_least = {"limit": "1", "resourceVersion": version, "resourceVersionMatch": "NotOlderThan"}
+            try:
+                await self._sagas.client.get(self._sagas.path, at_least)
+            except KubeError:
+                return False
+            return True
 
-        with contextlib.suppress(Exception):
-            await wait_until_async("all stored", seen, 120, pause_seconds=1)
+        await wait_until_async("all in the API server's memory", seen, 300, pause_seconds=1)
 
     async def _metrics(self) -> dict[str, float]:
         sums: dict[str, float] = {}
@@ -231,6 +238,7 @@ def main() -> int:
     parser.add_argument("stages", nargs="*", type=int, default=[1_000, 10_000, 100_000], help="finished sagas, rising")
     parser.add_argument("--open", type=int, default=10_000, help="sagas that wait")
     parser.add_argument("--held", action="store_true", help="finished ones have our finalizer, as after a busy day")
+    parser.add_argument("--only-open", action="store_true", help="don't measure without open ones first")
     parser.add_argument("--settle", type=float, default=20.0, help="seconds before the minute at rest")
     parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for taking all in")

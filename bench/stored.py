@@ -30,6 +30,11 @@ class Etcd:
         found = await self._post("/v3/kv/range", {"key": _encoded(self._prefix + name)})
         return base64.b64decode(found["kvs"][0]["value"]).decode()
 
+    async def version(self) -> str:
+        """The last version of anything in it."""
+        found = await self._post("/v3/kv/range", {"key": _encoded(self._prefix)})
+        return str(found["header"]["revision"])
+
     async def sizes(self) -> tuple[float, float]:
         """MiB of the database's file, and of what is used of it."""
         found = await self._post("/v3/maintenance/status", {})
