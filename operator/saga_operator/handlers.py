@@ -95,7 +95,7 @@ def registry_for(engine: Engine, connection: WatchConnection, on_stop: Stop) -> 
         settings.posting.enabled = False  # the engine sends its own Events, beside the sagas
         settings.scanning.disabled = True  # one namespace, one resource: no cluster-wide rights needed
         settings.peering.standalone = True  # the Lease decides who works
-        settings.queueing.idle_timeout = 1.0  # kopf keeps 7 KB for each resource seen within this time
+        settings.queueing.idle_timeout = 0.2  # kopf keeps 7 KB for each resource seen within this time
         settings.networking.request_timeout = 10.0
         settings.networking.connect_timeout = 3.0
         settings.networking.error_backoffs = _EndlessBackoffs()
