@@ -38,6 +38,7 @@ IDLE: Final = 30.0
 """Seconds that a connection is kept open without a call."""
 CLOSE_WITHIN: Final = 0.5
 """Seconds for closing connections cleanly. A peer that doesn't read would hold up more than its own time-out."""
+ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 class NotSent(Exception):  # noqa: N818 - it reads as what happened
@@ -161,7 +162,7 @@ class Exchanges:
                     raise ValueError(f"{name} is not a header: {value[:HEADER_LIMIT]!r}")
             if not (path.isascii() and path.isprintable() and len(path) <= PATH_LIMIT):
                 raise ValueError(f"it is not a path: {path[:HEADER_LIMIT]!r}")
-            content = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+            content = None if body is None else ENCODER.encode(body).encode()
             if content is not None:
                 heads["Content-Type"] = "application/json"
             return URL(self._url + path), heads, content

@@ -6,6 +6,7 @@ Each peer is a few lines on a raw socket, since a library would not send what th
 import asyncio
 import contextlib
 import gzip
+import itertools
 import resource
 import ssl
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from common.exchange import ANSWER_LIMIT, Answer, Exchanges, NoAnswer, NotSent
+from common.exchange import ANSWER_LIMIT, OLDEST_CONNECTION, Answer, Exchanges, NoAnswer, NotSent
 from saga_operator.engine.calls.participants import Participants
 from saga_operator.resource.body import Resource
 from saga_operator.settings import Settings
@@ -220,6 +221,34 @@ async def test_an_old_connection_is_closed_although_it_is_never_idle() -> None:
         async with asyncio.timeout(PATIENCE):
             await server.closed.wait()
         await exchanges.aclose()
+
+
+async def test_a_replica_that_is_added_gets_its_share_under_constant_load() -> None:
+    """A balancer sends each new connection to the next replica, and knows nothing of calls."""
+    replicas, calls, turns = ["a"], {"a": 0, "b": 0}, itertools.count()
+
+    async def balanced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        replica = replicas[next(turns) % len(replicas)]
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                await request_of(reader)
+                calls[replica] += 1
+                writer.write(GOOD)
+
+    async def calling(exchanges: Exchanges, until: float) -> None:
+        while time.monotonic() < until and calls["b"] < 100:
+            await exchanges.exchange("POST", "/x", headers={})
+
+    async with peer(balanced) as server, aclosing(Exchanges(server.url, timeout=PATIENCE, oldest=0.5)) as exchanges:
+        await exchanges.exchange("POST", "/x", headers={})
+        replicas.append("b")
+        until = time.monotonic() + PATIENCE
+        await asyncio.gather(*(calling(exchanges, until) for _ in range(8)))
+    assert calls["b"] >= 100
+
+
+def test_services_renew_their_connections_well_within_a_minute() -> None:
+    assert OLDEST_CONNECTION <= 30.0
 
 
 async def test_a_participant_behind_a_renewed_authority_is_reached(
