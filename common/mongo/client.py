@@ -22,6 +22,9 @@ READY_SECONDS = 2.0
 ANEW_SECONDS = 2.0
 """Between two clients that are made because the last one has no server left to ask."""
 
+LOOK_SECONDS = 0.1
+"""Between two looks at what the client knows of its servers, which cost as much as a small operation."""
+
 LISTS_AT_ONCE = 16
 """How many lists and counts run at a time; the others wait their turn. A sixth of the pool's 100 connections, and a
 quarter of motor's threads: slow lists leave the rest to the saga's calls and to the readiness check.
@@ -56,6 +59,7 @@ class Mongo:
         self._lists = asyncio.Semaphore(LISTS_AT_ONCE)
         self._client = self._new_client()
         self._made = time.monotonic()
+        self._look_at = 0.0
         self._retired: list[Any] = []
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -77,7 +81,7 @@ class Mongo:
         )
 
     def __getitem__(self, name: str) -> Database:
-        return Database(lambda: self._current()[name], self._lists, self._clock)
+        return Database(self._current, name, self._lists, self._clock)
 
     def _current(self) -> Any:
         """The client, made anew if it has no server left to ask.
@@ -86,7 +90,10 @@ class Mongo:
         started once as a standalone server, or a name that led to another set for a moment. Of a set of one member
         nothing is left then, and the client never looks again.
         """
-        if not self._client.topology_description.server_descriptions() and time.monotonic() > self._made + ANEW_SECONDS:
+        if (now := time.monotonic()) < self._look_at:
+            return self._client
+        self._look_at = now + LOOK_SECONDS
+        if not self._client.topology_description.server_descriptions() and now > self._made + ANEW_SECONDS:
             self._retired.append(self._client)
             self._client, self._made = self._new_client(), time.monotonic()
             while len(self._retired) > 1:  # the last one may still have calls that wait in vain

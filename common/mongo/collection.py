@@ -83,14 +83,21 @@ async def ended(operation: Awaitable[T], session: Session) -> T:
 class Collection:
     """One collection. Every method raises PyMongoError if the database doesn't answer; the app answers 503 then."""
 
-    def __init__(self, find: Callable[[], Any], lists: asyncio.Semaphore) -> None:
-        self._find = find
+    def __init__(self, client: Callable[[], Any], database: str, name: str, lists: asyncio.Semaphore) -> None:
+        self._client = client
+        self._name = (database, name)
         self._lists = lists
+        self._made: tuple[Any, Any] = (None, None)
+        """A client and its collection, which is made once: that costs the driver as much as a small operation."""
 
     @property
     def _native(self) -> Any:
         """The driver's collection, of the current client."""
-        return self._find()
+        client = self._client()
+        if client is not self._made[0]:
+            database, name = self._name
+            self._made = (client, client[database][name])
+        return self._made[1]
 
     @contextlib.asynccontextmanager
     async def _list(self, session: Session) -> AsyncIterator[None]:
@@ -224,8 +231,9 @@ class Collection:
 class Database:
     """One service's database."""
 
-    def __init__(self, find: Callable[[], Any], lists: asyncio.Semaphore, clock: ServerClock) -> None:
-        self._find = find
+    def __init__(self, client: Callable[[], Any], name: str, lists: asyncio.Semaphore, clock: ServerClock) -> None:
+        self._client = client
+        self._name = name
         self._lists = lists
         self._clock = clock
 
@@ -234,4 +242,4 @@ class Database:
         return self._clock.now()
 
     def __getitem__(self, name: str) -> Collection:
-        return Collection(lambda: self._find()[name], self._lists)
+        return Collection(self._client, self._name, name, self._lists)
