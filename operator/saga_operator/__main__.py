@@ -17,6 +17,7 @@ from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, O
 from common.logs import configure_logging
 from saga_operator import metrics
 from saga_operator.clock import Clock
+from saga_operator.echoes import Echoes
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.calls.call_gate import CallGate, Epochs
 from saga_operator.engine.calls.participants import Participants
@@ -67,7 +68,7 @@ async def operate(settings: Settings) -> None:
     # Those of the sagas may all be in use when the Lease has to be renewed.
     client, own = (KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard) for _ in range(2))
     leases = Leases(own, settings.namespace, seconds=time_out(settings))
-    watched = WatchConnection(client)
+    watched = WatchConnection(client, Echoes())
 
     async def reconnect() -> None:
         """No answer: connections that lead nowhere are silent, and those of the sagas and the watch ended there too."""
@@ -181,10 +182,11 @@ def compose(
     events: Events,
     epochs: Epochs,
     heartbeats: Heartbeats | None = None,
+    echoes: Echoes | None = None,
 ) -> Operator:
     """Make all parts. None of them runs yet. Call it inside the event loop."""
     participants = Participants(settings, clock.now)
-    writer = ApiWriter(sagas, max_writes=settings.max_writes)
+    writer = ApiWriter(sagas, max_writes=settings.max_writes, echoes=echoes)
     sender = EventSender(events)
     gate = CallGate(epochs)
     breakers = {
@@ -225,7 +227,9 @@ async def _lead(
     sagas = OrderSagas(client, settings.namespace)
     health.has_definition = lambda: connection.kind_is_served
     events = Events(client, component="ordersaga-operator")
-    operator = compose(settings, clock, sagas, events=events, epochs=lease, heartbeats=heartbeats)
+    operator = compose(
+        settings, clock, sagas, events=events, epochs=lease, heartbeats=heartbeats, echoes=connection.echoes
+    )
     parts = {
         "the renewal of the Lease": lease.keep_renewed(),
         "the resync": operator.resync.run(),

@@ -16,6 +16,7 @@ from aiohttp import hdrs
 from aiohttp.client_middlewares import ClientHandlerType
 
 from common.kube import Access, KubeClient
+from saga_operator.echoes import Echoes
 from saga_operator.watch_events import WatchEvents
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,10 @@ LOOK: Final = 1.0
 class WatchConnection:
     """What kopf sends goes through here. Usable inside one event loop."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, echoes: Echoes) -> None:
         self._client = client
+        self.echoes = echoes
+        """What needn't be shown."""
         self._session: aiohttp.ClientSession | None = None
         self._tls_digest = ""
         self._anew = True
@@ -116,7 +119,8 @@ class WatchConnection:
                     self._note_kind(True)
                     self._anew, self._response, self._read = False, response, 0
                     self._heard_at = time.monotonic()
-                    response.content = cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))
+                    events = WatchEvents(response.content, self._broken, self.echoes)
+                    response.content = cast(aiohttp.StreamReader, events)
                 return response
 
     async def _broken(self) -> None:

@@ -1,4 +1,4 @@
-"""The lines of a watch, without those that kopf doesn't survive.
+"""The lines of a watch, without those that kopf doesn't survive, and without the echoes of our own writes.
 
 kopf ends at the first line that is no event, and with it every worker, back-off and circuit breaker of this process. An
 API server sends such a line when its etcd changes the leader (an ERROR that isn't 410); a proxy in front of it may send
@@ -10,6 +10,8 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, Protocol
+
+from saga_operator.echoes import Echoes
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +35,21 @@ class Content(Protocol):
 class WatchEvents:
     """The body of a watch's answer, which ends before the first line that is no event."""
 
-    def __init__(self, content: Content, broken: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, content: Content, broken: Callable[[], Awaitable[None]], echoes: Echoes) -> None:
         """`broken` is awaited before the end, if a line was no event."""
         self._content = content
         self._broken = broken
+        self._echoes = echoes
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else aiohttp asks its body."""
         return getattr(self._content, name)
 
     async def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
-        """Whole lines, each of them an event."""
+        """Whole lines, each of them an event that says something new.
+
+        kopf resumes from the version of the last event that it has read: what was left out since then is shown again.
+        """
         begun: list[bytes] = []
         async for data in self._content.iter_chunked(n):
             first, *more = data.split(b"\n")
@@ -52,7 +58,7 @@ class WatchEvents:
                 lines = [b"".join(begun), *more[:-1]]
                 begun = [more[-1]]
                 wrong = next((index for index, line in enumerate(lines) if line and not is_event(line)), None)
-                if good := b"".join(line + b"\n" for line in lines[:wrong] if line):
+                if good := b"".join(line + b"\n" for line in lines[:wrong] if line and not self._echoes.take(line)):
                     yield good
                 if wrong is not None:
                     log.warning("the watch is begun anew: it said %r", lines[wrong][:200])

@@ -35,8 +35,8 @@ ALIVE = (
         "a line of the watch that is no event costs that watch alone",
         14,
         f"{OPERATOR}/watch_connection.py",
-        "response.content = cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))",
-        "cast(aiohttp.StreamReader, WatchEvents(response.content, self._broken))",
+        "response.content = cast(aiohttp.StreamReader, events)",
+        "cast(aiohttp.StreamReader, events)",
         "tests/operator/apiserver/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
     ),
     Mutant(

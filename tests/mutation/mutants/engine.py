@@ -135,6 +135,31 @@ ENGINE = (
         "tests/unit/engine/test_recorder.py::test_that_a_change_of_the_spec_was_seen_is_written_at_once",
     ),
     Mutant(
+        "an echo is left out once, since a watch that resumes shows it again and what came after it",
+        12,
+        f"{OPERATOR}/echoes.py",
+        'self._expected.pop(versions[0], (b"", 0.0))',
+        'self._expected.get(versions[0], (b"", 0.0))',
+        "tests/unit/engine/test_watch_events.py"
+        "::test_an_echo_is_left_out_once_since_a_watch_that_resumes_shows_what_came_after_the_last_event_it_gave",
+    ),
+    Mutant(
+        "the version of another resource is no echo of ours",
+        12,
+        f"{OPERATOR}/echoes.py",
+        'return uid != b"" and uid in line and',
+        'return uid != b"" and',
+        "tests/unit/engine/test_watch_events.py::test_the_version_of_another_resource_is_no_echo",
+    ),
+    Mutant(
+        "an annotation hides no event",
+        13,
+        f"{OPERATOR}/echoes.py",
+        "if len(versions) != 1:",
+        "if not versions:",
+        "tests/unit/engine/test_watch_events.py::test_an_annotation_hides_no_event",
+    ),
+    Mutant(
         "a status write is conditional on the version it was decided on",
         7,
         f"{OPERATOR}/resource/body.py",

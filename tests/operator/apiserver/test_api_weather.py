@@ -184,3 +184,20 @@ def test_when_a_renewal_of_the_lease_gets_no_answer_the_watch_takes_a_new_connec
     wait_until(lambda: len(proxy.watches()) > before or None, "another watch", seconds=40)
     sagas.create("o-over-a-new-connection")
     sagas.wait("o-over-a-new-connection", "Completed", seconds=40)
+
+
+@pytest.mark.usefixtures("operator")
+@WITHOUT_A_RESYNC
+def test_a_watch_that_resumes_after_the_echoes_of_our_own_writes_misses_nothing(
+    sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants
+) -> None:
+    """kopf resumes from the last event that it was given, which the echoes of our own writes aren't."""
+    for number in range(5):
+        before, after = f"o-echo-{number}", f"o-after-echo-{number}"
+        participants.say(before, "/api/payments/process", Reply(200, {"order_id": before}, delay=0.5))
+        sagas.create(before)
+        sagas.wait(before, "Completed")
+        proxy.end_watches()
+        sagas.create(after)
+        sagas.wait(after, "Completed")
+        assert steps(participants, before) == steps(participants, after) == FORWARD

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saga_operator import watch_events
+from saga_operator.echoes import KEPT, SECONDS, Echoes
 from saga_operator.watch_events import WatchEvents, is_event
 
 ADDED = b'{"type":"ADDED","object":{"apiVersion":"ordersaga.io/v1alpha1","metadata":{"name":"o-1"}}}'
@@ -41,7 +42,7 @@ class Body:
             yield piece
 
 
-def read(*pieces: bytes) -> tuple[bytes, int]:
+def read(*pieces: bytes, echoes: Echoes | None = None) -> tuple[bytes, int]:
     """What kopf gets to read, and how often the watch was called broken."""
     calls: list[None] = []
 
@@ -49,7 +50,9 @@ def read(*pieces: bytes) -> tuple[bytes, int]:
         calls.append(None)
 
     async def all_of_it() -> bytes:
-        return b"".join([each async for each in WatchEvents(Body(*pieces), broken).iter_chunked(1024)])
+        return b"".join(
+            [each async for each in WatchEvents(Body(*pieces), broken, echoes or Echoes()).iter_chunked(1024)]
+        )
 
     return asyncio.run(all_of_it()), len(calls)
 
@@ -82,3 +85,52 @@ def test_a_line_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.binary(max_size=80))
 def test_any_line_is_judged(line: bytes) -> None:
     assert is_event(line) is False
+
+
+def change(version: str, uid: str = "u-1", type_: str = "MODIFIED", **metadata: object) -> bytes:
+    about = {"name": "o-1", "uid": uid, "resourceVersion": version, **metadata}
+    return json.dumps({"type": type_, "object": {"metadata": about}}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("type_", ["MODIFIED", "DELETED"])
+def test_what_the_answer_to_our_own_write_has_said_is_not_shown_again(type_: str) -> None:
+    echoes = Echoes()
+    echoes.expect("8", "u-1")
+    before, echo, after = change("7"), change("8", type_=type_), change("9")
+    assert read(before + echo + after, echoes=echoes) == (before + after, 0)
+
+
+def test_an_echo_is_left_out_once_since_a_watch_that_resumes_shows_what_came_after_the_last_event_it_gave() -> None:
+    echoes = Echoes()
+    echoes.expect("8", "u-1")
+    assert read(change("8"), echoes=echoes) == (b"", 0)
+    assert read(change("8"), echoes=echoes) == (change("8"), 0)
+
+
+def test_an_event_that_comes_before_the_answer_is_shown() -> None:
+    echoes = Echoes()
+    assert read(change("8"), echoes=echoes) == (change("8"), 0)
+    echoes.expect("8", "u-1")
+
+
+def test_the_version_of_another_resource_is_no_echo() -> None:
+    echoes = Echoes()
+    echoes.expect("8", "u-1")
+    assert read(change("8", uid="u-2"), echoes=echoes) == (change("8", uid="u-2"), 0)
+
+
+def test_an_annotation_hides_no_event() -> None:
+    echoes = Echoes()
+    echoes.expect("8", "u-1")
+    line = change("9", annotations={"resourceVersion": "8"})
+    assert read(line, echoes=echoes) == (line, 0)
+
+
+def test_what_does_not_come_is_not_waited_for() -> None:
+    now = 0.0
+    echoes = Echoes(lambda: now)
+    for version in range(KEPT + 1):
+        echoes.expect(str(version), "u-1")
+    assert read(change("0"), echoes=echoes) == (change("0"), 0)
+    now = SECONDS
+    assert read(change("1"), echoes=echoes) == (change("1"), 0)

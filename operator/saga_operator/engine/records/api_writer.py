@@ -12,6 +12,7 @@ from typing import Final, Literal
 from common.kube import ApiUnavailable, KubeError, ObjectNotFound, OrderSagas
 from common.wire import Json
 from saga_operator import metrics
+from saga_operator.echoes import Echoes
 from saga_operator.engine.records.write_room import WriteRoom
 from saga_operator.resource.body import Resource
 
@@ -30,8 +31,9 @@ ASKED_MAX: Final = 60.0
 class ApiWriter:
     """Reads and writes OrderSagas. Usable inside one event loop."""
 
-    def __init__(self, sagas: OrderSagas, *, max_writes: int) -> None:
+    def __init__(self, sagas: OrderSagas, *, max_writes: int, echoes: Echoes | None = None) -> None:
         self._sagas = sagas
+        self._echoes = Echoes() if echoes is None else echoes
         self._turns = asyncio.Semaphore(max_writes)
         self.room = WriteRoom()
         """Where what can wait waits, and what tells it when."""
@@ -58,6 +60,11 @@ class ApiWriter:
             self.room.ended(seconds)
         metrics.API_WRITES.labels(kind, "OK").inc()
         return Resource(answer)
+
+    def taken_over(self, resource: Resource) -> Resource:
+        """To be called with the answer from which its saga goes on: the watch needn't show it. Returns it."""
+        self._echoes.expect(resource.resource_version, resource.uid)
+        return resource
 
     async def read(self, name: str) -> Resource:
         """Read the resource of that name, however long the API server is away. Raises `ObjectNotFound`."""

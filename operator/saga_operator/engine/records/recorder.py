@@ -343,7 +343,7 @@ class StatusRecorder:
                     if patch := patch_between(self.resource.status, status):
                         self._unanswered.add(Sent(status, saga, newest))
                         body = self.resource.status_patch(patch)
-                        written = await self._writer.write("status", self.resource.name, body)
+                        written = self._writer.taken_over(await self._writer.write("status", self.resource.name, body))
                         self.resource = written.slim() if self._is_resting() else written
                 self._unanswered.clear()
                 self.recorded = saga
