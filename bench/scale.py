@@ -196,9 +196,10 @@ class Scale:
         version = await self._etcd.version()
 
         async def seen() -> bool:
-            at_least = {"limit": "1", "resourceVersion": version, "resourceVersionMatch": "NotOlderThan"}
+            # one without a limit: others are read from etcd while the memory isn't filled
+            from_memory = {"resourceVersion": version, "resourceVersionMatch": "NotOlderThan"}
             try:
-                await self._sagas.client.get(self._sagas.path, at_least)
+                await self._sagas.client.get(self._sagas.path, from_memory | {"fieldSelector": "metadata.name=none"})
             except KubeError:
                 return False
             return True
