@@ -88,7 +88,7 @@ def test_any_line_is_judged(line: bytes) -> None:
 
 
 def change(version: str, uid: str = "u-1", type_: str = "MODIFIED", **metadata: object) -> bytes:
-    about = {"name": "o-1", "uid": uid, "resourceVersion": version, **metadata}
+    about = {**metadata, "name": "o-1", "uid": uid, "resourceVersion": version}
     return json.dumps({"type": type_, "object": {"metadata": about}}).encode() + b"\n"
 
 
