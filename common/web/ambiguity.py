@@ -16,7 +16,7 @@ from common.text import printable
 from common.web.idempotency import EPOCH_HEADER, HEADER, BadKey
 
 
-class _TwiceError(Exception):
+class _TwiceError(ValueError):
     """An object has this name twice."""
 
 
@@ -35,12 +35,17 @@ async def unambiguous(request: Request) -> None:
     if not isinstance(route, APIRoute) or route.body_field is None:
         return  # nobody reads its body
     try:
-        json.loads(await request.body(), object_pairs_hook=_object)
+        once(await request.body())
     except _TwiceError as error:
         name = printable(str(error), 120)
         raise Invalid(f'correct the request: an object in the body has the name "{name}" twice: send it once') from None
     except (ValueError, RecursionError):
         pass  # no JSON: the framework has found that, too, and what it says of it is better
+
+
+def once(body: bytes) -> Any:
+    """The JSON of a body; raises ValueError if it is none, or if one of its objects has a name twice."""
+    return json.loads(body, object_pairs_hook=_object)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
 from common.web.ambiguity import unambiguous
 from common.web.connections import make_punctual
+from common.web.direct import DirectWays
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
 from common.web.problems import install_problem_handlers, respond
@@ -85,6 +86,7 @@ class Service(FastAPI):
         self.background = Background(name, self.metrics.registry)
         self.public_port = PublicPort()
         self.routers: list[APIRouter] = []
+        self.ways = DirectWays(self, ())
         self.indexes = tuple(indexes)
         self.indexes_exist = not indexes
         self._ready_checks = tuple(ready_checks)
@@ -102,7 +104,7 @@ class Service(FastAPI):
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await self.ways.take(scope, receive, send, otherwise=super().__call__)
         except ConnectionResetError:
             raise  # NoAnswer without a server: an in-process caller sees the connection break
         except Exception:
@@ -211,6 +213,7 @@ def _serve(app: Service, routers: list[APIRouter]) -> None:
     app.routers = routers
     for router in routers:
         app.include_router(router)
+    app.ways = DirectWays(app, routers)
 
 
 class NoAnswer(Response):

@@ -156,4 +156,7 @@ def fingerprint(body: BaseModel, *, outside: Set[str] = frozenset()) -> str:
     caller leaves the field out or sends the default: so a field with its default counts as left out.
     """
     kept = body.model_dump(mode="json", exclude_defaults=True, exclude=set(outside))
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_SORTED.encode(kept).encode()).hexdigest()
+
+
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))

@@ -5,6 +5,7 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 BORDER = "tests/contract/answers/test_answers_of_strangers.py"
 ANY_ANSWER = f"{BORDER}::test_any_answer_becomes_an_outcome_that_can_be_recorded_told_and_gone_on_from"
 ANY_REQUEST = "tests/contract/routes/test_any_request.py::test_no_request_makes_a_service_fail"
+DIRECT = "tests/unit/common/test_direct.py"
 HEADS = "tests/contract/routes/test_heads.py"
 ODD = "tests/unit/common/test_odd_requests.py"
 
@@ -146,6 +147,22 @@ OUTSIDE = (
         'raise _RefusedHeadError("its length can\'t be known")',
         "pass",
         f"{HEADS}::test_what_two_servers_could_read_differently_is_refused_and_nothing_after_it_is_read",
+    ),
+    Mutant(
+        "the short way of a saga's calls takes no head that the framework's way would refuse",
+        16,
+        "common/web/direct.py",
+        "            if key is not None:\n                return None",
+        "            pass",
+        f"{DIRECT}::test_both_ways_give_the_same_answer",
+    ),
+    Mutant(
+        "a body that the short way can't take is read again from its beginning",
+        16,
+        "common/web/direct.py",
+        "rest = iter(messages)",
+        "rest = iter(messages[1:])",
+        f"{DIRECT}::test_both_ways_give_the_same_answer",
     ),
     Mutant(
         "a request has one Host",
