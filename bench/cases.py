@@ -24,7 +24,7 @@ WARM_UP_SECONDS = 2.0
 QUIET_SECONDS = 3.0
 """Without a write of the operator: what it had left for a quiet moment is done."""
 QUIET_PATIENCE = 45.0
-SHOWN_PROBLEMS = 5
+SHOWN_PROBLEMS, SHOWN_LENGTH = 5, 200
 
 
 @dataclass
@@ -147,7 +147,7 @@ class Bench:
             if load.phases.get(order) != phase
         ]
         with Books(self.stack.mongodb_url) as books:
-            wrong = load.errors + wrong + books.audit(load.expected)
+            wrong = [text[:SHOWN_LENGTH] for text in load.errors + wrong + books.audit(load.expected)]
         more = len(wrong) - SHOWN_PROBLEMS
         return wrong[:SHOWN_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
 

@@ -1,11 +1,12 @@
 """The ways to carry out the same orders that are measured side by side."""
 
-from typing import Protocol
+import asyncio
+from typing import Any, Protocol
 
 import aiohttp
 
 from bench.apiserver import ApiServer
-from bench.calls import ADDRESS, CURRENCY, CUSTOMER, Caller, Order, carry_out
+from bench.calls import ADDRESS, CURRENCY, CUSTOMER, PAUSE_SECONDS, Caller, Order, carry_out
 from bench.peers.restate import SERVER, SERVICE
 from bench.stacks import Stack
 from bench.usage import LOAD
@@ -81,10 +82,9 @@ class ByResource:
 class OverRest:
     """The order is placed with POST /api/orders, at the catalogue's price; a watch shows the end of its saga."""
 
-    repeated = 0
-
     def __init__(self, stack: Stack, api: ApiServer) -> None:
         self._api = api
+        self.repeated = 0
         self._http = aiohttp.ClientSession(
             stack.urls["order"],
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
@@ -103,11 +103,18 @@ class OverRest:
             "ship_to": {"address_ref": ADDRESS},
         }
         key = {"Idempotency-Key": order.order_id}
-        async with self._http.post("/api/orders", json=body, headers=key) as answer:
-            if answer.status != 202:
-                raise RuntimeError(f"POST /api/orders was answered {answer.status}: {await answer.text()}")
-            await answer.read()
+        while not await self._placed(body, key):
+            self.repeated += 1
+            await asyncio.sleep(PAUSE_SECONDS)
         return await end
+
+    async def _placed(self, body: dict[str, Any], key: dict[str, str]) -> bool:
+        """False: not now, the same request may be repeated."""
+        async with self._http.post("/api/orders", json=body, headers=key) as answer:
+            text = await answer.text()
+            if answer.status not in (202, 503):
+                raise RuntimeError(f"POST /api/orders was answered {answer.status}: {text}")
+            return answer.status == 202
 
     async def close(self) -> None:
         """See `Row`."""
