@@ -99,7 +99,8 @@ def test_a_status_write_whose_answer_is_lost_is_made_again_and_no_call_is(
     sagas.wait("o-lost-answer", "Completed", seconds=60)
     assert steps(participants, "o-lost-answer") == FORWARD
     assert fault.times == 0
-    assert 409 in [each.answered for each in proxy.requests if fault.concerns(each)]
+    # 422 if it was the last one: the rules that freeze a finished status are checked before the version
+    assert {409, 422} & {each.answered for each in proxy.requests if fault.concerns(each)}
 
 
 @pytest.mark.usefixtures("operator")
