@@ -95,7 +95,7 @@ def saga_changed(before: Saga, after: Saga) -> None:
     if before.failure is None and after.failure is not None:
         ROLLBACKS.labels(_bounded(after.failure.reason)).inc()
     for old, new in zip(before.steps, after.steps, strict=True):
-        if is_stuck(new) and not is_stuck(old):
+        if new is not old and is_stuck(new) and not is_stuck(old):
             STUCK.labels(new.name).inc()
 
 

@@ -6,9 +6,9 @@ There is deliberately no event among its arguments: after a restart there is non
 from dataclasses import dataclass
 
 from saga_operator.process import reasons
-from saga_operator.process.saga import Phase, Saga, settled_backward, settled_forward
+from saga_operator.process.saga import Phase, Saga, settled_backward
 from saga_operator.process.step_record import StepRecord, is_stuck
-from saga_operator.process.steps import BACKWARD, FIRST, ORDER_SAGA, PIVOT, Step
+from saga_operator.process.steps import BACKWARD, BY_NAME, FIRST, PIVOT, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def decide(saga: Saga, now: float) -> Action:
 
 
 def _unsettled_forward(saga: Saga) -> Step | None:
-    return next((step for step in ORDER_SAGA if not settled_forward(saga[step.name])), None)
+    return None if (record := saga.next_forward) is None else BY_NAME[record.name]
 
 
 def _unsettled_backward(saga: Saga) -> list[Step]:

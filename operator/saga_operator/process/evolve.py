@@ -78,10 +78,13 @@ def evolve(saga: Saga, event: Event) -> Saga:
 
 
 def _observed(saga: Saga, event: Observed) -> Saga:
-    saga = replace(saga, desired=event.desired, deleting=event.deleting, requested=event.intervention)
+    wishes = (event.desired, event.deleting, event.intervention)
+    if wishes != (saga.desired, saga.deleting, saga.requested):  # it is nearly always as it was, before each call
+        saga = replace(saga, desired=event.desired, deleting=event.deleting, requested=event.intervention)
     if saga.phase in FINISHED:
         return saga
-    saga = replace(saga, absences=event.absences)
+    if event.absences != saga.absences:
+        saga = replace(saga, absences=event.absences)
     saga = intervened(saga, event.at)
     saga = _suspension(saga, event)  # before the deadline is looked at: a suspension moves it
     if saga.failure is None and not saga.confirmed:

@@ -3,7 +3,7 @@
 Pure: imports no framework, no clock, no I/O. Times are seconds since the epoch (UTC).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from saga_operator.process import reasons
@@ -81,9 +81,14 @@ class Saga:
     requested: Intervention | None = None
     intervention: Intervention | None = None
     compensations: CompensationPolicy = DEFAULT_COMPENSATIONS
+    _phase: Phase | None = field(default=None, init=False, repr=False, compare=False)
+    """Once it was asked for: it is asked for many times between two changes."""
 
     def __getitem__(self, name: str) -> StepRecord:
-        return next(record for record in self.steps if record.name == name)
+        for record in self.steps:
+            if record.name == name:
+                return record
+        raise KeyError(name)
 
     def put(self, record: StepRecord) -> "Saga":
         """This saga with one step's record replaced."""
@@ -149,8 +154,14 @@ class Saga:
     @property
     def phase(self) -> Phase:
         """Derived from the other fields: see `Phase`."""
+        if self._phase is None:
+            object.__setattr__(self, "_phase", self._derived_phase())
+        assert self._phase is not None  # noqa: S101 - for the type checker
+        return self._phase
+
+    def _derived_phase(self) -> Phase:
         if self.failure is None:
-            if all(settled_forward(record) for record in self.steps):
+            if self.next_forward is None:
                 return Phase.COMPLETED
             if self.refused_forward is not None:
                 return Phase.FAILED
@@ -165,6 +176,14 @@ class Saga:
         return Phase.COMPENSATING
 
     @property
+    def next_forward(self) -> StepRecord | None:
+        """The first step that isn't settled on the way forward; None if all are."""
+        for record in self.steps:
+            if not settled_forward(record):
+                return record
+        return None
+
+    @property
     def refused_forward(self) -> StepRecord | None:
         """The step that was refused although the order is confirmed; a person has to decide. None if there is none.
 
@@ -172,7 +191,7 @@ class Saga:
         """
         if self.failure is not None:
             return None
-        record = next((record for record in self.steps if not settled_forward(record)), None)
+        record = self.next_forward
         return record if record is not None and record.state is StepState.REFUSED else None
 
     @property
@@ -185,7 +204,7 @@ class Saga:
     def current_step(self) -> str:
         """The step that is being done or undone, or empty when nothing is left."""
         if self.failure is None:
-            return next((record.name for record in self.steps if not settled_forward(record)), "")
+            return "" if (record := self.next_forward) is None else record.name
         if not self.rejected:
             return PIVOT.name
         return next((step.name for step in (*BACKWARD, FIRST) if not settled_backward(self, step)), "")
@@ -198,10 +217,11 @@ class Saga:
 
 def settled_forward(record: StepRecord) -> bool:
     """Nothing more to do on the way forward. Of the refusals, that holds for those of steps after the pivot."""
-    step = BY_NAME[record.name]
-    if record.state is StepState.REFUSED and step.kind is Kind.RETRIABLE:
+    state = record.state
+    if state is StepState.SUCCEEDED or state is StepState.SKIPPED:  # the usual cases first: it is asked very often
         return True
-    return record.state in (StepState.SUCCEEDED, StepState.SKIPPED) or step.retired
+    step = BY_NAME[record.name]
+    return step.retired or (state is StepState.REFUSED and step.kind is Kind.RETRIABLE)
 
 
 def settled_backward(saga: Saga, step: Step) -> bool:

@@ -68,6 +68,8 @@ class StepRecord:
 
     def due(self, at: float) -> "StepRecord":
         """This record whose next call is made then, with its key: no operation in progress is followed."""
+        if (self.retry_at, self.location, self.in_progress_since) == (at, "", None):
+            return self
         return replace(self, retry_at=at, location="", in_progress_since=None)
 
     def moved(self, seconds: float) -> "StepRecord":

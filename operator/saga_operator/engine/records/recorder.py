@@ -121,7 +121,7 @@ class StatusRecorder:
         before, self.saga = self.saga, evolve(self.saga, event)
         if self.recorded.absences is not self.saga.absences:  # kept by the Lease: nothing to write
             self.recorded = replace(self.recorded, absences=self.saga.absences)
-        if before != self.saga:
+        if before is not self.saga and before != self.saga:
             metrics.saga_changed(before, self.saga)
             for kube_event in events_between(before, self.saga):
                 self._events.add(self.resource, kube_event)
