@@ -30,7 +30,7 @@ LONGEST = 4096
 """Characters of a message or a field: more than anything of ours, and less than what collectors of logs cut."""
 LONGEST_TRACE = 32_768
 
-_REPEATED = {"saga", "status"}
+_NOT_SHOWN = _OWN_FIELDS | {"saga", "status"}
 """Left out of a readable line, which has both already: `order` without its namespace, the status in the message."""
 
 
@@ -66,6 +66,9 @@ def configure_logging(service: str, *, log_format: str = "json", level: str = "I
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # common.web.middleware writes that line, with order and step
+    # no line says where in the code, in which thread or process it was written: finding that out is a third of its cost
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for noisy in ("pymongo", "httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
@@ -112,8 +115,9 @@ class _Text(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S.%f")[:-3]
-        extra = {name: value for name, value in vars(record).items() if name not in _OWN_FIELDS | _REPEATED}
-        fields = " ".join(f"{name}={_fit(name, value)}" for name, value in extra.items())
+        fields = " ".join(
+            [f"{name}={_fit(name, value)}" for name, value in vars(record).items() if name not in _NOT_SHOWN]
+        )
         message = printable(record.getMessage(), LONGEST)
         line = f"{time} {record.levelname:<7} {self._service:<12} {message}  {fields}".rstrip()
         if record.exc_info:
