@@ -11,6 +11,7 @@ KEPT: Final = 1_000
 SECONDS: Final = 10.0
 """After these it isn't waited for: the watch has ended meanwhile, and the next one may begin after it."""
 
+_GONE: Final = re.compile(rb'\{"type": ?"DELETED"')
 _VERSION: Final = re.compile(rb'"resourceVersion": ?"([0-9]+)"')
 
 
@@ -33,8 +34,11 @@ class Echoes:
             self._expected.popitem(last=False)
 
     def take(self, line: bytes) -> bool:
-        """Whether the line says nothing new. It counts once: whoever asks for older events again gets them all."""
-        if not self._expected:
+        """Whether the line says nothing new. It counts once: whoever asks for older events again gets them all.
+
+        That a saga has left the watch, since it has ended, is news: kopf remembers each resource until it hears that.
+        """
+        if not self._expected or _GONE.match(line):
             return False
         versions = _VERSION.findall(line)
         if len(versions) != 1:  # an annotation may have this name as well

@@ -7,6 +7,7 @@ come by, two for each saga: that it has ended, and that its finalizer is off. Bo
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 from urllib.parse import urlencode
@@ -50,9 +51,12 @@ class Deletions:
                 if not self._version:
                     self._version = await self._sagas.version_now()
                     self._missed()
+                began = time.monotonic()
                 async for line in self._lines():
                     self._take_note(line)
                 said = ""
+                if time.monotonic() < began + AGAIN:  # it lasts minutes, as a rule
+                    await asyncio.sleep(AGAIN)
             except Exception as error:  # whatever stands in the API server's place may say anything
                 if (why := f"{error!r}") != said:
                     said = why

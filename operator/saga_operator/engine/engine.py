@@ -288,6 +288,9 @@ class Engine:
             self._run(worker)
         elif worker.waits_for_a_person:
             self._for_people[worker.uid] = None
+            if self._waiting.has_work:
+                self._put_out(worker.uid, place=LAST)
+                self._call_in()
 
     def _worker_ended(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
         saga, resource = worker.saga, worker.resource

@@ -71,6 +71,13 @@ class WaitingRoom:
                 return name
         return None
 
+    @property
+    def has_work(self) -> bool:
+        """Whether one waits that may have something to do."""
+        while self._oldest and self._oldest[0][1] not in self._names:
+            heapq.heappop(self._oldest)
+        return bool(self._oldest) and self._oldest[0][0] < LAST
+
     def clear(self) -> None:
         """All are forgotten: whoever lists them finds them again."""
         self._names.clear()

@@ -22,6 +22,7 @@ from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
 from saga_operator.engine.records.restorer import FinalizerRestorer
+from saga_operator.engine.records.write_room import LATEST
 from saga_operator.engine.resting import Awake, Rest
 from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
@@ -267,6 +268,10 @@ class Worker:
 
     async def _wait_or_rest(self, until: float | None) -> Rest | None:
         """Wait until then, or until something changes. What would take longer than a moment is a rest."""
+        if not self._is_recorded:  # the end of that is a change
+            latest = self._shared.clock.now() + LATEST
+            await self._wait(latest if until is None else min(until, latest))
+            return None
         patience = self._shared.awake.patience
         if until is not None and until - self._shared.clock.now() <= 2 * patience:
             await self._wait(until)
@@ -279,7 +284,12 @@ class Worker:
     def _may_rest(self) -> bool:
         """Nothing is in flight, and nothing is to be looked at."""
         looks = self._newer is not None or self._doubted or self._changed.is_set()
-        return not (looks or self._restorer.is_writing) and self._recorder.may_rest
+        return not looks and self._is_recorded
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Nothing is on its way to the API server, or waits to be."""
+        return self._recorder.may_rest and not self._restorer.is_writing
 
     async def _wait(self, until: float | None) -> bool:
         """Wait until then (seconds since the epoch), or until something changes. Returns whether something did."""

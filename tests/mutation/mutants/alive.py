@@ -131,7 +131,7 @@ ALIVE = (
         "an unexpected error in a write beside the calls wakes its worker",
         14,
         f"{OPERATOR}/engine/records/recorder.py",
-        "            self._on_change()  # whoever waits finds out by `raise_if_gone`",
+        "            self._on_change()  # whoever waits finds out what has become of it, also by `raise_if_gone`",
         "            pass",
         f"{REFUSED}::test_an_error_in_a_write_beside_the_calls_wakes_its_worker_which_finds_it",
     ),

@@ -28,6 +28,14 @@ ENDINGS = (
         "tests/operator/resources/test_finished.py::test_a_finished_saga_that_is_deleted_goes_at_once",
     ),
     Mutant(
+        "a watch of deletions that ends at once isn't begun again and again",
+        12,
+        f"{OPERATOR}/engine/deletions.py",
+        "if time.monotonic() < began + AGAIN:",
+        "if False:",
+        "tests/unit/engine/test_deletions.py::test_a_watch_that_ends_at_once_is_begun_again_after_a_pause",
+    ),
+    Mutant(
         "a saga that ends is noted for the end of its time to live",
         12,
         f"{OPERATOR}/engine/engine.py",

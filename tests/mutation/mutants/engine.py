@@ -54,6 +54,33 @@ ENGINE = (
         "tests/unit/engine/test_waiting_room.py::test_those_that_wait_for_a_person_make_room",
     ),
     Mutant(
+        "a saga that comes to wait for a person makes room for those that wait for room",
+        12,
+        f"{OPERATOR}/engine/engine.py",
+        "            if self._waiting.has_work:\n",
+        "            if False:\n",
+        "tests/unit/engine/test_waiting_room.py"
+        "::test_those_that_come_to_wait_for_a_person_make_room_for_those_that_wait_already",
+    ),
+    Mutant(
+        "while its record is on its way, no saga looks again and again",
+        12,
+        f"{OPERATOR}/engine/worker.py",
+        "        if not self._is_recorded:  # the end of that is a change\n",
+        "        if False:\n",
+        "tests/unit/engine/test_resting.py"
+        "::test_while_its_record_is_on_its_way_nobody_looks_again_and_again_however_many_there_are",
+    ),
+    Mutant(
+        "kopf hears that a saga has left the watch, and forgets it",
+        12,
+        f"{OPERATOR}/echoes.py",
+        "if not self._expected or _GONE.match(line):",
+        "if not self._expected:",
+        "tests/unit/engine/test_watch_events.py"
+        "::test_that_a_saga_has_left_the_watch_is_shown_since_kopf_remembers_it_until_then",
+    ),
+    Mutant(
         "a saga that rests is told when it is its turn",
         12,
         f"{OPERATOR}/engine/supervised.py",

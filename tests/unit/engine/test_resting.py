@@ -5,20 +5,22 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import pytest
+
 from common.kube import ObjectNotFound
 from common.order_saga import FINALIZER
 from common.wire import Json
-from saga_operator.engine import resting
+from saga_operator.engine import resting, worker
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.records.write_room import WriteRoom
 from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.worker import Shared
 from saga_operator.process import reasons
-from saga_operator.process.decide import Do, Undo
+from saga_operator.process.decide import Action, Do, Undo, decide
 from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded, Undone
 from saga_operator.process.order import CompensationPolicy
-from saga_operator.process.saga import Phase
+from saga_operator.process.saga import Phase, Saga
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
 from saga_operator.resource.times import to_wire
@@ -33,6 +35,7 @@ class World:
     """Everything around an engine: one API server that keeps all, and participants one of which may not answer."""
 
     offset = 0.0
+    reads = 0
 
     def __init__(self, *, retry_after: float = 1800.0, concurrency: int = 32, most: int = 100_000) -> None:
         self.stored: dict[str, Json] = {}
@@ -84,6 +87,7 @@ class World:
         self.stored[metadata["name"]] = {**raw, "metadata": metadata}
 
     async def read(self, name: str) -> Resource:
+        self.reads += 1
         if name not in self.stored:
             raise ObjectNotFound(404, "NotFound", name)
         return Resource(self.stored[name])
@@ -111,9 +115,11 @@ class World:
         return self.engine._workers[f"uid-{name}"]
 
 
-def story(told: Callable[[World], Coroutine[Any, Any, None]], **options: Any) -> None:
+def story(told: Callable[[World], Coroutine[Any, Any, None]], *, world: type[World] = World, **options: Any) -> None:
+    make = world
+
     async def main() -> None:
-        world = World(**options)
+        world = make(**options)
         await told(world)
         await world.engine.stop()
         assert not asyncio.all_tasks() - {asyncio.current_task()}
@@ -219,6 +225,33 @@ def test_when_all_come_in_at_once_nobody_waits_awake() -> None:
         assert world.shared.awake.count == 0
 
     story(told)
+
+
+def test_while_its_record_is_on_its_way_nobody_looks_again_and_again_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+
+    def counted(saga: Saga, now: float) -> Action:
+        nonlocal looks
+        looks += 1
+        assert looks < 1_000, "that never ends"
+        return decide(saga, now)
+
+    class Slow(World):
+        async def write(self, kind: str, name: str, patch: Json) -> Resource:
+            await asyncio.sleep(20)
+            return await super().write(kind, name, patch)
+
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(90)
+        assert world.worker("o-1").is_resting
+
+    monkeypatch.setattr(resting, "CROWD", 0)
+    monkeypatch.setattr(worker, "decide", counted)
+    story(told, world=Slow)
+    assert looks < 100
 
 
 def test_what_a_saga_knows_beyond_its_record_survives_a_rest() -> None:

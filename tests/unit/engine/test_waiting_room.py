@@ -71,6 +71,24 @@ def test_those_that_wait_for_a_person_make_room() -> None:
     story(told, most=3)
 
 
+def test_those_that_come_to_wait_for_a_person_make_room_for_those_that_wait_already() -> None:
+    async def told(world: World) -> None:
+        for number in range(3):
+            world.show(f"o-{number}", age=900.0, state="Suspended")
+        world.down = ""
+        for number in range(3, 9):
+            world.show(f"o-{number}", state="Suspended" if number > 6 else "Active")
+        assert at_work(world) == {"o-0", "o-1", "o-2"}
+        await asyncio.sleep(120)
+        done = {name for name, each in world.stored.items() if each["status"].get("phase") == "Completed"}
+        assert done == {f"o-{number}" for number in range(3, 7)}
+        reads = world.reads
+        await asyncio.sleep(600)
+        assert world.reads == reads, "those that wait for a person don't take turns"
+
+    story(told, most=3)
+
+
 def test_one_that_is_gone_when_its_turn_comes_is_left_out() -> None:
     async def told(world: World) -> None:
         world.down = ""

@@ -60,7 +60,7 @@ class StatusRecorder:
         *,
         compensations: CompensationPolicy,
     ) -> None:
-        """`on_change` is called when a write beside the calls has changed the saga, or found the resource gone."""
+        """`on_change` is called when a write has ended: it may have changed the saga, or found the resource gone."""
         self.resource = resource = resource.slim()
         self._compensations = compensations
         self.saga: Saga = saga_of(resource, compensations)
@@ -300,16 +300,13 @@ class StatusRecorder:
 
     async def _write(self, answered: Callable[[], None]) -> None:
         try:
-            if not await self._write_or_adopt(answered):
-                self._on_change()
-        except Exception:
-            self._on_change()  # whoever waits finds out by `raise_if_gone`
-            raise
+            await self._write_or_adopt(answered)
         finally:
             self._awaited = False
+            self._on_change()  # whoever waits finds out what has become of it, also by `raise_if_gone`
 
-    async def _write_or_adopt(self, answered: Callable[[], None]) -> bool:
-        """Write what is known; False if another record was adopted instead."""
+    async def _write_or_adopt(self, answered: Callable[[], None]) -> None:
+        """Write what is known, or adopt another record instead."""
         try:
             await self._write_until_level(answered)
         except (Conflict, ObjectInvalid) as error:
@@ -320,8 +317,6 @@ class StatusRecorder:
                 answered()
                 await self._writer.pause(self._invalid_writes, error)
             self.adopt(await self._read())
-            return False
-        return True
 
     def _tell_refusal(self, error: KubeError) -> None:
         """People have to know, once for a saga: the API server's refusal can't be recorded where it is refused."""
