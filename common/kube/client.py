@@ -52,6 +52,8 @@ class _Pool:
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=TIMEOUT
             )
+            # aiohttp would send a PUT or a DELETE again that may have been done: its caller would see a conflict
+            self._session._retry_connection = False
         return self._session
 
     async def aclose(self) -> None:

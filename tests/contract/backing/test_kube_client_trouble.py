@@ -67,6 +67,24 @@ def always(reply: Callable[[], bytes]) -> Answering:
     return answering
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+async def test_a_call_whose_connection_breaks_is_not_made_again(method: str) -> None:
+    """It may have been done."""
+    got: list[str] = []
+
+    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answer(b"{}"))
+        head, _ = await read_request(reader)
+        got.append(head.split()[0])
+
+    async with server(answers_once) as url, client_of(url) as client:
+        await client.get("/api")
+        with pytest.raises(ApiUnavailable):
+            await client.request(method, "/api", body={"kind": "X"})
+        assert got == [method]
+
+
 async def test_a_dripping_answer_is_given_up_after_the_time_for_the_whole_call() -> None:
     async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)

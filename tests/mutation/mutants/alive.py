@@ -128,6 +128,14 @@ ALIVE = (
         f"{CLIENT}::test_a_list_of_huge_objects_is_read_in_smaller_pages",
     ),
     Mutant(
+        "a call to the API server that may have been done isn't made again unasked",
+        14,
+        "common/kube/client.py",
+        "self._session._retry_connection = False",
+        "pass",
+        f"{CLIENT}::test_a_call_whose_connection_breaks_is_not_made_again",
+    ),
+    Mutant(
         "an unexpected error in a write beside the calls wakes its worker",
         14,
         f"{OPERATOR}/engine/records/recorder.py",
