@@ -293,9 +293,10 @@ class Engine:
                 self._call_in()
 
     def _worker_ended(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
-        saga, resource = worker.saga, worker.resource
+        saga = worker.saga
         if task.cancelled() or task.exception() is not None or saga is None or saga.phase not in FINISHED:
             return
+        resource = worker.resource
         self._note_expiry(resource)
         self._finished[worker.uid] = Remembered(resource.version, time.monotonic())
         while len(self._finished) > REMEMBERED:

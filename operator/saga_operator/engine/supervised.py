@@ -110,7 +110,14 @@ class SupervisedWorker:
     @property
     def version(self) -> int:
         """Of the resource as it was last read or written."""
-        return self.resource.version if self._rest is None else self._rest.version
+        if self._rest is not None:
+            return self._rest.version
+        return 0 if self._knows_nothing else self.resource.version
+
+    @property
+    def _knows_nothing(self) -> bool:
+        """Whether its resource has to be read before anything else."""
+        return self._rest is None and self._worker is None and self._newest is None
 
     @property
     def resource(self) -> Resource:
@@ -165,8 +172,14 @@ class SupervisedWorker:
             if self._alarm is not None:
                 self._alarm.cancel()
                 self._alarm = None
-            self._worker = Worker.resumed(rest, self._shared)
-            self._worker.pace = self.pace
+            try:
+                self._worker = Worker.resumed(rest, self._shared)
+                self._worker.pace = self.pace
+            except Exception as error:  # of memory, say: it begins anew, as after any unexpected error
+                log.error("saga %s begins anew: %r", self.name, error, exc_info=error, extra={"order": self.name})
+                metrics.WORKER_FAILURES.inc()
+                rest.places.forget()
+                metrics.worker_left(rest.phase)
             self._on_wake(self)
         return self._worker
 
@@ -209,6 +222,9 @@ class SupervisedWorker:
                 self._since = now()
             began = self._since
             try:
+                if self._knows_nothing and not await self._find():
+                    self.has_ended = True
+                    return
                 worker = self._worker or self._begin()
                 if (rest := await self._run(worker)) is not None:
                     self._go_to_rest(rest)
@@ -267,6 +283,10 @@ class SupervisedWorker:
             await asyncio.sleep(SHORTEST)  # also if somebody changes it all the time
         except TimeoutError:
             pass
+        return await self._find()
+
+    async def _find(self) -> bool:
+        """Read the resource. False if it is gone."""
         try:
             self._newest = await self._shared.writer.read(self.name)
         except ObjectNotFound:

@@ -81,6 +81,14 @@ ENGINE = (
         "::test_that_a_saga_has_left_the_watch_is_shown_since_kopf_remembers_it_until_then",
     ),
     Mutant(
+        "a saga that can't be woken begins anew",
+        12,
+        f"{OPERATOR}/engine/supervised.py",
+        "            except Exception as error:  # of memory, say: it begins anew, as after any unexpected error",
+        "            except ZeroDivisionError as error:",
+        "tests/unit/engine/test_resting.py::test_one_that_cant_be_woken_begins_anew",
+    ),
+    Mutant(
         "a saga that rests is told when it is its turn",
         12,
         f"{OPERATOR}/engine/supervised.py",

@@ -254,6 +254,30 @@ def test_while_its_record_is_on_its_way_nobody_looks_again_and_again_however_man
     assert looks < 100
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_one_that_cant_be_woken_begins_anew(monkeypatch: pytest.MonkeyPatch, gone: bool) -> None:
+    def no_memory(_: bytes) -> None:
+        monkeypatch.undo()
+        raise MemoryError
+
+    async def told(world: World) -> None:
+        world.show("o-1", retry=AN_HOUR)
+        await asyncio.sleep(10)
+        assert world.worker("o-1").is_resting
+        monkeypatch.setattr(resting, "_unpack", no_memory)
+        if gone:
+            del world.stored["o-1"]
+        else:
+            world.down = ""
+            world.show("o-1", state="Cancelled")
+            assert world.engine.before_list().versions
+        await asyncio.sleep(2000)
+        assert not world.engine.workers
+        assert gone or world.stored["o-1"]["status"]["phase"] == "Compensated"
+
+    story(told)
+
+
 def test_what_a_saga_knows_beyond_its_record_survives_a_rest() -> None:
     """The epoch was refused, the history has an entry: nothing of it stands in the status yet."""
 
