@@ -13,6 +13,7 @@ from typing import Any
 import uvloop
 from pydantic import ValidationError
 
+from common.collector import calm_collector
 from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas
 from common.logs import configure_logging
 from saga_operator import metrics
@@ -300,6 +301,7 @@ def main() -> None:
     configure_logging("operator", log_format=settings.log_format, level=settings.log_level)
     for chatty in ("kopf.objects", "kopf.activities"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # a line for each watch event; the engine's say more
+    calm_collector()
     try:
         uvloop.run(operate(settings))
     except (KubeError, OSError) as error:
