@@ -165,6 +165,8 @@ class CircuitBreaker:
         now = self._time()
         self._verdict.look(now)
         self._show()
+        if not len(self._turns) and self._timer is None and not self.is_open:  # the usual case: nobody waits
+            return
         while self._has_room(now):
             saga = self._turns.next(
                 untried=now >= self._verdict.due(tried=False), tried=now >= self._verdict.due(tried=True)

@@ -5,8 +5,8 @@ a bound of its own (`max_calls_per_participant`).
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -77,16 +77,21 @@ class CallGate:
         """Since a call was last in flight; 0 while one is."""
         return 0.0 if self._callers else self._monotonic() - self._last_call
 
-    @asynccontextmanager
-    async def call(self) -> AsyncIterator[None]:
+    def call(self) -> AbstractAsyncContextManager[None]:
         """Around each call. A process that was paused must not go on where it stopped before it has looked again."""
+        return _Call(self)
+
+    async def _begin(self) -> None:
         self._callers += 1
         try:
             await self._epochs.held()
-            yield
-        finally:
-            self._callers -= 1
-            self._last_call = self._monotonic()
+        except BaseException:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        self._callers -= 1
+        self._last_call = self._monotonic()
 
     async def epoch_was_refused(self, participant: str, epoch: int, refused: EpochRefused) -> None:
         """Find an epoch for the next call that this participant takes; end the process if the Lease is lost."""
@@ -98,6 +103,19 @@ class CallGate:
             self._limits[participant] = _Limit(max(seen, epoch) + 1, self._monotonic())
         else:
             await self._epochs.raise_epoch(max(seen, epoch))
+
+
+class _Call(AbstractAsyncContextManager[None]):
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: CallGate) -> None:
+        self._gate = gate
+
+    async def __aenter__(self) -> None:
+        await self._gate._begin()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._gate._end()
 
 
 def pause_before_the_next(refused: int, jitter: float) -> float:
