@@ -9,6 +9,7 @@ from pymongo import MongoClient
 
 from common.services import SERVICES
 from common.wire import Json
+from dev.stack.waiting import wait_until
 from tests.e2e.system import PREFIX, Stack
 
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
@@ -52,6 +53,10 @@ def world(mongodb_url: str, order_id: str) -> dict[str, list[Json]]:
     return found
 
 
+def _order(mongodb_url: str, order_id: str) -> Json:
+    return world(mongodb_url, order_id)["order.orders"][0]
+
+
 def ledgers(stack: Stack, order_id: str) -> dict[str, Json]:
     return {name: dict(stack.books.ledger(name, order_id)) for name in ("payment", "shipping", "notification")}
 
@@ -62,6 +67,7 @@ def test_a_completed_order_that_is_applied_again_is_completed_again_and_charged_
     order = manifest(stack.new_id("git-again"))
     order_id = order["metadata"]["name"]
     first = apply(stack, order, "Completed")
+    wait_until("known to the order service as ended", lambda: _order(mongodb_url, order_id)["saga_ended"], 30)
     before = world(mongodb_url, order_id)
     uid = stack.resource(order_id)["metadata"]["uid"]
     assert ledgers(stack, order_id)["payment"] == {"charge": 1}

@@ -158,7 +158,7 @@ async def test_a_peer_without_rules_costs_one_time_out(behaviour: Behaviour) -> 
             async with asyncio.timeout(PATIENCE):
                 with pytest.raises(NoAnswer):
                     await exchanges.exchange("POST", "/x", headers={}, body={"order_id": "o-1", "items": "x" * 250_000})
-                if behaviour is not reads_nothing:
+                if hostile.connections and behaviour is not reads_nothing:  # a machine that stands still may open none
                     await hostile.closed.wait()
         finally:
             await exchanges.aclose()

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from common.kube import Access, KubeClient
+from saga_operator.echoes import Echoes
 from saga_operator.engine.engine import Engine
 from saga_operator.handlers import keep_watch
 from saga_operator.heartbeats import Heartbeats
@@ -55,7 +56,7 @@ async def api() -> AsyncIterator[ApiServer]:
 
 
 async def test_a_watch_is_begun_anew_from_the_start_once_etcd_was_found_to_be_restored(api: ApiServer) -> None:
-    connection = WatchConnection(cast(KubeClient, api))
+    connection = WatchConnection(cast(KubeClient, api), Echoes())
     engine: Any = SimpleNamespace(restorations=0)
     began = asyncio.Event()
     keeping = asyncio.create_task(keep_watch(cast(Engine, engine), connection, Heartbeats(), began.set))

@@ -53,7 +53,10 @@ class World:
 
     @staticmethod
     def now() -> float:
-        return NOW + asyncio.get_running_loop().time()
+        try:
+            return NOW + asyncio.get_running_loop().time()
+        except RuntimeError:  # the common registry asks engines that a test has left behind as well
+            return NOW
 
     def add(self, *_: object, **__: object) -> None:
         """Neither Events nor finalizers are looked at."""
