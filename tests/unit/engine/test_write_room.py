@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any
 
 from saga_operator.engine.records.write_room import AT_ONCE, GATHER, QUIET, WriteRoom
@@ -91,6 +92,24 @@ def test_it_is_written_after_some_seconds_whatever_the_load() -> None:
         server.ask()
         await others
         assert PATIENCE <= server.begun[0] - asked <= PATIENCE + LOADED
+
+    story(told)
+
+
+def test_in_a_quiet_moment_one_write_finds_out_whether_there_is_room_for_more() -> None:
+    async def told(server: Server) -> None:
+        server.seconds = LOADED  # by others: the order service creates resources, the services need the machine
+        for _ in range(64):
+            server.ask()
+        await asyncio.sleep(GATHER + 1.5 * LOADED)
+        before = len(server.begun)
+        await asyncio.sleep(5.0)
+        assert before <= AT_ONCE, "the room was open when these began"
+        assert 2 <= len(server.begun) - before <= 5, "one or two seconds lie between two, and each is alone"
+        assert all(later - earlier > 1.0 for earlier, later in pairwise(server.begun[before:]))
+        server.seconds = IDLE
+        await asyncio.sleep(5.0)
+        assert len(server.begun) == 64
 
     story(told)
 

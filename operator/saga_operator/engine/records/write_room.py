@@ -24,7 +24,8 @@ NEAR: Final = 2.0
 """Queueing takes as long as the write itself: from there on it is others' turn."""
 QUIET: Final = 0.1
 """Seconds without any write, after which the last answers say nothing of now: one write finds out. Below the 250 ms
-within which a step is to be seen, together with `GATHER`.
+within which a step is to be seen, together with `GATHER`. It is so much for each `AT_ONCE` writes that wait: where many
+sagas are at work, others' calls leave no room either, and required writes that tell will soon follow.
 """
 WEIGHT: Final = 0.25
 """Of one answer in the moving average: four in a row count, one that met a garbage collection does not."""
@@ -54,10 +55,14 @@ class WriteRoom:
     @property
     def is_open(self) -> bool:
         """Whether a write that can wait would be in nobody's way now."""
-        now = _now()
-        if self._in_flight == 0 and now >= self._ended_at + QUIET:
+        if self._in_flight == 0 and self._begun == 0 and _now() >= self._quiet_from:
             return True
         return self._average <= NEAR * min((shortest for _, shortest in self._minutes), default=0.0)
+
+    @property
+    def _quiet_from(self) -> float:
+        """When it will have been quiet for long enough, unless another write begins."""
+        return self._ended_at + QUIET * max(1.0, len(self._waiting) / AT_ONCE)
 
     def sent(self) -> None:
         """A write, whichever, is on its way: `ended` follows."""
@@ -107,7 +112,7 @@ class WriteRoom:
             if self._begun >= AT_ONCE:
                 break
             if now < asked + LATEST and not self.is_open:
-                again = asked + LATEST if self._in_flight else min(asked + LATEST, self._ended_at + QUIET)
+                again = min(asked + LATEST, asked + LATEST if self._in_flight or self._begun else self._quiet_from)
                 break
             del self._waiting[ticket]
             self._begin(begin)
@@ -122,7 +127,7 @@ class WriteRoom:
             if counts:
                 counts = False
                 self._begun -= 1
-                if self._waiting and self._timer is None:
+                if self._waiting:
                     asyncio.get_running_loop().call_soon(self._look)
 
         self._begun += 1
