@@ -29,6 +29,8 @@ class Call:
     epoch: int
     at: float
     correlation_id: str = ""
+    answered: float = 0.0
+    """When it was; 0 before that."""
 
 
 @dataclass
@@ -115,6 +117,7 @@ class ScriptedParticipants:
         queue = self._queued[(order, request.path)]
         reply = queue.pop(0) if queue else self._always.get((order, request.path)) or self._protocol(order, call)
         await asyncio.sleep(reply.delay)
+        call.answered = self._loop.time()
         if reply.status == 0:
             assert request.transport is not None
             request.transport.abort()

@@ -40,6 +40,11 @@ class Request:
     answered: int = 0
     """The status that went back; 0 while there is none, and for an answer that is lost."""
 
+    @property
+    def is_of_the_lease(self) -> bool:
+        """Whether it is about the Lease, which is renewed whatever happens."""
+        return "/leases" in self.path
+
 
 @dataclass
 class ApiFault:
@@ -55,6 +60,8 @@ class ApiFault:
     """A watch begins, and its first event is an ERROR."""
     code: int = 410
     """Of that ERROR: the version is forgotten (410), or anything else, which kopf alone doesn't survive."""
+    delay: float = 0.0
+    """Seconds before the request is passed on: the API server has much to do."""
     times: int = 1
 
 
@@ -127,6 +134,8 @@ class ApiProxy:
             error = {**GONE, "code": fault.code}
             return await self._stream(incoming, [json.dumps({"type": "ERROR", "object": error}).encode() + b"\n"])
         body = await incoming.read()
+        if fault is not None:
+            await asyncio.sleep(fault.delay)
         async with self._session.request(
             incoming.method,
             incoming.rel_url,

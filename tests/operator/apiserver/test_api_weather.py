@@ -3,12 +3,15 @@
 import base64
 import itertools
 import json
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
+from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import LIVE
 from tests.operator.apiserver.apiproxy import ApiFault, ApiProxy, Request
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
@@ -17,6 +20,7 @@ from tests.operator.scripted import Reply, ScriptedParticipants
 NAMESPACE = "sagas-in-bad-weather"
 WITHOUT_A_RESYNC = pytest.mark.parametrize("sweep_interval", ["3600"])
 """It must be the watch that tells."""
+FORWARD_PATHS = [str(step.do) for step in ORDER_SAGA]
 FORWARD = ["create", "reserve", "process", "schedule", "confirm", "send"]
 
 
@@ -201,3 +205,33 @@ def test_a_watch_that_resumes_after_the_echoes_of_our_own_writes_misses_nothing(
         sagas.create(after)
         sagas.wait(after, "Completed")
         assert steps(participants, before) == steps(participants, after) == FORWARD
+
+
+@pytest.mark.parametrize("sweep_interval", ["3600"])
+def test_a_busy_api_server_gets_one_write_for_each_saga_and_no_event(
+    sagas: Sagas, proxy: ApiProxy, participants: ScriptedParticipants, operator: OperatorProcess
+) -> None:
+    for number in range(3):  # how quick it is when it has nothing else to do
+        sagas.create(f"o-quick-{number}")
+        sagas.wait(f"o-quick-{number}", "Completed")
+    proxy.faults.append(ApiFault(lambda request: request.method == "PATCH", delay=1.5, times=1000))
+    names = [f"o-busy-{number}" for number in range(24)]
+    operator.signal(signal.SIGSTOP)
+    for number, name in enumerate(names):
+        for path in FORWARD_PATHS:
+            participants.say(name, path, Reply(200, {"order_id": name}, delay=0.1 + 0.02 * number))
+        sagas.create(name)
+    before = len(proxy.requests)
+    operator.signal(signal.SIGCONT)
+    for name in names:
+        sagas.wait(name, "Completed", seconds=60)
+    writes = [request for request in proxy.requests[before:] if request.method != "GET" and not request.is_of_the_lease]
+    statuses = Counter(request.path for request in writes if request.path.endswith("/status"))
+    assert len(statuses) == len(names)
+    assert sum(statuses.values()) <= len(names) + 4, "before the first saga has ended a few writes find out"
+    assert [request.path for request in writes if request.path not in statuses] == [], "no Event, no finalizer"
+    proxy.faults.clear()
+    for name in names:
+        wait_until(
+            lambda name=name: not sagas.get(name)["metadata"].get("finalizers") or None, "the finalizers to go", 60
+        )  # type: ignore[misc]
