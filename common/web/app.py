@@ -33,6 +33,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from common.background import Background, Rounds
+from common.collector import calm_collector
 from common.errands import Errands
 from common.errors import ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
@@ -93,8 +94,8 @@ class Service(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
-        if scope["type"] == "lifespan":
-            make_punctual(receive, self.settings.request_timeout_seconds)
+        if scope["type"] == "lifespan" and make_punctual(receive, self.settings.request_timeout_seconds):
+            calm_collector()
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return

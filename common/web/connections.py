@@ -260,12 +260,15 @@ def punctual(seconds: float) -> type[PunctualConnection]:
     return type("PunctualConnection", (PunctualConnection,), {"seconds": seconds})
 
 
-def make_punctual(receive: Receive, seconds: float) -> None:
+def make_punctual(receive: Receive, seconds: float) -> bool:
     """Let the server that begins the lifespan behind `receive` make such connections, whatever parser it was to take.
+    Whether there is such a server: then this process is a service's own.
 
     uvicorn takes no such class on its command line, and every way to start a service ends there; it looks the class up
     for each new connection. Another server stays as it is.
     """
     config = getattr(getattr(receive, "__self__", None), "config", None)
-    if isinstance(config, Config) and config.http_protocol_class in {H11Protocol, HttpToolsProtocol}:
-        config.http_protocol_class = punctual(seconds)
+    if not isinstance(config, Config) or config.http_protocol_class not in {H11Protocol, HttpToolsProtocol}:
+        return False
+    config.http_protocol_class = punctual(seconds)
+    return True
