@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 from bson import encode
@@ -80,14 +80,16 @@ async def page(
 
     It ends early, but with one item at least, when its documents have MAX_BYTES. `make` gets them without a barrier.
     Documents of which it can make no item are left out, in `total` as well: so whoever goes on with the items that came
-    sees all others, some of them twice, and comes to the end.
+    sees all others, some of them twice, and comes to the end. The documents are counted only if the page has not shown
+    where they end.
     """
     matching = {name: value for name, value in where.items() if value is not None}
     async with _turn():
-        (items, unreadable), total = await asyncio.gather(
-            _bounded(collection, matching, paging, make, sort), collection.count(matching)
-        )
-    return Page(items=items, total=max(0, total - unreadable), limit=paging.limit, skip=paging.skip)
+        part = await _bounded(collection, matching, paging, make, sort)
+        total = part.ends_at
+        if total is None:
+            total = max(0, await collection.count(matching) - part.unreadable)
+    return Page(items=part.items, total=total, limit=paging.limit, skip=paging.skip)
 
 
 @asynccontextmanager
@@ -105,22 +107,34 @@ async def _turn() -> AsyncIterator[None]:
         turns.release()
 
 
+@dataclass(frozen=True, slots=True)
+class _Part(Generic[T]):
+    """The items of a page, and how many documents between them could not be read."""
+
+    items: list[T]
+    unreadable: int
+    ends_at: int | None
+    """How many items there are in all, if the page has come to their end."""
+
+
 async def _bounded(
     collection: Collection, where: Mapping[str, Any], paging: Paging, make: Callable[[Document], T], sort: str
-) -> tuple[list[T], int]:
-    """The items, and how many documents between them could not be read."""
+) -> _Part[T]:
     items: list[T] = []
-    left, unreadable = MAX_BYTES, 0
+    left, unreadable, is_end = MAX_BYTES, 0, True
     most = paging.limit + MOST_UNREADABLE
     documents = collection.stream(where, sort=sort, skip=paging.skip, limit=most, without=_HIDDEN)
     async with aclosing(documents):
         async for document in documents:
             left -= len(encode(document))
             if (left < 0 and items) or len(items) == paging.limit:
+                is_end = False
                 break
             try:
                 items.append(make(document))
             except Exception as error:  # whatever is in it, it is one of many
                 unreadable += 1
                 log.error("document %s is left out of a list: %r", printable(str(document["_id"]), 128), error)
-    return items, unreadable
+    read = len(items) + unreadable
+    is_end = is_end and read < most and (read > 0 or paging.skip == 0)
+    return _Part(items, unreadable, paging.skip + len(items) if is_end else None)

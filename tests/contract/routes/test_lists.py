@@ -139,9 +139,9 @@ async def test_a_document_that_can_not_be_shown_hides_no_other(kept: str, limit:
 
 async def test_whoever_waits_too_long_for_the_lists_of_others_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
     class Stuck(Kept):
-        async def count(self, _: object) -> int:
+        async def stream(self, *_: object, **__: object) -> AsyncIterator[dict[str, Any]]:
             await asyncio.Event().wait()
-            return 0
+            yield {}
 
     monkeypatch.setattr(pagination, "TURN_SECONDS", 0.05)
     stuck: Any = Stuck()
