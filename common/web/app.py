@@ -44,11 +44,11 @@ from common.web.connections import make_punctual
 from common.web.direct import DirectWays
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
-from common.web.problems import install_problem_handlers, respond
+from common.web.problems import answered, install_problem_handlers, respond
 from common.web.public import PublicPort, listening, only
 from common.web.request_state import RequestState
 
-__all__ = ["NoAnswer", "Service", "create_app", "respond"]
+__all__ = ["NoAnswer", "Service", "answered", "create_app", "respond"]
 
 log = logging.getLogger("ordersaga.app")
 

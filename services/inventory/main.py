@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from common.errors import SAGA_STATUSES, Invalid, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
-from common.web.app import Service, create_app, respond
+from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import IfMatch, IfNoneMatch, provide, store_of
 from common.web.idempotency import HEADER, SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -103,7 +103,7 @@ async def dispatch(
     return respond(request, await reservations.dispatch(key.call(body, operation="dispatch")))
 
 
-@router.get("")
+@router.get("", response_model=Page[Product])
 async def list_products(
     products: ProductsDep,
     paging: PagingQuery,
@@ -112,9 +112,9 @@ async def list_products(
         list[ProductId] | None,
         Query(max_length=100, description="These products alone: as many as an order may have, in one look."),
     ] = None,
-) -> Page[Product]:
+) -> Response:
     """The catalogue with its stock, sorted by product_id."""
-    return await products.list(paging, status=status, product_ids=product_id)
+    return answered(await products.list(paging, status=status, product_ids=product_id))
 
 
 @router.get("/reservations")

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
-from common.web.app import Service, create_app, respond
+from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -127,6 +127,7 @@ async def get_contact(contact_ref: ContactRef, contacts: ContactsDep) -> Contact
 
 @router.put(
     "/contacts/{contact_ref}",
+    response_model=Contact,
     responses={
         201: {"model": Contact, "description": "The contact is new."},
         412: {
@@ -136,17 +137,12 @@ async def get_contact(contact_ref: ContactRef, contacts: ContactsDep) -> Contact
     },
 )
 async def put_contact(
-    response: Response,
-    contact_ref: ContactRef,
-    body: ContactRequest,
-    contacts: ContactsDep,
-    if_none_match: OnlyCreate = None,
-) -> Contact:
+    contact_ref: ContactRef, body: ContactRequest, contacts: ContactsDep, if_none_match: OnlyCreate = None
+) -> Response:
     """Store a contact under a reference that orders can use."""
     keep = contacts.put if if_none_match is None else contacts.create
     stored, new = await keep(contact_ref, body)
-    response.status_code = 201 if new else 200
-    return stored
+    return answered(stored, status=201 if new else 200)
 
 
 @router.delete(

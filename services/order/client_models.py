@@ -122,6 +122,11 @@ class PlaceRequest(Body):
         """Whether every line has a price."""
         return all(line.unit_price_minor is not None for line in self.items)
 
+    @property
+    def has_inline_data(self) -> bool:
+        """Whether an address or a contact came along."""
+        return self.ship_to.address is not None or self.contact is not None
+
     def address_ref(self, order_id: str) -> str:
         """The reference of the address: the given one, or the one under which the inline address is stored."""
         if self.ship_to.address is None:

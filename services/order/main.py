@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
-from common.web.app import Service, create_app, respond
+from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -31,6 +31,7 @@ from services.order.models import (
     Rejected,
     Undone,
 )
+from services.order.placing import Placing
 from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
 from services.order.store import INDEXES, Keys, Orders
@@ -54,6 +55,7 @@ clients = APIRouter(prefix="/api/orders", tags=["orders"])
 
 OrdersDep = Annotated[Orders, Depends(store_of(Orders))]
 CheckoutDep = Annotated[Checkout, Depends(store_of(Checkout))]
+PlacingDep = Annotated[Placing, Depends(store_of(Placing))]
 ArchiveDep = Annotated[Archive, Depends(store_of(Archive))]
 CreateKey = Annotated[SagaKey, Depends(saga_key("order", "do"))]
 CancelKey = Annotated[SagaKey, Depends(saga_key("order", "undo"))]
@@ -116,6 +118,7 @@ async def cancel(request: Request, body: CancelRequest, key: CancelKey, orders: 
 @clients.post(
     "",
     status_code=202,
+    response_model=Placed,
     responses=documented(
         400,
         refused=f"The order isn't placed. {_ORDER_ID_USED} `product_unknown`: the catalogue has no such product. "
@@ -125,8 +128,7 @@ async def cancel(request: Request, body: CancelRequest, key: CancelKey, orders: 
 )
 async def place_order(
     body: PlaceRequest,
-    response: Response,
-    checkout: CheckoutDep,
+    placing: PlacingDep,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -139,14 +141,13 @@ async def place_order(
             examples=["6f1c0d9e-52aa-4c8e-9a54-0f6d6a3b7c11"],
         ),
     ] = None,
-) -> Placed:
+) -> Response:
     """Place an order. The Location in the answer shows how it goes on.
 
     Repeating the request is safe: it stays one order.
     """
-    placed = await checkout.place(body, idempotency_key)
-    response.headers["Location"] = f"/api/orders/{placed.order_id}"
-    return placed
+    placed = await placing.place(body, idempotency_key)
+    return answered(placed, status=202, headers={"Location": f"/api/orders/{placed.order_id}"})
 
 
 @clients.get("")
@@ -160,13 +161,13 @@ async def list_orders(
     return await orders.list(paging, customer_id=customer_id, status=status)
 
 
-@clients.get("/{order_id}", responses=documented(404))
-async def get_order(order_id: KnownId, checkout: CheckoutDep) -> OrderView:
+@clients.get("/{order_id}", response_model=OrderView, responses=documented(404))
+async def get_order(order_id: KnownId, checkout: CheckoutDep) -> Response:
     """One order and the progress of its saga, from the moment on when it was placed.
 
     `saga.phase` is `Unknown` while the Kubernetes API server doesn't answer.
     """
-    return await checkout.see(order_id)
+    return answered(await checkout.see(order_id))
 
 
 @clients.get("/{order_id}/saga", responses=documented(404))
@@ -230,7 +231,8 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         orders,
         sagas,
         lost,
-        Checkout(orders, Keys(app.database), sagas, others, lost),
+        Placing(orders, Keys(app.database), sagas, others),
+        Checkout(orders, sagas, lost),
         Archive(stories, orders, sagas),
     )
     try:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from common.errors import Unreadable
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from common.shop import order_spec
-from services.order.client_models import Compensation, SagaCondition, SagaStep, SagaView
+from services.order.client_models import Compensation, Placed, SagaCondition, SagaRef, SagaStep, SagaView
 from services.order.matrix import row_of, same_content
 from services.order.models import Content, OrderStatus
 
@@ -92,6 +92,25 @@ def status_by_resource(resource: Resource) -> OrderStatus:
         case "Compensated":
             return "CANCELLED"
     return "PENDING"
+
+
+def status_of(document: Mapping[str, Any] | None, resource: Resource | None) -> str:
+    """The status of an order that has one of both, or had a resource."""
+    if document is not None and "status" in document:
+        status: str = document["status"]
+        return status
+    if document is not None and row_of(document) == "CANCELLED":
+        return "CANCELLED"
+    return status_by_resource(resource) if resource is not None else "CANCELLED"
+
+
+def placed(order_id: str, status: str, resource: Resource | None) -> Placed:
+    """An order with this status, and its saga, as the client sees it that places or cancels it."""
+    saga = None
+    if resource is not None:
+        metadata = resource["metadata"]
+        saga = SagaRef(namespace=metadata["namespace"], name=metadata["name"], phase=phase_of(resource))
+    return Placed.model_validate({"order_id": order_id, "status": status, "saga": saga})
 
 
 def view_of(resource: Resource) -> SagaView:

@@ -40,14 +40,18 @@ class Keys:
     def __init__(self, database: Database) -> None:
         self._keys = database[KEYS]
 
-    async def claim(self, key: str, order_id: str) -> str:
-        """The id of the order that this key is used for: `order_id`, unless it was used before. One write decides."""
+    async def claim(self, key: str, order_id: str) -> tuple[str, bool]:
+        """The id of the order that this key is used for, and whether it is new: then that is `order_id`. One write
+        decides.
+        """
         where = {"_id": hashlib.sha256(key.encode()).hexdigest()}
         first = {"order_id": order_id, "at": utcnow()}
-        with contextlib.suppress(DuplicateKeyError):  # of two at once; the winner's is read below
-            kept = await self._keys.find_and_update(where, {"$setOnInsert": first}, upsert=True)
-            return str((kept or first)["order_id"])
-        return str((await self._keys.find_one(where) or first)["order_id"])
+        with contextlib.suppress(DuplicateKeyError):
+            await self._keys.insert(where | first)
+            return order_id, True
+        # Not a read: it wouldn't show a key that the majority doesn't have yet.
+        kept = await self._keys.find_and_update(where, {"$setOnInsert": first}, upsert=True)
+        return str((kept or first)["order_id"]), False
 
 
 class Orders:
@@ -79,6 +83,10 @@ class Orders:
     async def document(self, order_id: str) -> Document | None:
         """The document as it is, also if it is only a tombstone or a refusal: decisions need the whole of it."""
         return await self._barrier.get(order_id)
+
+    async def have_any(self, *order_ids: str) -> bool:
+        """Whether one of these orders has a document, of whatever kind."""
+        return await self._collection.find_one({"_id": {"$in": order_ids}}) is not None
 
     async def unended_ids(self, namespace: str, *, after: str, limit: int) -> list[str]:
         """The ids of the first `limit` orders of this namespace after that id whose saga hasn't ended, sorted."""

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
-from common.web.app import Service, create_app, respond
+from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
@@ -132,6 +132,7 @@ async def get_address(address_ref: AddressRef, addresses: AddressesDep) -> Addre
 
 @router.put(
     "/addresses/{address_ref}",
+    response_model=Address,
     responses={
         412: {
             **documented(412)[412],
@@ -141,7 +142,7 @@ async def get_address(address_ref: AddressRef, addresses: AddressesDep) -> Addre
 )
 async def put_address(
     address_ref: AddressRef, body: AddressRequest, addresses: AddressesDep, if_none_match: OnlyCreate = None
-) -> Address:
+) -> Response:
     """Store an address under a reference that orders can use.
 
     Any country is accepted here. Whether we deliver to it is checked when an order is scheduled; if we don't, the
@@ -149,7 +150,7 @@ async def put_address(
     """
     keep = addresses.put if if_none_match is None else addresses.create
     stored, _ = await keep(address_ref, body)
-    return stored
+    return answered(stored)
 
 
 @router.delete(

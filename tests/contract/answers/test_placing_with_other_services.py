@@ -318,6 +318,34 @@ async def test_inline_data_is_created_never_overwritten(services: Services, orde
     assert (refused.status_code, refused.json()["code"]) == (409, "reference_used")
 
 
+async def test_an_order_that_is_known_is_not_priced_again(services: Services, order_id: str) -> None:
+    product = fresh("p")
+    catalogue = {"name": "Tea", "stock": 10, "price_minor": 300, "currency": "EUR"}
+    await services.inventory.put(f"/api/inventory/{product}", json=catalogue)
+    request = {"order_id": order_id, "items": [{"product_id": product, "quantity": 1}]}
+    placed = await services.place(**request)
+    assert placed.status_code == 202
+    await services.inventory.put(f"/api/inventory/{product}", json=catalogue | {"currency": "USD"})
+    again = await services.place(**request)
+    assert (again.status_code, again.json()) == (202, placed.json()), "it was EUR when it was placed"
+    other = await services.place(**request, currency="USD")
+    assert (other.status_code, other.json()["code"]) == (409, "order_id_used")
+    new = await services.place(**(request | {"order_id": f"{order_id}-2"}))
+    assert (new.status_code, new.json()["code"]) == (409, "currency_mismatch")
+
+
+async def test_what_comes_with_a_request_for_an_order_that_exists_is_not_kept(
+    services: Services, order_id: str
+) -> None:
+    assert (await services.place(order_id=order_id)).status_code == 202
+    contact = {"email": "ada@example.com"}
+    refused = await services.place(order_id=order_id, ship_to={"address": ADDRESS}, contact=contact)
+    assert (refused.status_code, refused.json()["code"]) == (409, "order_id_used")
+    address = await services.shipping.get(f"/api/shipping/addresses/{reference(order_id, ADDRESS)}")
+    kept = await services.notification.get(f"/api/notifications/contacts/{reference(order_id, contact)}")
+    assert (address.status_code, kept.status_code) == (404, 404)
+
+
 async def test_what_the_owner_refuses_is_refused(services: Services, order_id: str) -> None:
     for bad in ({"contact": {"email": "nowhere@"}}, {"contact": {"email": "a@b c"}}, {"contact": {"email": "a@-"}}):
         refused = await services.place(order_id=order_id, **bad)

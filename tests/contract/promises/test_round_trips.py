@@ -3,22 +3,32 @@
 import itertools
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from common.kube import KubeClient
 from common.settings import ServiceSettings
+from common.wire import Json
+from dev.stack.pytest_plugin import TestControlPlane
 from ordersaga.conformance.subject import Route
+from services.order.main import build as build_order
+from services.order.settings import OrderSettings
+from tests.contract.answers.test_placing_with_other_services import listening
 from tests.contract.participants import CONFIRMATION, INVENTORY, NOTIFICATION, ORDER, PAYMENT, SHIPPING, Participant
 from tests.support.service_client import fresh, own_databases, replicas_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "participants.md"
 _ROW = re.compile(r"\| `(/api/[a-z/]+)` \| (\d+) \| (.*) \|")
-_TRIP = re.compile(r"`((?:find|insert|update) [a-z]+|commit)`")
+_PLACING = re.compile(r"\| ((?:with|the same) [a-z, ]+) \| (.*) \| (.*) \|")
+_TRIP = re.compile(r"`((?:find|findAndModify|insert|update) [a-z]+|commit)`")
+_METHOD = re.compile(r"`([A-Z]+)`")
 PARTICIPANTS = (ORDER, INVENTORY, PAYMENT, SHIPPING, CONFIRMATION, NOTIFICATION)
 
 
@@ -99,6 +109,68 @@ async def test_a_call_asks_the_database_as_often_as_the_page_says(
             order_id = fresh("o")
             await made_by(ORDER.do, order_id, next(epochs))
             assert await made_by(participant.undo, order_id, next(epochs)) == claimed[participant.undo.path]
+
+
+PLACED: Json = {
+    "customer_id": "c-17",
+    "currency": "EUR",
+    "items": [{"product_id": "p-mug", "quantity": 2}],
+    "payment": {"method_ref": "test-ok"},
+    "ship_to": {"address_ref": "a-17"},
+}
+OWN = {"address": {"name": "Ada", "street": "Lane 1", "city": "Berlin", "postal_code": "10115", "country": "DE"}}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(
+    settings: ServiceSettings, trips: Trips, control_plane: TestControlPlane
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The order service, with those that it asks."""
+    async with AsyncExitStack() as stack:
+        inventory = await stack.enter_async_context(listening(INVENTORY.build(settings)))
+        shipping = await stack.enter_async_context(listening(SHIPPING.build(settings)))
+        await INVENTORY.seed(await stack.enter_async_context(httpx.AsyncClient(base_url=inventory)))
+        own = OrderSettings(
+            **settings.model_dump(),
+            kubeconfig=control_plane.identity("order-service"),
+            inventory_url=inventory,
+            shipping_url=shipping,
+            lost_sagas_seconds=3600,
+        )
+        (clients, _) = await stack.enter_async_context(replicas_of(build_order, own))
+        yield clients[0]
+
+
+async def test_an_order_is_placed_with_as_few_round_trips_as_the_page_says(
+    shop: httpx.AsyncClient, trips: Trips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    send = KubeClient.request
+
+    async def request(self: KubeClient, method: str, path: str, **options: Any) -> Json:
+        asked.append(method)
+        return await send(self, method, path, **options)
+
+    monkeypatch.setattr(KubeClient, "request", request)
+    for turn in range(2):  # the first one makes collections
+        key = {"Idempotency-Key": fresh("key")}
+        made = {}
+        for kind, headers, change in (
+            ("with a key", key, {}),
+            ("with a key and an id", {"Idempotency-Key": fresh("key")}, {"order_id": fresh("o")}),
+            ("with an id", {}, {"order_id": fresh("o")}),
+            ("with a key, and its own address", {"Idempotency-Key": fresh("key")}, {"ship_to": OWN}),
+            ("with an id, and its own address", {}, {"order_id": fresh("o"), "ship_to": OWN}),
+            ("the same key again", key, {}),
+        ):
+            trips.made.clear()
+            asked.clear()
+            answer = await shop.post("/api/orders", json=PLACED | change, headers=headers)
+            assert answer.status_code == 202, answer.text
+            made[kind] = (list(trips.made), list(asked))
+        if turn:
+            rows = _PLACING.findall(PAGE.read_text())
+            assert made == {kind: (_TRIP.findall(trips), _METHOD.findall(api)) for kind, trips, api in rows}
 
 
 def test_the_page_has_every_call_of_an_order() -> None:

@@ -69,10 +69,27 @@ ORDERS = (
     Mutant(
         "a client's key stands for one order, whatever id comes with it",
         1,
-        "services/order/checkout.py",
-        "first = await self._keys.claim(key, order_id)",
-        "first = order_id",
+        "services/order/placing.py",
+        "first, is_new = await self._keys.claim(key, order_id)",
+        "first, is_new = order_id, True",
         "services/order/tests/test_clients.py::test_a_key_beside_an_id_stands_for_one_order",
+    ),
+    Mutant(
+        "an order that is known is answered as before, whatever its price is by now",
+        11,
+        "services/order/placing.py",
+        "if not looks_first and (known :=",
+        "if False and (known :=",
+        "tests/contract/answers/test_placing_with_other_services.py::test_an_order_that_is_known_is_not_priced_again",
+    ),
+    Mutant(
+        "what comes with a request for an order that exists is not kept",
+        11,
+        "services/order/placing.py",
+        "(request.has_inline_data and request.order_id is not None)",
+        "False",
+        "tests/contract/answers/test_placing_with_other_services.py::"
+        "test_what_comes_with_a_request_for_an_order_that_exists_is_not_kept",
     ),
     Mutant(
         "the prices of an order are one look at the catalogue",
