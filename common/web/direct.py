@@ -1,18 +1,20 @@
-"""The short way of a saga's calls to their endpoint.
+"""The short way to an endpoint: for a saga's calls, for the placing of an order, and for the look for its prices.
 
 FastAPI looks for a request's route in every router, and solves what an endpoint depends on by a general procedure; that
-costs several times what a saga's call needs: its path is fixed, and it depends on two headers, a body and stores. So
-what each endpoint needs is found out once, from FastAPI's own description of its route; a call that is as it should be
-goes there directly, and its body is read and validated once. Everything else goes FastAPI's way, from its beginning:
-only that one says what is wrong with a request.
+costs several times what these need: their path is fixed, and they depend on a few fields of head and query, a body and
+stores. So what each endpoint needs is found out once, from FastAPI's own description of its route; a request that is as
+it should be goes there directly, and its body is read and validated once, by the rules of that description. Everything
+else goes FastAPI's way, from its beginning: only that one says what is wrong with a request.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import request_params_to_args
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,42 +29,56 @@ _MOST_DIGITS = 18
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What a saga's call says in its head."""
+    """What a saga's call says in its head, and means nothing in any other request."""
 
     key: str
     epoch: int | None
 
 
 @dataclass(frozen=True, slots=True)
+class _Needs:
+    """What an endpoint or a dependency needs beside the body: where each of its parameters comes from."""
+
+    call: Callable[..., Awaitable[Any]]
+    name: str | None
+    """The parameter that takes what `call` finds."""
+    is_key: bool
+    """It reads a saga's key: from two headers that were looked at already."""
+    request: str | None
+    query: Sequence[Any]
+    headers: Sequence[Any]
+    parts: Sequence["_Needs"]
+
+
+@dataclass(frozen=True, slots=True)
 class _Way:
-    """What an endpoint needs: the names of its parameters, and where each comes from."""
+    """A route that may be answered directly."""
 
     route: APIRoute
-    request: str | None
-    body: str
-    key: str
-    read_key: Callable[..., Awaitable[Any]]
-    stores: Sequence[tuple[str, Callable[..., Awaitable[Any]]]]
+    needs: _Needs
+    body: str | None
+    is_saga: bool
 
 
 class DirectWays:
-    """The short ways of an app, by path."""
+    """The short ways of an app, by method and path."""
 
     def __init__(self, app: FastAPI, routers: Iterable[APIRouter]) -> None:
-        """Of all routes of these routers that need no more than a saga's call has."""
+        """Of all routes of these routers that need no more than such requests have."""
         self._app = app
         routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
-        self._ways = {route.path: way for route in routes if (way := _way_to(route)) is not None}
+        ways = [way for route in routes if (way := _way_to(route)) is not None]
+        self._ways = {(method, way.route.path): way for way in ways for method in way.route.methods or ()}
 
     @property
     def paths(self) -> set[str]:
-        """The paths of the calls that may take a short way."""
-        return set(self._ways)
+        """The paths of the requests that may take a short way."""
+        return {path for _, path in self._ways}
 
     async def take(self, scope: Scope, receive: Receive, send: Send, *, otherwise: ASGIApp) -> None:
         """Answer the request, or let `otherwise` answer it."""
-        way = self._ways.get(scope["path"]) if scope["method"] == "POST" else None
-        head = _head_of(scope) if way is not None else None
+        way = self._ways.get((scope["method"], scope["path"]))
+        head = _head_of(scope, way) if way is not None else None
         if way is None or head is None or scope.get("root_path") or self._app.dependency_overrides:
             await otherwise(scope, receive, send)
             return
@@ -89,30 +105,54 @@ class DirectWays:
 async def _answer(
     way: _Way, head: _Head, request: Request, receive: Receive, messages: list[Message]
 ) -> Response | None:
-    """The endpoint's answer, or None if something is wrong with the body. What has been received is in `messages`."""
-    while not messages or messages[-1].get("more_body", False):
-        messages.append(await receive())
-        if messages[-1]["type"] != "http.request":
+    """The endpoint's answer, or None if something is wrong with the request. What has come of it is in `messages`."""
+    sent: Any = None
+    if way.body is not None:
+        while not messages or messages[-1].get("more_body", False):
+            messages.append(await receive())
+            if messages[-1]["type"] != "http.request":
+                return None
+        try:
+            sent = once(b"".join(message.get("body", b"") for message in messages))
+        except (ValueError, RecursionError):
             return None
-    try:
-        sent = once(b"".join(message.get("body", b"") for message in messages))
-    except (ValueError, RecursionError):
+    values = await _values(way.needs, head, request)
+    if values is None:
         return None
-    values = {way.key: await way.read_key(head.key, head.epoch)}
-    for name, find in way.stores:
-        values[name] = await find(request)
-    assert way.route.body_field is not None  # noqa: S101 - it has a short way
-    values[way.body], wrong = way.route.body_field.validate(sent, {}, loc=("body",))
-    if wrong:
-        return None
-    if way.request is not None:
-        values[way.request] = request
-    response: Response = await way.route.endpoint(**values)
+    if way.body is not None:
+        assert way.route.body_field is not None  # noqa: S101 - it has a body
+        values[way.body], wrong = way.route.body_field.validate(sent, {}, loc=("body",))
+        if wrong:
+            return None
+    response: Response = await way.needs.call(**values)
     return response
 
 
-def _head_of(scope: Scope) -> _Head | None:
-    """What the head says; None if it isn't quite as a saga's calls have it."""
+async def _values(needs: _Needs, head: _Head, request: Request) -> dict[str, Any] | None:
+    """The values of these parameters, or None if a field of the query or of the head is wrong."""
+    values: dict[str, Any] = {}
+    for part in needs.parts:
+        if part.is_key:
+            found = await part.call(head.key, head.epoch)
+        elif (given := await _values(part, head, request)) is not None:
+            found = await part.call(**given)
+        else:
+            return None
+        if part.name is not None:
+            values[part.name] = found
+    for fields, sent in ((needs.query, "query_params"), (needs.headers, "headers")):
+        if fields:
+            read, wrong = request_params_to_args(fields, getattr(request, sent))
+            if wrong:
+                return None
+            values |= read
+    if needs.request is not None:
+        values[needs.request] = request
+    return values
+
+
+def _head_of(scope: Scope, way: _Way) -> _Head | None:
+    """What the head says; None if it isn't quite as the callers of this route have it."""
     key = epoch = kind = None
     for name, value in scope["headers"]:
         if name == _KEY:
@@ -127,7 +167,9 @@ def _head_of(scope: Scope) -> _Head | None:
             if kind is not None or value not in _JSON:
                 return None
             kind = value
-    return None if key is None or kind is None else _Head(key.decode("latin-1"), epoch)
+    if (way.is_saga and key is None) or (way.body is not None and kind is None):
+        return None
+    return _Head((key or b"").decode("latin-1"), epoch)
 
 
 def _again(messages: list[Message], receive: Receive) -> Receive:
@@ -142,27 +184,33 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
 
 
 def _way_to(route: APIRoute) -> _Way | None:
-    """The short way, if the route is a saga's: all it needs are one body, the key, stores, and perhaps the request."""
-    dependant = route.dependant
-    if route.methods != {"POST"} or get_type_hints(route.endpoint).get("return") is not Response:
+    """The short way, if all that the route needs are stores, fields of head and query, and perhaps a body."""
+    if get_type_hints(route.endpoint).get("return") is not Response or len(route.dependant.body_params) > 1:
         return None
-    others = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
-    if any(others) or len(dependant.body_params) != 1 or dependant.response_param_name is not None:
+    needs = _needs_of(route.dependant)
+    if needs is None or not needs.parts:  # without a store there is little to save
         return None
-    keys = [each for each in dependant.dependencies if _is_key(each)]
-    stores = [each for each in dependant.dependencies if _is_store(each)]
-    if len(keys) != 1 or len(keys) + len(stores) != len(dependant.dependencies):
+    body = route.dependant.body_params[0].name if route.dependant.body_params else None
+    return _Way(route, needs, body, is_saga=any(part.is_key for part in needs.parts))
+
+
+def _needs_of(dependant: Dependant) -> _Needs | None:
+    """What this needs; None if that is more than a short way has."""
+    given = (dependant.response_param_name, dependant.background_tasks_param_name, dependant.http_connection_param_name)
+    if dependant.path_params or dependant.cookie_params or any(given) or dependant.security_scopes_param_name:
         return None
-    named = [(each.name, each.call) for each in (*keys, *stores) if each.name is not None and each.call is not None]
-    (key, read_key), *found = named
-    body = dependant.body_params[0].name
-    return _Way(route, dependant.request_param_name, body, key, read_key, found)
-
-
-def _is_key(dependant: Dependant) -> bool:
-    return [each.alias for each in dependant.header_params] == [HEADER, EPOCH_HEADER]
-
-
-def _is_store(dependant: Dependant) -> bool:
-    others = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.body_params)
-    return dependant.request_param_name == "request" and not any(others) and not dependant.dependencies
+    if dependant.call is None or not inspect.iscoroutinefunction(dependant.call):
+        return None
+    parts = [_needs_of(each) for each in dependant.dependencies]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    return _Needs(
+        call=dependant.call,
+        name=dependant.name,
+        is_key=[each.alias for each in dependant.header_params] == [HEADER, EPOCH_HEADER],
+        request=dependant.request_param_name,
+        query=dependant.query_params,
+        headers=dependant.header_params,
+        parts=known,
+    )
