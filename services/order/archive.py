@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from common.errors import NotFound
 from common.wire import Body, Json, OrderId, StorableJson, Timestamp, utcnow
-from services.order.saga_resource import ended, is_of
+from services.order.saga_resource import content_of_spec, ended, is_of
 from services.order.sagas import Sagas
 from services.order.store import Orders
 from services.order.stories import Stories
@@ -22,6 +22,14 @@ class ArchiveRequest(Body):
     created_at: Timestamp
     spec: Part
     status: Part
+
+
+class KeptSaga(BaseModel):
+    """What was archived, without repeating it."""
+
+    order_id: OrderId
+    uid: str
+    archived_at: Timestamp
 
 
 class ArchivedSaga(BaseModel):
@@ -44,17 +52,21 @@ class Archive:
         self._orders = orders
         self._sagas = sagas
 
-    async def keep(self, order_id: str, saga: ArchiveRequest) -> ArchivedSaga:
+    async def keep(self, order_id: str, saga: ArchiveRequest) -> KeptSaga:
         """Archive a saga. Archiving the same one again changes nothing but `archived_at`.
 
         Its order needs no resource from now on, if this is its own saga and has come to the end that the order shows.
         """
-        fields = {"order_id": order_id, "archived_at": utcnow(), **saga.model_dump()}
-        kept = await self._stories.keep(saga.uid, fields)
-        document = await self._orders.document(order_id)
-        if document is not None and ended(document, saga.namespace, saga.spec, saga.status):
-            await self._orders.note_end_of_saga(order_id)
-        return ArchivedSaga.model_validate(kept)
+        kept = KeptSaga(order_id=order_id, uid=saga.uid, archived_at=utcnow())
+        fields = {"order_id": order_id, "archived_at": kept.archived_at, **saga.model_dump()}
+        await self._stories.keep(saga.uid, fields)
+        content = content_of_spec(saga.spec)
+        phase = str(saga.status.get("phase"))
+        if content is None or not await self._orders.note_usual_end(order_id, saga.namespace, content, phase):
+            document = await self._orders.document(order_id)
+            if document is not None and ended(document, saga.namespace, saga.spec, saga.status):
+                await self._orders.note_end_of_saga(order_id)
+        return kept
 
     async def get(self, order_id: str) -> ArchivedSaga:
         """An order's saga: the latest one with the order's content, otherwise the latest of all.

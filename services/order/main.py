@@ -16,7 +16,7 @@ from common.web.dependencies import provide, store_of
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
-from services.order.archive import Archive, ArchivedSaga, ArchiveRequest
+from services.order.archive import Archive, ArchivedSaga, ArchiveRequest, KeptSaga
 from services.order.checkout import Checkout
 from services.order.client_models import OrderView, Placed, PlaceRequest, StatusRequest
 from services.order.clients import Clients
@@ -180,7 +180,7 @@ async def get_saga(order_id: KnownId, archive: ArchiveDep) -> ArchivedSaga:
 
 
 @steps.put("/{order_id}/saga")
-async def put_saga(order_id: KnownId, body: ArchiveRequest, archive: ArchiveDep) -> ArchivedSaga:
+async def put_saga(order_id: KnownId, body: ArchiveRequest, archive: ArchiveDep) -> KeptSaga:
     """Archive a finished saga. The operator does this before it removes the resource."""
     return await archive.keep(order_id, body)
 

@@ -54,11 +54,20 @@ def content_of(resource: Resource) -> Content:
         raise ValueError(f"OrderSaga {resource['metadata']['name']} breaks its own schema: {error}") from error
 
 
+def content_of_spec(spec: Mapping[str, Any]) -> Content | None:
+    """The content that a specification has; None if it has none: it was archived by whoever calls that route."""
+    try:
+        return Content.model_validate(order_spec.content_of(spec))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def is_of(document: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> bool:
     """Whether a saga with this spec is the order's. Without an order every saga of its id is."""
+    content = content_of_spec(spec)
     try:
-        return same_content(document or {}, Content.model_validate(order_spec.content_of(spec)))
-    except (KeyError, TypeError, ValueError):  # archived by whoever calls that route
+        return content is not None and same_content(document or {}, content)
+    except (KeyError, TypeError):  # a document that can't be read
         return False
 
 

@@ -11,7 +11,7 @@ from common.mongo import Database, DuplicateKeyError, Index
 from common.web.pagination import Paging, page
 from common.wire import Page, utcnow
 from services.order import steps
-from services.order.matrix import NEXT_FULFILMENT
+from services.order.matrix import NEXT_FULFILMENT, content_fields
 from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
 
 KEYS = "keys"
@@ -23,6 +23,11 @@ DECIDED: Mapping[str, Any] = {"saga_ended": False, "barrier.epoch": {"$gte": FIR
 """A filter for orders that are confirmed or cancelled, whose saga isn't known to have ended (`steps.decided`), and that
 an operator has worked on. Orders that a release without this field has decided don't have it, and aren't looked for.
 """
+STATUSES_AT_END: Mapping[str, Sequence[OrderStatus]] = {
+    "Completed": ("CONFIRMED", *NEXT_FULFILMENT.values()),
+    "Compensated": ("CANCELLED",),
+}
+"""Of an order whose saga has ended in this phase."""
 INDEXES = (
     Index.on("orders", "customer_id", "status"),
     Index.on("orders", "status", "_id"),
@@ -103,6 +108,15 @@ class Orders:
     async def note_end_of_saga(self, order_id: str) -> None:
         """The saga of this decided order has ended: it is looked for no more."""
         await self._collection.update({"_id": order_id, "saga_ended": False}, {"$set": {"saga_ended": True}})
+
+    async def note_usual_end(self, order_id: str, namespace: str, content: Content, phase: str) -> bool:
+        """The same in one write, for a saga of this content that has ended in this phase. Whether that was the order's.
+
+        What isn't told by comparing fields (a document of another release, say) is left to whoever reads the document.
+        """
+        own = {"_id": order_id, "saga_ended": False, "barrier.namespace": namespace, **content_fields(content)}
+        where = {**own, "status": {"$in": list(STATUSES_AT_END.get(phase, ()))}}
+        return await self._collection.update(where, {"$set": {"saga_ended": True}})
 
     async def _ids(self, where: Mapping[str, Any], limit: int) -> list[str]:
         found = await self._collection.aggregate(

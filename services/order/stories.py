@@ -19,9 +19,9 @@ class Stories:
     def __init__(self, database: Database) -> None:
         self._stories = database[STORIES]
 
-    async def keep(self, uid: str, story: Mapping[str, Any]) -> Document | None:
+    async def keep(self, uid: str, story: Mapping[str, Any]) -> None:
         """Keep a story. One that is known already gets these fields."""
-        return await self._stories.find_and_update({"_id": uid}, {"$set": story}, upsert=True)
+        await self._stories.update({"_id": uid}, {"$set": story}, upsert=True)
 
     async def of(self, order_id: str) -> Sequence[Document]:
         """An order's latest stories, the last one first: `_id`, namespace, spec, and of the status its phase."""

@@ -7,7 +7,9 @@ import httpx
 import pytest
 
 from common.settings import ServiceSettings
+from common.shop.order_spec import spec_of
 from dev.stack.pytest_plugin import TestControlPlane
+from services.order.models import EXAMPLE_CONTENT
 from services.order.tests.conftest import Saga, served
 from services.order.tests.losing import archive
 from services.order.tests.test_clients import place
@@ -55,6 +57,21 @@ async def test_without_an_order_the_latest_saga_is_told(shop: httpx.AsyncClient,
     await archive(shop, order_id, 1)
     last = await archive(shop, order_id, 2, customer_id="c-18")
     assert await told(shop, order_id) == last
+
+
+async def test_whoever_archives_a_saga_is_not_sent_it_back(shop: httpx.AsyncClient, new_id: NewId) -> None:
+    order_id = new_id()
+    story = {
+        "namespace": "shop",
+        "uid": str(uuid.uuid4()),
+        "created_at": "2026-11-29T12:00:00Z",
+        "spec": spec_of(EXAMPLE_CONTENT | {"order_id": order_id}),
+        "status": {"phase": "Completed"},
+    }
+    kept = (await shop.put(f"/api/orders/{order_id}/saga", json=story)).json()
+    told = (await shop.get(f"/api/orders/{order_id}/saga")).json()
+    assert kept == {key: told[key] for key in ("order_id", "uid", "archived_at")}
+    assert (told["spec"], told["status"]) == (story["spec"], story["status"])
 
 
 async def test_what_was_archived_by_a_stranger_is_no_order_s_saga(shop: httpx.AsyncClient, new_id: NewId) -> None:
