@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from common.barrier import rules
 from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document, Done, Transition, Write, answer_of
 from common.barrier.state import BarrierState
 from common.errors import Problem, Refused, Unavailable, Unreadable
-from common.mongo import Collection, DuplicateKeyError, Mongo, Session
+from common.mongo import TRANSACTION_ATTEMPTS, Collection, DuplicateKeyError, Mongo, Session
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,16 @@ def _decided(transition: Callable[[Document | None], D], document: Document | No
 
 
 class Barrier:
-    """The barrier of one collection; `mongo` is needed only where `in_transaction` is used."""
+    """The barrier of one collection; `mongo` is needed only where `in_transaction` is used, and its transactions are
+    run at most so many times (`Mongo.transaction`).
+    """
 
-    def __init__(self, collection: Collection, mongo: Mongo | None = None) -> None:
+    def __init__(
+        self, collection: Collection, mongo: Mongo | None = None, *, attempts: int = TRANSACTION_ATTEMPTS
+    ) -> None:
         self.collection = collection
         self._mongo = mongo
+        self._attempts = attempts
 
     async def do(
         self, call: Call, act: Act, *, document_id: str | None = None, in_transaction: InTransaction | None = None
@@ -63,6 +68,28 @@ class Barrier:
             raise refused
 
         return await self.apply(document_id, lambda found: rules.do(call, found, refuse), new=True)
+
+    async def do_together(
+        self, dos: Sequence[tuple[Call, Act]], in_transaction: Callable[[Session], Awaitable[None]]
+    ) -> list[Answer]:
+        """Make the effects of several orders in one transaction: all of them, or none. The acts don't refuse.
+
+        Raises DuplicateKeyError if one of the orders has a document already, Contended, or whatever `in_transaction`
+        raises. Then each is to be done by itself (`do`), which also finds out whether it happened after all.
+        """
+        if self._mongo is None:
+            raise TypeError("this needs transactions: Barrier(collection, mongo)")
+        writes = [(call.order_id, rules.do(call, None, act)) for call, act in dos]
+        documents = [_new(order_id, write) for order_id, write in writes if isinstance(write, Write) and write.effect]
+        if len(documents) < len(writes):
+            raise TypeError("an act that may refuse can't be done together with others")
+
+        async def body(session: Session) -> None:
+            await self.collection.insert_all(documents, session=session)
+            await in_transaction(session)
+
+        await self._mongo.transaction(body, attempts=self._attempts)
+        return [answer_of(write) for _, write in writes]
 
     async def undo(
         self,
@@ -192,15 +219,20 @@ class Barrier:
             await self._write_one(document_id, document, made, session)
             await run(session, made)
 
-        await self._mongo.transaction(body)
+        await self._mongo.transaction(body, attempts=self._attempts)
 
     async def _write_one(
         self, document_id: str, document: Document | None, write: Write | Claimed, session: Session
     ) -> None:
-        barrier = write.state.to_document()
         if document is None:
-            await self.collection.insert({"_id": document_id, **write.fields, "barrier": barrier}, session=session)
+            await self.collection.insert(_new(document_id, write), session=session)
             return
         where = {"_id": document_id, "barrier.version": document["barrier"]["version"]}
-        if not await self.collection.update(where, {"$set": {**write.fields, "barrier": barrier}}, session=session):
+        change = {"$set": {**write.fields, "barrier": write.state.to_document()}}
+        if not await self.collection.update(where, change, session=session):
             raise _LostRaceError(document_id)
+
+
+def _new(document_id: str, write: Write | Claimed) -> dict[str, Any]:
+    """The document that a first write makes."""
+    return {"_id": document_id, **write.fields, "barrier": write.state.to_document()}

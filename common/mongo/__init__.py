@@ -15,10 +15,11 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from common.mongo.client import Mongo
 from common.mongo.collection import OPERATION_SECONDS, Collection, Database, Document, Filter, Index, Session
-from common.mongo.transactions import TRANSACTION_LIFETIME_SECONDS, Contended
+from common.mongo.transactions import TRANSACTION_ATTEMPTS, TRANSACTION_LIFETIME_SECONDS, Contended
 
 __all__ = [
     "OPERATION_SECONDS",
+    "TRANSACTION_ATTEMPTS",
     "TRANSACTION_LIFETIME_SECONDS",
     "Collection",
     "Contended",

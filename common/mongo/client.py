@@ -12,7 +12,7 @@ from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidOperati
 
 from common.mongo.collection import INDEX_SECONDS, OPERATION_SECONDS, Database, Session, in_time
 from common.mongo.network import wait_lean
-from common.mongo.transactions import transact
+from common.mongo.transactions import TRANSACTION_ATTEMPTS, transact
 from common.server_clock import ServerClock
 
 T = TypeVar("T")
@@ -137,15 +137,16 @@ class Mongo:
             return "MongoDB has no primary at the moment: wait for the election, or look at rs.status()"
         return None
 
-    async def transaction(self, body: Callable[[Session], Awaitable[T]]) -> T:
+    async def transaction(self, body: Callable[[Session], Awaitable[T]], *, attempts: int = TRANSACTION_ATTEMPTS) -> T:
         """Run `body(session)` in a transaction and commit it; all of it happens, or nothing.
 
         `body` is run again when the server says that the transaction may be repeated (a write conflict, an election),
         so it must do nothing but database work. An exception that it raises aborts the transaction and is passed on.
+        With `attempts=1` it isn't run again: a conflict raises Contended at once.
         """
         client = self._current()
         try:
-            return await transact(client, body)
+            return await transact(client, body, attempts=attempts)
         except (ConfigurationError, InvalidOperation) as error:
             # A connection that was opened while mongod wasn't a replica set never has sessions, even when mongod is one
             # by now. A new client opens new connections; a transaction that another call began on the old client is run
@@ -155,4 +156,4 @@ class Mongo:
             if self._client is client:
                 self._retired.append(client)
                 self._client = self._new_client()
-            return await transact(self._client, body)
+            return await transact(self._client, body, attempts=attempts)

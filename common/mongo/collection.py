@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import IndexModel, ReturnDocument
-from pymongo.errors import ExecutionTimeout, OperationFailure
+from pymongo import IndexModel, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from common.deadline import left
 from common.server_clock import ServerClock
@@ -30,6 +30,9 @@ the caller is told what is wrong.
 
 STREAM_BATCH = 20
 """Documents that `Collection.stream` holds at a time: an order of 100 lines is 12 KB, and never more than 40."""
+
+DUPLICATE_KEY = 11000
+"""The server's code for what a unique index refuses."""
 
 INDEX_SECONDS = 600.0
 """The time-out for creating indexes: over millions of documents that takes minutes, and nobody waits for it."""
@@ -173,6 +176,30 @@ class Collection:
         """Insert one document; raises DuplicateKeyError if a unique index has it already."""
         with in_time():
             await ended(self._native.insert_one(document, session=session), session)
+
+    async def insert_all(self, documents: Sequence[Document], *, session: Session) -> None:
+        """Insert several documents in a transaction, in one call; raises DuplicateKeyError as `insert` does."""
+        if len(documents) == 1:
+            await self.insert(documents[0], session=session)
+            return
+        with in_time():
+            try:
+                await ended(self._native.insert_many(documents, session=session), session)
+            except BulkWriteError as error:
+                if any(each.get("code") == DUPLICATE_KEY for each in (error.details or {}).get("writeErrors", ())):
+                    raise DuplicateKeyError(str(error), DUPLICATE_KEY, error.details) from error
+                raise
+
+    async def update_all(self, changes: Sequence[tuple[Filter, Change]], *, session: Session) -> bool:
+        """Make several changes in a transaction, in one call, each of the first document that matches. Whether each has
+        found one; those that have are made in any case.
+        """
+        if len(changes) == 1:
+            return await self.update(*changes[0], session=session)
+        with in_time():
+            made = [UpdateOne(where, change) for where, change in changes]
+            result = await ended(self._native.bulk_write(made, session=session), session)
+        return bool(result.matched_count == len(changes))
 
     async def update(
         self, where: Filter, change: Change, *, upsert: bool = False, hint: str | None = None, session: Session = None

@@ -43,18 +43,18 @@ class Contended(PyMongoError):  # noqa: N818 - it reads as what happened
     """
 
 
-async def transact(client: Any, body: Callable[[Session], Awaitable[T]]) -> T:
+async def transact(client: Any, body: Callable[[Session], Awaitable[T]], *, attempts: int = TRANSACTION_ATTEMPTS) -> T:
     """Run `body` in a transaction of this driver's client; see `Mongo.transaction`."""
     session = client.start_session()
     if asyncio.iscoroutine(session) or isinstance(session, asyncio.Future):
         session = await session
     async with session:
         with within(OPERATION_SECONDS):
-            return await _repeated(session, body)
+            return await _repeated(session, body, attempts)
 
 
-async def _repeated(session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
-    for attempt in range(TRANSACTION_ATTEMPTS):
+async def _repeated(session: Session, body: Callable[[Session], Awaitable[T]], attempts: int) -> T:
+    for attempt in range(attempts):
         # Full jitter: calls that lost the same race don't try again at the same moment.
         pause = random.uniform(0, min(0.002 * 2**attempt, 0.2))  # noqa: S311
         try:
@@ -62,7 +62,7 @@ async def _repeated(session: Session, body: Callable[[Session], Awaitable[T]]) -
         except (OperationFailure, ConnectionFailure) as error:
             if not error.has_error_label("TransientTransactionError"):
                 raise
-            if attempt == TRANSACTION_ATTEMPTS - 1 or left(OPERATION_SECONDS) <= pause + LAST_ATTEMPT_SECONDS:
+            if attempt == attempts - 1 or left(OPERATION_SECONDS) <= pause + LAST_ATTEMPT_SECONDS:
                 if getattr(error, "code", None) in _CONFLICTS:
                     raise Contended("other transactions hold the same documents: repeat it later") from error
                 raise

@@ -4,6 +4,7 @@ A product's numbers change only by conditional updates that leave `available` = 
 database computes `available` and `status` in the same write, so no reader ever sees them disagree.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -139,6 +140,19 @@ class Products:
                 raise _numbers_disagree(move)
             taken[move.product_id] = move.reserved
 
+    async def take_together(self, requests: Iterable[ReserveRequest], *, session: Session) -> bool:
+        """Reserve all lines of all these requests in this transaction, in one round trip. Whether all could be: if not,
+        the transaction has to be aborted. Requests for the same product have the same price.
+        """
+        units: Counter[str] = Counter()
+        wanted: dict[str, Filter] = {}
+        for request in requests:
+            for line in request.items:
+                units[line.product_id] += line.quantity
+                wanted[line.product_id] = {"price_minor": line.unit_price_minor, "currency": request.currency}
+        moves = [_changed(Move(product_id, 0, units[product_id]), wanted[product_id]) for product_id in sorted(units)]
+        return await self._products.update_all(moves, session=session)
+
     async def apply(self, moves: Sequence[Move], *, session: Session) -> None:
         """Make the moves in this transaction."""
         for move in moves:
@@ -152,26 +166,25 @@ class Products:
 
     async def _move(self, move: Move, wanted: Filter, session: Session) -> bool:
         """Make the move, if the product is as `wanted` and its numbers allow it."""
-        return await self._products.update(
-            {
-                "_id": move.product_id,
-                **wanted,
-                "stocked": {"$gte": -move.stocked},
-                "reserved": {"$gte": -move.reserved},
-                "available": {"$gte": -move.available},
-            },
-            [
-                {
-                    "$set": {
-                        "stocked": {"$add": ["$stocked", move.stocked]},
-                        "reserved": {"$add": ["$reserved", move.reserved]},
-                        "dispatched": {"$add": [{"$ifNull": ["$dispatched", 0]}, max(0, -move.stocked)]},
-                    }
-                },
-                *_DERIVED,
-            ],
-            session=session,
-        )
+        where, change = _changed(move, wanted)
+        return await self._products.update(where, change, session=session)
+
+
+def _changed(move: Move, wanted: Filter) -> tuple[Filter, Sequence[Mapping[str, Any]]]:
+    """The product that the move finds, if it is as `wanted` and its numbers allow it; and how the move changes it."""
+    where = {
+        "_id": move.product_id,
+        **wanted,
+        "stocked": {"$gte": -move.stocked},
+        "reserved": {"$gte": -move.reserved},
+        "available": {"$gte": -move.available},
+    }
+    moved = {
+        "stocked": {"$add": ["$stocked", move.stocked]},
+        "reserved": {"$add": ["$reserved", move.reserved]},
+        "dispatched": {"$add": [{"$ifNull": ["$dispatched", 0]}, max(0, -move.stocked)]},
+    }
+    return where, [{"$set": moved}, *_DERIVED]
 
 
 def _numbers_disagree(move: Move) -> Unavailable:

@@ -5,14 +5,12 @@ one write, in one transaction with the moves of the stock: there is no reservati
 reserved units without their reservation.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from common.barrier import (
     LISTED,
+    Act,
     Answer,
     Barrier,
     BarrierState,
@@ -25,7 +23,6 @@ from common.barrier import (
     gate,
     running,
 )
-from common.deadline import left
 from common.errors import NotFound
 from common.mongo import Contended, Database, Document, Index, Mongo, Session
 from common.shop.orders import Orders
@@ -34,15 +31,14 @@ from common.wire import Page
 from services.inventory.models import Line, Reservation, ReserveRequest
 from services.inventory.products import PRODUCT_INDEXES, Products
 from services.inventory.rules import dispatching, releasing
+from services.inventory.together import NotTogether, Together, Waiting
+from services.inventory.turns import Turns
 
 INDEXES = (
     *PRODUCT_INDEXES,
     # It also creates the collection: the first two transactions would conflict if they both had to.
     Index.on("reservations", "status"),
 )
-
-TURN_SECONDS = 2.5
-"""How long a call waits for its turn: of the 4 s that it has, enough is left for its own transaction."""
 
 BUSY_RETRY_AFTER = 1
 """Seconds after which to ask again for products that are busy: the locks of a process that died pass within 5 s."""
@@ -55,21 +51,31 @@ class Reservations:
         self._barrier = Barrier(database["reservations"], mongo)
         self._products = products
         self._orders = orders
-        self._turns = _Turns()
+        self._impatient = Barrier(database["reservations"], mongo, attempts=1)
+        self._turns = Turns()
+        self._reserving = Together(self._turns, together=self._reserve_together, alone=self._reserve_alone)
 
     async def reserve(self, call: Call, request: ReserveRequest) -> Answer:
         """Reserve all lines for the order, or refuse: `product_unknown`, `price_changed`, `out_of_stock`."""
 
-        def act(_: Mapping[str, Any] | None) -> Done:
-            lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in request.items]
-            fields = {"order_id": request.order_id, "status": "reserved", "lines": lines}
-            return Done(fields, fields)
+        return await _unless_busy(call, self._reserving.reserve(call, request))
 
+    async def _reserve_together(self, waiting: Sequence[Waiting], patient: bool) -> list[Answer]:
+        async def move(session: Session) -> None:
+            if not await self._products.take_together((each.request for each in waiting), session=session):
+                raise NotTogether
+
+        dos = [(each.call, _reserved(each.request)) for each in waiting]
+        return await self._barrier_of(patient).do_together(dos, move)
+
+    async def _reserve_alone(self, waiting: Waiting, patient: bool) -> Answer:
         async def move(session: Session, _: Write) -> None:
-            await self._products.take(request, session=session)
+            await self._products.take(waiting.request, session=session)
 
-        products = [line.product_id for line in request.items]
-        return await self._in_turn(call, products, lambda: self._barrier.do(call, act, in_transaction=move))
+        return await self._barrier_of(patient).do(waiting.call, _reserved(waiting.request), in_transaction=move)
+
+    def _barrier_of(self, patient: bool) -> Barrier:
+        return self._barrier if patient else self._impatient
 
     async def release(self, call: Call) -> Answer:
         """Release the reservation, if there is one. Refused (`already_dispatched`) once the units have left."""
@@ -126,16 +132,13 @@ class Reservations:
         )
 
     async def _in_turn(self, call: Call, product_ids: Iterable[str], work: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Do the work when it is this call's turn. While others hold the products, the answer is 409 `running`, which
-        costs the saga no attempt: a product that is busy, or locked by a process that died, is no outage.
-        """
-        try:
+        """Do the work when it is this call's turn."""
+
+        async def in_turn() -> Answer:
             async with self._turns.of(product_ids):
                 return await work()
-        except Contended:
-            return running(
-                call, BUSY_RETRY_AFTER, because="other orders are changing the stock of its products at the moment"
-            )
+
+        return await _unless_busy(call, in_turn())
 
     async def get(self, order_id: str) -> Reservation:
         """The reservation of an order; raises NotFound, also if there is only a tombstone or a refusal."""
@@ -151,31 +154,23 @@ class Reservations:
         return await page(self._barrier.collection, {"_id": order_id, **LISTED}, paging, Reservation.model_validate)
 
 
-class _Turns:
-    """One transaction at a time for each product, within this process.
+def _reserved(request: ReserveRequest) -> Act:
+    """The document and the answer of a reservation: the same, since nothing of it is computed."""
+    lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in request.items]
+    fields = {"order_id": request.order_id, "status": "reserved", "lines": lines}
+    return lambda _: Done(fields, fields)
 
-    MongoDB aborts a transaction at once that meets another one's uncommitted write: a hundred orders for one product
-    took 4.7 s and 1100 repetitions to get through, and 0.7 s when they queued here. Other replicas still compete; the
-    repetition with jitter in `common.mongo` is for them.
+
+async def _unless_busy(call: Call, work: Awaitable[Answer]) -> Answer:
+    """What the work answers. While others hold the products, the answer is 409 `running`, which costs the saga no
+    attempt: a product that is busy, or locked by a process that died, is no outage.
     """
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
-    @asynccontextmanager
-    async def of(self, product_ids: Iterable[str]) -> AsyncIterator[None]:
-        """Wait for the turn of all these products, always in the order of the ids, so that there is no deadlock.
-
-        Raises Contended if others take too long.
-        """
-        async with AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout(left(TURN_SECONDS)):
-                    for product_id in sorted(set(product_ids)):
-                        await held.enter_async_context(self._locks.setdefault(product_id, asyncio.Lock()))
-            except TimeoutError as error:
-                raise Contended("other calls for the same products take their time: repeat it later") from error
-            yield
+    try:
+        return await work
+    except Contended:
+        return running(
+            call, BUSY_RETRY_AFTER, because="other orders are changing the stock of its products at the moment"
+        )
 
 
 def _products_of(reservation: Mapping[str, Any] | None) -> list[str]:

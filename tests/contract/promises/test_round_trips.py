@@ -1,5 +1,6 @@
 """How often each call of an order asks the database, as docs/participants.md has it: its table is the claim."""
 
+import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -171,6 +172,28 @@ async def test_an_order_is_placed_with_as_few_round_trips_as_the_page_says(
         if turn:
             rows = _PLACING.findall(PAGE.read_text())
             assert made == {kind: (_TRIP.findall(trips), _METHOD.findall(api)) for kind, trips, api in rows}
+
+
+async def test_reservations_at_the_same_time_share_their_round_trips(settings: ServiceSettings, trips: Trips) -> None:
+    async with replicas_of(INVENTORY.build, settings) as ((client,), _):
+        products = [fresh("p") for _ in range(4)]
+        for product in products:
+            body = {"name": "A thing", "stock": 1000, "price_minor": 100, "currency": "EUR"}
+            assert (await client.put(f"/api/inventory/{product}", json=body)).status_code == 200
+
+        async def reserve(product: str) -> int:
+            order_id = fresh("o")
+            items = [{"product_id": product, "quantity": 1, "unit_price_minor": 100}]
+            body = {"order_id": order_id, "currency": "EUR", "items": items}
+            headers = {"Idempotency-Key": INVENTORY.do.key(order_id)}
+            return (await client.post(INVENTORY.do.path, json=body, headers=headers)).status_code
+
+        trips.made.clear()
+        assert set(await asyncio.gather(*(reserve(product) for product in products * 16))) == {200}
+        # The first one goes alone, and the others while it is under way: 64 in a handful of transactions.
+        assert trips.made.count("commit") <= 8, trips.made
+        for product in products:
+            assert (await client.get(f"/api/inventory/{product}")).json()["reserved"] == 16
 
 
 def test_the_page_has_every_call_of_an_order() -> None:

@@ -259,8 +259,8 @@ PARTICIPANTS = (
         "a product that a dead process has locked is busy, which is no outage",
         15,
         "services/inventory/store.py",
-        "        except Contended:\n",
-        "        except ZeroDivisionError:\n",
+        "    except Contended:\n",
+        "    except ZeroDivisionError:\n",
         "services/inventory/tests/test_locked_products.py::test_a_product_locked_by_a_dead_process_is_busy_for_seconds",
     ),
     Mutant(

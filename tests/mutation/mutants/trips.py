@@ -4,6 +4,7 @@ from tests.mutation.mutants.mutant import Mutant
 
 STEPS = "services/order/tests/test_steps.py"
 RESERVATIONS = "services/inventory/tests/test_reservations.py"
+TOGETHER = "services/inventory/tests/test_together.py"
 LEDGER = "tests/contract/promises/test_ledger.py"
 
 TRIPS = (
@@ -38,6 +39,30 @@ TRIPS = (
         '                    products[product_id]["available"] += units\n',
         "                    pass\n",
         f"{RESERVATIONS}::test_a_refusal_names_the_line_for_which_there_is_not_enough",
+    ),
+    Mutant(
+        "a shared transaction promises units only at the catalogue's price",
+        11,
+        "services/inventory/products.py",
+        'wanted[line.product_id] = {"price_minor": line.unit_price_minor, "currency": request.currency}',
+        "wanted[line.product_id] = {}",
+        f"{TOGETHER}::test_whoever_is_refused_takes_nobody_along",
+    ),
+    Mutant(
+        "a shared transaction is all or nothing",
+        11,
+        "services/inventory/store.py",
+        "                raise NotTogether\n",
+        "                pass\n",
+        f"{TOGETHER}::test_whoever_is_refused_takes_nobody_along",
+    ),
+    Mutant(
+        "a product that a dead process has locked holds up no other",
+        15,
+        "services/inventory/store.py",
+        "attempts=1",
+        "attempts=30",
+        f"{TOGETHER}::test_a_locked_product_holds_up_no_other",
     ),
     Mutant(
         "a test provider does one thing for each key",
