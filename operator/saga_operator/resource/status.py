@@ -124,7 +124,7 @@ def status_of(
         "intervention": saga.intervention and _intervention(saga.intervention),
         "definitionHash": previous.get("definitionHash") or DEFINITION_HASH,
         "steps": [_entry(record, phase, (history or {}).get(record.name, ())) for record in shown],
-        "conditions": _conditions(saga, now, generation, previous),
+        "conditions": _conditions(saga, now, previous),
     }
     return {key: value for key, value in status.items() if value is not None}
 
@@ -143,7 +143,6 @@ def with_worker_failure(resource: Resource, message: str, now: float) -> Json:
     condition = {
         "type": WORKER_FAILED,
         "status": "True",
-        "observedGeneration": resource.generation,
         "lastTransitionTime": to_wire(now),
         "reason": reasons.WORKER_FAILED,
         "message": printable(message),
@@ -169,7 +168,8 @@ def _nested(old: Any, new: Any) -> Any:
     return patch_between(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
 
 
-def _conditions(saga: Saga, now: float, generation: int, previous: Mapping[str, Any]) -> list[Json]:
+def _conditions(saga: Saga, now: float, previous: Mapping[str, Any]) -> list[Json]:
+    """All that metav1.Condition requires, and no more: the generation that they describe is the status's."""
     before = {entry["type"]: entry for entry in previous.get("conditions") or ()}
     entries = []
     for condition in conditions_of(saga):
@@ -179,7 +179,6 @@ def _conditions(saga: Saga, now: float, generation: int, previous: Mapping[str, 
             {
                 "type": condition.type,
                 "status": condition.status,
-                "observedGeneration": generation,
                 "lastTransitionTime": old["lastTransitionTime"] if old is not None and unchanged else to_wire(now),
                 "reason": reasons.fit(condition.reason),
                 "message": printable(condition.message),

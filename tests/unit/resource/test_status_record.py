@@ -209,6 +209,16 @@ def test_a_condition_that_changes_has_a_new_time() -> None:
     assert ready["lastTransitionTime"] == to_wire(NOW + 999)
 
 
+def test_a_condition_says_no_more_than_it_has_to_and_an_older_one_keeps_its_time() -> None:
+    """The generation that all conditions describe is the status's own. The release before said it in each."""
+    status = written(new_saga())
+    required = {"type", "status", "lastTransitionTime", "reason", "message"}
+    assert all(set(condition) == required for condition in status["conditions"])
+    older = [{**each, "observedGeneration": 1, "lastTransitionTime": to_wire(NOW - 9)} for each in status["conditions"]]
+    again = written(new_saga(), {**status, "conditions": older})
+    assert [each["lastTransitionTime"] for each in again["conditions"]] == [to_wire(NOW - 9)] * 4
+
+
 def test_only_an_end_has_a_completion_time() -> None:
     assert "completionTime" not in written(after(new_saga(), *done("order")))
     assert written(after(new_saga(), *done(*STEPS)))["completionTime"] == to_wire(NOW)
