@@ -54,6 +54,7 @@ CHART: Final = {
     "database_prefix": "`mongodb.databasePrefix`",
     "public_port": "`serviceDefaults.publicPort`",
     "identity": "the name of the pod",
+    "saga_ttl_seconds": "`global.sagaTTLSeconds`",
     **{f"{name}_url": f"`services.{name}.port`" for name in SERVICES},
     **{f"{name}_mongodb_url": f"`services.{name}.mongodbSecret`" for name in SERVICES},
 }
@@ -135,6 +136,7 @@ UNITS: Final = {
     "health_port": "",
     "public_port": "",
     "lost_sagas_seconds": "seconds",
+    "saga_ttl_seconds": "seconds",
 }
 """The unit of every setting that is a number; a port has none."""
 

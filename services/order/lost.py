@@ -89,7 +89,13 @@ class LostSagas:
         if self._mode == "cancel" and row_of(document) == "PENDING":
             await self._orders.reject(reject_call(content, self._sagas.namespace), content, reason=CANCELLED)
             rejected = True
-        resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=None, cancelled=rejected)
+        resource = resource_of(
+            content,
+            namespace=self._sagas.namespace,
+            ttl_seconds=self._sagas.ttl_seconds,
+            correlation_id=None,
+            cancelled=rejected,
+        )
         resource["metadata"]["annotations"] = {RESTORED: utcnow().isoformat(timespec="seconds")}
         created = await self._sagas.create(resource)
         if created is None:

@@ -93,7 +93,12 @@ class Placing:
         try:
             content = await self._priced(order_id, request)
             await self._keep_inline(order_id, request)
-            resource = resource_of(content, namespace=self._sagas.namespace, correlation_id=correlation_id())
+            resource = resource_of(
+                content,
+                namespace=self._sagas.namespace,
+                ttl_seconds=self._sagas.ttl_seconds,
+                correlation_id=correlation_id(),
+            )
             created = await self._sagas.create(resource)
         except Problem:
             if not looks_first and (known := await self._known(order_id, request)) is not None:

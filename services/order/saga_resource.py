@@ -12,16 +12,15 @@ from services.order.client_models import Compensation, Placed, SagaCondition, Sa
 from services.order.matrix import row_of, same_content
 from services.order.models import Content, OrderStatus
 
-TTL_SECONDS = 7 * 24 * 3600
-"""Resources of finished orders are kept for a week: long enough to look at last weekend's failures."""
-
 Resource = Mapping[str, Any]
 
 
 def resource_of(
-    content: Content, *, namespace: str, correlation_id: str | None, cancelled: bool = False
+    content: Content, *, namespace: str, ttl_seconds: int, correlation_id: str | None, cancelled: bool = False
 ) -> dict[str, Any]:
     """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback.
+
+    `ttl_seconds`: for how long it is kept after the saga's end.
 
     `cancelled`: the order is rejected already, and the saga has nothing but its rollback to do.
     """
@@ -37,7 +36,7 @@ def resource_of(
         "spec": {
             **order_spec.spec_of(content.model_dump()),
             **({"state": "Cancelled"} if cancelled else {}),
-            "ttlSecondsAfterFinished": TTL_SECONDS,
+            "ttlSecondsAfterFinished": ttl_seconds,
         },
     }
 

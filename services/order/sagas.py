@@ -33,8 +33,10 @@ API_SECONDS = 2.5
 class Sagas:
     """The resources of our namespace. Every method raises Unavailable if the API server doesn't do what was asked."""
 
-    def __init__(self, namespace: str, kubeconfig: Path | None = None) -> None:
+    def __init__(self, namespace: str, kubeconfig: Path | None = None, *, ttl_seconds: int = 7 * 24 * 3600) -> None:
         self.namespace = namespace
+        self.ttl_seconds = ttl_seconds
+        """For how long those that we make are kept after their saga's end."""
         self._kubeconfig = kubeconfig
         self._sagas: OrderSagas | None = None
         self._connecting = asyncio.Lock()

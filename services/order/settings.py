@@ -44,3 +44,11 @@ class OrderSettings(ServiceSettings):
         description="For how long an order's saga hasn't ended at least, in seconds, before its OrderSaga is looked "
         "for. Most end within two.",
     )
+    saga_ttl_seconds: int = Field(
+        default=7 * 24 * 3600,
+        ge=0,
+        le=365 * 24 * 3600,
+        description="For how long, in seconds, the OrderSaga of a finished order is kept (ttlSecondsAfterFinished). "
+        "A week is long enough to look at last weekend's failures; with tens of thousands of orders a day, a day or "
+        "less is right (docs/performance.md). Its story stays.",
+    )

@@ -93,6 +93,16 @@ async def test_an_order_is_there_from_the_first_moment_on(
     assert made["spec"]["notify"] == {"contactRef": "c-17"}
 
 
+async def test_a_setting_says_for_how_long_the_resource_of_a_finished_order_is_kept(
+    settings: ServiceSettings, control_plane: TestControlPlane, resource: Callable[[str], dict[str, Any]], new_id: NewId
+) -> None:
+    order_id = new_id()
+    kubeconfig = control_plane.identity("order-service")
+    async with served(settings, kubeconfig=kubeconfig, saga_ttl_seconds=3600) as shop:
+        assert (await place(shop, order_id=order_id)).status_code == 202
+    assert resource(order_id)["spec"]["ttlSecondsAfterFinished"] == 3600
+
+
 async def test_repeats_answer_the_same_and_make_one_order(shop: httpx.AsyncClient, new_id: NewId) -> None:
     order_id = new_id()
     answers = await asyncio.gather(*(place(shop, order_id=order_id) for _ in range(5)))

@@ -154,7 +154,7 @@ async def test_what_is_good_for_one_is_good_for_the_other(client: KubeClient, fi
     assert accepts(PlaceRequest, order)
     assert accepts(Content, order)
     content = Content.model_validate(order)
-    made = resource_of(content, namespace="shop", correlation_id=None)
+    made = resource_of(content, namespace="shop", ttl_seconds=60, correlation_id=None)
     assert {name: made["spec"][name] for name in spelled(order)} == spelled(order)
     assert content_of(made) == content
 
