@@ -25,6 +25,12 @@ from common.wire import Json
 log = logging.getLogger(__name__)
 
 
+JSON: Final = "application/json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""In a header Accept: the metadata of an object alone."""
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""The metadata alone of the objects in a list: a fifth of the API server's work, and a third of the bytes."""
+
 CONNECT_SECONDS = 3.0  # TLS included; the API server is one hop away
 CALL_SECONDS = 10.0  # for a whole call, from the wait for a connection to the last byte: more is trouble, not work
 BODY_LIMIT = 16 * 2**20  # of an answer: ten of the largest objects that etcd takes, or 500 orders of an ordinary size
@@ -83,7 +89,7 @@ class KubeClient:
         _check_urls(access)
         self._pool = _Pool(access)
         self._pools = [self._pool]
-        self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
+        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     @classmethod
     def from_config(cls, kubeconfig: Path | None = None, *, user_agent: str, on_answer: OnAnswer | None = None) -> Self:
@@ -110,9 +116,16 @@ class KubeClient:
             await self._read_credentials()
         return self._access
 
-    async def get(self, path: str, params: Mapping[str, str] | None = None, *, seconds: float = CALL_SECONDS) -> Json:
-        """GET `path` (from `/api` or `/apis` on)."""
-        return await self.request("GET", path, params=params, seconds=seconds)
+    async def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        accept: str = JSON,
+        seconds: float = CALL_SECONDS,
+    ) -> Json:
+        """GET `path` (from `/api` or `/apis` on), `accept`ed as objects, or as their metadata alone."""
+        return await self.request("GET", path, params=params, accept=accept, seconds=seconds)
 
     async def post(self, path: str, body: Json) -> Json:
         """POST; the created object. Fields that the schema doesn't know are refused, not dropped."""
@@ -139,7 +152,8 @@ class KubeClient:
         *,
         body: Json | None = None,
         params: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
+        content_type: str = JSON,
+        accept: str = JSON,
         seconds: float = CALL_SECONDS,
     ) -> Json:
         """One call, one answer. Only a 401 is asked again, once, and only with other credentials: it did nothing.
@@ -156,16 +170,17 @@ class KubeClient:
             content = None if body is None else _json_of(body)
         except (ValueError, TypeError, RecursionError) as error:
             raise ObjectInvalid(0, "NotSent", f"{method} {path}: the body is no JSON: {error}") from error
+        headers = {"Accept": accept} | ({} if content is None else {"Content-Type": content_type})
         try:
             async with asyncio.timeout(seconds):
                 if time.monotonic() - self._read_at > CREDENTIALS_SECONDS:
                     await self._read_credentials()
                 used = self._access
-                answer = await self._send(method, path, content, params, content_type)
+                answer = await self._send(method, path, content, params, headers)
                 if answer.status == 401:
                     await self._read_credentials()
                     if (used.authorization, used.tls_digest) != (self._access.authorization, self._access.tls_digest):
-                        answer = await self._send(method, path, content, params, content_type)
+                        answer = await self._send(method, path, content, params, headers)
         except TimeoutError as error:
             what = f"{method} {path}: no answer from {self.server} within {seconds:g} s"
             raise ApiUnavailable(0, "NoAnswer", what) from error
@@ -199,12 +214,15 @@ class KubeClient:
         await self.aclose()
 
     async def _send(
-        self, method: str, path: str, content: bytes | None, params: Mapping[str, str] | None, content_type: str
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
     ) -> Answer:
         access, pool = self._access, self._pool
-        headers = self._headers.copy()
-        if content is not None:
-            headers["Content-Type"] = content_type
+        headers = {**self._headers, **headers}
         if access.authorization:
             headers["Authorization"] = access.authorization
         pool.calls += 1

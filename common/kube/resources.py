@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import quote
 
-from common.kube.client import CALL_SECONDS, KubeClient
+from common.kube.client import CALL_SECONDS, JSON, METADATA_LIST, KubeClient
 from common.kube.errors import AnswerTooLarge, ApiUnavailable, ObjectNotFound, Terminating
 from common.order_saga import API_VERSION, GROUP, KIND, PLURAL
 from common.text import printable, word
@@ -66,9 +66,12 @@ class OrderSagas:
             return False
         return any(group["name"] == GROUP for group in groups) and any(each["name"] == PLURAL for each in served)
 
-    async def list(self, field_selector: str | None = None, limit: int = 500) -> AsyncIterator[ObjectPage]:
+    async def list(
+        self, field_selector: str | None = None, limit: int = 500, *, metadata_alone: bool = False
+    ) -> AsyncIterator[ObjectPage]:
         """All of them in pages of `limit`, sorted by name; each page holds the version at which the list began.
 
+        For each page the API server looks at all of them that follow, also at those that the selector leaves out.
         Pages become smaller where the objects are so large that a page would be more than the client reads.
         """
         params = {"limit": str(limit)}
@@ -76,7 +79,8 @@ class OrderSagas:
             params["fieldSelector"] = field_selector
         while True:
             try:
-                answer = await self.client.get(self._path, params, seconds=LIST_SECONDS)
+                accept = METADATA_LIST if metadata_alone else JSON
+                answer = await self.client.get(self._path, params, accept=accept, seconds=LIST_SECONDS)
             except AnswerTooLarge:
                 if limit == 1:
                     raise
@@ -210,7 +214,8 @@ def _lease(answer: Json) -> Json:
 
 def _page(answer: Json) -> tuple[ObjectPage, str]:
     """The page and the token for the next. Raises `ApiUnavailable` if it isn't a list of objects."""
-    items, metadata = answer.get("items"), answer.get("metadata")
+    items, metadata = answer.get("items", ""), answer.get("metadata")
+    items = [] if items is None else items  # as the API server writes a list of metadata that is empty
     if not isinstance(items, list) or not isinstance(metadata, dict):
         raise _no_answer()
     version, token = metadata.get("resourceVersion"), metadata.get("continue") or ""

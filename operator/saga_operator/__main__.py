@@ -207,8 +207,8 @@ def compose(
     engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
-    finalizers.find_missed = retention.look_at_all
-    deletions = Deletions(sagas, finalizers, retention.look_at_all)
+    deletions = Deletions(sagas, finalizers)
+    finalizers.find_missed = deletions.look_at_all
     end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
     return Operator(engine, resync, retention, deletions, finalizers, sender, participants, end)
 

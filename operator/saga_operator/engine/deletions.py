@@ -1,20 +1,26 @@
-"""The deletions of finished sagas: seen at once, by a watch of their metadata that begins now.
+"""The deletions of finished sagas: seen at once, by a watch of their metadata that begins now, and by one look at all.
 
 The other watch leaves finished sagas out, and they are too many to be listed again and again. Here only their changes
 come by, two for each saga: that it has ended, and that its finalizer is off. Both are let by unread.
+
+What was deleted before the watch began is found beside it, in one list of their metadata from the API server's memory:
+with 100,000 of them that takes it a third of the CPU of pages, and a ninth of that of a watch from the start.
 """
 
 import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
 
 from common.kube import OrderSagas
+from common.kube.client import METADATA, METADATA_LIST
+from common.kube.stream import items_of
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.resource.body import ENDED, Resource
 
@@ -26,42 +32,71 @@ SILENT: Final = 70.0
 """Seconds without a word, if only a bookmark, after which a watch is dead."""
 AGAIN: Final = 2.0
 """Seconds until it is tried again."""
+LATEST_AGAIN: Final = 60.0
+"""Seconds until the look at all is, if it fails again and again: it costs the API server some seconds."""
 GONE: Final = 410
 UNAUTHORIZED: Final = 401
-METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+CHUNK: Final = 2**16
+"""Bytes of the list that are read in one go: some sixty finished sagas, two milliseconds."""
 LONGEST_LINE: Final = 2**21
 """Bytes; etcd takes 1.5 MiB."""
 
 
 class Deletions:
-    """Has the finalizer taken off finished sagas whose deletion is requested."""
+    """Has the finalizer taken off finished sagas: at once if their deletion is requested."""
 
-    def __init__(self, sagas: OrderSagas, finalizers: FinalizerQueue, missed: Callable[[], None]) -> None:
-        """`missed` is called when some may have been missed, and somebody has to look at all that are finished."""
+    def __init__(self, sagas: OrderSagas, finalizers: FinalizerQueue) -> None:
         self._sagas = sagas
         self._finalizers = finalizers
-        self._missed = missed
         self._version = ""
+        self._missed = asyncio.Event()
 
     async def run(self) -> None:
         """Watch until cancelled. While the API server is in trouble, it is tried again."""
-        said = ""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._again_and_again(self._watch, AGAIN))
+            group.create_task(self._again_and_again(self._look, LATEST_AGAIN))
+
+    def look_at_all(self) -> None:
+        """Look at all that are finished: some may have been missed."""
+        self._missed.set()
+
+    async def _again_and_again(self, work: Callable[[], Awaitable[None]], longest: float) -> None:
+        said, failures = "", 0
         while True:
             try:
-                if not self._version:
-                    self._version = await self._sagas.version_now()
-                    self._missed()
-                began = time.monotonic()
-                async for line in self._lines():
-                    self._take_note(line)
-                said = ""
-                if time.monotonic() < began + AGAIN:  # it lasts minutes, as a rule
-                    await asyncio.sleep(AGAIN)
+                await work()
+                said, failures = "", 0
             except Exception as error:  # whatever stands in the API server's place may say anything
                 if (why := f"{error!r}") != said:
                     said = why
-                    log.info("the deletions of finished sagas can't be watched just now: %s", why)
-                await asyncio.sleep(getattr(error, "retry_after", None) or AGAIN)
+                    log.info("the deletions of finished sagas can't be seen just now: %s", why)
+                await asyncio.sleep(getattr(error, "retry_after", None) or min(AGAIN * 2.0**failures, longest))
+                failures = min(failures + 1, 10)
+
+    async def _watch(self) -> None:
+        if not self._version:
+            self._version = await self._sagas.version_now()
+            self.look_at_all()
+        began = time.monotonic()
+        async for line in self._lines():
+            self._take_note(line)
+        if time.monotonic() < began + AGAIN:  # it lasts minutes, as a rule
+            await asyncio.sleep(AGAIN)
+
+    async def _look(self) -> None:
+        """Look once at all that had ended before the watch began, when somebody wants it."""
+        await self._missed.wait()
+        self._missed.clear()
+        try:
+            # Without a limit, and from any version on: only then no release of Kubernetes reads them from etcd.
+            not_older = {"resourceVersion": await self._sagas.version_now(), "resourceVersionMatch": "NotOlderThan"}
+            async with self._answer(METADATA_LIST, not_older) as answer:
+                async for item in items_of(answer.content.iter_chunked(CHUNK)):
+                    self._note(Resource(item))
+        except BaseException:
+            self._missed.set()
+            raise
 
     def _take_note(self, line: bytes) -> None:
         event = json.loads(line)
@@ -70,18 +105,28 @@ class Deletions:
             self._version = "" if found.get("code") == GONE else self._version
             raise ValueError(found.get("message", "an error without a message"))
         self._version = str(found["metadata"]["resourceVersion"])
-        if event["type"] in ("ADDED", "MODIFIED"):
-            resource = Resource(found)
-            if resource.deleting and resource.has_finalizer:
-                self._finalizers.add(resource.name, resource.uid, urgent=True)
+        if event["type"] in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:
+            self._note(resource)
+
+    def _note(self, resource: Resource) -> None:
+        if resource.has_finalizer:
+            self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
 
     async def _lines(self) -> AsyncIterator[bytes]:
+        query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(SECONDS)}
+        async with self._answer(METADATA, query | {"resourceVersion": self._version}) as answer:
+            async for line in answer.content:
+                if line.strip():
+                    yield line
+
+    @asynccontextmanager
+    async def _answer(self, accept: str, query: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """What the API server says of finished sagas."""
         access = await self._sagas.client.access()
-        query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(SECONDS), "fieldSelector": ENDED}
-        headers = {"Accept": METADATA}
+        headers = {"Accept": accept}
         if access.authorization:
             headers["Authorization"] = access.authorization
-        url = f"{access.server.rstrip('/')}{self._sagas.path}?{urlencode(query | {'resourceVersion': self._version})}"
+        url = f"{access.server.rstrip('/')}{self._sagas.path}?{urlencode({**query, 'fieldSelector': ENDED})}"
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=access.tls or True),
@@ -97,6 +142,4 @@ class Deletions:
             elif answer.status == UNAUTHORIZED:
                 await self._sagas.client.access(anew=True)
             answer.raise_for_status()
-            async for line in answer.content:
-                if line.strip():
-                    yield line
+            yield answer

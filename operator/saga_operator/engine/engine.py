@@ -131,6 +131,14 @@ class Engine:
         self._finished.clear()
         self.restorations += 1
 
+    def is_known(self, listed: Resource, listing: Listing) -> bool:
+        """Whether a live saga is as it is known here, by its metadata alone, which is all of it that was listed."""
+        uid = listed.uid
+        if uid in self._waiting:
+            return not self._waiting.has_changed(listed)
+        worker = self._workers.get(uid)
+        return worker is not None and listing.versions.get(uid, 0) <= listed.version <= worker.version
+
     def resource_seen(self, resource: Resource, listing: Listing | None = None) -> bool:
         """Take note of a resource from the watch or, with `listing`, from a consistent list; never awaits.
 

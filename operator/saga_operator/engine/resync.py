@@ -7,7 +7,7 @@ from typing import Final
 
 from common.kube import KubeError, ObjectNotFound, OrderSagas
 from saga_operator import metrics
-from saga_operator.engine.engine import Engine
+from saga_operator.engine.engine import Engine, Listing
 from saga_operator.heartbeats import Heartbeats
 from saga_operator.resource.body import LIVE, Resource
 
@@ -27,6 +27,10 @@ goes on, a list would only be in its way.
 """
 STILL: Final = 1.0
 """Seconds without a saga taken up, after which that is over."""
+PAGE: Final = 2_000
+"""Of metadata, about a kilobyte each."""
+FEW: Final = 50
+"""Resources that are read one by one; of more, all live ones are listed as a whole."""
 AGAIN: Final = 2.0
 """Seconds after a list that failed: an API server that starts is not ready for lists at once."""
 
@@ -79,26 +83,45 @@ class Resync:
         """
         listing = self._engine.before_list()
         listed: set[str] = set()
-        async for page in self._sagas.list(field_selector=LIVE):
+        news: list[str] = []
+        async for page in self._sagas.list(field_selector=LIVE, limit=PAGE, metadata_alone=True):
             self._heartbeats.beat("resync", again_within=ROUND)
             if not listed and int(page.resource_version) < listing.highest:
                 self._engine.etcd_was_restored(int(page.resource_version))
-            for resource in map(Resource, page.items):
-                listed.add(resource.uid)
-                if self._engine.resource_seen(resource, listing):
-                    metrics.RESYNC_RESUMED.inc()
-                    log.info("the resync took up saga %s", resource.name)
+            for found in map(Resource, page.items):
+                listed.add(found.uid)
+                if not self._engine.is_known(found, listing):
+                    news.append(found.name)
+        if len(news) > FEW:
+            listing = self._engine.before_list()
+            async for page in self._sagas.list(field_selector=LIVE):
+                self._heartbeats.beat("resync", again_within=ROUND)
+                for resource in map(Resource, page.items):
+                    listed.add(resource.uid)
+                    self._take_up(resource, listing)
+        else:
+            for name in news:
+                if (found_now := await self._read(name)) is not None:
+                    self._take_up(found_now, listing)
         for uid, name in list(self._engine.workers.items()):
             if uid in listing.versions and uid not in listed:
                 await self._not_listed(uid, name)
         self.completed_at = time.monotonic()
 
+    def _take_up(self, resource: Resource, listing: Listing) -> None:
+        if self._engine.resource_seen(resource, listing):
+            metrics.RESYNC_RESUMED.inc()
+            log.info("the resync took up saga %s", resource.name)
+
+    async def _read(self, name: str) -> Resource | None:
+        try:
+            return Resource(await self._sagas.get(name))
+        except ObjectNotFound:
+            return None
+
     async def _not_listed(self, uid: str, name: str) -> None:
         """A resource with a worker was not listed: it has finished meanwhile, or is gone."""
-        try:
-            resource = Resource(await self._sagas.get(name))
-        except ObjectNotFound:
-            resource = None
+        resource = await self._read(name)
         if uid not in self._engine.workers:
             return
         if resource is None or resource.uid != uid:

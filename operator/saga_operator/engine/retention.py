@@ -1,7 +1,8 @@
 """What becomes of finished sagas: their finalizer is taken off, and their resource goes when its time to live is over.
 
-A loop of its own, beside the resync: tens of thousands may be over at once, and one of them may not be deletable. All
-that are finished are listed once, at the start; from then on what ends is noted when it ends.
+Loops of their own, beside the resync: tens of thousands may be over at once, and one of them may not be deletable. All
+that are finished are listed once, at the start; from then on what ends is noted when it ends. Meanwhile those go whose
+time is over.
 """
 
 import asyncio
@@ -78,26 +79,34 @@ class Retention:
         self._clock = clock
         self._expiries = expiries
         self._first_pause = first_pause
-        self._look_at_all_at = time.monotonic() + FIRST
         self._refused: dict[str, _Refusal] = {}
 
     async def run(self) -> None:
         """Work until cancelled. While the API server is in trouble, it is logged and tried again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._note_all())
+            group.create_task(self._remove())
+
+    async def _note_all(self) -> None:
+        """Look at every finished saga, once a day."""
+        pause, pace = FIRST, PACE
         while True:
+            await asyncio.sleep(pause)
             try:
-                if time.monotonic() >= self._look_at_all_at:
-                    self._look_at_all_at = time.monotonic() + DAY
-                    await self.once(pace=PACE)
-                while await self._remove_due():
-                    pass
+                await self.once(pace=pace)
             except KubeError as error:
                 log.warning("finished sagas could not be listed: %s", error)
-                self._look_at_all_at = time.monotonic() + (error.retry_after or AGAIN)
-            await asyncio.sleep(LOOK)
+                pause = error.retry_after or AGAIN
+                pace = 0.0 if error.status == EXPIRED else PACE  # it took too long: not so politely, then
+            else:
+                pause, pace = DAY, PACE
 
-    def look_at_all(self) -> None:
-        """Look at every finished saga soon: something may have been missed."""
-        self._look_at_all_at = min(self._look_at_all_at, time.monotonic() + FIRST)
+    async def _remove(self) -> None:
+        """Remove those whose time to live is over."""
+        while True:
+            while await self._remove_due():
+                pass
+            await asyncio.sleep(LOOK)
 
     async def once(self, *, pace: float = 0.0) -> None:
         """Look at every finished saga once, and note when its time to live is over; `pace` times as long as a page
@@ -174,7 +183,7 @@ class Retention:
                     expired.append(resource)
             except Exception as error:  # of this one alone: it was stored under another definition, say
                 self._note_refusal(resource, f"it can't be read: {error!r}")
-        return sum(await self._in_turn(self._remove, expired))
+        return sum(await self._in_turn(self._remove_one, expired))
 
     async def _in_turn(self, work: Callable[[T], Awaitable[U]], items: Sequence[T]) -> list[U]:
         """Some of them at a time."""
@@ -186,7 +195,7 @@ class Retention:
 
         return await asyncio.gather(*map(one, items))
 
-    async def _remove(self, resource: Resource) -> bool:
+    async def _remove_one(self, resource: Resource) -> bool:
         """Whether it is removed. If not, it is looked at again later."""
         try:
             removed = await self._removed(resource)

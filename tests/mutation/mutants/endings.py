@@ -23,9 +23,18 @@ ENDINGS = (
         "the deletion of a finished saga is seen at once",
         10,
         f"{OPERATOR}/engine/deletions.py",
-        "self._finalizers.add(resource.name, resource.uid, urgent=True)",
-        "pass",
+        """if event["type"] in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:""",
+        "if (resource := Resource(found)) is None:",
         "tests/operator/resources/test_finished.py::test_a_finished_saga_that_is_deleted_goes_at_once",
+    ),
+    Mutant(
+        "what was deleted without an operator is looked for when the watch of deletions begins",
+        10,
+        f"{OPERATOR}/engine/deletions.py",
+        "            self.look_at_all()\n",
+        "",
+        "tests/operator/resources/test_finished.py"
+        "::test_what_was_deleted_without_an_operator_is_found_in_one_look_and_no_live_saga",
     ),
     Mutant(
         "a watch of deletions that ends at once isn't begun again and again",

@@ -1,13 +1,19 @@
 """A finished saga that still has our finalizer: nobody lists it again and again, and its deletion is seen at once."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from common.kube import KubeClient, OrderSagas
 from common.order_saga import FINALIZER
+from saga_operator.engine.deletions import Deletions
 from saga_operator.process.steps import ORDER_SAGA
-from tests.operator.conftest import OperatorProcess, Operators, Sagas, wait_until
+from tests.operator.conftest import NAMESPACE, OperatorProcess, Operators, Sagas, wait_until
+from tests.operator.inside import eventually
 from tests.operator.scripted import Reply, ScriptedParticipants
 
 AT_ONCE = 4.0
@@ -54,6 +60,37 @@ def test_it_goes_at_once_after_a_restart_as_well(resting: None, operators: Opera
     operators.start(ORDERSAGA_SWEEP_INTERVAL="3600")
     wait_until(lambda: not sagas.exists("o-finished-before") or None, "what was deleted without an operator to go")
     goes_at_once(sagas, "o-finished-restart")
+
+
+class Noted:
+    """In the place of the queue: whose finalizer is to be taken off, and whether at once."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, bool] = {}
+
+    def add(self, name: str, uid: str, *, urgent: bool) -> None:
+        self.names[name] = urgent
+
+
+async def test_what_was_deleted_without_an_operator_is_found_in_one_look_and_no_live_saga(
+    resting: None, operators: Operators, operator_kubeconfig: Path, sagas: Sagas
+) -> None:
+    first = operators.start()
+    await asyncio.to_thread(finish, sagas, "o-look-deleted")
+    await asyncio.to_thread(finish, sagas, "o-look-held")
+    first.kill()
+    sagas.create("o-look-live")
+    for name in ("o-look-deleted", "o-look-live"):
+        sagas.delete(name)
+    noted: Any = Noted()
+    async with KubeClient.from_config(operator_kubeconfig, user_agent="tests") as client:
+        looking = asyncio.create_task(Deletions(OrderSagas(client, NAMESPACE), noted).run())
+        await eventually(lambda: {"o-look-deleted", "o-look-held"} <= noted.names.keys())
+        sagas.delete("o-look-held")
+        await eventually(lambda: bool(noted.names["o-look-held"]))
+        looking.cancel()
+    assert noted.names["o-look-deleted"] is True
+    assert "o-look-live" not in noted.names
 
 
 def test_its_time_to_live_ends_it_though_it_has_the_finalizer(operator: OperatorProcess, sagas: Sagas) -> None:

@@ -226,6 +226,30 @@ async def test_all_that_are_finished_are_listed_once_and_removed_when_their_time
     assert lists == 2, "one for each phase"
 
 
+async def test_a_list_that_takes_long_holds_up_no_removal(monkeypatch: pytest.MonkeyPatch) -> None:
+    sagas, listing = FakeSagas("o-a", "o-b"), asyncio.Event()
+    monkeypatch.setattr(retention, "FIRST", 0.0)
+    monkeypatch.setattr(retention, "LOOK", 0.01)
+
+    async def endless(field_selector: str) -> AsyncIterator[ObjectPage]:
+        listing.set()
+        await asyncio.Event().wait()
+        yield ObjectPage([], "9")
+
+    monkeypatch.setattr(sagas, "list", endless)
+    parts: Any = (sagas, None, Stories(FakeOrderService().keep), Wall())
+    expiries = Timetable()
+    work = asyncio.create_task(Retention(*parts, expiries=expiries).run())
+    await listing.wait()
+    expiries.add("o-b", time.time() - 1)
+    for _ in range(100):
+        await asyncio.sleep(0.05)
+        if sagas.names == ["o-a"]:
+            break
+    work.cancel()
+    assert sagas.names == ["o-a"]
+
+
 async def test_what_could_not_be_removed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     sagas, service = FakeSagas("o-a", "o-b"), FakeOrderService()
     service.works = False
