@@ -40,7 +40,7 @@ bench: ready ## What an order costs by every way to carry it out, side by side; 
 	PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
 bench-writes: ready ## What each kind of write costs the API server, by the size of the resource
 	PYTHONPATH=. $(BIN)/python -m bench.writes $(ARGS)
-bench-picture: venv ## Write the figures of the last make bench and make bench-writes into docs/performance.md, with the picture
+bench-picture: venv ## Write the figures of the last make bench, bench-writes and bench-scale into docs/performance.md, with the pictures
 	PYTHONPATH=. $(BIN)/python -m bench.publish $(ARGS)
 bench-live: ready ## What tens of thousands of live sagas cost while a service is down, and its return (ARGS="10000 --quiet 60")
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)

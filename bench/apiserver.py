@@ -69,7 +69,7 @@ class ApiServer:
     async def end_of(self, order: Order) -> asyncio.Future[str]:
         """Will hold the phase in which this order's saga ends. To be asked for before the order is placed."""
         if self._watching is None:
-            self._watching = asyncio.create_task(self._watch(await self._list()))
+            self._watching = asyncio.create_task(self._watch(await self._version_now()))
         return self._ends.setdefault(order.order_id, asyncio.get_running_loop().create_future())
 
     async def remove_all(self, seconds: float = 120.0) -> int:
@@ -87,6 +87,11 @@ class ApiServer:
         async with self.http.get(SAGAS, params={"limit": "1"}) as answer:
             page = await answer.json()
         return len(page["items"]) + int(page["metadata"].get("remainingItemCount") or 0)
+
+    async def _version_now(self) -> str:
+        async with self.http.get(SAGAS, params={"limit": "1"}) as answer:
+            answer.raise_for_status()
+            return str((await answer.json())["metadata"]["resourceVersion"])
 
     async def _list(self) -> str:
         async with self.http.get(SAGAS, params={"resourceVersion": "0"}) as answer:

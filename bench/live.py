@@ -5,17 +5,14 @@ A real etcd, a real kube-apiserver and the real operator process; bench/particip
 
 import argparse
 import asyncio
-import os
-import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
+from bench.calls import NAMESPACE
+from bench.operator_alone import OperatorAlone, say, usage
 from bench.participants import Participants
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.order_saga import FINALIZER
@@ -23,37 +20,16 @@ from common.wire import Json
 from dev.chaos.plan.orders import plain_order
 from dev.setup.errors import StackError
 from dev.stack.parts.control_plane import ControlPlane
-from dev.stack.processes import Process, free_port, wait_ready
+from dev.stack.processes import wait_ready
 from dev.stack.waiting import wait_until_async
 from saga_operator.settings import Settings
 
-NAMESPACE = "shop"
 DOWN = "inventory"
 BUDGET = 3
 """Attempts of each step: few, so that an attempt that is counted wrongly shows at once."""
 CREATORS = 32
 QUIET_SECONDS = 10.0
 """Without a status write; then everything has been recorded."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """Memory and CPU of one process at one moment."""
-
-    at: float
-    rss: float
-    """MiB."""
-    peak: float
-    cpu: float
-    """Seconds since its start."""
-
-
-def usage(process: Process) -> Usage:
-    """Read from /proc."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    rss, peak = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[index]
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return Usage(time.monotonic(), rss, peak, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
 
 
 class Bench:
@@ -63,8 +39,7 @@ class Bench:
         self._options = options
         self._plane = ControlPlane(folder, fsync=False)
         self._participants = Participants(f"/{DOWN}/")
-        self._folder, self._port = folder, free_port()
-        self._metrics_url = f"http://127.0.0.1:{self._port}/metrics"
+        self._alone = OperatorAlone(self._plane, folder)
         self._made = 0
         self._base = 0.0
         self.findings: list[str] = []
@@ -75,14 +50,15 @@ class Bench:
         wait_ready([self._plane.etcd, self._plane.apiserver])
         self._plane.administrator.install(NAMESPACE)
         await self._participants.start()
-        self._operator = self._operator_process()
+        self._alone.prepare(self._participants.url)
+        self._operator = self._alone.process
         client = KubeClient.from_config(self._plane.administrator.kubeconfig, user_agent="bench")
         self._sagas = OrderSagas(client, NAMESPACE)
         try:
             self._operator.start()
             await self._until("the operator to lead", lambda metrics: metrics.get("ordersaga_leader", 0) == 1)
             self._base = usage(self._operator).rss
-            _say(f"operator without sagas: {self._base:.0f} MiB")
+            say(f"operator without sagas: {self._base:.0f} MiB")
             for stage in self._options.stages:
                 await self._stage(stage)
             await self._measure_outage()
@@ -94,18 +70,6 @@ class Bench:
             await self._participants.stop()
             await client.aclose()
             self._plane.stop()
-
-    def _operator_process(self) -> Process:
-        kubeconfig = self._plane.administrator.identity("ordersaga-operator", NAMESPACE, self._folder)
-        names = ("ORDER", "INVENTORY", "PAYMENT", "SHIPPING", "NOTIFICATION")
-        env = {f"ORDERSAGA_{name}_URL": self._participants.url for name in names} | {
-            "KUBECONFIG": str(kubeconfig),
-            "ORDERSAGA_NAMESPACE": NAMESPACE,
-            "ORDERSAGA_HEALTH_PORT": str(self._port),
-            "ORDERSAGA_LOG_LEVEL": "WARNING",
-        }
-        log = self._folder / "operator.log"
-        return Process("operator", [sys.executable, "-m", "saga_operator"], log=log, ready=lambda: True, env=env)
 
     async def _stage(self, total: int) -> None:
         started = time.monotonic()
@@ -123,14 +87,14 @@ class Bench:
         await self._until_taken_up()
         await self._until_quiet()
         took = time.monotonic() - started
-        _say(f"{total} live sagas: created in {created:.0f} s, all recorded as waiting after {took:.0f} s")
+        say(f"{total} live sagas: created in {created:.0f} s, all recorded as waiting after {took:.0f} s")
         self._memory()
 
     def _memory(self) -> None:
         now = usage(self._operator)
         each = (now.rss - self._base) * 1000 / self._made
         server, etcd = usage(self._plane.apiserver), usage(self._plane.etcd)
-        _say(
+        say(
             f"  operator {now.rss:.0f} MiB, peak {now.peak:.0f} MiB, CPU {now.cpu:.0f} s:"
             f" {each:.1f} MiB per 1000 live sagas; API server {server.rss:.0f} MiB, CPU {server.cpu:.0f} s;"
             f" etcd {etcd.rss:.0f} MiB"
@@ -142,7 +106,7 @@ class Bench:
         await asyncio.sleep(self._options.quiet)
         after, more = (usage(self._operator), usage(self._plane.apiserver)), await self._writes() - writes
         cores = [(b.cpu - a.cpu) / (b.at - a.at) for a, b in zip(before, after, strict=True)]
-        _say(
+        say(
             f"{self._options.quiet:.0f} s of outage with {self._made}: operator {cores[0]:.2f} cores,"
             f" API server {cores[1]:.2f} cores, {more:.0f} status writes; {self._participants.refused} calls so far"
         )
@@ -160,7 +124,7 @@ class Bench:
                 steps = {step["name"]: step for step in status.get("steps") or ()}
                 spent += bool(status.get("failure")) or steps.get(DOWN, {}).get("attempts", 0) >= BUDGET
                 silent += "WaitingForDownstream" not in {each["type"] for each in status.get("conditions") or ()}
-        _say(f"{listed} listed: {spent} with a spent budget, {silent} that don't show WaitingForDownstream")
+        say(f"{listed} listed: {spent} with a spent budget, {silent} that don't show WaitingForDownstream")
         if spent or listed != self._made:
             self.findings.append(f"{spent} budgets were spent, {listed} of {self._made} are there")
         if silent:
@@ -172,7 +136,7 @@ class Bench:
         started = time.monotonic()
         self._operator.start()
         await self._until_taken_up()
-        _say(f"killed and started again: all {self._made} taken up {time.monotonic() - started:.0f} s after the start")
+        say(f"killed and started again: all {self._made} taken up {time.monotonic() - started:.0f} s after the start")
         await self._until_quiet()
         self._memory()
 
@@ -180,11 +144,11 @@ class Bench:
         back = self._participants.come_back()
         await asyncio.sleep(self._options.drain)
         seconds = [back.by_second.get(second, 0) for second in range(int(self._options.drain))]
-        _say(
+        say(
             f"{DOWN} is back: {back.answered} calls in {self._options.drain:.0f} s,"
             f" {back.most_in_flight} at most at once"
         )
-        _say(f"  answered by second: {' '.join(map(str, seconds))}")
+        say(f"  answered by second: {' '.join(map(str, seconds))}")
         self._memory()
         if back.most_in_flight > Settings().max_calls_per_participant:
             self.findings.append(f"{back.most_in_flight} calls in flight")
@@ -211,30 +175,15 @@ class Bench:
             self.findings.append(f"with {self._made} sagas the writes did not end")
 
     async def _writes(self) -> float:
-        return (await self._metrics()).get("ordersaga_api_writes_total", 0)
+        return (await self._alone.metrics()).get("ordersaga_api_writes_total", 0)
 
     async def _until(self, what: str, look: Callable[[dict[str, float]], bool]) -> None:
         async def seen() -> bool:
             if not self._operator.running():
                 raise StackError(f"the operator {self._operator.how_it_ended()}; see {self._operator.log}")
-            return look(await self._metrics())
+            return look(await self._alone.metrics())
 
         await wait_until_async(what, seen, self._options.patience, pause_seconds=0.5)
-
-    async def _metrics(self) -> dict[str, float]:
-        """The operator's metrics, summed over their labels; empty while it doesn't answer."""
-        sums: dict[str, float] = {}
-        try:
-            async with aiohttp.ClientSession() as session, session.get(self._metrics_url) as answer:
-                text = await answer.text()
-        except aiohttp.ClientError:
-            return sums
-        for line in text.splitlines():
-            if not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                name = name.partition("{")[0]
-                sums[name] = sums.get(name, 0) + float(value)
-        return sums
 
 
 async def _insist(sagas: OrderSagas, body: Json) -> None:
@@ -262,10 +211,6 @@ def _saga(name: str) -> Json:
     }
 
 
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
-
-
 def main() -> int:
     """Exit status 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -276,7 +221,7 @@ def main() -> int:
     bench = Bench(parser.parse_args(), Path(tempfile.mkdtemp(prefix="ordersaga-live-")))
     asyncio.run(bench.run())
     for finding in bench.findings:
-        _say(f"WRONG: {finding}")
+        say(f"WRONG: {finding}")
     return 1 if bench.findings else 0
 
 

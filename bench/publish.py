@@ -1,25 +1,28 @@
-"""Writes the figures of the last run into docs/performance.md, with the picture: `make bench-picture`."""
+"""Writes the figures of the last runs into docs/performance.md, with the pictures: `make bench-picture`."""
 
 import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import writes
+from bench import scale_picture, writes
 from bench.picture import picture
 from bench.table import as_markdown, as_text, tables
 from dev.setup.errors import StackError, exit_status
 from dev.setup.paths import CHECKOUT, STATE
 
 RUN, WRITES = STATE / "bench" / "latest.json", STATE / "bench" / "writes.json"
+SCALES = (STATE / "bench" / "scale.json", STATE / "bench" / "scale-held.json")
 PAGE = CHECKOUT / "docs" / "performance.md"
 PAGE_WIDTH = 130
 DATA, PICTURE = PAGE.with_suffix(".json"), PAGE.with_suffix(".svg")
+SCALE_PICTURE = PAGE.with_stem(f"{PAGE.stem}-scale").with_suffix(".svg")
 
 
-def publish(run: Path, costs: Path) -> None:
+def publish(run: Path, costs: Path, scales: Sequence[Path]) -> None:
     """Keep the figures beside the page, draw them, and write the tables. What wasn't measured anew stays as it is.
 
     Raises StackError when a case doesn't count: the page shows what is true of all of them.
@@ -32,10 +35,16 @@ def publish(run: Path, costs: Path) -> None:
         data["run"] = found
     if costs.exists():
         data["writes"] = json.loads(costs.read_text())
+    for scale in scales:
+        if scale.exists():
+            rows = json.loads(scale.read_text())
+            data.setdefault("scale", {})["on" if rows[0]["held"] else "off"] = rows
     if "run" not in data:
         raise StackError("nothing was measured yet: make bench")
     DATA.write_text(_by_line(data))
     PICTURE.write_text(picture(data["run"]))
+    if "off" in data.get("scale", {}):
+        SCALE_PICTURE.write_text(scale_picture.picture(data["scale"]["off"]))
     page = PAGE.read_text()
     for name, text in _sections(data).items():
         before, mark, rest = page.partition(f"<!-- {name} -->\n")
@@ -56,7 +65,11 @@ def _sections(data: dict[str, Any]) -> dict[str, str]:
     )
     parts = [f"**{heading}**\n\n{_shown(lines)}\n" for heading, lines in tables(run)]
     costs = as_markdown(writes.table(data["writes"])) + "\n" if data.get("writes") else ""
-    return {"the run": "\n" + "\n".join([about, *parts]) + "\n", "the writes": f"\n{costs}\n"}
+    sections = {"the run": "\n" + "\n".join([about, *parts]) + "\n", "the writes": f"\n{costs}\n"}
+    if scales := data.get("scale"):
+        lines = [line for name in ("off", "on") for line in scale_picture.table(scales.get(name, ()))[1:]]
+        sections["the scale"] = f"\n{as_markdown([scale_picture.table(())[0], *lines])}\n\n"
+    return sections
 
 
 def _shown(lines: list[list[str]]) -> str:
@@ -76,8 +89,11 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="make bench-picture", description=__doc__)
     options.add_argument("--run", type=Path, default=RUN, help="the JSON of make bench")
     options.add_argument("--writes", type=Path, default=WRITES, help="the JSON of make bench-writes")
+    options.add_argument(
+        "--scale", type=Path, nargs="*", default=SCALES, help="the JSON of make bench-scale, each run's"
+    )
     asked = options.parse_args()
-    return exit_status(lambda: publish(asked.run, asked.writes))
+    return exit_status(lambda: publish(asked.run, asked.writes, asked.scale))
 
 
 if __name__ == "__main__":

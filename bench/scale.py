@@ -17,20 +17,30 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bench.live import usage
+from bench.apiserver import ApiServer
+from bench.calls import COMPLETED, NAMESPACE
+from bench.cases import PRODUCTS
+from bench.load import closed_loop
+from bench.operator_alone import OperatorAlone, say, usage
 from bench.participants import Participants
+from bench.rows import ByResource
 from bench.stored import ApiCounters, Etcd
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.chaos.plan.orders import plain_order
+from dev.setup.paths import STATE
 from dev.stack.parts.control_plane import ControlPlane
-from dev.stack.processes import Process, free_port, wait_ready
+from dev.stack.processes import wait_ready
 from dev.stack.waiting import wait_until_async
 
-NAMESPACE = "shop"
 DOWN = "inventory"
 WEEK = 7 * 24 * 3600
+OUT = STATE / "bench" / "scale.json"
+CUSTOMERS = 32
+"""Each waits for the end of one order before the next is placed."""
+WARM_UP = 3.0
+"""Seconds of load that don't count."""
 LOOK = 0.25
 """Seconds between two looks at the memory of the process."""
 
@@ -52,10 +62,10 @@ class Scale:
     """One run."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
-        self._options, self._folder = options, folder
+        self._options = options
         self._plane = ControlPlane(folder, fsync=False)
         self._participants = Answering(f"/{DOWN}/")
-        self._port = free_port()
+        self._alone = OperatorAlone(self._plane, folder)
         self.rows: list[dict[str, Any]] = []
 
     async def run(self) -> None:
@@ -65,7 +75,12 @@ class Scale:
         admin = self._plane.administrator
         admin.install(NAMESPACE)
         await self._participants.start()
-        self._operator = self._process()
+        python, level = self._options.python, self._options.log_level
+        # a container that begins again has its pod's name
+        self._alone.prepare(
+            self._participants.url, python=python, ORDERSAGA_LOG_LEVEL=level, ORDERSAGA_IDENTITY="the-pod"
+        )
+        self._operator = self._alone.process
         session = aiohttp.ClientSession()
         admin.kubectl("create", "serviceaccount", "bench", "-n", NAMESPACE)
         account = f"--serviceaccount={NAMESPACE}:bench"
@@ -85,37 +100,22 @@ class Scale:
                 after = await self._etcd.sizes()
                 each = (after[1] - before[1]) * 2**20 / max(1, stage - finished)
                 finished = stage
-                _say(f"{finished} finished: {each:.0f} bytes each in etcd")
+                say(f"{finished} finished: {each:.0f} bytes each in etcd")
                 if not self._options.only_open:
-                    await self._measure(finished, 0, each)
-                await self._open(self._options.open)
-                await self._measure(finished, self._options.open, each)
-                await self._clear()
+                    await self._stage(finished, 0, each)
+                await self._stage(finished, self._options.open, each)
             base = {row["finished"]: row for row in self.rows if not row["open"]}
             for row in self.rows:
                 if row["open"] and row["finished"] in base:
                     more = row["rss"] - base[row["finished"]]["rss"]
                     row["kib_per_waiting"] = more * 1024 / row["open"]
-                    _say(f"{row['finished']} finished: {row['kib_per_waiting']:.1f} KiB per waiting saga")
+                    say(f"{row['finished']} finished: {row['kib_per_waiting']:.1f} KiB per waiting saga")
         finally:
             self._operator.stop()
             await self._participants.stop()
             await session.close()
             await client.aclose()
             self._plane.stop()
-
-    def _process(self) -> Process:
-        kubeconfig = self._plane.administrator.identity("ordersaga-operator", NAMESPACE, self._folder)
-        names = ("ORDER", "INVENTORY", "PAYMENT", "SHIPPING", "NOTIFICATION")
-        env = {f"ORDERSAGA_{name}_URL": self._participants.url for name in names} | {
-            "KUBECONFIG": str(kubeconfig),
-            "ORDERSAGA_NAMESPACE": NAMESPACE,
-            "ORDERSAGA_HEALTH_PORT": str(self._port),
-            "ORDERSAGA_LOG_LEVEL": self._options.log_level,
-            "ORDERSAGA_IDENTITY": "the-pod",  # a container that begins again has its pod's name
-        }
-        command = [sys.executable, *self._options.python, "-m", "saga_operator"]
-        return Process("operator", command, log=self._folder / "operator.log", ready=lambda: True, env=env)
 
     async def _make_templates(self) -> None:
         """Let the operator end one saga and wait for another."""
@@ -134,7 +134,7 @@ class Scale:
         self._operator.kill()
         self._finished = await self._etcd.stored("template-finished")
         self._waiting = await self._etcd.stored("template-open-0")
-        _say(f"stored: {len(self._finished)} bytes of a finished one, {len(self._waiting)} of one that waits")
+        say(f"stored: {len(self._finished)} bytes of a finished one, {len(self._waiting)} of one that waits")
         await self._clear()
 
     async def _shows(self, name: str, look: Any) -> None:
@@ -148,14 +148,46 @@ class Scale:
         await self._etcd.put(self._waiting, names, finalizer=True, created=time.time() - 60)
 
     async def _clear(self) -> None:
-        """Take what is open away, straight from etcd: no saga is to be ended for it."""
-        for first in ("o-", "template-"):
+        """Take away all but the finished ones, straight from etcd: no saga is to be ended for it."""
+        for first in ("o-", "t-", "template-"):
             await self._etcd.remove(first)
 
-    async def _measure(self, finished: int, opened: int, bytes_each: float) -> None:
+    async def _stage(self, finished: int, opened: int, bytes_each: float) -> None:
         row: dict[str, Any] = {"finished": finished, "open": opened, "etcd_bytes": bytes_each}
+        row["held"] = self._options.held
         self.rows.append(row)
+        await self._open(opened)
         await self._until_cached()
+        await self._measure(row, opened)
+        if not opened:
+            await self._load(row)
+        say(json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()}))
+        self._operator.kill()
+        await self._clear()
+
+    async def _load(self, row: dict[str, Any]) -> None:
+        """Orders by resource, as fast as they end, while all services answer at once."""
+        parts = {"operator": self._operator, "server": self._plane.apiserver}
+        self._participants.come_back()
+        api = ApiServer(self._plane.administrator.kubeconfig)
+        try:
+            for seconds in (WARM_UP, self._options.load):
+                before = {name: usage(part).cpu for name, part in parts.items()}
+                loaded = await closed_loop(
+                    ByResource(api).one, in_flight=CUSTOMERS, seconds=seconds, prefix="t", products=PRODUCTS
+                )
+                spent = {name: usage(part).cpu - before[name] for name, part in parts.items()}
+        finally:
+            await api.close()
+            self._participants.down = True
+        ended = list(loaded.phases.values()).count(COMPLETED)
+        if loaded.errors or ended < len(loaded.expected):
+            say(f"WRONG: {ended} of {len(loaded.expected)} orders completed; {loaded.errors[:3]}")
+        row["rate"], row["p50"] = loaded.rate, loaded.p50
+        row["cpu_ms_per_saga"] = {name: 1000 * used / max(1, ended) for name, used in spent.items()}
+
+    async def _measure(self, row: dict[str, Any], opened: int) -> None:
+        """A restart until all are taken in, and what the operator needs at rest."""
         self._participants.called_at = None
         counted, server = await self._counters.read(), usage(self._plane.apiserver)
         started = time.monotonic()
@@ -164,7 +196,7 @@ class Scale:
         until = started + self._options.patience
         while time.monotonic() < until:
             await asyncio.sleep(LOOK)
-            metrics = await self._metrics()
+            metrics = await self._alone.metrics()
             if metrics.get("ordersaga_leader") and metrics.get("ordersaga_sagas", 0) >= opened:
                 ready = time.monotonic()
                 break
@@ -185,8 +217,6 @@ class Scale:
         row["at_rest"] = {key: (more[key] - counted.get(key, 0)) / minutes for key in more if key != "at"}
         row["etcd_file"], row["etcd_used"] = await self._etcd.sizes()
         row["server_rss"] = server_after.rss
-        _say(json.dumps({k: round(v, 2) if isinstance(v, float) else v for k, v in row.items()}))
-        self._operator.kill()
 
     async def _until_cached(self) -> None:
         """Begin the API server anew: its memory lags behind what is put into etcd without it, for minutes."""
@@ -206,31 +236,12 @@ class Scale:
 
         await wait_until_async("all in the API server's memory", seen, 300, pause_seconds=1)
 
-    async def _metrics(self) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        try:
-            url = f"http://127.0.0.1:{self._port}/metrics"
-            async with aiohttp.ClientSession() as session, session.get(url) as answer:
-                text = await answer.text()
-        except (aiohttp.ClientError, OSError):
-            return sums
-        for line in text.splitlines():
-            if not line.startswith("#"):
-                name, value = line.rsplit(" ", 1)
-                name = name.partition("{")[0]
-                sums[name] = sums.get(name, 0) + float(value)
-        return sums
-
 
 def _saga(name: str) -> Json:
     return {
         "metadata": {"name": name, "finalizers": [FINALIZER]},
         "spec": {**plain_order(name).spec(), "activeDeadlineSeconds": 864_000, "ttlSecondsAfterFinished": WEEK},
     }
-
-
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
 def main() -> int:
@@ -240,17 +251,19 @@ def main() -> int:
     parser.add_argument("--open", type=int, default=10_000, help="sagas that wait")
     parser.add_argument("--held", action="store_true", help="finished ones have our finalizer, as after a busy day")
     parser.add_argument("--only-open", action="store_true", help="don't measure without open ones first")
-    parser.add_argument("--settle", type=float, default=20.0, help="seconds before the minute at rest")
-    parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest")
+    parser.add_argument("--settle", type=float, default=15.0, help="seconds before the time at rest")
+    parser.add_argument("--rest", type=float, default=30.0, help="seconds at rest")
+    parser.add_argument("--load", type=float, default=10.0, help="seconds of orders, beside the finished ones alone")
     parser.add_argument("--patience", type=float, default=120.0, help="seconds for taking all in")
     parser.add_argument("--log-level", default="WARNING")
     parser.add_argument("--python", nargs="*", default=[], help="options of the operator's Python")
-    parser.add_argument("--out", type=Path, default=None, help="a file for the figures (JSON)")
+    parser.add_argument("--out", type=Path, default=None, help=f"a file for the figures (JSON); otherwise {OUT.name}")
     options = parser.parse_args()
+    out: Path = options.out or OUT.with_stem(OUT.stem + "-held" * options.held)
     bench = Scale(options, Path(tempfile.mkdtemp(prefix="ordersaga-scale-")))
     asyncio.run(bench.run())
-    if options.out:
-        options.out.write_text(json.dumps(bench.rows, indent=1) + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(bench.rows, indent=1) + "\n")
     return 0
 
 
