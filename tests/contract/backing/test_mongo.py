@@ -11,7 +11,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from pymongo import AsyncMongoClient
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import ConnectionFailure, ServerSelectionTimeoutError
+from pymongo.server_selectors import secondary_server_selector, writable_server_selector
 
 from common.mongo import Collection, Database, DuplicateKeyError, Index, Mongo, Session
 from common.settings import ServiceSettings
@@ -97,6 +98,26 @@ async def test_a_command_ends_when_its_connection_is_given_up(mongo: Mongo, mong
     finally:
         await client.close()
         await mongo.drop(name)
+
+
+async def test_a_server_that_was_fit_is_asked_no_more_once_the_driver_knows_better(
+    mongo: Mongo, mongodb_url: str
+) -> None:
+    if mongo.driver == "motor":
+        pytest.skip("motor looks for its server itself")
+    client: AsyncMongoClient[Any] = AsyncMongoClient(mongodb_url)
+    topology = client._topology
+    try:
+        await client.admin.command("ping")
+        found = await topology.select_servers(writable_server_selector, "test")
+        assert await topology.select_servers(writable_server_selector, "test") is found
+        with pytest.raises(ServerSelectionTimeoutError):
+            await topology.select_servers(secondary_server_selector, "test", 0)
+        topology._description = topology.description.reset()  # as after a step-down, before the next heartbeat
+        with pytest.raises(ServerSelectionTimeoutError):
+            await topology.select_servers(writable_server_selector, "test", 0)
+    finally:
+        await client.close()
 
 
 async def test_a_transaction_is_all_or_nothing(mongo: Mongo, database: Database) -> None:
