@@ -26,7 +26,7 @@ from saga_operator.engine.records.write_room import LATEST
 from saga_operator.engine.resting import Awake, Rest
 from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
-from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
+from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused, Succeeded
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.process.steps import BY_NAME
@@ -226,6 +226,10 @@ class Worker:
     def _log_call(self, action: Do | Undo, outcome: Outcome) -> None:
         step = self.saga[action.step.name]
         undo = isinstance(action, Undo)
+        # nothing to tell: the service has a line of it, and the end of the saga is one
+        level = logging.DEBUG if isinstance(outcome, Succeeded) and step.start is None else logging.INFO
+        if not log.isEnabledFor(level):
+            return
         fields = {
             **self._fields,
             "step": action.step.name,
@@ -234,7 +238,7 @@ class Worker:
         }
         if reason := getattr(outcome, "reason", ""):
             fields["reason"] = reason
-        log.info("%s %s: %s", "undo" if undo else "do", action.step.name, outcome.shown_as, extra=fields)
+        log.log(level, "%s %s: %s", "undo" if undo else "do", action.step.name, outcome.shown_as, extra=fields)
 
     async def _observe(self) -> None:
         """Apply what the resource says now: the desired state, a deletion, an intervention; and what time it is."""

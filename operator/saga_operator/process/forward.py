@@ -27,17 +27,20 @@ def succeeded(saga: Saga, event: Succeeded) -> Saga:
     record = saga[event.step]
     if record.state in UNDO_RESULTS or record.state is StepState.SUCCEEDED or record.compensation.completion:
         return saga  # a do result never overwrites an undo result, and counts once
-    return saga.put(
-        replace(
-            record.called(event.started).due(0.0),
-            state=StepState.SUCCEEDED,
-            attempts=record.attempts + 1,
-            external_id=event.external_id,
-            completion=event.at,
-            reason="",
-            message="",
-        )
+    done = replace(  # at once: three copies would be a tenth of what an answer costs
+        record,
+        state=StepState.SUCCEEDED,
+        attempts=record.attempts + 1,
+        external_id=event.external_id,
+        start=event.started if record.start is None else record.start,
+        completion=event.at,
+        reason="",
+        message="",
+        retry_at=0.0,
+        location="",
+        in_progress_since=None,
     )
+    return saga.put(done)
 
 
 def refused(saga: Saga, event: DoRefused) -> Saga:

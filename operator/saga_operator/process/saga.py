@@ -83,6 +83,8 @@ class Saga:
     compensations: CompensationPolicy = DEFAULT_COMPENSATIONS
     _phase: Phase | None = field(default=None, init=False, repr=False, compare=False)
     """Once it was asked for: it is asked for many times between two changes."""
+    _forward: tuple[StepRecord | None] | None = field(default=None, init=False, repr=False, compare=False)
+    """The same, of `next_forward`."""
 
     def __getitem__(self, name: str) -> StepRecord:
         for record in self.steps:
@@ -178,10 +180,11 @@ class Saga:
     @property
     def next_forward(self) -> StepRecord | None:
         """The first step that isn't settled on the way forward; None if all are."""
-        for record in self.steps:
-            if not settled_forward(record):
-                return record
-        return None
+        if self._forward is None:
+            found = next((record for record in self.steps if not settled_forward(record)), None)
+            object.__setattr__(self, "_forward", (found,))
+        assert self._forward is not None  # noqa: S101 - for the type checker
+        return self._forward[0]
 
     @property
     def refused_forward(self) -> StepRecord | None:

@@ -43,7 +43,7 @@ def _rollback(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
 
 def _trouble(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     for before, record in zip(old.steps, new.steps, strict=True):
-        if is_stuck(record) and not is_stuck(before):
+        if record is not before and is_stuck(record) and not is_stuck(before):
             failed = f"step {record.name} could not be undone: {record.compensation.message}"
             text = f"{failed}. A person has to set spec.intervention"
             yield KubernetesEvent("Warning", reasons.COMPENSATION_FAILED, text)
