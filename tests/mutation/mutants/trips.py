@@ -57,14 +57,6 @@ TRIPS = (
         f"{TOGETHER}::test_whoever_is_refused_takes_nobody_along",
     ),
     Mutant(
-        "a product that a dead process has locked holds up no other",
-        15,
-        "services/inventory/store.py",
-        "attempts=1",
-        "attempts=30",
-        f"{TOGETHER}::test_a_locked_product_holds_up_no_other",
-    ),
-    Mutant(
         "a test provider does one thing for each key",
         1,
         "common/shop/ledger.py",
