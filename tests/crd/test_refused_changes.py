@@ -63,9 +63,11 @@ SPEC_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("another card", {}, {"payment": {"methodRef": "test-processing"}}, "change its payment:"),
     ("another address", {}, {"shipTo": {"addressRef": "a-18"}}, "change its shipTo:"),
     ("a contact added", {}, NOTIFY, "change its notify:"),
+    ("another order id, where it stands", {}, {"orderID": "o-else"}, "spec.orderID: Forbidden: an order is immutable"),
     ("a contact removed", NOTIFY, {"notify": None}, "change its notify:"),
     ("another contact", NOTIFY, {"notify": {"contactRef": "c-19"}}, "change its notify:"),
-    ("two fields at once", {}, {"currency": "USD", "customerID": "c-1"}, "change its customerID currency:"),
+    ("two fields at once: the first", {}, {"currency": "USD", "customerID": "c-1"}, "change its customerID:"),
+    ("two fields at once: the second", {}, {"currency": "USD", "customerID": "c-1"}, "change its currency:"),
     ("no items any more", {}, {"items": None}, "spec.items: Required value"),
     # a cancel can't be taken back
     ("a cancelled order made active", {"state": "Cancelled"}, {"state": "Active"}, "a cancelled order stays cancelled"),
@@ -133,7 +135,7 @@ def steps(**states: str) -> dict[str, Any]:
 WHY = {"failure": {"reason": "PaymentDeclined"}}
 NOT_COMPLETED, NOT_COMPENSATED = "this saga isn't Completed", "this saga isn't Compensated"
 
-STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any] | None, str]] = [
     ("completed goes back to running", COMPLETED, {"phase": "Running"}, FROZEN),
     ("completed turns into compensated", COMPLETED, {"phase": "Compensated"}, FROZEN),
     ("completed loses its phase", COMPLETED, {"phase": None}, FROZEN),
@@ -142,6 +144,7 @@ STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("a step of completed changes", COMPLETED, {"steps": [{"name": "order", "state": "Compensated"}]}, FROZEN),
     ("completed gets a condition", COMPLETED, {"conditions": [condition("Ready", "False")]}, FROZEN),
     ("completed gets another generation", COMPLETED, {"observedGeneration": 2}, FROZEN),
+    ("completed loses its status", COMPLETED, None, FROZEN),
     ("compensated goes back", COMPENSATED, {"phase": "Compensating"}, FROZEN),
     ("compensated turns into completed", COMPENSATED, {"phase": "Completed"}, FROZEN),
     ("compensated forgets why", COMPENSATED, {"failure": None}, FROZEN),
@@ -156,6 +159,12 @@ STATUS_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     (
         "completed with a step to come",
         steps(order="Succeeded", payment="Pending", confirmation="Succeeded"),
+        {"phase": "Completed"},
+        NOT_COMPLETED,
+    ),
+    (
+        "completed with a refused confirmation",
+        steps(order="Succeeded", confirmation="Refused"),
         {"phase": "Completed"},
         NOT_COMPLETED,
     ),
@@ -274,7 +283,7 @@ def test_a_manifest_without_state_does_not_take_a_cancel_back(api: Any) -> None:
 
 
 @pytest.mark.parametrize(("before", "change", "message"), [pytest.param(*row[1:], id=row[0]) for row in STATUS_REFUSED])
-def test_a_status_is_refused(api: Any, before: dict[str, Any], change: dict[str, Any], message: str) -> None:
+def test_a_status_is_refused(api: Any, before: dict[str, Any], change: dict[str, Any] | None, message: str) -> None:
     answer = api.patch(api.created(status=before), {"status": change}, "/status")
     assert answer.status_code in (400, 422), answer.text
     assert message in answer.json()["message"]
