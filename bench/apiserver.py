@@ -35,6 +35,7 @@ class ApiServer:
         self.sizes: list[int] = []
         """Of the watch's events with which sagas have ended, in bytes."""
         self._watching: asyncio.Task[None] | None = None
+        self._beginning = asyncio.Lock()
 
     async def close(self) -> None:
         """End the watch and close the connections."""
@@ -68,8 +69,9 @@ class ApiServer:
 
     async def end_of(self, order: Order) -> asyncio.Future[str]:
         """Will hold the phase in which this order's saga ends. To be asked for before the order is placed."""
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch(await self._version_now()))
+        async with self._beginning:  # all customers come at once
+            if self._watching is None:
+                self._watching = asyncio.create_task(self._watch(await self._version_now()))
         return self._ends.setdefault(order.order_id, asyncio.get_running_loop().create_future())
 
     async def remove_all(self, seconds: float = 120.0) -> int:
