@@ -11,7 +11,6 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidOperation, PyMongoError
 
 from common.mongo.collection import INDEX_SECONDS, OPERATION_SECONDS, Database, Session, in_time
-from common.mongo.network import wait_lean
 from common.mongo.transactions import TRANSACTION_ATTEMPTS, transact
 from common.server_clock import ServerClock
 
@@ -65,7 +64,6 @@ class Mongo:
         self._closing: set[asyncio.Future[None]] = set()
 
     def _new_client(self) -> Any:
-        wait_lean()
         make: Any = _motor() if self.driver == "motor" else AsyncMongoClient
         return make(
             self._url,

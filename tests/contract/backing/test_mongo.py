@@ -2,17 +2,12 @@
 
 import asyncio
 import contextlib
-import re
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from pymongo import AsyncMongoClient
-from pymongo.errors import ConnectionFailure, ServerSelectionTimeoutError
-from pymongo.server_selectors import secondary_server_selector, writable_server_selector
 
 from common.mongo import Collection, Database, DuplicateKeyError, Index, Mongo, Session
 from common.settings import ServiceSettings
@@ -59,65 +54,6 @@ async def test_a_conditional_write_says_whether_it_happened(database: Database) 
     assert await things.find_and_update({"_id": 3}, {"$inc": {"n": 1}}) is None
     with pytest.raises(DuplicateKeyError):
         await things.insert({"_id": 1})
-
-
-SLOW = {"$where": "sleep(3000) || true"}
-"""What the server looks for in each document takes it 3 s."""
-
-
-async def test_a_command_waits_for_its_answer_without_tasks_of_its_own(mongo: Mongo, database: Database) -> None:
-    if mongo.driver == "motor":
-        pytest.skip("motor waits in threads")
-    await database["things"].insert({"_id": 1})
-    before = asyncio.all_tasks()
-    waiting = asyncio.create_task(database["things"].find_one(SLOW))
-    try:
-        await asyncio.sleep(0.3)
-        made = repr(asyncio.all_tasks() - before - {waiting})
-        assert not re.search(r"PyMongoProtocol|_poll_cancellation", made), "common.mongo.network knows no such driver"
-    finally:
-        waiting.cancel()
-
-
-async def test_a_command_ends_when_its_connection_is_given_up(mongo: Mongo, mongodb_url: str) -> None:
-    """As the driver gives up all of a server that doesn't answer its heartbeats."""
-    if mongo.driver == "motor":
-        pytest.skip("motor waits in threads")
-    client: AsyncMongoClient[Any] = AsyncMongoClient(mongodb_url, retryReads=False)
-    name = f"test_{uuid.uuid4().hex[:8]}"
-    things = client[name]["things"]
-    try:
-        await things.insert_one({"_id": 1})
-        waiting = asyncio.create_task(things.find_one(SLOW))
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-        (server,) = client._topology._servers.values()
-        await server.pool.reset(interrupt_connections=True)
-        with pytest.raises(ConnectionFailure):
-            await asyncio.wait_for(waiting, timeout=2)
-    finally:
-        await client.close()
-        await mongo.drop(name)
-
-
-async def test_a_server_that_was_fit_is_asked_no_more_once_the_driver_knows_better(
-    mongo: Mongo, mongodb_url: str
-) -> None:
-    if mongo.driver == "motor":
-        pytest.skip("motor looks for its server itself")
-    client: AsyncMongoClient[Any] = AsyncMongoClient(mongodb_url)
-    topology = client._topology
-    try:
-        await client.admin.command("ping")
-        found = await topology.select_servers(writable_server_selector, "test")
-        assert await topology.select_servers(writable_server_selector, "test") is found
-        with pytest.raises(ServerSelectionTimeoutError):
-            await topology.select_servers(secondary_server_selector, "test", 0)
-        topology._description = topology.description.reset()  # as after a step-down, before the next heartbeat
-        with pytest.raises(ServerSelectionTimeoutError):
-            await topology.select_servers(writable_server_selector, "test", 0)
-    finally:
-        await client.close()
 
 
 async def test_a_transaction_is_all_or_nothing(mongo: Mongo, database: Database) -> None:
