@@ -83,8 +83,8 @@ STRANGERS: Final = (
         "nobody freezes a saga as finished whose steps say otherwise",
         STRANGER,
         "crds/ordersaga.yaml",
-        "!has(self.phase) || self.phase != 'Completed' || (!has(self.failure)",
-        "true || (!has(self.failure)",
+        "self.?phase.orValue('') != 'Completed' || oldSelf",
+        "true || oldSelf",
         "tests/crd/test_refused_changes.py::test_a_status_is_refused",
     ),
     Mutant(
