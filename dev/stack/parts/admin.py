@@ -48,11 +48,24 @@ class Administrator:
         config: dict[str, Any] = json.loads(self.kubectl("config", "view", "--raw", "--minify", "-o", "json").stdout)
         return config
 
-    def install(self, namespace: str) -> None:
-        """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship."""
+    def install(self, namespace: str, *, defined: bool = True) -> None:
+        """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship.
+
+        `defined`: False leaves the definition out; `define` applies it later.
+        """
         # In one call, because kubectl reads the whole discovery of the API server each time that it starts.
-        documents = "\n---\n".join((definitions(), _namespace(namespace), roles(namespace)))
+        first = (definitions(),) if defined else ()
+        documents = "\n---\n".join((*first, _namespace(namespace), roles(namespace)))
         self.kubectl(*APPLY, "--namespace", namespace, input=documents)
+        if defined:
+            self._wait_until_defined()
+
+    def define(self) -> None:
+        """Apply the resource definition."""
+        self.kubectl(*APPLY, input=definitions())
+        self._wait_until_defined()
+
+    def _wait_until_defined(self) -> None:
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
 
     def wait_for_schema(self, seconds: float = 30) -> None:

@@ -120,13 +120,17 @@ class ControlPlane:
         self.apiserver.start()
 
     @contextmanager
-    def running(self, namespace: str = "shop") -> Iterator[Administrator]:
-        """Its administrator, with both ready and what we ship installed in `namespace`; both are ended afterwards."""
+    def running(self, namespace: str = "shop", *, defined: bool = True) -> Iterator[Administrator]:
+        """Its administrator, with both ready and what we ship installed in `namespace`; both are ended afterwards.
+
+        `defined`: False leaves the resource definition out.
+        """
         self.start()
         try:
             wait_ready([self.etcd, self.apiserver])
-            self.administrator.install(namespace)
-            self.administrator.wait_for_schema()
+            self.administrator.install(namespace, defined=defined)
+            if defined:
+                self.administrator.wait_for_schema()
             yield self.administrator
         finally:
             self.stop()
