@@ -247,4 +247,12 @@ CALLS = (
         "False:",
         "tests/operator/answers/test_exchange.py::test_a_participant_behind_a_renewed_authority_is_reached",
     ),
+    Mutant(
+        "a document that can't be read says nothing of its participant",
+        OUTAGE,
+        f"{OPERATOR}/engine/calls/answers.py",
+        'code == "document_unreadable":',
+        'code == "nothing":',
+        "tests/unit/engine/test_answers.py::test_a_document_that_cannot_be_read_is_the_trouble_of_its_own_order",
+    ),
 )
