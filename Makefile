@@ -49,7 +49,7 @@ bench-scale: ready ## What 100,000 finished and 10,000 waiting sagas cost, and h
 fuzz: ready ## Requests that nobody should send, to all five services (FUZZ_SECONDS=300, FUZZ_SEED: a number; default: another each time)
 	ORDERSAGA_FUZZ_SECONDS=$${FUZZ_SECONDS:-300} ORDERSAGA_FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
 	  $(BIN)/python -m pytest -q tests/contract/routes/test_any_request.py $(ARGS)
-mutate: ready ## Take each remedy against a hazard out of the code in turn, and see its test fail (ARGS="tombstone" for some)
+mutate: ready ## Take each remedy against a hazard out of the code in turn, and see its test fail (ARGS="tombstone" or ARGS="engine/worker.py" for some)
 	$(BIN)/python -m tests.mutation $(ARGS)
 lint: venv ## ruff: mistakes and layout
 	$(BIN)/python -m ruff check .

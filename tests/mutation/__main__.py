@@ -1,7 +1,7 @@
 """`python -m tests.mutation [WORD …]`: see every test pass, then make each mutant in turn and see its test fail.
 
 Works on copies of the tracked files, so the checkout is not touched; two side by side, since half of the time is
-spent waiting. With words: only mutants whose name has one.
+spent waiting. With words: only mutants whose name or file has one, so that a module that was changed has its part.
 """
 
 import os
@@ -81,7 +81,9 @@ def is_killed(mutant: Mutant) -> bool:
 
 def main(words: list[str]) -> int:
     """Exit status 0 if every test passes and every mutant is noticed by its test, 1 otherwise."""
-    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    chosen = [
+        mutant for mutant in MUTANTS if not words or any(word in f"{mutant.name} {mutant.file}" for word in words)
+    ]
     started = time.monotonic()
     status, output = run(sorted({mutant.test for mutant in chosen}), None, TIME_LIMIT_OF_ALL)
     print(f"without any mutant: {output.strip().rsplit(chr(10), 1)[-1]}", flush=True)
