@@ -1,4 +1,8 @@
-"""The API server of a stack, for an administrator: its counters; resources are created, watched and deleted."""
+"""The API server of a stack, for a client that may do everything: its counters; resources made, watched and deleted.
+
+The client has a token, as the pods of a cluster have. An administrator's client certificate is verified anew with each
+request, which costs a twelfth of a create.
+"""
 
 import asyncio
 import contextlib
@@ -13,11 +17,14 @@ import aiohttp
 from bench.calls import ADDRESS, CURRENCY, CUSTOMER, NAMESPACE, PRICE_MINOR, Order
 from common.kube.config import load_access
 from common.order_saga import API_VERSION, FINALIZER, KIND, PLURAL
+from dev.setup.binaries import find
 from dev.setup.errors import StackError
+from dev.stack.parts.admin import Administrator
 from dev.stack.waiting import wait_until_async
 
 SAGAS = f"/apis/{API_VERSION}/namespaces/{NAMESPACE}/{PLURAL}"
 TTL_SECONDS = 7 * 24 * 3600
+CLIENT = "bench"
 TERMINAL = ("Completed", "Compensated", "Failed")
 _COUNTER = re.compile(r"apiserver_request_total\{(.*)\} (\S+)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -28,9 +35,14 @@ class ApiServer:
     """One API server. Made inside a running event loop."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        access = load_access(kubeconfig)
-        connector = aiohttp.TCPConnector(limit=0, ssl=access.tls or True, keepalive_timeout=60)
-        self.http = aiohttp.ClientSession(access.server, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        """`kubeconfig` is an administrator's, who makes the client's."""
+        access = load_access(_client_of(Administrator(find("kubectl"), kubeconfig)))
+        self.http = aiohttp.ClientSession(
+            access.server,
+            connector=aiohttp.TCPConnector(limit=0, ssl=access.tls or True, keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Authorization": access.authorization or ""},
+        )
         self._ends: dict[str, asyncio.Future[str]] = {}
         self.sizes: list[int] = []
         """Of the watch's events with which sagas have ended, in bytes."""
@@ -128,6 +140,21 @@ class ApiServer:
             end.set_result(phase)
             return True
         return False
+
+
+def _client_of(administrator: Administrator) -> Path:
+    """A kubeconfig of a ServiceAccount that may do everything, beside the administrator's."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": CLIENT, "namespace": NAMESPACE}}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": CLIENT},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": CLIENT, "namespace": NAMESPACE}],
+    }
+    for document in (account, binding):
+        administrator.kubectl("apply", "-f", "-", input=json.dumps(document))
+    return administrator.identity(CLIENT, NAMESPACE, administrator.kubeconfig.parent)
 
 
 def kind_of(labels: dict[str, str]) -> str:
