@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from common.kube import ObjectNotFound
 from saga_operator import metrics
+from saga_operator.engine.admission import Admission
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.timetable import Timetable
-from saga_operator.engine.waiting_room import FIRST, LAST, WaitingRoom, age_of
+from saga_operator.engine.waiting_room import FIRST
 from saga_operator.engine.worker import Shared
 from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.resource.body import Resource
@@ -65,12 +65,14 @@ class Engine:
         self._finalizers = finalizers
         self._tasks = Tasks()
         self._workers: dict[str, SupervisedWorker] = {}
-        self._most = most
-        self._waiting = WaitingRoom(most)
-        self._for_people: dict[str, None] = {}
-        """Those that wait for a person: they may have to make room for others."""
-        self._coming = 0
-        """Sagas that are read, to be worked on."""
+        self._admission = Admission(
+            self._workers,
+            most,
+            self._tasks,
+            read=shared.writer.read,
+            take_in=lambda resource, place: self.resource_seen(resource, place=place),
+            put_out=self._end,
+        )
         self._stopped = False
         metrics.SAGA_CALLS.set_function(self._most_calls)
         for phase in set(Phase) - FINISHED:
@@ -85,6 +87,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop all workers at once: the next operator makes the calls that are in flight again, with the same keys."""
         self._stopped = True
+        self._admission.close()
         for _ in range(2):  # some come to rest just now, or are woken by the end of others
             for worker in list(self._workers.values()):
                 if worker.task is None:
@@ -113,8 +116,7 @@ class Engine:
     def end_all(self) -> None:
         """Treat every saga as if its deletion was requested: the namespace is deleted with its operator."""
         self._shared.namespace_ends.set()
-        self._most = sys.maxsize
-        self._waiting.clear()  # the resync finds them
+        self._admission.open()  # the resync finds those that wait
         for worker in list(self._workers.values()):
             worker.look()
 
@@ -134,30 +136,30 @@ class Engine:
     def is_known(self, listed: Resource, listing: Listing) -> bool:
         """Whether a live saga is as it is known here, by its metadata alone, which is all of it that was listed."""
         uid = listed.uid
-        if uid in self._waiting:
-            return not self._waiting.has_changed(listed)
+        if uid in self._admission:
+            return not self._admission.has_changed(listed)
         worker = self._workers.get(uid)
         return worker is not None and listing.versions.get(uid, 0) <= listed.version <= worker.version
 
-    def resource_seen(self, resource: Resource, listing: Listing | None = None) -> bool:
+    def resource_seen(self, resource: Resource, listing: Listing | None = None, *, place: float | None = None) -> bool:
         """Take note of a resource from the watch or, with `listing`, from a consistent list; never awaits.
 
         Stale news is ignored: of a saga that is worked on by its version, of a finished one by the version that was
         remembered. In a list, a version below the one that was known when the list began means that etcd was restored
         to an older state, and is believed; so does a saga that had ended before and is live.
 
-        A resource that can't be read is left alone, and counted.
+        A resource that can't be read is left alone, and counted. `place`: of one that waited, if not by its age.
 
         Returns:
             Whether a worker was started.
         """
         try:
-            return not self._stopped and self._take_note(resource, listing)
+            return not self._stopped and self._take_note(resource, listing, place)
         except Exception as error:
             _note_unreadable(error)
             return False
 
-    def _take_note(self, resource: Resource, listing: Listing | None) -> bool:
+    def _take_note(self, resource: Resource, listing: Listing | None, place: float | None) -> bool:
         uid = resource.uid
         self._highest = max(self._highest, resource.version)
         if uid in self._workers:
@@ -169,12 +171,12 @@ class Engine:
             else:
                 worker.notify(resource)
             return False
-        urgent = False
-        if uid in self._waiting:
-            urgent = self._waiting.has_changed(resource)
-            if not urgent and not resource.finished:
+        if uid in self._admission:
+            if self._admission.has_changed(resource):
+                place = FIRST
+            elif not resource.finished:
                 return False
-            self._waiting.leave(uid)
+            self._admission.leave(uid)
         if resource.finished:
             if resource.has_finalizer:
                 self._finalizers.add(resource.name, uid, urgent=resource.deleting)
@@ -189,64 +191,18 @@ class Engine:
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
             return False
-        if not self._has_room(resource, urgent=urgent):
-            self._waiting.enter(resource, place=FIRST if urgent else None)
+        admitted = self._admission.admits(resource, place)
+        if admitted is None:
             return False
         self.taken_up_at = time.monotonic()
-        worker = self._workers[uid] = SupervisedWorker(resource, self._shared, self._run)
-        self._waiting.taken_in(resource, self._workers)
+        worker = self._workers[uid] = SupervisedWorker(resource, self._shared, self._run, place=admitted)
+        self._admission.taken_in(worker)
         self._run(worker)
         return True
 
-    def _has_room(self, resource: Resource, *, urgent: bool) -> bool:
-        """Whether one more may be worked on. One that waits for a person makes room for it, or one that is younger."""
-        if len(self._workers) + self._coming < self._most:
-            return True
-        if self._for_people:
-            self._put_out(next(iter(self._for_people)), place=LAST)
-            return True
-        while (youngest := self._waiting.youngest()) is not None:
-            age, uid = youngest
-            if uid not in self._workers:
-                self._waiting.put_out()
-            elif (urgent or age > age_of(resource)) and self._workers[uid].is_resting:
-                self._waiting.put_out()
-                self._put_out(uid)
-                return True
-            else:
-                break
-        return False
-
-    def _put_out(self, uid: str, place: float | None = None) -> None:
-        """Forget all of one that rests but its name, as the end of this process would."""
-        worker = self._workers[uid]
-        resource = worker.resource
-        self._end(worker)
-        self._waiting.enter(resource, place=place)
-
-    def _call_in(self) -> None:
-        """Take in the oldest that wait, as many as there is room for."""
-        while len(self._workers) + self._coming < self._most and not self._stopped:
-            name = self._waiting.call_oldest()
-            if name is None:
-                return
-            self._coming += 1
-            self._tasks.start(self._take_in(name), f"take in {name}", order=name)
-
-    async def _take_in(self, name: str) -> None:
-        try:
-            resource = await self._shared.writer.read(name)
-        except ObjectNotFound:
-            resource = None
-        finally:
-            self._coming -= 1
-        if resource is not None:
-            self.resource_seen(resource)
-        self._call_in()
-
     def _run(self, worker: SupervisedWorker) -> None:
         """Begin, also after a rest. One that is woken before its task has quite ended is begun when it has."""
-        self._for_people.pop(worker.uid, None)
+        self._admission.woken(worker)
         if worker.task is None and not self._stopped:
             worker.task = self._tasks.start(worker.run(), f"saga {worker.name}", order=worker.name)
             worker.task.add_done_callback(partial(self._has_run, worker))
@@ -262,7 +218,7 @@ class Engine:
         except Exception as error:
             _note_unreadable(error)
             return
-        self._waiting.leave(uid)
+        self._admission.leave(uid)
         if uid in self._workers and gone:
             self.stop_worker(uid)
         elif uid in self._workers:
@@ -275,13 +231,13 @@ class Engine:
         log.warning("resource %s is gone: its saga can't be recorded any more", name, extra={"order": name})
         if worker.task is None or worker.task.done():
             self._end(worker)
-            self._call_in()
+            self._admission.call_in()
         else:
             worker.task.cancel()
 
     def _end(self, worker: SupervisedWorker) -> None:
         del self._workers[worker.uid]
-        self._for_people.pop(worker.uid, None)
+        self._admission.woken(worker)
         worker.end()
 
     def _has_run(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
@@ -291,14 +247,11 @@ class Engine:
         if worker.has_ended:
             del self._workers[worker.uid]
             self._worker_ended(worker, task)
-            self._call_in()
+            self._admission.call_in()
         elif not worker.is_resting:
             self._run(worker)
-        elif worker.waits_for_a_person:
-            self._for_people[worker.uid] = None
-            if self._waiting.has_work:
-                self._put_out(worker.uid, place=LAST)
-                self._call_in()
+        else:
+            self._admission.came_to_rest(worker)
 
     def _worker_ended(self, worker: SupervisedWorker, task: asyncio.Task[None]) -> None:
         saga = worker.saga

@@ -47,12 +47,18 @@ class SupervisedWorker:
         "has_ended",
         "name",
         "pace",
+        "place",
         "task",
         "uid",
     )
 
     def __init__(
-        self, resource: Resource, shared: Shared, on_wake: Callable[["SupervisedWorker"], None] = lambda _: None
+        self,
+        resource: Resource,
+        shared: Shared,
+        on_wake: Callable[["SupervisedWorker"], None] = lambda _: None,
+        *,
+        place: float = 0.0,
     ) -> None:
         """`on_wake` is called when it is to `run` again after a rest."""
         self._shared = shared
@@ -75,6 +81,8 @@ class SupervisedWorker:
         """Seconds since the epoch."""
         self.pace = CallPace()
         """How fast it calls."""
+        self.place = place
+        """Lower for older sagas: those with high ones make room first."""
 
     @property
     def saga(self) -> Saga | None:

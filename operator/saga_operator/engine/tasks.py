@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -15,8 +16,12 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None], name: str, **fields: str) -> asyncio.Task[None]:
-        """Run it beside the caller; `fields` go with the log line if it fails."""
-        task = asyncio.create_task(work, name=name)
+        """Run it beside the caller; `fields` go with the log line if it fails.
+
+        It begins with no context: in the caller's may be all that kopf knows of an event, 20 KB, and a timer holds the
+        context that it was set in.
+        """
+        task = asyncio.create_task(work, name=name, context=Context())
         self._running.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:

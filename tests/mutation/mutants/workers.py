@@ -14,16 +14,16 @@ WORKERS = (
     Mutant(
         "no more sagas are worked on than fit into memory",
         15,
-        f"{OPERATOR}/engine/engine.py",
-        "if not self._has_room(resource, urgent=urgent):",
-        "if False:",
+        f"{OPERATOR}/engine/admission.py",
+        "if self._has_room or self._make_room(place):",
+        "if True:",
         "tests/unit/engine/test_waiting_room.py::test_the_oldest_are_worked_on_in_whatever_order_they_come",
     ),
     Mutant(
         "a saga that had no room is taken in when another has ended",
         12,
         f"{OPERATOR}/engine/engine.py",
-        "            self._worker_ended(worker, task)\n            self._call_in()",
+        "            self._worker_ended(worker, task)\n            self._admission.call_in()",
         "            self._worker_ended(worker, task)",
         "tests/unit/engine/test_waiting_room.py"
         "::test_when_one_ends_the_oldest_that_waits_is_taken_in_until_all_have_ended",
@@ -31,7 +31,7 @@ WORKERS = (
     Mutant(
         "those that wait for a person keep no other saga out",
         9,
-        f"{OPERATOR}/engine/engine.py",
+        f"{OPERATOR}/engine/admission.py",
         "        if self._for_people:\n",
         "        if False:\n",
         "tests/unit/engine/test_waiting_room.py::test_those_that_wait_for_a_person_make_room",
@@ -39,11 +39,37 @@ WORKERS = (
     Mutant(
         "a saga that comes to wait for a person makes room for those that wait for room",
         12,
-        f"{OPERATOR}/engine/engine.py",
-        "            if self._waiting.has_work:\n",
-        "            if False:\n",
+        f"{OPERATOR}/engine/admission.py",
+        "place = LAST if worker.waits_for_a_person else worker.place",
+        "place = worker.place",
         "tests/unit/engine/test_waiting_room.py"
         "::test_those_that_come_to_wait_for_a_person_make_room_for_those_that_wait_already",
+    ),
+    Mutant(
+        "an older saga takes the place of a younger one at work as soon as that rests",
+        12,
+        f"{OPERATOR}/engine/admission.py",
+        "if self._waiting.next_place < place:",
+        "if worker.waits_for_a_person and self._waiting.next_place < place:",
+        "tests/unit/engine/test_waiting_room.py"
+        "::test_an_older_one_takes_the_place_of_one_at_work_as_soon_as_that_rests",
+    ),
+    Mutant(
+        "a saga that a person has changed keeps its place before older ones until that is done",
+        12,
+        f"{OPERATOR}/engine/admission.py",
+        "self._take_in(resource, FIRST if place == FIRST else None)",
+        "self._take_in(resource, None)",
+        "tests/unit/engine/test_waiting_room.py"
+        "::test_one_that_a_person_has_changed_keeps_its_place_before_older_ones_until_that_is_done",
+    ),
+    Mutant(
+        "a saga that rests keeps nothing of the event that it began with",
+        15,
+        f"{OPERATOR}/engine/tasks.py",
+        "asyncio.create_task(work, name=name, context=Context())",
+        "asyncio.create_task(work, name=name)",
+        "tests/unit/engine/test_resting.py::test_a_saga_that_waits_keeps_nothing_of_the_event_that_it_began_with",
     ),
     Mutant(
         "while its record is on its way, no saga looks again and again",

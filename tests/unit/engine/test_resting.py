@@ -1,8 +1,11 @@
 """A saga that has nothing to do for a while rests: no task is left of it, and it loses nothing and misses nothing."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import ContextVar, copy_context
 from typing import Any, cast
 
 import pytest
@@ -152,6 +155,30 @@ def test_a_saga_that_waits_leaves_no_task_and_little_memory_and_goes_on_when_its
         ]
         assert world.stored["o-1"]["status"]["phase"] == "Completed"
         assert not world.engine.workers
+
+    story(told)
+
+
+def test_a_saga_that_waits_keeps_nothing_of_the_event_that_it_began_with() -> None:
+    """As kopf has it: the event stands in the context in which the handler is called."""
+
+    class Event:
+        pass
+
+    of_the_handler: ContextVar[Event] = ContextVar("of_the_handler")
+
+    async def told(world: World) -> None:
+        def handler() -> weakref.ref[Event]:
+            event = Event()
+            of_the_handler.set(event)
+            world.show("o-1", retry=AN_HOUR)
+            return weakref.ref(event)
+
+        event = copy_context().run(handler)
+        await asyncio.sleep(10)
+        assert world.worker("o-1").is_resting
+        gc.collect()
+        assert event() is None
 
     story(told)
 

@@ -26,6 +26,39 @@ def test_the_oldest_are_worked_on_in_whatever_order_they_come(caplog: pytest.Log
     assert sum("as many as may be" in message for message in caplog.messages) == 1
 
 
+def test_an_older_one_takes_the_place_of_one_at_work_as_soon_as_that_rests() -> None:
+    async def told(world: World) -> None:
+        for number in (2, 1, 3):
+            world.show(f"o-{number}", age=100.0 * number, retry=AN_HOUR)
+        assert at_work(world) == {"o-1", "o-2"}, "both have a call in flight"
+        await asyncio.sleep(10)
+        assert at_work(world) == {"o-2", "o-3"}
+        reads = world.reads
+        await asyncio.sleep(600)
+        assert at_work(world) == {"o-2", "o-3"}
+        assert world.reads == reads, "nobody takes turns"
+        world.down = ""
+        await asyncio.sleep(4_000)
+        assert all(each["status"]["phase"] == "Completed" for each in world.stored.values())
+
+    story(told, most=2)
+
+
+def test_one_that_a_person_has_changed_keeps_its_place_before_older_ones_until_that_is_done() -> None:
+    async def told(world: World) -> None:
+        world.show("o-0", age=900.0, retry=AN_HOUR)
+        world.show("o-1", retry=AN_HOUR)
+        assert at_work(world) == {"o-0"}
+        world.show("o-1", state="Cancelled")
+        await asyncio.sleep(60)
+        assert at_work(world) == {"o-1"}, "it waits for the return of a service"
+        world.down = ""
+        await asyncio.sleep(4_000)
+        assert [world.stored[name]["status"]["phase"] for name in ("o-0", "o-1")] == ["Completed", "Compensated"]
+
+    story(told, most=1)
+
+
 def test_when_one_ends_the_oldest_that_waits_is_taken_in_until_all_have_ended() -> None:
     async def told(world: World) -> None:
         world.down, world.seconds = "", 1.0
