@@ -84,6 +84,9 @@ def main(words: list[str]) -> int:
     chosen = [
         mutant for mutant in MUTANTS if not words or any(word in f"{mutant.name} {mutant.file}" for word in words)
     ]
+    if not chosen:  # without a test to name, pytest would run all there are
+        print(f"no mutant's name or file has any of: {' '.join(words)}")
+        return 1
     started = time.monotonic()
     status, output = run(sorted({mutant.test for mutant in chosen}), None, TIME_LIMIT_OF_ALL)
     print(f"without any mutant: {output.strip().rsplit(chr(10), 1)[-1]}", flush=True)

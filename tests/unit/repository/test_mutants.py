@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from tests.mutation import __main__ as runner
 from tests.mutation import document
 from tests.mutation.document import ROOT
 from tests.mutation.mutants import MUTANTS, OUTAGE, Mutant
@@ -27,3 +28,8 @@ def test_every_hazard_of_the_manual_has_a_mutant_and_every_mutant_a_hazard() -> 
 
 def test_the_list_of_the_tests_of_each_hazard_is_fresh() -> None:
     assert document.DOCUMENT.read_text() == document.text(), "run `make docs`"
+
+
+def test_words_that_fit_no_mutant_run_nothing_instead_of_every_test(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.main(["no such mutant"]) == 1
+    assert "no such mutant" in capsys.readouterr().out
