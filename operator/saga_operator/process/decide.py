@@ -125,5 +125,5 @@ def _phase(saga: Saga) -> Phase:
 
 def _trouble(record: StepRecord) -> tuple[object, ...]:
     """What a person should see soon of one step."""
-    said = (record.reason, record.compensation.reason)
-    return is_stuck(record), *(reason if reason in reasons.TROUBLE else "" for reason in said)
+    do, undo, trouble = record.reason, record.compensation.reason, reasons.TROUBLE
+    return is_stuck(record), do if do in trouble else "", undo if undo in trouble else ""

@@ -66,12 +66,11 @@ def _waiting_for(saga: Saga) -> str | None:
 def participant_error(saga: Saga) -> str | None:
     """An answer that no participant should give (a 4xx that is no refusal), or None."""
     for record in saga.steps:
-        for reason, message in (
-            (record.reason, record.message),
-            (record.compensation.reason, record.compensation.message),
-        ):
-            if reason == reasons.PARTICIPANT_ERROR:
-                return f"{record.name}: {message}"
+        undo = record.compensation
+        if record.reason == reasons.PARTICIPANT_ERROR:
+            return f"{record.name}: {record.message}"
+        if undo.reason == reasons.PARTICIPANT_ERROR:
+            return f"{record.name}: {undo.message}"
     return None
 
 

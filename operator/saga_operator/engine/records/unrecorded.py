@@ -28,9 +28,11 @@ class Unrecorded:
         """Keep it until it is recorded."""
         self.newest += 1
         self._outcomes[self.newest] = outcome
-        alike = [number for number, each in self._outcomes.items() if _kind(each) == _kind(outcome)]
-        if len(alike) > KEPT:
-            del self._outcomes[alike[1]]
+        if len(self._outcomes) > KEPT:
+            kind = _kind(outcome)
+            alike = [number for number, each in self._outcomes.items() if _kind(each) == kind]
+            if len(alike) > KEPT:
+                del self._outcomes[alike[1]]
 
     def recorded(self, newest: int) -> None:
         """Let go of all up to this number."""
