@@ -153,6 +153,8 @@ def is_failed_attempt(saga: Saga, event: Event) -> bool:
     if isinstance(event, DoRefused | OrderIDUsed):  # where such an answer makes no sense, it is taken for none
         record = saga[event.step]
         return "ParticipantError" in (record.reason, record.compensation.reason)
+    if isinstance(event, Undone):  # one that found nothing of what is recorded as done
+        return saga[event.step].compensation.reason == "ParticipantError"
     return isinstance(event, NoUsableAnswer)
 
 
