@@ -124,6 +124,7 @@ class Scale:
         self._operator.start()
         await self._sagas.create(_saga("template-finished"))
         await self._shows("template-finished", lambda status: status.get("phase") == "Completed")
+        await wait_until_async("its finalizer to be taken off", self._is_released, 60)
         self._participants.down = True
         for number in range(5):  # so many until it counts as down
             await self._sagas.create(_saga(f"template-open-{number}"))
@@ -136,6 +137,9 @@ class Scale:
         self._waiting = await self._etcd.stored("template-open-0")
         say(f"stored: {len(self._finished)} bytes of a finished one, {len(self._waiting)} of one that waits")
         await self._clear()
+
+    async def _is_released(self) -> bool:
+        return not (await self._sagas.get("template-finished"))["metadata"].get("finalizers")
 
     async def _shows(self, name: str, look: Any) -> None:
         async def seen() -> bool:

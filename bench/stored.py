@@ -12,7 +12,7 @@ from functools import partial
 
 import aiohttp
 
-from common.order_saga import FINALIZER, GROUP, PLURAL
+from common.order_saga import ARCHIVED, EXPIRES, FINALIZER, GROUP, PLURAL
 from common.wire import Json
 
 WRITERS = 16
@@ -50,6 +50,8 @@ class Etcd:
             old.pop("finalizers", None)
         elif FINALIZER not in old.setdefault("finalizers", []):
             old["finalizers"].append(FINALIZER)
+            for note in (ARCHIVED, EXPIRES):  # they come when the finalizer goes
+                (old.get("annotations") or {}).pop(note, None)
         if created is not None:
             old["creationTimestamp"] = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         text = json.dumps(before, separators=(",", ":"))

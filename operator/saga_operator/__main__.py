@@ -207,7 +207,7 @@ def compose(
     engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
-    deletions = Deletions(sagas, finalizers)
+    deletions = Deletions(sagas, finalizers, retention)
     finalizers.find_missed = deletions.look_at_all
     end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
     return Operator(engine, resync, retention, deletions, finalizers, sender, participants, end)

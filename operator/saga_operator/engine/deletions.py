@@ -1,4 +1,5 @@
-"""The deletions of finished sagas: seen at once, by a watch of their metadata that begins now, and by one look at all.
+"""Finished sagas, by their metadata: deletions are seen at once, by a watch that begins now, and by one look at all.
+That look shows as well when their time to live is over.
 
 The other watch leaves finished sagas out, and they are too many to be listed again and again. Here only their changes
 come by, two for each saga: that it has ended, and that its finalizer is off. Both are let by unread.
@@ -12,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from common.kube import OrderSagas
 from common.kube.client import METADATA, METADATA_LIST
 from common.kube.stream import items_of
 from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.retention import Retention
 from saga_operator.resource.body import ENDED, Resource
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ AGAIN: Final = 2.0
 """Seconds until it is tried again."""
 LATEST_AGAIN: Final = 60.0
 """Seconds until the look at all is, if it fails again and again: it costs the API server some seconds."""
+DAY: Final = 24 * 3600.0
+"""Seconds between two looks at all. Nothing depends on it but what got lost: a finished saga that nobody noted."""
 GONE: Final = 410
 UNAUTHORIZED: Final = 401
 CHUNK: Final = 2**16
@@ -43,11 +47,12 @@ LONGEST_LINE: Final = 2**21
 
 
 class Deletions:
-    """Has the finalizer taken off finished sagas: at once if their deletion is requested."""
+    """Has the finalizer taken off finished sagas, at once if their deletion is requested; tells of all there are."""
 
-    def __init__(self, sagas: OrderSagas, finalizers: FinalizerQueue) -> None:
+    def __init__(self, sagas: OrderSagas, finalizers: FinalizerQueue, retention: Retention) -> None:
         self._sagas = sagas
         self._finalizers = finalizers
+        self._retention = retention
         self._version = ""
         self._missed = asyncio.Event()
 
@@ -85,15 +90,20 @@ class Deletions:
             await asyncio.sleep(AGAIN)
 
     async def _look(self) -> None:
-        """Look once at all that had ended before the watch began, when somebody wants it."""
-        await self._missed.wait()
+        """Look once at all that had ended before the watch began, when somebody wants it, and once a day."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DAY):
+                await self._missed.wait()
         self._missed.clear()
         try:
             # Without a limit, and from any version on: only then no release of Kubernetes reads them from etcd.
             not_older = {"resourceVersion": await self._sagas.version_now(), "resourceVersionMatch": "NotOlderThan"}
             async with self._answer(METADATA_LIST, not_older) as answer:
+                self._retention.list_begins()
                 async for item in items_of(answer.content.iter_chunked(CHUNK)):
-                    self._note(Resource(item))
+                    resource = Resource(item)
+                    self._note(resource)
+                    self._retention.listed(resource)
         except BaseException:
             self._missed.set()
             raise

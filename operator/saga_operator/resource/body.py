@@ -3,14 +3,15 @@ and `.status` are read and written by `saga_operator.resource.status`.
 """
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from common.order_saga import ARCHIVED, CORRELATION_ID, FINALIZER
+from common.order_saga import ARCHIVED, CORRELATION_ID, EXPIRES, FINALIZER, NEVER
 from common.text import identifier
 from common.wire import Json
 from saga_operator.process.saga import FINISHED, Phase
-from saga_operator.resource.times import from_wire
+from saga_operator.resource.times import from_wire, read_time, to_wire
 
 LIVE: Final = ",".join(f"status.phase!={phase}" for phase in sorted(FINISHED))
 """Field selector of live sagas: the API server leaves out the finished ones, so that they cost nothing here."""
@@ -100,7 +101,11 @@ class Resource:
 
         The note names the resource, so that a copy of its manifest doesn't carry it to another.
         """
-        return (self._metadata.get("annotations") or {}).get(ARCHIVED) == self.uid and self.finished
+        return self._noted_archived and self.finished
+
+    @property
+    def _noted_archived(self) -> bool:
+        return (self._metadata.get("annotations") or {}).get(ARCHIVED) == self.uid
 
     @property
     def created(self) -> str:
@@ -139,16 +144,32 @@ class Resource:
         ttl, ended = self.spec.get("ttlSecondsAfterFinished"), self.status.get("completionTime")
         return None if ttl is None or ended is None else from_wire(ended) + float(ttl)
 
+    @property
+    def noted_expiry(self) -> float | None:
+        """The same by the metadata alone, infinity if no limit is set; None if it doesn't say so."""
+        noted = self._metadata["annotations"].get(EXPIRES) if self._noted_archived and not self.has_finalizer else None
+        return math.inf if noted == NEVER else read_time(noted)
+
     def with_finalizer(self) -> Json:
         """The merge patch that adds our finalizer to exactly this version."""
         return self._finalizer_patch([*self.finalizers, FINALIZER])
 
     def without_finalizer(self, *, archived: bool = False) -> Json:
-        """The merge patch that takes our finalizer off exactly this version, and notes whether its story is kept."""
+        """The merge patch that takes our finalizer off exactly this version.
+
+        If its story is kept, it notes that, and until when the resource is: a list of the metadata tells then.
+        """
         patch = self._finalizer_patch([finalizer for finalizer in self.finalizers if finalizer != FINALIZER])
         if archived:
-            patch["metadata"]["annotations"] = {ARCHIVED: self.uid}
+            patch["metadata"]["annotations"] = {ARCHIVED: self.uid, EXPIRES: self._expiry_note()}
         return patch
+
+    def _expiry_note(self) -> str | None:
+        """None, which notes nothing, if its end or its time to live can't be read: whoever reads it whole says so."""
+        try:
+            return NEVER if (expires := self.expires) is None else to_wire(math.ceil(expires))
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     def status_patch(self, changed: Json) -> Json:
         """The merge patch that changes these fields of the status of exactly this version."""

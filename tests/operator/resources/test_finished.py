@@ -1,6 +1,7 @@
 """A finished saga that still has our finalizer: nobody lists it again and again, and its deletion is seen at once."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from common.kube import KubeClient, OrderSagas
 from common.order_saga import FINALIZER
 from saga_operator.engine.deletions import Deletions
 from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import Resource
+from saga_operator.resource.times import from_wire
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Operators, Sagas, wait_until
 from tests.operator.inside import eventually
 from tests.operator.scripted import Reply, ScriptedParticipants
@@ -31,11 +34,16 @@ def constant_load(operator: OperatorProcess, sagas: Sagas, participants: Scripte
     return lambda: sagas.status(name).get("phase") != "Completed"
 
 
-def finish(sagas: Sagas, name: str, **spec: int) -> None:
-    """It has ended, and has our finalizer (again)."""
+def release(sagas: Sagas, name: str, **spec: int) -> None:
+    """It has ended, and its finalizer is taken off."""
     sagas.create(name, **spec)
     sagas.wait(name, "Completed")
     wait_until(lambda: not sagas.get(name)["metadata"].get("finalizers") or None, "its finalizer to be taken off")
+
+
+def finish(sagas: Sagas, name: str, **spec: int) -> None:
+    """It has ended, and has our finalizer (again)."""
+    release(sagas, name, **spec)
     sagas.patch_metadata(name, finalizers=[FINALIZER])
 
 
@@ -71,6 +79,12 @@ class Noted:
     def add(self, name: str, uid: str, *, urgent: bool) -> None:
         self.names[name] = urgent
 
+    def list_begins(self) -> None:
+        self.expiries: dict[str, float | None] = {}
+
+    def listed(self, metadata: Resource) -> None:
+        self.expiries[metadata.name] = metadata.noted_expiry
+
 
 async def test_what_was_deleted_without_an_operator_is_found_in_one_look_and_no_live_saga(
     resting: None, operators: Operators, operator_kubeconfig: Path, sagas: Sagas
@@ -84,13 +98,28 @@ async def test_what_was_deleted_without_an_operator_is_found_in_one_look_and_no_
         sagas.delete(name)
     noted: Any = Noted()
     async with KubeClient.from_config(operator_kubeconfig, user_agent="tests") as client:
-        looking = asyncio.create_task(Deletions(OrderSagas(client, NAMESPACE), noted).run())
+        looking = asyncio.create_task(Deletions(OrderSagas(client, NAMESPACE), noted, noted).run())
         await eventually(lambda: {"o-look-deleted", "o-look-held"} <= noted.names.keys())
         sagas.delete("o-look-held")
         await eventually(lambda: bool(noted.names["o-look-held"]))
         looking.cancel()
     assert noted.names["o-look-deleted"] is True
     assert "o-look-live" not in noted.names
+
+
+async def test_a_list_of_metadata_tells_when_the_time_to_live_of_a_finished_saga_is_over(
+    operator: OperatorProcess, operator_kubeconfig: Path, sagas: Sagas
+) -> None:
+    await asyncio.to_thread(release, sagas, "o-look-week", ttlSecondsAfterFinished=604_800)
+    await asyncio.to_thread(release, sagas, "o-look-always")
+    noted: Any = Noted()
+    async with KubeClient.from_config(operator_kubeconfig, user_agent="tests") as client:
+        looking = asyncio.create_task(Deletions(OrderSagas(client, NAMESPACE), noted, noted).run())
+        await eventually(lambda: {"o-look-week", "o-look-always"} <= getattr(noted, "expiries", {}).keys())
+        looking.cancel()
+    ended = from_wire(sagas.status("o-look-week")["completionTime"])
+    assert noted.expiries["o-look-week"] == ended + 604_800
+    assert noted.expiries["o-look-always"] == math.inf
 
 
 def test_its_time_to_live_ends_it_though_it_has_the_finalizer(operator: OperatorProcess, sagas: Sagas) -> None:

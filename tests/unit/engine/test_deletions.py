@@ -25,7 +25,7 @@ def test_a_watch_that_ends_at_once_is_begun_again_after_a_pause() -> None:
 
     async def main() -> None:
         part = cast(Any, Sagas())
-        deletions = Ends(part, part)
+        deletions = Ends(part, part, part)
         watching = asyncio.create_task(deletions.run())
         await asyncio.sleep(20)
         watching.cancel()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from common.kube import OrderSagas
-from common.order_saga import ARCHIVED, FINALIZER
+from common.order_saga import ARCHIVED, EXPIRES, FINALIZER, NEVER
 from common.wire import Json
 from saga_operator.engine.records import finalizers
 from saga_operator.engine.records.api_writer import ApiWriter
@@ -95,7 +95,7 @@ def test_with_the_finalizer_it_is_noted_that_the_story_is_kept() -> None:
         world.add("o-1")
         await asyncio.sleep(1.0)
         metadata = world.patches[0]["metadata"]
-        assert metadata["annotations"] == {ARCHIVED: "u-o-1"}
+        assert metadata["annotations"] == {ARCHIVED: "u-o-1", EXPIRES: NEVER}
         noted = sample("o-1") | {"status": {"phase": "Completed"}}
         noted["metadata"]["annotations"] = metadata["annotations"]
         assert Resource(noted).archived

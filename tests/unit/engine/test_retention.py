@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from common.kube import ApiUnavailable, Forbidden, KubeError, ObjectNotFound, ObjectPage
+from common.order_saga import ARCHIVED, EXPIRES, FINALIZER, NEVER
 from common.wire import Json
 from saga_operator.engine import retention
 from saga_operator.engine.records import stories
@@ -16,6 +17,8 @@ from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.retention import Retention
 from saga_operator.engine.timetable import Timetable
 from saga_operator.resource.body import Resource
+from saga_operator.resource.times import from_wire
+from tests.unit.engine.network import simulated
 
 MISSING = "missing"
 
@@ -28,12 +31,16 @@ class FakeSagas:
         self.ended: dict[str, str] = {}
         self.odd: dict[str, Json] = {}
         """What these resources have in the place of their own fields."""
+        self.metadata: dict[str, Json] = {}
+        """Their own fields of the metadata."""
+        self.read: list[str] = []
         self.undeletable: set[str] = set()
         self.tried: list[str] = []
         self.expires_after: int | None = None
         """Pages, once."""
 
     def resource(self, name: str, **metadata: Any) -> Json:
+        metadata = {**self.metadata.get(name, {}), **metadata}
         ended = self.ended.get(name, "2026-01-01T00:00:00Z")
         whole = {
             "metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "resourceVersion": "7", **metadata},
@@ -53,6 +60,7 @@ class FakeSagas:
             yield ObjectPage([self.resource(name) for name in names[start : start + self._page]], "9")
 
     async def get(self, name: str) -> Json:
+        self.read.append(name)
         if name not in self.names:
             raise ObjectNotFound(404, "NotFound", name)
         return self.resource(name)
@@ -200,54 +208,75 @@ async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
     assert kept.may_go_without(ended) is False, "nobody waits for it"
 
 
-async def test_all_that_are_finished_are_listed_once_and_removed_when_their_time_comes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sagas, lists = FakeSagas("o-a", "o-b", "o-c"), 0
-    monkeypatch.setattr(retention, "FIRST", 0.0)
-    monkeypatch.setattr(retention, "LOOK", 0.01)
-    soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 3.5))  # five seconds to live
-    sagas.ended = {"o-b": soon, "o-c": "2126-01-01T00:00:00Z"}
-    listed = sagas.list
-
-    def counted(field_selector: str) -> AsyncIterator[ObjectPage]:
-        nonlocal lists
-        lists += 1
-        return listed(field_selector)
-
-    monkeypatch.setattr(sagas, "list", counted)
-    work = asyncio.create_task(looking_after(sagas, FakeOrderService()).run())
-    for _ in range(100):
-        await asyncio.sleep(0.05)
-        if sagas.names == ["o-c"]:
-            break
-    work.cancel()
-    assert sagas.tried == ["o-a", "o-b"]
-    assert lists == 2, "one for each phase"
+class LoopClock:
+    def now(self) -> float:
+        return from_wire("2026-06-01T00:00:00Z") + asyncio.get_running_loop().time()
 
 
-async def test_a_list_that_takes_long_holds_up_no_removal(monkeypatch: pytest.MonkeyPatch) -> None:
-    sagas, listing = FakeSagas("o-a", "o-b"), asyncio.Event()
-    monkeypatch.setattr(retention, "FIRST", 0.0)
-    monkeypatch.setattr(retention, "LOOK", 0.01)
+def found_by_metadata(told: Callable[[Retention, FakeSagas], Coroutine[Any, Any, None]], sagas: FakeSagas) -> None:
+    """What follows a list of metadata; then its time to live is over: that is so for all that ended in January."""
 
-    async def endless(field_selector: str) -> AsyncIterator[ObjectPage]:
-        listing.set()
-        await asyncio.Event().wait()
-        yield ObjectPage([], "9")
+    async def main() -> None:
+        parts: Any = (sagas, Queue(), Stories(FakeOrderService().keep), LoopClock())
+        work = Retention(*parts, expiries=Timetable())
+        running = asyncio.create_task(work.run())
+        work.list_begins()
+        for name in sorted(sagas.names):
+            work.listed(Resource({"metadata": sagas.resource(name)["metadata"]}))
+        await told(work, sagas)
+        running.cancel()
 
-    monkeypatch.setattr(sagas, "list", endless)
-    parts: Any = (sagas, None, Stories(FakeOrderService().keep), Wall())
-    expiries = Timetable()
-    work = asyncio.create_task(Retention(*parts, expiries=expiries).run())
-    await listing.wait()
-    expiries.add("o-b", time.time() - 1)
-    for _ in range(100):
-        await asyncio.sleep(0.05)
-        if sagas.names == ["o-a"]:
-            break
-    work.cancel()
-    assert sagas.names == ["o-a"]
+    simulated(main())
+
+
+class Queue:
+    """In the place of the finalizers."""
+
+    def add(self, name: str, uid: str, *, urgent: bool) -> None:
+        """Nobody looks."""
+
+
+def noted(name: str, expires: str) -> Json:
+    return {"annotations": {ARCHIVED: f"uid-{name}", EXPIRES: expires}}
+
+
+def test_one_whose_metadata_says_so_is_read_when_its_time_is_over_and_not_before() -> None:
+    sagas = FakeSagas("o-later", "o-never", "o-over", "o-soon")
+    sagas.metadata = {
+        "o-over": noted("o-over", "2026-01-01T00:00:05Z"),
+        "o-soon": noted("o-soon", "2026-06-01T00:00:20Z"),
+        "o-later": noted("o-later", "2026-06-08T00:00:00Z"),
+        "o-never": noted("o-never", NEVER),
+    }
+
+    async def told(_: Retention, sagas: FakeSagas) -> None:
+        await asyncio.sleep(10)
+        assert sagas.tried == ["o-over"]
+        await asyncio.sleep(3600)
+        assert sagas.tried == ["o-over", "o-soon"]
+        assert sagas.read == sagas.tried
+
+    found_by_metadata(told, sagas)
+
+
+def test_those_whose_metadata_does_not_say_so_are_read_but_not_all_at_once() -> None:
+    """Our finalizer is on, or somebody has copied the note of another, or has written one that can't be read."""
+    sagas = FakeSagas(*(f"o-{number:03}" for number in range(400)))
+    sagas.ended = dict.fromkeys(sagas.names[:-1], "2026-06-01T00:00:00Z")
+    sagas.metadata = {
+        "o-000": {"finalizers": [FINALIZER], **noted("o-000", NEVER)},
+        "o-001": noted("o-another", NEVER),
+        "o-002": noted("o-002", "soon"),
+    }
+
+    async def told(_: Retention, sagas: FakeSagas) -> None:
+        await asyncio.sleep(2)
+        assert 0 < len(sagas.read) < 100
+        await asyncio.sleep(60)
+        assert set(sagas.read) >= {f"o-{number:03}" for number in range(400)}
+        assert sagas.names == ["o-000"], "the others' time is over, and nobody's finalizer is on them"
+
+    found_by_metadata(told, sagas)
 
 
 async def test_what_could_not_be_removed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

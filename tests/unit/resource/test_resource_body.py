@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.order_saga import CORRELATION_ID, FINALIZER
+from common.order_saga import ARCHIVED, CORRELATION_ID, EXPIRES, FINALIZER
 from common.wire import Json
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import intervention_of
@@ -59,6 +59,15 @@ def test_a_resource_without_a_status_has_not_finished_and_does_not_expire() -> N
     ended = {"phase": "Completed", "completionTime": "1970-01-01T00:00:05Z"}
     assert Resource({**resource.raw, "status": ended}).finished
     assert Resource({**resource.raw, "status": ended}).expires == 65
+
+
+@pytest.mark.parametrize("ended", ["soon", "9999-99-99T00:00:00Z", 5])
+def test_a_time_that_can_not_be_read_keeps_no_finalizer_on(ended: object) -> None:
+    metadata = {"name": "o-1", "uid": "u-1", "resourceVersion": "7", "finalizers": [FINALIZER]}
+    status = {"phase": "Completed", "completionTime": ended}
+    resource = Resource({"metadata": metadata, "spec": {"ttlSecondsAfterFinished": 60}, "status": status})
+    patch = resource.without_finalizer(archived=True)["metadata"]
+    assert (patch["finalizers"], patch["annotations"]) == ([], {ARCHIVED: "u-1", EXPIRES: None})
 
 
 def test_the_correlation_id_is_the_requests_or_else_the_uid() -> None:
