@@ -10,16 +10,14 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from common.kube import KubeError, ObjectNotFound
+from common.kube import ObjectNotFound
 from saga_operator import metrics
 from saga_operator.engine.calls.call_pace import CallPace
+from saga_operator.engine.mishaps import tell
 from saga_operator.engine.resting import Rest
 from saga_operator.engine.worker import Shared, Worker
-from saga_operator.process import reasons
 from saga_operator.process.saga import Phase, Saga
 from saga_operator.resource.body import Resource
-from saga_operator.resource.kube_events import KubernetesEvent
-from saga_operator.resource.status import with_worker_failure
 
 log = logging.getLogger(__name__)
 
@@ -277,13 +275,7 @@ class SupervisedWorker:
         """Say what happened, wait, and read the resource again. False if it is gone."""
         self._failures += 1
         seconds = max(SHORTEST, min(LONGEST, 2.0 ** min(self._failures, 10)) * (0.5 + random.random() / 2))  # noqa: S311
-        fields = {"order": self.name}
-        log.error("saga %s stopped, again in %.0f s: %r", self.name, seconds, error, exc_info=error, extra=fields)
-        metrics.WORKER_FAILURES.inc()
-        said = f"the operator could not work on this saga: {error!r}. It tries again"
-        if self._failures == 1:
-            self._shared.events.add(self.resource, KubernetesEvent("Warning", reasons.WORKER_FAILED, said))
-        await self._say(f"{said} (failures in a row: {self._failures})")
+        self._newest = await tell(error, self.resource, self._shared, failures=self._failures, seconds=seconds)
         changed = self._changed = asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
@@ -300,13 +292,3 @@ class SupervisedWorker:
         except ObjectNotFound:
             return False
         return self._newest.uid == self.uid
-
-    async def _say(self, message: str) -> None:
-        """In a condition, if that can be written: what ails the saga may be its status."""
-        try:
-            patch = with_worker_failure(self.resource, message, self._shared.clock.now())
-            self._newest = await self._shared.writer.write("status", self.name, patch)
-        except KubeError as error:
-            log.info("saga %s: its condition was not written: %s", self.name, error, extra={"order": self.name})
-        except Exception as error:
-            log.info("saga %s: its conditions can't be read: %r", self.name, error, extra={"order": self.name})
