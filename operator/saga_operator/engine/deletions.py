@@ -98,8 +98,8 @@ class Deletions:
         try:
             # Without a limit, and from any version on: only then no release of Kubernetes reads them from etcd.
             not_older = {"resourceVersion": await self._sagas.version_now(), "resourceVersionMatch": "NotOlderThan"}
+            self._retention.list_begins()  # before it is asked for: what ends from now on may not be in it
             async with self._answer(METADATA_LIST, not_older) as answer:
-                self._retention.list_begins()
                 async for item in items_of(answer.content.iter_chunked(CHUNK)):
                     resource = Resource(item)
                     self._note(resource)

@@ -62,6 +62,15 @@ ENDINGS = (
         "::test_one_whose_metadata_says_so_is_read_when_its_time_is_over_and_not_before",
     ),
     Mutant(
+        "a saga that ends while those that have ended are listed is noted",
+        12,
+        f"{OPERATOR}/engine/deletions.py",
+        "            async with self._answer(METADATA_LIST, not_older) as answer:\n",
+        "            async with self._answer(METADATA_LIST, not_older) as answer:\n"
+        "                self._retention.list_begins()\n",
+        "tests/unit/engine/test_deletions.py::test_what_ends_while_the_ended_are_listed_is_not_forgotten",
+    ),
+    Mutant(
         "a finished saga whose metadata doesn't say when its time is over is read",
         12,
         f"{OPERATOR}/engine/retention.py",
