@@ -31,8 +31,8 @@ from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
+from saga_operator.engine.shared import Shared
 from saga_operator.engine.timetable import Timetable
-from saga_operator.engine.worker import Shared
 from saga_operator.handlers import watch
 from saga_operator.health import Health
 from saga_operator.heartbeats import Heartbeats

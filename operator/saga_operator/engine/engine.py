@@ -16,11 +16,11 @@ from typing import Final
 from saga_operator import metrics
 from saga_operator.engine.admission import Admission
 from saga_operator.engine.records.finalizers import FinalizerQueue
+from saga_operator.engine.shared import Shared
 from saga_operator.engine.supervised import SupervisedWorker
 from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.waiting_room import FIRST
-from saga_operator.engine.worker import Shared
 from saga_operator.process.saga import FINISHED, Phase, Saga
 from saga_operator.resource.body import Resource
 

@@ -4,7 +4,7 @@ import logging
 
 from common.kube import KubeError
 from saga_operator import metrics
-from saga_operator.engine.worker import Shared
+from saga_operator.engine.shared import Shared
 from saga_operator.process import reasons
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent

@@ -15,7 +15,8 @@ from saga_operator import metrics
 from saga_operator.engine.calls.call_pace import CallPace
 from saga_operator.engine.mishaps import tell
 from saga_operator.engine.resting import Rest
-from saga_operator.engine.worker import Shared, Worker
+from saga_operator.engine.shared import Shared
+from saga_operator.engine.worker import Worker
 from saga_operator.process.saga import Phase, Saga
 from saga_operator.resource.body import Resource
 

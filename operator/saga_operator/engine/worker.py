@@ -7,51 +7,28 @@ that has nothing to do for a while comes to rest: what it knows is kept packed, 
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Self
 
 from saga_operator import metrics
-from saga_operator.clock import Clock
-from saga_operator.engine.calls.breaker import CircuitBreaker
-from saga_operator.engine.calls.call_gate import CallGate, pause_before_the_next
+from saga_operator.engine.calls.call_gate import pause_before_the_next
 from saga_operator.engine.calls.call_pace import CallPace
-from saga_operator.engine.calls.participants import CallContext, Participants
+from saga_operator.engine.calls.participants import CallContext
 from saga_operator.engine.calls.places import Places
-from saga_operator.engine.records.api_writer import ApiWriter
-from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
 from saga_operator.engine.records.restorer import FinalizerRestorer
 from saga_operator.engine.records.write_room import LATEST
-from saga_operator.engine.resting import Awake, Rest
+from saga_operator.engine.resting import Rest
+from saga_operator.engine.shared import Shared
 from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide, must_be_recorded_before, open_calls
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused, Succeeded
-from saga_operator.process.order import CompensationPolicy
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.process.steps import BY_NAME
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import desired_of, intervention_of
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the workers of all sagas have in common."""
-
-    clock: Clock
-    writer: ApiWriter
-    events: EventSender
-    gate: CallGate
-    participants: Participants
-    breakers: Mapping[str, CircuitBreaker]
-    """One for each participant, by its name."""
-    compensations: CompensationPolicy
-    namespace_ends: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the namespace is deleted with its operator: every saga ends as if its deletion was requested."""
-    awake: Awake = field(default_factory=Awake)
-    """The workers that don't rest."""
 
 
 class Worker:

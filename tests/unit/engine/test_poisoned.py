@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.kube import ObjectNotFound
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.records.finalizers import FinalizerQueue
-from saga_operator.engine.worker import Shared
+from saga_operator.engine.shared import Shared
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.resource.attempts import history_of
 from saga_operator.resource.body import Resource

@@ -17,8 +17,8 @@ from saga_operator.engine import resting, worker
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.records.write_room import WriteRoom
+from saga_operator.engine.shared import Shared
 from saga_operator.engine.timetable import Timetable
-from saga_operator.engine.worker import Shared
 from saga_operator.process import reasons
 from saga_operator.process.decide import Action, Do, Undo, decide
 from saga_operator.process.events import NoUsableAnswer, Outcome, Succeeded, Undone

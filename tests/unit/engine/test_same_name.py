@@ -9,7 +9,8 @@ from common.order_saga import FINALIZER
 from common.wire import Json
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.records.write_room import WriteRoom
-from saga_operator.engine.worker import Shared, Worker
+from saga_operator.engine.shared import Shared
+from saga_operator.engine.worker import Worker
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.resource.body import Resource
 from saga_operator.resource.times import to_wire

@@ -1,0 +1,32 @@
+"""What the workers of all sagas have in common."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from saga_operator.clock import Clock
+from saga_operator.engine.calls.breaker import CircuitBreaker
+from saga_operator.engine.calls.call_gate import CallGate
+from saga_operator.engine.calls.participants import Participants
+from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.resting import Awake
+from saga_operator.process.order import CompensationPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Made once, with the other parts of a leading operator."""
+
+    clock: Clock
+    writer: ApiWriter
+    events: EventSender
+    gate: CallGate
+    participants: Participants
+    breakers: Mapping[str, CircuitBreaker]
+    """One for each participant, by its name."""
+    compensations: CompensationPolicy
+    namespace_ends: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the namespace is deleted with its operator: every saga ends as if its deletion was requested."""
+    awake: Awake = field(default_factory=Awake)
+    """The workers that don't rest."""
