@@ -15,7 +15,8 @@ from saga_operator.engine.calls.call_gate import pause_before_the_next
 from saga_operator.engine.calls.call_pace import CallPace
 from saga_operator.engine.calls.participants import CallContext
 from saga_operator.engine.calls.places import Places
-from saga_operator.engine.records.recorder import ResourceGone, StatusRecorder
+from saga_operator.engine.records.record import ResourceGone
+from saga_operator.engine.records.recorder import StatusRecorder
 from saga_operator.engine.records.restorer import FinalizerRestorer
 from saga_operator.engine.records.write_room import LATEST
 from saga_operator.engine.resting import Rest

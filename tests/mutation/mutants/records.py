@@ -6,7 +6,7 @@ RECORDS = (
     Mutant(
         "an attempt counts once, also if the answer to its record is lost",
         0,
-        f"{OPERATOR}/engine/records/recorder.py",
+        f"{OPERATOR}/engine/records/record.py",
         "ours = self._unanswered.take(resource.status)",
         "ours = None",
         "tests/unit/engine/test_recorder.py::test_an_attempt_counts_once_when_the_answer_to_its_record_is_lost",
@@ -38,7 +38,7 @@ RECORDS = (
     Mutant(
         "a change of the spec is recorded as seen at once",
         0,
-        f"{OPERATOR}/engine/records/recorder.py",
+        f"{OPERATOR}/engine/records/record.py",
         'seen = resource.status.get("observedGeneration") == resource.generation or not resource.phase',
         "seen = True",
         "tests/unit/engine/test_recorder.py::test_that_a_change_of_the_spec_was_seen_is_written_at_once",
@@ -62,7 +62,7 @@ RECORDS = (
     Mutant(
         "who loses the race for a record goes on from the winner's",
         7,
-        f"{OPERATOR}/engine/records/recorder.py",
+        f"{OPERATOR}/engine/records/record.py",
         "if not same_status:",
         "if False:",
         "tests/operator/resources/test_hazards.py::test_a_decision_of_another_orchestrator_is_adopted",
