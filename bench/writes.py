@@ -21,6 +21,7 @@ from bench.apiserver import SAGAS, ApiServer, resource_of
 from bench.calls import Order, product
 from bench.table import as_text
 from bench.usage import cpu_of, spent
+from common.order_saga import API_VERSION, KIND
 from dev.setup.errors import StackError, exit_status
 from dev.setup.paths import STATE
 from dev.stack.parts.control_plane import ControlPlane
@@ -93,6 +94,8 @@ class Costs:
     count: int
     idle: dict[str, float] = field(default_factory=dict)
     lines: list[Json] = field(default_factory=list)
+    versions: dict[str, Json] = field(default_factory=dict)
+    """What a write says of the version that it replaces."""
 
     async def measure_idle(self) -> None:
         """CPU seconds in each second in which nothing happens."""
@@ -129,17 +132,26 @@ class Costs:
             await self.write("create", words, names, self._create)
             for steps in (1, 3, 6):
                 await self.write(
-                    f"status, {steps} step{'s' * (steps > 1)}", words, names, self._patch(status(shape, steps))
+                    f"status, {steps} step{'s' * (steps > 1)}", words, names, self._replace(status(shape, steps))
                 )
-            await self.write("status, one field alone", words, names, self._patch({"stepsSummary": "5/6"}))
+            other = {"stepsSummary": "5/6"}
+            await self.write("status, one field alone", words, names, self._replace({**status(shape, 6), **other}))
+            await self.write("status, one field as a patch", words, names, self._patch({"stepsSummary": "4/6"}))
             finished = status(shape, 6, finished=True)
-            await self.write("status, finished", words, names, self._patch(finished))
+            await self.write("status, finished", words, names, self._replace(finished))
             await self.write("finalizer off", words, names, self._release)
             await self.write("delete", words, names, self._delete)
 
     async def _create(self, name: str) -> int:
         body = resource_of(Order(name, product(0), declined=False))
         return await self._send("POST", SAGAS, body, {})
+
+    def _replace(self, status: Json) -> Callable[[str], Awaitable[int]]:
+        async def send(name: str) -> int:
+            body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": self.versions[name], "status": status}
+            return await self._send("PUT", f"{SAGAS}/{name}/status", body, {})
+
+        return send
 
     def _patch(self, status: Json) -> Callable[[str], Awaitable[int]]:
         async def send(name: str) -> int:
@@ -159,6 +171,9 @@ class Costs:
             text = await answer.read()
             if answer.status >= 300:
                 raise StackError(f"{method} {path} was answered {answer.status}: {text.decode()[:500]}")
+            if method in ("POST", "PUT", "PATCH"):
+                metadata = json.loads(text)["metadata"]
+                self.versions[metadata["name"]] = {key: metadata[key] for key in ("name", "uid", "resourceVersion")}
             return len(text)
 
 

@@ -13,7 +13,7 @@ OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
 ALLOWED = {
     OPERATOR: {
         "ordersagas": "get list watch patch delete",
-        "ordersagas/status": "patch",
+        "ordersagas/status": "update patch",
         "events": "create",
         "leases": "create",
         "leases:ordersaga-operator": "get update create",

@@ -27,8 +27,8 @@ async def tell(error: BaseException, resource: Resource, shared: Shared, *, fail
     if failures == 1:
         shared.events.add(resource, KubernetesEvent("Warning", reasons.WORKER_FAILED, said))
     try:
-        patch = with_worker_failure(resource, f"{said} (failures in a row: {failures})", shared.clock.now())
-        return await shared.writer.write("status", name, patch)
+        status = with_worker_failure(resource, f"{said} (failures in a row: {failures})", shared.clock.now())
+        return await shared.writer.write_status(resource, status)
     except KubeError as refused:
         log.info("saga %s: its condition was not written: %s", name, refused, extra=fields)
     except Exception as unreadable:

@@ -171,10 +171,6 @@ class Resource:
         except (ValueError, TypeError, OverflowError):
             return None
 
-    def status_patch(self, changed: Json) -> Json:
-        """The merge patch that changes these fields of the status of exactly this version."""
-        return {"metadata": {"resourceVersion": self.resource_version}, "status": changed}
-
     def slim(self) -> Self:
         """The same with its strings shared, and without what nothing here reads: labels, others' annotations, which may
         be a quarter of a megabyte, and managedFields unless they say who intervened.

@@ -139,7 +139,7 @@ def _next_attempt(saga: Saga, record: StepRecord) -> float:
 
 
 def with_worker_failure(resource: Resource, message: str, now: float) -> Json:
-    """The merge patch of the status that adds to its conditions that the operator could not work on it."""
+    """Its status, with one more condition: the operator could not work on it."""
     condition = {
         "type": WORKER_FAILED,
         "status": "True",
@@ -148,24 +148,12 @@ def with_worker_failure(resource: Resource, message: str, now: float) -> Json:
         "message": printable(message),
     }
     others = [entry for entry in resource.status.get("conditions") or () if entry["type"] != WORKER_FAILED]
-    return resource.status_patch({"conditions": [*others[:15], condition]})
+    return {**resource.status, "conditions": [*others[:15], condition]}
 
 
 def reports_worker_failure(resource: Resource) -> bool:
     """Whether its conditions say that the operator could not work on it."""
     return any(entry["type"] == WORKER_FAILED for entry in resource.status.get("conditions") or ())
-
-
-def patch_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
-    """The JSON merge patch (RFC 7396) that turns one status into the other; empty if they say the same."""
-    changed = {key: _nested(old.get(key), value) for key, value in new.items() if old.get(key) != value}
-    removed = {key: None for key in old if key not in new}
-    return {**changed, **removed}
-
-
-def _nested(old: Any, new: Any) -> Any:
-    """An object is merged into the old one by the API server, so what it lost has to be named."""
-    return patch_between(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
 
 
 def _conditions(saga: Saga, now: float, previous: Mapping[str, Any]) -> list[Json]:

@@ -38,12 +38,11 @@ async def test_what_is_created_can_be_read_patched_and_deleted(sagas: OrderSagas
 
     patched = await sagas.patch("kube-1", {"metadata": {"annotations": {"ordersaga.io/correlation-id": "x"}}})
     version = patched["metadata"]["resourceVersion"]
-    noted = await sagas.patch_status(
-        "kube-1", {"metadata": {"resourceVersion": version}, "status": {"phase": "Running"}}
-    )
-    assert noted["status"]["phase"] == "Running"
+    uid = created["metadata"]["uid"]
+    noted = await sagas.replace_status("kube-1", uid, version, {"phase": "Running"})
+    assert noted["status"] == {"phase": "Running"}
 
-    uid, last = noted["metadata"]["uid"], noted["metadata"]["resourceVersion"]
+    last = noted["metadata"]["resourceVersion"]
     with pytest.raises(Conflict):
         await sagas.delete("kube-1", uid, version)
     with pytest.raises(Conflict):
@@ -55,11 +54,35 @@ async def test_what_is_created_can_be_read_patched_and_deleted(sagas: OrderSagas
 
 async def test_a_write_decided_on_an_old_version_is_a_conflict(sagas: OrderSagas) -> None:
     created = await sagas.create(order("kube-2"))
-    version = created["metadata"]["resourceVersion"]
-    await sagas.patch_status("kube-2", {"metadata": {"resourceVersion": version}, "status": {"phase": "Running"}})
+    version, uid = created["metadata"]["resourceVersion"], created["metadata"]["uid"]
+    noted = await sagas.replace_status("kube-2", uid, version, {"phase": "Running"})
     with pytest.raises(Conflict) as late:
-        await sagas.patch_status("kube-2", {"metadata": {"resourceVersion": version}, "status": {"phase": "Pending"}})
+        await sagas.replace_status("kube-2", uid, version, {"phase": "Pending"})
     assert (late.value.status, late.value.reason) == (409, "Conflict")
+    with pytest.raises(Conflict):
+        await sagas.patch("kube-2", {"metadata": {"resourceVersion": version, "finalizers": []}})
+
+    now = noted["metadata"]["resourceVersion"]
+    with pytest.raises(Conflict):
+        await sagas.replace_status("kube-2", "00000000-0000-0000-0000-000000000000", now, {"phase": "Pending"})
+
+
+async def test_a_write_of_the_status_leaves_alone_all_else(sagas: OrderSagas) -> None:
+    sample = order("kube-status")
+    sample["metadata"] |= {"labels": {"team": "shop"}, "annotations": {"example.com/note": "x"}}
+    created = await sagas.create(sample)
+    metadata = created["metadata"]
+    status = {"observedGeneration": 1, "phase": "Running"}
+    after = await sagas.replace_status("kube-status", metadata["uid"], metadata["resourceVersion"], status)
+    assert after["spec"] == created["spec"]
+    assert after["status"] == status
+    fields = ("labels", "annotations", "finalizers", "generation", "creationTimestamp")
+    assert {name: after["metadata"].get(name) for name in fields} == {name: metadata.get(name) for name in fields}
+    managers = {(each["manager"], each.get("subresource", "")): each["fieldsV1"] for each in metadata["managedFields"]}
+    later = {
+        (each["manager"], each.get("subresource", "")): each["fieldsV1"] for each in after["metadata"]["managedFields"]
+    }
+    assert later == {**managers, ("ordersaga-test", "status"): {"f:status": {}}}
 
 
 async def test_refusals_say_what_and_where(sagas: OrderSagas) -> None:

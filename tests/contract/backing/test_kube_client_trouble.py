@@ -225,7 +225,12 @@ def test_whatever_answers_in_the_api_servers_place_is_a_kube_error_or_an_object(
     async def ask() -> None:
         async with server(always(lambda: answer(content, status))) as url, client_of(url) as client:
             sagas, leases = OrderSagas(client, "shop"), Leases(client, "shop")
-            for call in (sagas.get("o-1"), sagas.patch_status("o-1", {}), leases.get("l"), leases.create("l", {})):
+            for call in (
+                sagas.get("o-1"),
+                sagas.replace_status("o-1", "u", "1", {}),
+                leases.get("l"),
+                leases.create("l", {}),
+            ):
                 try:
                     found = await call
                 except KubeError:
@@ -252,9 +257,9 @@ async def test_half_a_character_is_sent_as_a_question_mark_and_what_is_no_json_i
             await writer.drain()
 
     async with server(noting) as url, client_of(url) as client:
-        await OrderSagas(client, "shop").patch_status("o-1", {"status": {"message": "mailbox \ud83d"}})
+        await OrderSagas(client, "shop").patch("o-1", {"status": {"message": "mailbox \ud83d"}})
         with pytest.raises(ObjectInvalid):
-            await OrderSagas(client, "shop").patch_status("o-1", {"status": {"at": float("nan")}})
+            await OrderSagas(client, "shop").replace_status("o-1", "u", "1", {"at": float("nan")})
     assert seen == [b'{"status":{"message":"mailbox ?"}}']
 
 

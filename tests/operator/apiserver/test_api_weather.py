@@ -73,7 +73,7 @@ def steps(participants: ScriptedParticipants, name: str) -> list[str]:
 
 def status_write(name: str) -> "ApiFault":
     def concerns(request: Request) -> bool:
-        return request.method == "PATCH" and request.path.endswith(f"/{name}/status")
+        return request.method == "PUT" and request.path.endswith(f"/{name}/status")
 
     return ApiFault(concerns)
 
@@ -224,7 +224,11 @@ def test_a_busy_api_server_gets_one_write_for_each_saga_and_no_event(
     for number in range(3):  # how quick it is when it has nothing else to do
         sagas.create(f"o-quick-{number}")
         sagas.wait(f"o-quick-{number}", "Completed")
-    proxy.faults.append(ApiFault(lambda request: request.method == "PATCH", delay=1.5, times=1000))
+    proxy.faults.append(
+        ApiFault(
+            lambda request: "/ordersagas/" in request.path and request.method in ("PUT", "PATCH"), delay=1.5, times=1000
+        )
+    )
     names = [f"o-busy-{number}" for number in range(24)]
     operator.signal(signal.SIGSTOP)
     for number, name in enumerate(names):

@@ -38,10 +38,15 @@ async def place(sagas: OrderSagas, name: str, phase: str | None = None, *, final
     """Create an order in that phase, with or without our finalizer."""
     saga = await sagas.create(order(name, finalizers=(FINALIZER,) if finalizer else ()))
     if phase == "Completed":
-        saga = await sagas.patch_status(name, {"status": ended(phase)})
+        saga = await recorded(sagas, saga, ended(phase))
     elif phase:
-        saga = await sagas.patch_status(name, {"status": {"phase": phase, "currentStep": "payment"}})
+        saga = await recorded(sagas, saga, {"phase": phase, "currentStep": "payment"})
     return saga
+
+
+async def recorded(sagas: OrderSagas, saga: Json, status: Json) -> Json:
+    metadata = saga["metadata"]
+    return await sagas.replace_status(metadata["name"], metadata["uid"], metadata["resourceVersion"], status)
 
 
 async def test_nothing_is_waited_for_where_every_order_has_ended(sagas: OrderSagas) -> None:
@@ -50,10 +55,10 @@ async def test_nothing_is_waited_for_where_every_order_has_ended(sagas: OrderSag
 
 
 async def test_an_order_that_ends_meanwhile_is_waited_for_until_its_finalizer_is_gone(sagas: OrderSagas) -> None:
-    await place(sagas, "o-running", "Running")
+    saga = await place(sagas, "o-running", "Running")
     waiting = asyncio.create_task(drained(sagas, seconds=60))
     await asyncio.sleep(0.3)
-    await sagas.patch_status("o-running", {"status": ended("Completed")})
+    await recorded(sagas, saga, ended("Completed"))
     await asyncio.sleep(1.3)
     assert not waiting.done(), "its finalizer would keep it from being deleted"
     await sagas.patch("o-running", {"metadata": {"finalizers": []}})

@@ -58,13 +58,12 @@ class OneSaga:
     def written(self, **changed: Any) -> None:
         self.raw, self.version = {**self.raw, **changed}, self.version + 1
 
-    async def patch_status(self, name: str, patch: Json) -> Json:
+    async def replace_status(self, name: str, uid: str, resource_version: str, status: Json) -> Json:
         before, self.before = self.before, lambda: None
         before()
-        if patch["metadata"]["resourceVersion"] != str(self.version):
+        if resource_version != str(self.version):
             raise Conflict(409, "Conflict", "changed meanwhile")
-        status = {**self.raw["status"], **patch["status"]}
-        self.written(status={key: value for key, value in status.items() if value is not None})
+        self.written(status=status)
         if self.lose:
             self.lose = False
             raise ApiUnavailable(0, "NoAnswer", "the answer was lost")

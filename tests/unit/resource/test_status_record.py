@@ -27,7 +27,7 @@ from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.attempts import History, noted
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
-from saga_operator.resource.status import patch_between, saga_of, status_of
+from saga_operator.resource.status import saga_of, status_of
 from saga_operator.resource.times import to_wire
 from tests.support.samples import spec
 from tests.unit.process.builders import (
@@ -237,7 +237,7 @@ def test_a_saga_that_goes_on_waiting_for_a_participant_has_nothing_new_to_write(
     status = written(waiting)
     assert "nextAttemptTime" not in status
     still = after(waiting, replace(paused("inventory"), at=NOW + 600, until=NOW + 1200))
-    assert patch_between(status, written(still, status)) == {}
+    assert written(still, status) == status
 
 
 @pytest.mark.parametrize("undo", [False, True])
@@ -249,7 +249,7 @@ def test_polling_an_operation_in_progress_has_nothing_new_to_write(undo: bool) -
     for later in (5, 60, 600):
         again = replace(in_progress(step, undo=undo, at=NOW + later), message=f"for {later} s now")
         waiting = after(waiting, again)
-        assert patch_between(status, written(waiting, status)) == {}
+        assert written(waiting, status) == status
 
 
 def test_a_rollback_shows_when_it_goes_on_whatever_its_step_waited_for_before() -> None:
@@ -285,44 +285,10 @@ def test_a_step_that_the_record_does_not_know_is_pending() -> None:
     assert saga["payment"].state is StepState.PENDING
 
 
-# RFC 7396, appendix A, as far as it concerns objects; and with arbitrary ones
-
-leaves = st.one_of(st.integers(), st.text(max_size=3), st.lists(st.integers(), max_size=3))
-objects = st.recursive(leaves, lambda each: st.dictionaries(st.sampled_from("abcdef"), each), max_leaves=8)
-nested = st.dictionaries(st.sampled_from("abcdef"), objects)
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7396 §2, word for word."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name), value)
-    return result
-
-
-@given(old=nested, new=nested)
-def test_a_patch_turns_the_one_into_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert merged(old, patch_between(old, new)) == new
-    assert (patch_between(old, new) == {}) == (old == new)
-
-
-@given(first=events, then=events)
-def test_a_patch_turns_one_status_into_the_next(first: list[Event], then: list[Event]) -> None:
-    before = after(new_saga(), *first)
-    old = written(before)
-    new = written(after(before, *then), old)
-    assert merged(old, patch_between(old, new)) == new
-
-
 def test_a_record_that_says_the_same_is_not_written() -> None:
     saga = after(new_saga(), *done("order"))
     old = written(saga)
-    assert patch_between(old, status_of(saga, now=NOW + 60, generation=1, previous=old)) == {}
+    assert status_of(saga, now=NOW + 60, generation=1, previous=old) == old
 
 
 @pytest.mark.parametrize("phase", list(Phase))

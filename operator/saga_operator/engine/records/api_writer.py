@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Literal
 
@@ -45,13 +46,20 @@ class ApiWriter:
         """
         return self._turns
 
-    async def write(self, kind: Literal["status", "finalizer"], name: str, patch: Json) -> Resource:
+    async def write_status(self, resource: Resource, status: Json) -> Resource:
+        """Put this status in the place of this version's, once; return the resource after it. Raises `KubeError`."""
+        version = resource.resource_version
+        return await self._write("status", self._sagas.replace_status(resource.name, resource.uid, version, status))
+
+    async def patch_finalizer(self, name: str, patch: Json) -> Resource:
         """Send one merge patch, once; return the resource after it. Raises `KubeError`."""
-        send = self._sagas.patch_status if kind == "status" else self._sagas.patch
+        return await self._write("finalizer", self._sagas.patch(name, patch))
+
+    async def _write(self, kind: Literal["status", "finalizer"], write: Awaitable[Json]) -> Resource:
         self.room.sent()
         seconds, began = None, time.monotonic()
         try:
-            answer = await send(name, patch)
+            answer = await write
             seconds = time.monotonic() - began
         except KubeError as error:
             metrics.API_WRITES.labels(kind, error.reason).inc()

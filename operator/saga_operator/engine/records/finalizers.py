@@ -148,7 +148,7 @@ class FinalizerQueue:
                 asyncio.get_running_loop().call_later(TRY_AGAIN, again)
                 return
             try:
-                await self._writer.write("finalizer", name, resource.without_finalizer(archived=kept))
+                await self._writer.patch_finalizer(name, resource.without_finalizer(archived=kept))
             except Conflict:
                 resource = None
             else:

@@ -21,7 +21,6 @@ from saga_operator.process import reasons
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
-from saga_operator.resource.status import patch_between
 
 _OF_OTHERS: Final = frozenset({"_writer", "_events", "_clock", "_on_change", "_compensations", "_writing"})
 """Fields of a recorder that aren't what it knows of its saga."""
@@ -153,7 +152,7 @@ class StatusRecorder(SagaRecord):
             patch = self.resource.with_finalizer()
             try:
                 async with self._writer.turn():
-                    self.resource = await self._writer.write("finalizer", self.resource.name, patch)
+                    self.resource = await self._writer.patch_finalizer(self.resource.name, patch)
             except Conflict:
                 self.adopt(await self._read())
             except ObjectNotFound as error:
@@ -222,10 +221,9 @@ class StatusRecorder(SagaRecord):
             try:
                 async with self._writer.turn():
                     saga, newest, status = self.saga, self._unrecorded.newest, self._status()
-                    if patch := patch_between(self.resource.status, status):
+                    if status != self.resource.status:
                         self._unanswered.add(Sent(status, saga, newest))
-                        body = self.resource.status_patch(patch)
-                        written = self._writer.taken_over(await self._writer.write("status", self.resource.name, body))
+                        written = self._writer.taken_over(await self._writer.write_status(self.resource, status))
                         self.resource = written.slim() if self._is_resting() else written
                 self._unanswered.clear()
                 self.recorded = saga

@@ -39,6 +39,6 @@ class FinalizerRestorer:
     async def _put_back(self, seen: Resource) -> None:
         try:
             async with self._writer.turn():
-                await self._writer.write("finalizer", seen.name, seen.with_finalizer())
+                await self._writer.patch_finalizer(seen.name, seen.with_finalizer())
         except KubeError as error:
             log.info("the finalizer isn't back yet: %s", error, extra={"order": seen.name})
