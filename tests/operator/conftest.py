@@ -53,6 +53,16 @@ class Sagas:
     def patch(self, name: str, **spec: Any) -> Json:
         return self.api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, {"spec": spec})  # type: ignore[no-any-return]
 
+    def apply(self, name: str, body: Json) -> Json:
+        """Server-side, as a GitOps tool does."""
+        self.api.patch_namespaced_custom_object(
+            *(GROUP, VERSION, self.namespace, PLURAL, name, body),
+            field_manager="kustomize-controller",
+            force=True,
+            _content_type="application/apply-patch+yaml",
+        )
+        return self.get(name)
+
     def patch_metadata(self, name: str, **metadata: Any) -> None:
         body = {"metadata": metadata}
         self.api.patch_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name, body)

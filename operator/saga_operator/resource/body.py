@@ -17,6 +17,8 @@ LIVE: Final = ",".join(f"status.phase!={phase}" for phase in sorted(FINISHED))
 """Field selector of live sagas: the API server leaves out the finished ones, so that they cost nothing here."""
 ENDED: Final = ",".join(f"status.phase!={phase}" for phase in ("", *sorted(set(Phase) - FINISHED)))
 """Field selector of finished sagas, of both kinds."""
+NO_OWNERS: Final[list[Json]] = [{}]
+"""What managedFields are set to so that the API server empties them; an empty list would mean: as they were."""
 WORDS: Final = 4_096
 """How many strings are shared between resources: keys, reasons, messages. Ids and times occur once and make room for
 others again; the interpreter's own table (`sys.intern`) would never let go of them in some versions of Python.
@@ -158,10 +160,13 @@ class Resource:
         """The merge patch that takes our finalizer off exactly this version.
 
         If its story is kept, it notes that, and until when the resource is: a list of the metadata tells then.
+        Where nobody can miss it, the record of who wrote which field goes as well: it is a third of a finished saga.
         """
         patch = self._finalizer_patch([finalizer for finalizer in self.finalizers if finalizer != FINALIZER])
         if archived:
             patch["metadata"]["annotations"] = {ARCHIVED: self.uid, EXPIRES: self._expiry_note()}
+        if self._owners_say_nothing:
+            patch["metadata"]["managedFields"] = NO_OWNERS
         return patch
 
     def _expiry_note(self) -> str | None:
@@ -170,6 +175,16 @@ class Resource:
             return NEVER if (expires := self.expires) is None else to_wire(math.ceil(expires))
         except (ValueError, TypeError, OverflowError):
             return None
+
+    @property
+    def _owners_say_nothing(self) -> bool:
+        """Whether managedFields name no owner by server-side apply, as GitOps tools are, and nobody who changed the
+        finished saga: neither who cancelled nor who intervened. False if they aren't known (see `slim`).
+        """
+        if not self.finished or not self.managed_fields:
+            return False
+        applied = any(entry.get("operation") != "Update" for entry in self.managed_fields)
+        return not applied and self.generation == 1 and not self.spec.get("intervention")
 
     def slim(self) -> Self:
         """The same with its strings shared, and without what nothing here reads: labels, others' annotations, which may

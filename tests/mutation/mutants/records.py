@@ -4,6 +4,14 @@ from tests.mutation.mutants.mutant import OPERATOR, Mutant
 
 RECORDS = (
     Mutant(
+        "who applied a saga stays its owner when its finalizer comes off",
+        0,
+        f"{OPERATOR}/resource/body.py",
+        'applied = any(entry.get("operation") != "Update" for entry in self.managed_fields)',
+        "applied = False",
+        "tests/operator/resources/test_finished.py::test_who_applied_it_stays_its_owner",
+    ),
+    Mutant(
         "an attempt counts once, also if the answer to its record is lost",
         0,
         f"{OPERATOR}/engine/records/record.py",

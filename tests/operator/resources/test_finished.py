@@ -11,6 +11,7 @@ import pytest
 
 from common.kube import KubeClient, OrderSagas
 from common.order_saga import FINALIZER
+from common.wire import Json
 from saga_operator.engine.deletions import Deletions
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
@@ -18,6 +19,7 @@ from saga_operator.resource.times import from_wire
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Operators, Sagas, wait_until
 from tests.operator.inside import eventually
 from tests.operator.scripted import Reply, ScriptedParticipants
+from tests.support.samples import order
 
 AT_ONCE = 4.0
 """Seconds: two, and as much again for a machine that has other work."""
@@ -52,6 +54,30 @@ def goes_at_once(sagas: Sagas, name: str) -> None:
     sagas.delete(name)
     wait_until(lambda: not sagas.exists(name) or None, f"{name} to go")
     assert time.monotonic() - deleted < AT_ONCE
+
+
+def released(sagas: Sagas, name: str) -> Json:
+    """The finished saga, without its finalizer."""
+    sagas.wait(name, "Completed")
+    return wait_until(
+        lambda: resource if not (resource := sagas.get(name))["metadata"].get("finalizers") else None,
+        "its finalizer to be taken off",
+    )
+
+
+def test_who_wrote_a_finished_saga_is_no_longer_told(operator: OperatorProcess, sagas: Sagas) -> None:
+    sagas.create("o-finished-alone")
+    assert "managedFields" not in released(sagas, "o-finished-alone")["metadata"]
+
+
+def test_who_applied_it_stays_its_owner(operator: OperatorProcess, sagas: Sagas) -> None:
+    applied = order("o-finished-applied")
+    before = sagas.apply("o-finished-applied", applied)
+    after = released(sagas, "o-finished-applied")
+    owners = [each for each in after["metadata"]["managedFields"] if each["operation"] == "Apply"]
+    assert owners == [each for each in before["metadata"]["managedFields"] if each["operation"] == "Apply"] != []
+    again = sagas.apply("o-finished-applied", applied)["metadata"]
+    assert again["resourceVersion"] == after["metadata"]["resourceVersion"], "nothing to do for its owner"
 
 
 def test_a_finished_saga_that_is_deleted_goes_at_once(operator: OperatorProcess, sagas: Sagas) -> None:

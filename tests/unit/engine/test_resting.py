@@ -102,10 +102,9 @@ class World:
     def taken_over(resource: Resource) -> Resource:
         return resource
 
-    async def write(self, _: str, name: str, patch: Json) -> Resource:
-        raw = self.stored[name]
-        self._store({**raw, "status": {**raw["status"], **patch["status"]}})
-        return Resource(self.stored[name])
+    async def write_status(self, resource: Resource, status: Json) -> Resource:
+        self._store({**self.stored[resource.name], "status": status})
+        return Resource(self.stored[resource.name])
 
     async def perform(self, action: Do | Undo, saga: Any, *_: object) -> Outcome:
         started = self.now()
@@ -269,9 +268,9 @@ def test_while_its_record_is_on_its_way_nobody_looks_again_and_again_however_man
         return decide(saga, now)
 
     class Slow(World):
-        async def write(self, kind: str, name: str, patch: Json) -> Resource:
+        async def write_status(self, resource: Resource, status: Json) -> Resource:
             await asyncio.sleep(20)
-            return await super().write(kind, name, patch)
+            return await super().write_status(resource, status)
 
     async def told(world: World) -> None:
         world.show("o-1", retry=AN_HOUR)

@@ -61,11 +61,10 @@ class Around:
     def taken_over(resource: Resource) -> Resource:
         return resource
 
-    async def write(self, _: str, __: str, patch: Json) -> Resource:
-        version = patch["metadata"]["resourceVersion"]
+    async def write_status(self, resource: Resource, status: Json) -> Resource:
+        version = resource.resource_version
         uid = next(uid for uid, raw in self.latest.items() if raw["metadata"]["resourceVersion"] == version)
         raw = self.latest[uid]
-        status = {**raw["status"], **patch["status"]}
         metadata = {**raw["metadata"], "resourceVersion": str(int(version) + 1)}
         self.latest[uid] = {**raw, "metadata": metadata, "status": status}
         return Resource(self.latest[uid])

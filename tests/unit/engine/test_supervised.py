@@ -31,9 +31,9 @@ class Around:
     async def read(self, name: str) -> Resource:
         return Resource(sample(name))
 
-    async def write(self, _: str, name: str, patch: Json) -> Resource:
-        self.said += [each["message"] for each in patch["status"]["conditions"] if each["type"] == "WorkerFailed"]
-        return Resource(sample(name))
+    async def write_status(self, resource: Resource, status: Json) -> Resource:
+        self.said += [each["message"] for each in status["conditions"] if each["type"] == "WorkerFailed"]
+        return Resource(sample(resource.name))
 
 
 class Failing:

@@ -1,6 +1,7 @@
 """The view of a resource, and what is kept of it in memory."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,35 @@ def test_a_finalizer_is_added_and_taken_off_at_exactly_this_version_and_others_s
     after = Resource(added)
     assert after.has_finalizer
     assert after.without_finalizer() == {"metadata": {"resourceVersion": "7", "finalizers": ["other"]}}
+
+
+APPLIED = {"manager": "kustomize-controller", "operation": "Apply"}
+UPDATED = {"manager": "ordersaga-operator", "operation": "Update"}
+
+
+def finished_saga(**metadata: Any) -> Json:
+    about = {"uid": "u-1", "resourceVersion": "7", "generation": 1, "finalizers": [FINALIZER]}
+    about |= {"managedFields": [UPDATED], **metadata}
+    return {"metadata": about, "spec": {}, "status": {"phase": "Completed"}}
+
+
+def test_who_wrote_a_finished_saga_goes_with_the_finalizer() -> None:
+    assert Resource(finished_saga()).without_finalizer()["metadata"]["managedFields"] == [{}]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        finished_saga(managedFields=[UPDATED, APPLIED]),
+        finished_saga(generation=2),
+        finished_saga() | {"spec": {"intervention": {"id": "1"}}},
+        finished_saga() | {"status": {"phase": "Failed"}},
+        Resource(finished_saga()).slim().raw,
+    ],
+    ids=["applied", "changed", "intervened", "failed", "unknown"],
+)
+def test_who_wrote_it_stays_where_somebody_may_ask(raw: Json) -> None:
+    assert "managedFields" not in Resource(raw).without_finalizer()["metadata"]
 
 
 def test_a_resource_without_a_status_has_not_finished_and_does_not_expire() -> None:
