@@ -180,6 +180,14 @@ ORDERS = (
         f"{DECIDED}::test_from_its_story_on_an_order_is_looked_for_no_more",
     ),
     Mutant(
+        "the end of a saga that is noted in one write is the order's own",
+        12,
+        "services/order/store.py",
+        'own = {"_id": order_id, "saga_ended": False, "barrier.namespace": namespace, **content_fields(content)}',
+        'own = {"_id": order_id, "saga_ended": False}',
+        f"{DECIDED}::test_a_story_that_does_not_tell_the_order_s_end_is_none",
+    ),
+    Mutant(
         "a story that doesn't tell the order's own end is none",
         12,
         "services/order/saga_resource.py",
