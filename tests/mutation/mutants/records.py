@@ -54,9 +54,9 @@ RECORDS = (
     Mutant(
         "a status write is conditional on the version it was decided on",
         7,
-        f"{OPERATOR}/resource/body.py",
-        'return {"metadata": {"resourceVersion": self.resource_version}, "status": changed}',
-        'return {"status": changed}',
+        f"{OPERATOR}/engine/records/api_writer.py",
+        "version = resource.resource_version",
+        "version = (await self.read(resource.name)).resource_version",
         "tests/operator/resources/test_hazards.py::test_a_stale_orchestrator_does_not_overwrite_a_decision",
     ),
     Mutant(
