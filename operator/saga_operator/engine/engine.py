@@ -4,6 +4,7 @@ The API server is the only source of truth. Everything in here can be lost at an
 """
 
 import asyncio
+import gc
 import logging
 import sys
 import time
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 
 REMEMBERED: Final = 50_000
 """Finished sagas whose last version is kept against late events: about 10 MB, hours of a busy shop."""
+
+COLLECT_EVERY: Final = 1_000
+"""Sagas taken up, after which garbage is collected. After a start they come by the thousand, each with an event that
+kopf has unpacked: 8 KB that refer to themselves. Python would take most of them for old, and look at those much later.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Engine:
             metrics.OLDEST.labels(str(phase)).set_function(partial(self._longest_without_progress, phase))
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
         self._highest = 0
+        self._taken_up = 0
         self.taken_up_at = float("-inf")
         """When a saga was last taken up (monotonic seconds)."""
         self.restorations = 0
@@ -194,11 +201,17 @@ class Engine:
         admitted = self._admission.admits(resource, place)
         if admitted is None:
             return False
+        self._take_up(resource, admitted)
+        return True
+
+    def _take_up(self, resource: Resource, place: float) -> None:
         self.taken_up_at = time.monotonic()
-        worker = self._workers[uid] = SupervisedWorker(resource, self._shared, self._run, place=admitted)
+        self._taken_up += 1
+        if self._taken_up % COLLECT_EVERY == 0:
+            gc.collect()
+        worker = self._workers[resource.uid] = SupervisedWorker(resource, self._shared, self._run, place=place)
         self._admission.taken_in(worker)
         self._run(worker)
-        return True
 
     def _run(self, worker: SupervisedWorker) -> None:
         """Begin, also after a rest. One that is woken before its task has quite ended is begun when it has."""

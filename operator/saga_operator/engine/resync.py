@@ -21,10 +21,12 @@ nothing else notices a lost wake-up.
 """
 ROUND: Final = 600.0
 """Seconds without another page of a list after which the resync counts as dead: a page has one minute."""
-FIRST: Final = 10.0
+FIRST: Final = 60.0
 """Seconds after the start by which the first list is due. The watch shows all live sagas at its beginning: while that
-goes on, a list would only be in its way.
+goes on, a list would only be in its way, and show all of them once more. 10,000 take 10 to 20 s.
 """
+BEGINS: Final = 5.0
+"""Seconds after the start in which the watch begins to show them, if there are any."""
 STILL: Final = 1.0
 """Seconds without a saga taken up, after which that is over."""
 PAGE: Final = 2_000
@@ -58,7 +60,7 @@ class Resync:
         self._heartbeats.beat("resync", again_within=ROUND)
         began = time.monotonic()
         while True:
-            first_at = min(max(began, self._engine.taken_up_at) + STILL, began + FIRST)
+            first_at = min(max(began + BEGINS, self._engine.taken_up_at + STILL), began + FIRST)
             if (pause := first_at - time.monotonic()) <= 0:
                 break
             await asyncio.sleep(pause)

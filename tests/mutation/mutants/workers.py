@@ -72,6 +72,14 @@ WORKERS = (
         "tests/unit/engine/test_resting.py::test_a_saga_that_waits_keeps_nothing_of_the_event_that_it_began_with",
     ),
     Mutant(
+        "what the watch leaves behind is collected while sagas are taken up",
+        15,
+        f"{OPERATOR}/engine/engine.py",
+        "            gc.collect()",
+        "            pass",
+        "tests/unit/engine/test_resting.py::test_what_the_watch_leaves_behind_is_collected_while_sagas_are_taken_up",
+    ),
+    Mutant(
         "while its record is on its way, no saga looks again and again",
         12,
         f"{OPERATOR}/engine/worker.py",

@@ -13,7 +13,7 @@ import pytest
 from common.kube import ObjectNotFound
 from common.order_saga import FINALIZER
 from common.wire import Json
-from saga_operator.engine import resting, worker
+from saga_operator.engine import engine, resting, worker
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.records.write_room import WriteRoom
@@ -180,6 +180,30 @@ def test_a_saga_that_waits_keeps_nothing_of_the_event_that_it_began_with() -> No
         assert event() is None
 
     story(told)
+
+
+def test_what_the_watch_leaves_behind_is_collected_while_sagas_are_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kopf's events refer to themselves: without that they are there until the collector looks at all that is old."""
+    monkeypatch.setattr(engine, "COLLECT_EVERY", 3)
+
+    class Event:
+        itself: Any
+
+    async def told(world: World) -> None:
+        event = Event()
+        event.itself = event
+        left_behind = weakref.ref(event)
+        del event
+        for number in range(3):
+            assert left_behind() is not None
+            world.show(f"o-{number}")
+        assert left_behind() is None
+
+    gc.disable()
+    try:
+        story(told)
+    finally:
+        gc.enable()
 
 
 def test_a_change_of_its_resource_wakes_it_and_what_it_knows_already_does_not() -> None:
