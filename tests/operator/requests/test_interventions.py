@@ -20,10 +20,11 @@ def intervention(id_: str, action: str, step: str) -> Json:
 
 
 def held(participants: ScriptedParticipants, sagas: Sagas, name: str, step: str) -> None:
-    """A saga that waits at this step, on its way forward."""
+    """A saga that waits at this step, on its way forward, and is seen to: a person intervenes in what is shown."""
     participants.say(name, DO[step], always=refused("running", "wait"))
     sagas.create(name)
-    wait_until(lambda: DO[step] in participants.paths(name), f"a call of {step}", PATIENCE)
+    shows = lambda: sagas.status(name).get("currentStep") == step and DO[step] in participants.paths(name)  # noqa: E731
+    wait_until(lambda: shows() or None, f"a call of {step}", PATIENCE)
 
 
 def stuck(participants: ScriptedParticipants, sagas: Sagas, *names: str) -> None:
