@@ -257,7 +257,10 @@ class Engine:
         worker.task = None
         if self._workers.get(worker.uid) is not worker:
             return
-        if worker.has_ended:
+        if task.cancelled() and not worker.has_ended:  # before it had begun
+            self._end(worker)
+            self._admission.call_in()
+        elif worker.has_ended:
             del self._workers[worker.uid]
             self._worker_ended(worker, task)
             self._admission.call_in()

@@ -69,6 +69,14 @@ DELETIONS = (
         "tests/operator/resources/test_hazards.py::test_a_resource_that_is_already_going_without_our_finalizer_is_never_started",
     ),
     Mutant(
+        "a worker that is stopped before it has begun stays stopped",
+        10,
+        f"{OPERATOR}/engine/engine.py",
+        "if task.cancelled() and not worker.has_ended:",
+        "if False:",
+        "tests/operator/resources/test_lost_resources.py::test_nothing_is_called_for_an_order_whose_resource_goes_before_its_worker_has_begun",
+    ),
+    Mutant(
         "leaving the selector is not a deletion",
         10,
         f"{OPERATOR}/engine/engine.py",

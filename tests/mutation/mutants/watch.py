@@ -93,7 +93,7 @@ WATCH = (
         f"{OPERATOR}/__main__.py",
         "except BaseExceptionGroup as group:",
         "except ZeroDivisionError as group:",
-        "tests/operator/apiserver/test_api_weather.py::test_a_watch_from_a_forgotten_version_misses_nothing",
+        "tests/operator/lifetime/test_supervision.py::test_a_watch_that_ends_with_an_error_is_begun_again_by_the_same_process",
     ),
     Mutant(
         "the resync takes up a saga that a silent watch didn't report",

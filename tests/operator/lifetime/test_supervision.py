@@ -55,6 +55,15 @@ def test_a_part_that_dies_ends_the_process_which_says_which_one_and_why(
 
 
 @pytest.mark.usefixtures("resting")
+def test_a_watch_that_ends_with_an_error_is_begun_again_by_the_same_process(sagas: Sagas, operators: Operators) -> None:
+    faulty = operators.start("watching", faulty="watch")
+    sagas.create("o-after-the-error")
+    sagas.wait("o-after-the-error", "Completed", seconds=60)
+    assert faulty.runs
+    assert "the watch has ended, beginning again" in faulty.log.read_text()
+
+
+@pytest.mark.usefixtures("resting")
 def test_a_kubeconfig_that_is_being_rewritten_stops_nothing(
     operator_kubeconfig: Path, sagas: Sagas, operators: Operators, tmp_path: Path
 ) -> None:

@@ -92,15 +92,27 @@ async def test_nothing_is_called_for_an_order_whose_resource_went_without_a_dele
     engine: Engine, sagas: Sagas, participants: ScriptedParticipants
 ) -> None:
     """As the API server tells it: DELETED, with the object as it was, which nobody had asked to delete."""
-    participants.say("o-vanished", "/api/payments/process", Reply(200, {"order_id": "o-vanished"}, delay=1.0))
+    participants.say("o-vanished", "/api/payments/process", Reply(200, {"order_id": "o-vanished"}, delay=3.0))
     engine.resource_seen(Resource(sagas.create("o-vanished")))
     await eventually(lambda: "/api/payments/process" in participants.paths("o-vanished"))
+    await eventually(lambda: sagas.step("o-vanished", "inventory").get("state") == "Succeeded")  # no write is to tell
     sagas.patch_metadata("o-vanished", finalizers=None)
     last = sagas.get("o-vanished")
     sagas.delete("o-vanished")
     engine.resource_deleted(Resource(last))
     await until_idle(engine)
     assert participants.paths("o-vanished")[-1] == "/api/payments/process"
+
+
+async def test_nothing_is_called_for_an_order_whose_resource_goes_before_its_worker_has_begun(
+    engine: Engine, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    resource = Resource(sagas.create("o-gone-at-once", finalizer=False))
+    engine.resource_seen(resource)
+    engine.stop_worker(resource.uid)
+    await until_idle(engine)
+    assert participants.paths("o-gone-at-once") == []
+    sagas.delete("o-gone-at-once")
 
 
 async def test_a_call_that_waits_for_its_turn_is_not_made_when_the_resource_is_gone(
