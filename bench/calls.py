@@ -120,9 +120,10 @@ class CallFailedError(Exception):
 class Caller:
     """Makes the calls, over one pool of connections. Made inside a running event loop."""
 
-    def __init__(self, urls: dict[str, str]) -> None:
-        """`urls`: base URL by service."""
+    def __init__(self, urls: dict[str, str], tokens: dict[str, str]) -> None:
+        """`urls`: base URL by service; `tokens`: the operator's, by service; none where callers aren't identified."""
         self._urls = urls
+        self._heads = {service: {"Authorization": f"Bearer {token}"} for service, token in tokens.items()}
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60), cookie_jar=aiohttp.DummyCookieJar()
         )
@@ -130,7 +131,7 @@ class Caller:
 
     async def make(self, call: Call, order: Order) -> bool:
         """Whether it was done (200) or refused for a business reason (409). Raises CallFailedError otherwise."""
-        key = {"Idempotency-Key": f"{NAMESPACE}/{order.order_id}/{call.key}"}
+        key = {"Idempotency-Key": f"{NAMESPACE}/{order.order_id}/{call.key}", **self._heads.get(call.service, {})}
         url, body = self._urls[call.service] + call.path, body_of(call, order)
         for _ in range(REPEATS):
             async with self._http.post(url, json=body, headers=key) as answer:

@@ -33,7 +33,7 @@ UNDONE = (CREATE, RESERVE, CHARGE, SCHEDULE, REJECT, UNSCHEDULE, REFUND, RELEASE
 
 async def measure_endpoints(bench: Bench) -> list[dict[str, Any]]:
     """A batch of orders that completes and one that is undone, all of them a call at a time."""
-    caller = Caller(bench.stack.urls)
+    caller = Caller(bench.stack.urls, bench.stack.tokens())
     try:
         found = [
             await _measure(bench, caller, call, orders)

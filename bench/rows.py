@@ -45,7 +45,7 @@ class Bare:
     """The calls of an order, one after the other: nothing is kept, and nothing recovers."""
 
     def __init__(self, stack: Stack) -> None:
-        self._call = Caller(stack.urls)
+        self._call = Caller(stack.urls, stack.tokens())
 
     @property
     def repeated(self) -> int:

@@ -51,6 +51,7 @@ class Stack:
         self.checkout = checkout
         self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.kubeconfig = folder / "kubeconfig"
+        self._tokens = folder / "data" / "control-plane" / "ordersaga-operator.tokens"
         self.urls = {name: f"http://127.0.0.1:{self._ports[name]}" for name in SERVICES}
         self.health = f"http://127.0.0.1:{self._ports['health']}"
         self.mongodb_url = f"mongodb://127.0.0.1:{self._ports['mongod']}/?replicaSet={REPLICA_SET}"
@@ -72,6 +73,10 @@ class Stack:
         services = all(answers(f"{url}/ready") for url in self.urls.values())
         # the contact is the last thing that the stack seeds
         return services and answers(f"{self.urls['notification']}/api/notifications/contacts/c-17")
+
+    def tokens(self) -> dict[str, str]:
+        """The operator's, by service; none of a checkout whose services don't identify their callers."""
+        return {path.name: path.read_text() for path in self._tokens.iterdir()} if self._tokens.exists() else {}
 
     def stop(self) -> None:
         """End it and all its parts."""

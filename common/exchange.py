@@ -11,7 +11,7 @@ import json
 import random
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -89,10 +89,12 @@ class Exchanges:
         connections: int = 0,
         oldest: float = OLDEST_CONNECTION,
         trusted: float = TRUSTED,
+        authorization: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`timeout`: seconds for a whole exchange, and `connect` for a new connection within it; `connections`: at
         most so many (0: its callers bound them); `oldest`: seconds after which a connection surely isn't used again;
-        `trusted`: seconds after which new connections have the authorities read again (SSL_CERT_FILE, the system's).
+        `trusted`: seconds after which new connections have the authorities read again (SSL_CERT_FILE, the system's);
+        `authorization`: the header of that name for a call that is made now, if there is one.
         """
         self._url = url
         self._timeout = timeout
@@ -100,6 +102,7 @@ class Exchanges:
         self._connections = connections
         self._oldest = oldest
         self._trusted = trusted
+        self._authorization = authorization
         # identity: a compressed answer may be a thousand times as large as what was read of it
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
         self._tls = ssl.create_default_context() if url.startswith("https:") else None
@@ -165,6 +168,8 @@ class Exchanges:
             content = None if body is None else ENCODER.encode(body).encode()
             if content is not None:
                 heads["Content-Type"] = "application/json"
+            if authorization := self._authorization():
+                heads["Authorization"] = authorization
             return URL(self._url + path), heads, content
         except Exception as error:
             raise NotSent(str(error) or type(error).__name__) from error

@@ -1,5 +1,7 @@
 """Settings of every service: environment variables with the prefix ORDERSAGA_."""
 
+import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, Field
@@ -60,3 +62,46 @@ class ServiceSettings(BaseSettings):
         description="Base URL of the order service, for inventory, shipping and notification: it says whether an order "
         "is confirmed, and goods leave only then. If it doesn't answer, they stay.",
     )
+    kubeconfig: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ORDERSAGA_KUBECONFIG", "KUBECONFIG"),
+        description="Where the API server is, and the identity to use there. Without it: the pod's service account.",
+    )
+    authentication: Literal["kubernetes", "development"] | None = Field(
+        default=None,
+        description="kubernetes: a saga's calls come with a token of the operator's ServiceAccount for this service, "
+        "and nobody else makes them. development: whoever reaches the service may call everything; its log and /ready "
+        "say so. Default: kubernetes in a pod and where a kubeconfig is named, else development.",
+    )
+    authentication_review: Literal["strict", "offline", "none"] = Field(
+        default="offline",
+        description="Whether the API server is asked about a caller's token as well, once a minute (TokenReview, which "
+        "needs the ClusterRole system:auth-delegator). strict: before it is let in, and without its word nobody is. "
+        "offline: beside the calls; while it doesn't answer a token is good until it expires. none: never.",
+    )
+    authentication_pods_only: bool = Field(
+        default=True,
+        description="Whether a token counts only if it is bound to a pod, as those are that a kubelet mounts.",
+    )
+    authentication_keys: Path | None = Field(
+        default=None,
+        description="A file with the cluster's public keys (a JSON Web Key Set), for a service that doesn't reach the "
+        "API server. Without it they are read there.",
+    )
+    authentication_issuer: str = Field(
+        default="https://kubernetes.default.svc.cluster.local",
+        description="Who has to have issued the tokens whose keys are in that file. The API server says it itself.",
+    )
+    staff: list[str] = Field(
+        default_factory=list,
+        description="More identities that count as the shop's own people, as a JSON list of subjects: "
+        '["system:serviceaccount:tools:clerk"].',
+    )
+
+    @property
+    def identifies_callers(self) -> bool:
+        """Whether callers have to say who they are."""
+        if self.authentication is not None:
+            return self.authentication == "kubernetes"
+        in_cluster = "KUBERNETES_SERVICE_HOST" in os.environ
+        return in_cluster or self.kubeconfig is not None or self.authentication_keys is not None

@@ -12,7 +12,7 @@ class Coordinator:
     """Runs in the process that makes the load."""
 
     def __init__(self, stack: Stack) -> None:
-        self._call = Caller(stack.urls)
+        self._call = Caller(stack.urls, stack.tokens())
         self._client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stack.mongodb_url)
         self._sagas = self._client["bench_coordinator"]["sagas"]
 

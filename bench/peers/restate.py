@@ -50,7 +50,11 @@ class Restate:
             ],
             log=folder / "restate-service.log",
             ready=lambda: is_listening(service),
-            env={"PYTHONPATH": f"{packages}:{CHECKOUT}", "BENCH_SERVICE_URLS": json.dumps(stack.urls)},
+            env={
+                "PYTHONPATH": f"{packages}:{CHECKOUT}",
+                "BENCH_SERVICE_URLS": json.dumps(stack.urls),
+                "BENCH_SERVICE_TOKENS": json.dumps(stack.tokens()),
+            },
             cwd=CHECKOUT,
         )
 

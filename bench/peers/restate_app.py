@@ -12,6 +12,7 @@ import restate  # type: ignore[import-not-found]
 from bench.calls import Call, Caller, Order, carry_out
 
 URLS = json.loads(os.environ["BENCH_SERVICE_URLS"])
+TOKENS = json.loads(os.environ["BENCH_SERVICE_TOKENS"])
 orders = restate.Service("Orders")
 _callers: list[Caller] = []
 
@@ -19,7 +20,7 @@ _callers: list[Caller] = []
 def _caller() -> Caller:
     """One pool of connections, made when the event loop runs."""
     if not _callers:
-        _callers.append(Caller(URLS))
+        _callers.append(Caller(URLS, TOKENS))
     return _callers[0]
 
 

@@ -35,16 +35,18 @@ from starlette.types import Receive, Scope, Send
 from common.background import Background, Rounds
 from common.collector import calm_collector
 from common.errands import Errands
-from common.errors import ProblemBody, Unavailable, documented, documented_truly
+from common.errors import Problem, ProblemBody, Unavailable, documented, documented_truly
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo, PyMongoError
 from common.settings import ServiceSettings
 from common.web.ambiguity import unambiguous
 from common.web.connections import make_punctual
 from common.web.direct import DirectWays
+from common.web.guard import Guard, Table
+from common.web.identification import Identification, identification
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
 from common.web.middleware import bounded, observed
-from common.web.problems import answered, install_problem_handlers, respond
+from common.web.problems import answered, install_problem_handlers, refusal, respond
 from common.web.public import PublicPort, listening, only
 from common.web.request_state import RequestState
 
@@ -88,6 +90,8 @@ class Service(FastAPI):
         self.public_port = PublicPort()
         self.routers: list[APIRouter] = []
         self.ways = DirectWays(self, ())
+        self.identification = Identification()
+        self.guard: Guard | None = None
         self.indexes = tuple(indexes)
         self.indexes_exist = not indexes
         self._ready_checks = tuple(ready_checks)
@@ -105,7 +109,11 @@ class Service(FastAPI):
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if self.guard is not None:
+                await self.guard.admit(scope)
             await self.ways.take(scope, receive, send, otherwise=super().__call__)
+        except Problem as problem:  # of the guard: what a route raises was answered
+            await refusal(scope, problem)(scope, receive, send)
         except ConnectionResetError:
             raise  # NoAnswer without a server: an in-process caller sees the connection break
         except Exception:
@@ -129,7 +137,8 @@ class Service(FastAPI):
     async def why_not_ready(self) -> str | None:
         """None if this service is ready, else what is missing and what to do about it, all at once."""
         checks = [await check(self) for check in self._ready_checks]
-        reasons = [self.public_port.why_not_served(), await self._why_no_database(), *checks]
+        identified = await self.identification.why_not_ready()
+        reasons = [self.public_port.why_not_served(), await self._why_no_database(), identified, *checks]
         return "; ".join(reason for reason in reasons if reason) or None
 
     async def _why_no_database(self) -> str | None:
@@ -162,13 +171,15 @@ def create_app(
     indexes: Sequence[Index] = (),
     lifespan: Lifespan | None = None,
     public: Sequence[str] = (),
+    callers: Table | None = None,
     ready_checks: Sequence[ReadyCheck] = (),
     settings: ServiceSettings | None = None,
 ) -> Service:
     """The app of service `name` (payment, …), with its database `{database_prefix}{name}`.
 
     `public` names the routes ("GET /api/orders") that are served at `settings.public_port` as well, where nothing else
-    is. `ready_checks` name what the service needs besides its database; `settings` default to the environment.
+    is. `callers` says for each route which callers may use it. `ready_checks` name what the service needs besides its
+    database; `settings` default to the environment.
     """
     settings = settings or ServiceSettings()
     configure_logging(name, log_format=settings.log_format, level=settings.log_level)
@@ -181,10 +192,14 @@ def create_app(
         app.errands = Errands()
         try:
             async with (
+                identification(name, settings) as app.identification,
                 app.background.doing(partial(_keep_indexing, app), name="indexes", silent=INDEXING_SECONDS),
                 (lifespan or _nothing_more)(app),
                 listening(app.public, settings) as app.public_port,
             ):
+                app.public.identification = app.identification
+                for port in (app, app.public):
+                    port.guard = _guard_of(port, callers or {})
                 yield
         finally:
             await app.errands.finish(FINISH_SECONDS)
@@ -207,6 +222,11 @@ def create_app(
     app.public.state, app.public.metrics = app.state, app.metrics
     _serve(app.public, [_common_routes(app, public=True), only(public, routers)])
     return app
+
+
+def _guard_of(app: Service, callers: Table) -> Guard | None:
+    of_its_own = app.routers[1:]  # the first has the pages that say what every service is
+    return app.identification.guard(app.name, callers, of_its_own, app.settings)
 
 
 def _serve(app: Service, routers: list[APIRouter]) -> None:
@@ -271,7 +291,7 @@ def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
         """Whether the service can work: its database answers and has transactions and indexes."""
         if reason := await app.why_not_ready():
             raise Unavailable(reason, retry_after=2)
-        return {"status": "ready"}
+        return {"status": "ready", "callers": app.identification.mode}
 
     if public:
         return router

@@ -58,15 +58,17 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
             code = state.problem_code
             metrics.observe(scope["method"], route, status, code, seconds)
             level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
-            _write(logging.ERROR if status in {0, 500} else level, scope, status, seconds, code)
+            said = {"code": code, "caller": state.caller, "refused": state.refused}
+            _write(logging.ERROR if status in {0, 500} else level, scope, status, seconds, said)
 
 
-def _write(level: int, scope: Scope, status: int, seconds: float, code: str) -> None:
+def _write(level: int, scope: Scope, status: int, seconds: float, said: dict[str, str]) -> None:
     """The access line. It is there for every request: so nobody looks up which line of the source it comes from."""
     if not log.isEnabledFor(level):
         return
     args = (printable(scope["method"], 20), printable(scope["path"], 512), status or "no answer")
-    extra = {"status": status, "duration_ms": round(seconds * 1000, 1), **({"code": code} if code else {})}
+    extra: dict[str, object] = {"status": status, "duration_ms": round(seconds * 1000, 1)}
+    extra |= {name: value for name, value in said.items() if value}
     log.handle(log.makeRecord(log.name, level, __file__, 0, "%s %s %s", args, None, "observed", extra))
 
 

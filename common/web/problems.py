@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from common.barrier import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
@@ -58,6 +59,11 @@ def respond(request: Request, answer: Answer) -> Response:
 
 def _respond(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     return respond(request, Answer(problem.status, problem.body(), {**(headers or {}), **problem.headers()}))
+
+
+def refusal(scope: Scope, problem: Problem) -> Response:
+    """The HTTP response of a request that comes to no route."""
+    return _respond(Request(scope), problem)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

@@ -10,11 +10,14 @@ _KEY = "ordersaga"
 @dataclass(slots=True)
 class RequestState:
     """One request's notes: `send` is the server's own (NoAnswer needs its connection), `problem_code` is the `code`
-    of the problem that was answered, for the access log and the metrics ("" for a success).
+    of the problem that was answered, for the access log and the metrics ("" for a success); `caller` is the subject of
+    the token that came with it, and `refused` why none was believed, for the log alone.
     """
 
     send: Send
     problem_code: str = ""
+    caller: str = ""
+    refused: str = ""
 
     @classmethod
     def begin(cls, scope: Scope, send: Send) -> "RequestState":

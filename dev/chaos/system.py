@@ -87,15 +87,15 @@ class System:
         }
         wait_ready([part.process for part in self.parts.values()])
         self.plane.administrator.install(NAMESPACE)
-        identity = self._identity("order-service")
         for name in SERVICES:
-            service = Service(name, self.wiring, kubeconfig=identity if name == "order" else None)
+            service = Service(name, self.wiring, kubeconfig=self._identity(f"{name}-service"))
             self.parts[name] = Part(service)
         proxied = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
         identity = self._identity("ordersaga-operator")
-        first = Operator(proxied, kubeconfig=identity, identity="first")
+        tokens = self.plane.administrator.tokens("ordersaga-operator", NAMESPACE, self._folder)
+        first = Operator(proxied, kubeconfig=identity, tokens=tokens, identity="first")
         apart = replace(proxied, logs=self.wiring.logs / "second", health_port=self._second_health)
-        second = Operator(apart, kubeconfig=identity, identity="second")
+        second = Operator(apart, kubeconfig=identity, tokens=tokens, identity="second")
         second.name = SECOND
         self.parts[OPERATOR] = Part(first, may_end=True)
         self.parts[SECOND] = Part(second, wanted=False, may_end=True)

@@ -27,7 +27,7 @@ def database() -> None:
 
 
 def cluster() -> None:
-    """Resource definition, Roles, and the tokens of operator and order service."""
+    """Resource definition, Roles, and the tokens of the operator and of the services."""
     from dev.compose.cluster import prepare_cluster
 
     asyncio.run(prepare_cluster())

@@ -5,10 +5,21 @@ from urllib.parse import quote
 
 import yaml
 
+from common.identity.callers import audience_of
 from common.kube import KubeClient, KubeError
+from common.services import SERVICES
 from common.wire import Json
-from dev.compose.state import ADMINISTRATOR, CONTROL_PLANE, IDENTITIES, NAMESPACE, PATIENCE_SECONDS, SERVER
-from dev.stack.parts.admin import definitions, roles
+from dev.compose.state import (
+    ADMINISTRATOR,
+    CONTROL_PLANE,
+    IDENTITIES,
+    NAMESPACE,
+    OPERATOR,
+    PATIENCE_SECONDS,
+    SERVER,
+    TOKENS,
+)
+from dev.stack.parts.admin import accounts, definitions, roles
 from dev.stack.parts.certificates import write_private
 from dev.stack.parts.kubeconfig import write_kubeconfig
 from dev.stack.waiting import wait_until_async
@@ -30,11 +41,14 @@ async def prepare_cluster() -> None:
         for document in yaml.safe_load_all(definitions()):
             await cluster.apply(document)
         await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        for document in yaml.safe_load_all(roles(NAMESPACE)):
+        for document in yaml.safe_load_all(f"{accounts(NAMESPACE)}\n---\n{roles(NAMESPACE)}"):
             await cluster.apply(document, namespace=NAMESPACE)
         await _present(client, f"/apis/ordersaga.io/v1alpha1/namespaces/{quote(NAMESPACE)}/ordersagas")
         for account, folder in IDENTITIES.items():
             await cluster.identity(account, folder)
+        for service in SERVICES:
+            token = await cluster.token(OPERATOR, audiences=[audience_of(service)])
+            write_private(IDENTITIES[OPERATOR] / TOKENS / service, token)
 
 
 class Cluster:
@@ -63,14 +77,7 @@ class Cluster:
 
     async def identity(self, account: str, folder: Path) -> None:
         """Write `kubeconfig` and `token` of a ServiceAccount; clients read them again every minute."""
-        path = f"/api/v1/namespaces/{quote(NAMESPACE)}/serviceaccounts/{account}/token"
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": TOKEN_SECONDS},
-        }
-        answer = await self._client.post(path, request)
-        write_private(folder / "token", answer["status"]["token"].encode())
+        write_private(folder / "token", await self.token(account))
         write_kubeconfig(
             folder / "kubeconfig",
             url=SERVER,
@@ -78,6 +85,17 @@ class Cluster:
             user={"tokenFile": "token"},  # beside the kubeconfig, wherever the folder is mounted
             namespace=NAMESPACE,
         )
+
+    async def token(self, account: str, **more: list[str]) -> bytes:
+        """A token of a ServiceAccount, for the API server where no `audiences` are named."""
+        path = f"/api/v1/namespaces/{quote(NAMESPACE)}/serviceaccounts/{account}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": TOKEN_SECONDS, **more},
+        }
+        answer = await self._client.post(path, request)
+        return str(answer["status"]["token"]).encode()
 
 
 async def _present(client: KubeClient, path: str) -> None:

@@ -3,14 +3,19 @@
 import os
 from pathlib import Path
 
+from common.services import SERVICES
+
 STATE = Path(os.environ.get("ORDERSAGA_COMPOSE_STATE", "/state"))
 
 AUTHORITY = STATE / "authority"
 """The authority's own key and the administrator's kubeconfig: for the setup only."""
 CONTROL_PLANE = STATE / "control-plane"
 """What kube-apiserver and kube-controller-manager read."""
-IDENTITIES = {"ordersaga-operator": STATE / "operator", "order-service": STATE / "order-service"}
-"""By ServiceAccount: the folder with its kubeconfig and its token."""
+OPERATOR = "ordersaga-operator"
+IDENTITIES = {OPERATOR: STATE / "operator", **{f"{name}-service": STATE / f"{name}-service" for name in SERVICES}}
+"""By ServiceAccount: the folder with its kubeconfig and its token; the operator's has one for each service besides."""
+TOKENS = "tokens"
+"""The folder of those, in the operator's."""
 
 ADMINISTRATOR = AUTHORITY / "kubeconfig"
 SERVER = "https://kube-apiserver:6443"

@@ -19,7 +19,7 @@ PATIENCE = {"ORDERSAGA_COMPENSATION_ATTEMPTS": "5", "ORDERSAGA_COMPENSATION_SECO
 """Whoever tries out a refund that is stuck needn't wait a quarter of an hour: it is given up after half a minute. That
 is longer than a part that is killed takes to come back. The environment's own values come before these."""
 DAY_SECONDS = 24 * 3600.0
-OPERATOR, ORDER_SERVICE = "ordersaga-operator", "order-service"
+OPERATOR = "ordersaga-operator"
 
 
 class Stack:
@@ -44,36 +44,39 @@ class Stack:
             health_port=ports["health"],
             extra={name: os.environ.get(name, value) for name, value in PATIENCE.items()},
         )
-        identities = layout.data / "control-plane"
-        self.operator = Operator(self.wiring, kubeconfig=identities / f"{OPERATOR}.kubeconfig")
+        self._identities = layout.data / "control-plane"
+        self.operator = Operator(
+            self.wiring,
+            kubeconfig=self._identities / f"{OPERATOR}.kubeconfig",
+            tokens=self._identities / f"{OPERATOR}.tokens",
+        )
         self.services = {
-            name: Service(
-                name, self.wiring, kubeconfig=identities / f"{ORDER_SERVICE}.kubeconfig" if name == "order" else None
-            )
+            name: Service(name, self.wiring, kubeconfig=self._identities / f"{name}-service.kubeconfig")
             for name in SERVICES
         }
 
     def start(self) -> None:
-        """Start everything; what needs nothing but the database starts beside the control plane."""
+        """Start everything; whoever has an identity starts when it is made."""
         print_line("Starting etcd, kube-apiserver, mongod, five services and the operator (usually 10 seconds)")
         started = time.monotonic()
         watch = self.supervisor
         watch.start(self.plane.etcd, self.mongod)
         watch.start(self.plane.apiserver)
-        watch.start(*(service for name, service in self.services.items() if name != "order"))
         watch.wait_ready(self.plane.etcd, self.plane.apiserver)
         self.plane.administrator.install(self.wiring.namespace)
-        self._identities()
-        watch.start(self.services["order"])
-        watch.start(self.operator)
+        self._identify()
+        watch.start(*self.services.values(), self.operator)
         watch.wait_ready(self.mongod, *self.services.values(), self.operator)
-        watch.every(DAY_SECONDS, self._identities)
+        watch.every(DAY_SECONDS, self._identify)
         _write_kubectl(self.layout)
         print_line(f"All parts are ready after {time.monotonic() - started:.1f} s")
 
-    def _identities(self) -> None:
-        for account in (OPERATOR, ORDER_SERVICE):
-            self.plane.administrator.identity(account, self.wiring.namespace, self.layout.data / "control-plane")
+    def _identify(self) -> None:
+        """Write each part's kubeconfig, and the operator's tokens for the services."""
+        administrator, namespace = self.plane.administrator, self.wiring.namespace
+        for account in (OPERATOR, *(f"{name}-service" for name in SERVICES)):
+            administrator.identity(account, namespace, self._identities)
+        administrator.tokens(OPERATOR, namespace, self._identities)
 
     def shop(self) -> Shop:
         """A customer of this stack's services."""

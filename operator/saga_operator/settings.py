@@ -1,6 +1,7 @@
 """The operator's settings, from environment variables named `ORDERSAGA_…`. Times in seconds."""
 
 import os
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -33,6 +34,12 @@ class Settings(BaseSettings):
     """Base URL of the shipping service."""
     notification_url: str = "http://127.0.0.1:8004"
     """Base URL of the notification service."""
+
+    tokens: Path | None = None
+    """A folder with a token for each participant, in a file of its name (`payment`): they are mounted by the kubelet,
+    each with that participant for its audience, and replaced before they expire. Without it calls carry none, which
+    participants take that run for development.
+    """
 
     call_timeout: float = Field(default=5.0, gt=0)
     """For the whole of one call, from connecting to the last byte of the answer. No answer by then means Unknown, and

@@ -14,6 +14,7 @@ from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import IfMatch, IfNoneMatch, provide, store_of
+from common.web.guard import ANYBODY, OPERATOR, Table
 from common.web.idempotency import HEADER, SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import NothingUndone, OrderId, Page, ProductId
@@ -42,6 +43,18 @@ PUBLIC = (
     "POST /api/inventory/dispatch",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
+
+CALLERS: Table = {
+    "POST /api/inventory/reserve": OPERATOR,
+    "POST /api/inventory/release": OPERATOR,
+    "POST /api/inventory/dispatch": ANYBODY,
+    "GET /api/inventory": ANYBODY,
+    "GET /api/inventory/reservations": ANYBODY,
+    "GET /api/inventory/reservations/{order_id}": ANYBODY,
+    "GET /api/inventory/{product_id}": ANYBODY,
+    "PUT /api/inventory/{product_id}": ANYBODY,
+    "POST /api/inventory/{product_id}/adjust": ANYBODY,
+}
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"])
 
@@ -223,6 +236,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Products and their stock, and what orders have reserved of it.",
         routers=[router],
         public=PUBLIC,
+        callers=CALLERS,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

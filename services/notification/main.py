@@ -14,6 +14,7 @@ from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
+from common.web.guard import ANYBODY, OPERATOR, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
@@ -38,6 +39,17 @@ PUBLIC = (
     "GET /api/notifications/{notification_id}",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
+
+CALLERS: Table = {
+    "POST /api/notifications/send": OPERATOR,
+    "POST /api/notifications/cancel": ANYBODY,
+    "GET /api/notifications/operations/{order_id}/{notification_type}/{direction}": OPERATOR,
+    "GET /api/notifications": ANYBODY,
+    "GET /api/notifications/contacts/{contact_ref}": ANYBODY,
+    "PUT /api/notifications/contacts/{contact_ref}": ANYBODY,
+    "DELETE /api/notifications/contacts/{contact_ref}": ANYBODY,
+    "GET /api/notifications/{notification_id}": ANYBODY,
+}
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
 
@@ -191,6 +203,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Sends each message about an order once, and keeps the contacts.",
         routers=[router],
         public=PUBLIC,
+        callers=CALLERS,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

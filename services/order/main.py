@@ -13,6 +13,7 @@ from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import provide, store_of
+from common.web.guard import ANYBODY, OPERATOR, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
@@ -46,6 +47,20 @@ PUBLIC = (
     "POST /api/orders/{order_id}/cancel",
 )
 """What customers need. The saga's steps, the archive and the fulfilment of orders are for parts of the shop."""
+
+CALLERS: Table = {
+    "POST /api/orders/create": OPERATOR,
+    "POST /api/orders/confirm": OPERATOR,
+    "POST /api/orders/reject": OPERATOR,
+    "POST /api/orders/cancel": OPERATOR,
+    "PUT /api/orders/{order_id}/saga": OPERATOR,
+    "POST /api/orders": ANYBODY,
+    "GET /api/orders": ANYBODY,
+    "GET /api/orders/{order_id}": ANYBODY,
+    "GET /api/orders/{order_id}/saga": ANYBODY,
+    "POST /api/orders/{order_id}/cancel": ANYBODY,
+    "PUT /api/orders/{order_id}/status": ANYBODY,
+}
 
 MINUTES = 300.0
 """Seconds beside the pauses after which the search for lost OrderSagas counts as hanging: one order takes some."""
@@ -255,6 +270,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Places, shows and cancels orders, and decides between their confirmation and rollback.",
         routers=[steps, clients],
         public=PUBLIC,
+        callers=CALLERS,
         indexes=[*INDEXES, *STORIES_INDEXES],
         lifespan=lifespan,
         settings=OrderSettings(**settings.model_dump()) if settings else OrderSettings(),

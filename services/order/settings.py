@@ -1,9 +1,8 @@
 """Settings of the order service."""
 
-from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from common.settings import ServiceSettings
@@ -25,11 +24,6 @@ class OrderSettings(ServiceSettings):
     notification_url: str = Field(
         default="http://127.0.0.1:8004",
         description="Base URL of the notification service, for contacts that come with an order.",
-    )
-    kubeconfig: Path | None = Field(
-        default=None,
-        validation_alias=AliasChoices("ORDERSAGA_KUBECONFIG", "KUBECONFIG"),
-        description="Where the API server is, and the identity to use there. Without it: the pod's service account.",
     )
     lost_sagas: Literal["restore", "cancel", "report"] = Field(
         default="restore",

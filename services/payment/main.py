@@ -13,6 +13,7 @@ from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
 from common.web.app import NoAnswer, Service, create_app, respond
 from common.web.dependencies import provide, store_of
+from common.web.guard import ANYBODY, OPERATOR, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page
@@ -27,6 +28,16 @@ PUBLIC = (
     "POST /api/payments/test/repair",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
+
+CALLERS: Table = {
+    "POST /api/payments/process": OPERATOR,
+    "POST /api/payments/refund": OPERATOR,
+    "GET /api/payments/operations/{order_id}/{direction}": OPERATOR,
+    "GET /api/payments": ANYBODY,
+    "GET /api/payments/order/{order_id}": ANYBODY,
+    "GET /api/payments/{payment_id}": ANYBODY,
+    "POST /api/payments/test/repair": ANYBODY,
+}
 
 router = APIRouter(prefix="/api/payments", tags=["payments"])
 
@@ -147,6 +158,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Charges an order once and refunds it once, through a payment provider.",
         routers=[router],
         public=PUBLIC,
+        callers=CALLERS,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

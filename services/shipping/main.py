@@ -14,6 +14,7 @@ from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import OnlyCreate, provide, store_of
+from common.web.guard import ANYBODY, OPERATOR, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
@@ -40,6 +41,19 @@ PUBLIC = (
     "PUT /api/shipping/{shipping_id}/status",
 )
 """What the shop's own people need. The saga's steps are the operator's alone."""
+
+CALLERS: Table = {
+    "POST /api/shipping/schedule": OPERATOR,
+    "POST /api/shipping/cancel": OPERATOR,
+    "GET /api/shipping/operations/{order_id}/{direction}": OPERATOR,
+    "GET /api/shipping": ANYBODY,
+    "GET /api/shipping/order/{order_id}": ANYBODY,
+    "GET /api/shipping/addresses/{address_ref}": ANYBODY,
+    "PUT /api/shipping/addresses/{address_ref}": ANYBODY,
+    "DELETE /api/shipping/addresses/{address_ref}": ANYBODY,
+    "GET /api/shipping/{shipping_id}": ANYBODY,
+    "PUT /api/shipping/{shipping_id}/status": ANYBODY,
+}
 
 router = APIRouter(prefix="/api/shipping", tags=["shipping"])
 
@@ -214,6 +228,7 @@ def build(settings: ServiceSettings | None = None) -> Service:
         "Books an order's transport once and cancels it once, and keeps the addresses.",
         routers=[router],
         public=PUBLIC,
+        callers=CALLERS,
         indexes=INDEXES,
         lifespan=lifespan,
         settings=settings,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from common.identity.callers import audience_of
 from common.services import SERVICES
 from common.wire import Json
 from dev.stack.demo.books import Books
@@ -40,11 +41,14 @@ class Stack:
                 "ORDERSAGA_COMPENSATION_SECONDS": "3",  # nor a quarter of an hour for an undo that is stuck
             },
         )
-        order_service = plane.identity("order-service", NAMESPACE)
         self.services = {
-            name: Service(name, self.wiring, kubeconfig=order_service if name == "order" else None) for name in SERVICES
+            name: Service(name, self.wiring, kubeconfig=plane.identity(f"{name}-service", NAMESPACE))
+            for name in SERVICES
         }
-        self.operator = Operator(self.wiring, kubeconfig=plane.identity("ordersaga-operator", NAMESPACE))
+        self.tokens = plane.administrator.tokens("ordersaga-operator", NAMESPACE, folder)
+        self.operator = Operator(
+            self.wiring, kubeconfig=plane.identity("ordersaga-operator", NAMESPACE), tokens=self.tokens
+        )
         self.shop = Shop({name: self.wiring.url(name) for name in SERVICES})
         self.books = Books(mongodb_url, PREFIX)
 
@@ -57,6 +61,15 @@ class Stack:
     def kubeconfig(self) -> Path:
         """The administrator's."""
         return self._plane.kubeconfig
+
+    def stolen(self, service: str) -> dict[str, str]:
+        """The header with the operator's own token for this service."""
+        return {"Authorization": f"Bearer {(self.tokens / service).read_text()}"}
+
+    def token(self, account: str, service: str) -> str:
+        """A token of another ServiceAccount, for this service."""
+        self.kubectl("create", "serviceaccount", account, check=False)
+        return self.kubectl("create", "token", account, "--audience", audience_of(service)).stdout.strip()
 
     def start(self) -> None:
         """Start everything that isn't running, and wait until all are ready."""

@@ -146,7 +146,7 @@ def test_an_order_that_lost_its_resource_is_named_and_can_be_finished(
         "ship_to": {"address_ref": "a-17"},
         "notify": {"contact_ref": "c-17"},
     }
-    key = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/order/do"}
+    key = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/order/do", **stack.stolen("order")}
     assert stack.shop.request("POST", "order", "/api/orders/create", json=body, headers=key).status_code == 200
     for via in ("services", "databases"):
         assert auditor.findings("--via", via)[order_id] == [

@@ -1,12 +1,15 @@
-"""Calls that anybody may send to the services: the operator doesn't take them for its own."""
+"""Calls of strangers: refused without the operator's token, and not taken for its own with a stolen one."""
 
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from common.wire import Json
 from dev.stack.processes import Process
+from saga_operator.process.steps import ORDER_SAGA
 from tests.e2e.system import NAMESPACE, Stack, step_states
 from tests.support.samples import order as manifest
 
@@ -35,8 +38,8 @@ def content(order_id: str) -> Json:
 
 
 def stranger(stack: Stack, path: str, order_id: str, step: str, direction: str, **options: Json | str) -> Json:
-    """A call of the saga that the operator doesn't make; its answer."""
-    headers = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/{step}/{direction}"}
+    """A call of the saga that the operator doesn't make, with a token that was stolen from it; its answer."""
+    headers = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/{step}/{direction}", **stack.stolen("order")}
     if epoch := options.get("epoch"):
         headers["Saga-Epoch"] = str(epoch)
     answer = stack.shop.request("POST", "order", path, json=options["json"], headers=headers)
@@ -45,6 +48,29 @@ def stranger(stack: Stack, path: str, order_id: str, step: str, direction: str, 
 
 def patch(stack: Stack, order_id: str, spec: str) -> None:
     stack.kubectl("patch", "ordersaga", order_id, "--type=merge", "-p", f'{{"spec":{{{spec}}}}}')
+
+
+STEPS = {f"{step.participant} {path}": (step, path) for step in ORDER_SAGA for path in (step.do, step.undo) if path}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_nobody_but_the_operator_makes_a_call_of_a_saga(step: str, stack: Stack) -> None:
+    """Neither without a token, nor with one for another participant, nor as another account of the same namespace."""
+    row, path = STEPS[step]
+    other = "payment" if row.participant != "payment" else "inventory"
+    order_id = stack.new_id("stranger")
+    direction = "undo" if path == row.undo else "do"
+    key = {"Idempotency-Key": f"{NAMESPACE}/{order_id}/{row.name}/{direction}"}
+    body = content(order_id)
+    for headers, status in (
+        ({}, 401),
+        (stack.stolen(other), 401),
+        ({"Authorization": f"Bearer {stack.token('default', row.participant)}"}, 403),
+        ({"Authorization": f"Bearer {stack.token('order-service', row.participant)}"}, 403),
+    ):
+        answer = stack.shop.request("POST", row.participant, str(path), json=body, headers={**key, **headers})
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert stack.shop.request("GET", "order", f"/api/orders/{order_id}").status_code == 404, "nothing was stored"
 
 
 def test_an_order_that_a_stranger_closed_is_undone_all_the_same(stack: Stack) -> None:

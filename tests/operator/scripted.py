@@ -29,6 +29,7 @@ class Call:
     epoch: int
     at: float
     correlation_id: str = ""
+    authorization: str = ""
     answered: float = 0.0
     """When it was; 0 before that."""
 
@@ -113,6 +114,7 @@ class ScriptedParticipants:
         order = key.split("/")[1] if "/" in key else request.path.split("/")[-2]
         call = Call(request.path, key or f"GET/{order}/", body, int(request.headers["Saga-Epoch"]), self._loop.time())
         call.correlation_id = request.headers.get("X-Correlation-ID", "")
+        call.authorization = request.headers.get("Authorization", "")
         self.calls.append(call)
         queue = self._queued[(order, request.path)]
         reply = queue.pop(0) if queue else self._always.get((order, request.path)) or self._protocol(order, call)

@@ -59,7 +59,10 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 def own_databases(mongodb_url: str, prefix: str = "test") -> Iterator[ServiceSettings]:
     """Settings with databases of their own, which are dropped at the end."""
     settings = ServiceSettings(
-        mongodb_url=mongodb_url, database_prefix=f"{prefix}_{uuid.uuid4().hex[:8]}_", log_level="ERROR"
+        mongodb_url=mongodb_url,
+        database_prefix=f"{prefix}_{uuid.uuid4().hex[:8]}_",
+        authentication="development",  # who may call is a claim of its own, tried where callers have tokens
+        log_level="ERROR",
     )
     yield settings
     with MongoClient[dict[str, object]](mongodb_url) as client:

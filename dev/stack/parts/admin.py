@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from common.identity.callers import audience_of
+from common.services import SERVICES
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from dev.stack.parts.certificates import write_private
@@ -55,7 +57,7 @@ class Administrator:
         """
         # In one call, because kubectl reads the whole discovery of the API server each time that it starts.
         first = (definitions(),) if defined else ()
-        documents = "\n---\n".join((*first, _namespace(namespace), roles(namespace)))
+        documents = "\n---\n".join((*first, _namespace(namespace), accounts(namespace), roles(namespace)))
         self.kubectl(*APPLY, "--namespace", namespace, input=documents)
         if defined:
             self._wait_until_defined()
@@ -82,10 +84,8 @@ class Administrator:
 
         Call it again for a new token: clients that read the file again go on without a restart.
         """
-        lifetime = f"--duration={TOKEN_SECONDS}s"
-        token = self.kubectl("create", "token", account, "--namespace", namespace, lifetime).stdout.strip()
         token_file = folder / f"{account}.token"
-        write_private(token_file, token.encode())
+        write_private(token_file, self._token(account, namespace))
         config = copy.deepcopy(self._config)
         config["users"][0]["user"] = {"tokenFile": str(token_file)}
         config["contexts"][0]["context"]["namespace"] = namespace
@@ -93,9 +93,35 @@ class Administrator:
         write_private(path, json.dumps(config, indent=2).encode())
         return path
 
+    def tokens(self, account: str, namespace: str, folder: Path) -> Path:
+        """A folder in `folder` with this ServiceAccount's tokens for the five services, each in a file of its name."""
+        tokens = folder / f"{account}.tokens"
+        tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for service in SERVICES:
+            write_private(tokens / service, self._token(account, namespace, "--audience", audience_of(service)))
+        return tokens
+
+    def _token(self, account: str, namespace: str, *more: str) -> bytes:
+        words = ("create", "token", account, "--namespace", namespace, f"--duration={TOKEN_SECONDS}s")
+        return self.kubectl(*words, *more).stdout.strip().encode()
+
 
 def _namespace(name: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+
+def accounts(namespace: str) -> str:
+    """What the chart makes with each service: its ServiceAccount, and the right to ask about callers' tokens."""
+    names = [f"{service}-service" for service in SERVICES]
+    accounts = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in names]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"ordersaga-{namespace}-token-reviews"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace} for name in names],
+    }
+    return "\n---\n".join(json.dumps(each) for each in (*accounts, binding))
 
 
 def definitions() -> str:

@@ -44,8 +44,8 @@ class Wiring:
 class Service(Process):
     """One FastAPI service under uvicorn, one process."""
 
-    def __init__(self, name: str, wiring: Wiring, *, kubeconfig: Path | None = None) -> None:
-        """`kubeconfig`: for the order service, which creates the sagas."""
+    def __init__(self, name: str, wiring: Wiring, *, kubeconfig: Path) -> None:
+        """`kubeconfig`: of the service's own account. It identifies its callers by what it reads there."""
         self.port = wiring.service_ports[name]
         self.url = wiring.url(name)
         super().__init__(
@@ -58,7 +58,12 @@ class Service(Process):
             ],
             log=wiring.logs / f"{name}.log",
             ready=lambda: answers(f"{self.url}/ready"),
-            env={**wiring.env(), **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {})},
+            env={
+                **wiring.env(),
+                "KUBECONFIG": str(kubeconfig),
+                "ORDERSAGA_AUTHENTICATION": "kubernetes",
+                "ORDERSAGA_AUTHENTICATION_PODS_ONLY": "false",  # here the callers are processes
+            },
             cwd=CHECKOUT,
         )
 
@@ -66,8 +71,10 @@ class Service(Process):
 class Operator(Process):
     """The operator, as the ServiceAccount of its kubeconfig."""
 
-    def __init__(self, wiring: Wiring, *, kubeconfig: Path, identity: str = "local") -> None:
-        """`identity`: stays the same over restarts, so that a killed one gets its Lease back at once."""
+    def __init__(self, wiring: Wiring, *, kubeconfig: Path, tokens: Path, identity: str = "local") -> None:
+        """`tokens`: a folder with one for each service. `identity`: stays the same over restarts, so that a killed one
+        gets its Lease back at once.
+        """
         self.health = f"http://127.0.0.1:{wiring.health_port}/healthz"
         super().__init__(
             "operator",
@@ -78,6 +85,7 @@ class Operator(Process):
                 **wiring.env(),
                 "KUBECONFIG": str(kubeconfig),
                 "ORDERSAGA_KUBECONFIG": str(kubeconfig),
+                "ORDERSAGA_TOKENS": str(tokens),
                 "ORDERSAGA_HEALTH_PORT": str(wiring.health_port),
                 "ORDERSAGA_IDENTITY": identity,
             },

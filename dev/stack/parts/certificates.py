@@ -76,6 +76,7 @@ def token_keys(folder: Path) -> tuple[Path, Path]:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read, complete or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".new")
     unfinished.touch(mode=0o600)
     unfinished.write_bytes(content)

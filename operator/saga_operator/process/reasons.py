@@ -31,6 +31,7 @@ UNAVAILABLE: Final = "Unavailable"
 NO_ANSWER: Final = "NoAnswer"
 DOCUMENT_UNREADABLE: Final = "DocumentUnreadable"
 NOT_SENT: Final = "NotSent"
+NOT_AUTHORIZED: Final = "NotAuthorized"
 WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
 IN_PROGRESS: Final = "InProgress"
 ADDED_LATER: Final = "AddedLater"
@@ -118,6 +119,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "suffer from it.",
         "Mend what the message names, such as an annotation.",
     ),
+    NOT_AUTHORIZED: Meaning(
+        "The service doesn't let the operator call it (401, 403): its token isn't believed, or stands for somebody "
+        "else. That says nothing of any order: calls wait, as if the service were down.",
+        "The service's log says what is wrong with the token (`refused`): docs/security.md.",
+    ),
     WAITING_FOR_DOWNSTREAM: Meaning(
         "Several orders in a row got no usable answer of this service. Calls to it wait until a probe succeeds, "
         "and probes wait for as long as it asks for (Retry-After, up to an hour).",
@@ -127,7 +133,7 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     IN_PROGRESS: Meaning("The service has accepted the call and is still working on it. It is asked again."),
     ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
     PARTICIPANT_ERROR: Meaning(
-        "The service itself gave an answer that it never should (400, 403, 404, 422 with a `code`): its release or "
+        "The service itself gave an answer that it never should (400, 404, 422 with a `code`): its release or "
         "configuration doesn't fit. On an undo also: it found nothing of a step that is recorded as done.",
         _MEND,
     ),

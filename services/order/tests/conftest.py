@@ -28,7 +28,7 @@ ROUTES = {
 async def served(settings: ServiceSettings, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service with these settings."""
     more = {"lost_sagas_seconds": 3600} | more  # most tests make documents that never had a resource
-    async with replicas_of(build, OrderSettings(**settings.model_dump(), **more)) as (clients, _):
+    async with replicas_of(build, OrderSettings(**settings.model_dump() | more)) as (clients, _):
         yield clients[0]
 
 

@@ -85,7 +85,7 @@ async def services(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIt
 
     @asynccontextmanager
     async def order_service(**urls: str) -> AsyncIterator[httpx.AsyncClient]:
-        async with replicas_of(order, OrderSettings(**settings.model_dump(), kubeconfig=identity, **urls)) as (
+        async with replicas_of(order, OrderSettings(**settings.model_dump() | {"kubeconfig": identity} | urls)) as (
             (api,),
             _,
         ):

@@ -132,7 +132,7 @@ async def shop(
         shipping = await stack.enter_async_context(listening(SHIPPING.build(settings)))
         await INVENTORY.seed(await stack.enter_async_context(httpx.AsyncClient(base_url=inventory)))
         own = OrderSettings(
-            **settings.model_dump(),
+            **settings.model_dump(exclude={"kubeconfig"}),
             kubeconfig=control_plane.identity("order-service"),
             inventory_url=inventory,
             shipping_url=shipping,

@@ -43,7 +43,7 @@ async def apps(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIterat
         settings = stack.enter_context(own_databases(mongodb_url, "fuzz"))
         settings.log_level = "CRITICAL"
         identity = control_plane.identity("order-service")
-        asked = order(OrderSettings(**settings.model_dump(), kubeconfig=identity))
+        asked = order(OrderSettings(**settings.model_dump() | {"kubeconfig": identity}))
         settings.order_url = await stack.enter_async_context(listening(asked))  # shipping and inventory ask it
         apps = {}
         urls: dict[str, Any] = {}
@@ -51,7 +51,7 @@ async def apps(mongodb_url: str, control_plane: TestControlPlane) -> AsyncIterat
             _, apps[name] = await stack.enter_async_context(replicas_of(build, settings))
             if name != "payment":
                 urls[f"{name}_url"] = await stack.enter_async_context(listening(build(settings)))
-        given = OrderSettings(**settings.model_dump(), kubeconfig=identity, **urls)
+        given = OrderSettings(**settings.model_dump() | {"kubeconfig": identity} | urls)
         _, apps["order"] = await stack.enter_async_context(replicas_of(order, given))
         yield apps
 

@@ -75,7 +75,7 @@ async def shop(mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> As
     with own_databases(mongodb_url, "public") as settings:
         given = settings.model_dump() | {"public_port": free_port()}
         nowhere = tmp_path_factory.mktemp("no-cluster") / "kubeconfig"
-        async with replicas_of(build_order, OrderSettings(**given, kubeconfig=nowhere)) as (_, app):
+        async with replicas_of(build_order, OrderSettings(**given | {"kubeconfig": nowhere})) as (_, app):
             yield given["public_port"], app
 
 

@@ -8,6 +8,7 @@ from tests.mutation.mutants.claims import CLAIMS
 from tests.mutation.mutants.deletions import DELETIONS
 from tests.mutation.mutants.endings import ENDINGS
 from tests.mutation.mutants.forward import FORWARD
+from tests.mutation.mutants.identity import IDENTITY
 from tests.mutation.mutants.lease import LEASE_MUTANTS
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 from tests.mutation.mutants.orders import ORDERS
@@ -44,5 +45,6 @@ MUTANTS = (
     *RESOURCE,
     *OUTSIDE,
     *STRANGERS,
+    *IDENTITY,
     *TRIPS,
 )

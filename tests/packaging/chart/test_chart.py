@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from common.identity.callers import audience_of
 from common.services import SERVICES
 from dev.release import render
 from dev.setup.errors import StackError
@@ -41,6 +42,7 @@ def test_the_installation_serves_the_namespace_it_is_in() -> None:
     assert namespaces == {"shop", None}
     assert {body["kind"] for body in rendered().objects if "namespace" not in body["metadata"]} == {
         "ClusterRole",
+        "ClusterRoleBinding",
         "CustomResourceDefinition",
     }
 
@@ -135,7 +137,39 @@ def test_whoever_comes_from_outside_gets_to_no_other_port(arguments: tuple[str, 
 
 def test_the_token_is_only_where_the_api_server_is_called() -> None:
     with_token = {name for name, pod in rendered().pods() if pod["spec"]["automountServiceAccountToken"]}
-    assert with_token == {"ordersaga-operator", "order-service", "ordersaga-uninstall", "ordersaga-audit"}
+    services = {f"{service}-service" for service in SERVICES}
+    assert with_token == {"ordersaga-operator", "ordersaga-uninstall", "ordersaga-audit", *services}
+    chart = rendered("--set", "authentication.mode=development")
+    with_token = {name for name, pod in chart.pods() if pod["spec"]["automountServiceAccountToken"]}
+    assert with_token == {"ordersaga-operator", "ordersaga-uninstall", "ordersaga-audit", "order-service"}
+
+
+def test_the_operator_has_a_token_for_each_service_that_is_good_there_alone() -> None:
+    pod = rendered()("Deployment", "ordersaga-operator")["spec"]["template"]["spec"]
+    (volume,) = pod["volumes"]
+    tokens = [source["serviceAccountToken"] for source in volume["projected"]["sources"]]
+    assert {token["path"]: token["audience"] for token in tokens} == {name: audience_of(name) for name in SERVICES}
+    assert {token["expirationSeconds"] for token in tokens} == {600}, "the least that Kubernetes takes"
+    (container,) = pod["containers"]
+    (mount,) = container["volumeMounts"]
+    assert environment(container)["ORDERSAGA_TOKENS"] == mount["mountPath"]
+
+
+def test_every_service_identifies_its_callers_unless_it_is_told_otherwise() -> None:
+    for mode in ("kubernetes", "development"):
+        chart = rendered("--set", f"authentication.mode={mode}", "--set", "authentication.tokenReviews=strict")
+        for service in SERVICES:
+            (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
+            assert environment(container)["ORDERSAGA_AUTHENTICATION"] == mode
+            assert environment(container).get("ORDERSAGA_AUTHENTICATION_REVIEW") in ("strict", None)
+
+
+def test_the_services_may_ask_who_a_token_stands_for_unless_they_are_not_to() -> None:
+    (binding,) = rendered().all("ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == "system:auth-delegator"
+    assert {subject["name"] for subject in binding["subjects"]} == {f"{service}-service" for service in SERVICES}
+    assert list(rendered("--set", "authentication.tokenReviews=none").all("ClusterRoleBinding")) == []
+    assert list(rendered("--set", "authentication.mode=development").all("ClusterRoleBinding")) == []
 
 
 @pytest.mark.parametrize("arguments", [(), EVERYTHING, OPENSHIFT], ids=["defaults", "everything", "openshift"])

@@ -76,8 +76,8 @@ def test_an_answer_without_a_problems_code_is_nobodys_word(status: int, undo: bo
     ("status", "code", "reason"),
     [
         (400, "idempotency_key_required", "ParticipantError"),
-        (401, "unauthenticated", "ParticipantError"),
-        (403, "forbidden", "ParticipantError"),
+        (401, "unauthenticated", "NotAuthorized"),
+        (403, "not_allowed", "NotAuthorized"),
         (404, "not_found", "ParticipantError"),
         (413, "too_large", "ParticipantError"),
         (422, "invalid", "ParticipantError"),

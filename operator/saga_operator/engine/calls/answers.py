@@ -32,6 +32,8 @@ from saga_operator.process.steps import FIRST, PIVOT, Step
 
 TRY_AGAIN: Final = frozenset({408, 425, 429})
 """Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585). Every 5xx means it as well."""
+NOT_LET_IN: Final = frozenset({401, 403})
+"""Who calls isn't believed, or may not: no order is to suffer from that."""
 DEFAULT_POLL: Final = 1.0
 """Seconds until an operation in progress is asked for again, if its answer names no time."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,127}")
@@ -101,7 +103,8 @@ def outcome_of(call: Call, answer: Answer) -> Outcome:
         return replace(failed, refused=call.undo)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRY_AGAIN:
         return call.unavailable(reasons.UNAVAILABLE, f"{who} answered {status}: {detail}", retry_after)
-    return call.unavailable(reasons.PARTICIPANT_ERROR, f"{who} answered {status} {code}: {detail}", retry_after)
+    reason = reasons.NOT_AUTHORIZED if status in NOT_LET_IN else reasons.PARTICIPANT_ERROR
+    return call.unavailable(reason, f"{who} answered {status} {code}: {detail}", retry_after)
 
 
 def _not_a_success(call: Call, body: dict[str, Any] | None) -> str:

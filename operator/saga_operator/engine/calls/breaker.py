@@ -34,7 +34,7 @@ TELL_EVERY: Final = 0.05
 """Seconds between two such lots."""
 CATCH_UP: Final = 0.05
 """Seconds that a rate may lag behind: timers of the event loop are late by some milliseconds."""
-DOWN: Final = frozenset({reasons.NO_ANSWER, reasons.UNAVAILABLE})
+DOWN: Final = frozenset({reasons.NO_ANSWER, reasons.UNAVAILABLE, reasons.NOT_AUTHORIZED})
 """What says something about the participant, as opposed to the call."""
 
 

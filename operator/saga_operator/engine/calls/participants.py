@@ -6,9 +6,11 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from common.exchange import Answer, Exchanges, NoAnswer, NotSent
+from common.identity.bearer import Bearer
 from saga_operator.engine.calls.answers import Call, json_object, outcome_of
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -36,8 +38,15 @@ class Participants:
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self._now = now
         names = {step.participant for step in ORDER_SAGA}
+        folder = settings.tokens
+        self._tokens = {name: Bearer(folder / name) for name in names} if folder is not None else {}
         self._of = {
-            name: Exchanges(settings.url_of(name), timeout=settings.call_timeout, user_agent="ordersaga-operator")
+            name: Exchanges(
+                settings.url_of(name),
+                timeout=settings.call_timeout,
+                user_agent="ordersaga-operator",
+                authorization=self._tokens[name].header if self._tokens else lambda: None,
+            )
             for name in names
         }
 
@@ -56,6 +65,8 @@ class Participants:
             return call.unavailable(reasons.NOT_SENT, f"the call to {step.participant} could not be made: {error}")
         except NoAnswer as error:
             return call.unavailable(reasons.NO_ANSWER, f"no answer from {step.participant}: {error}")
+        if answer.status == HTTPStatus.UNAUTHORIZED and step.participant in self._tokens:
+            self._tokens[step.participant].read()  # there may be a newer one for the next attempt
         return outcome_of(call, answer)
 
     async def archive(self, resource: Resource) -> None:

@@ -1,0 +1,147 @@
+"""Who calls: what a token has to say, when it is judged again, and which calls are the operator's alone."""
+
+from tests.mutation.mutants.mutant import Mutant
+
+TOKENS = "tests/unit/identity/test_tokens.py"
+AUTHENTICATOR = "tests/unit/identity/test_authenticator.py"
+GUARD = "tests/unit/identity/test_guard.py"
+
+IDENTITY = (
+    Mutant(
+        "a token is for one participant",
+        13,
+        "common/identity/tokens.py",
+        "            audience=audience,\n            options={",
+        '            options={"verify_aud": False, ',
+        f"{TOKENS}::test_a_token_that_says_something_else_is_not_believed",
+    ),
+    Mutant(
+        "a token is of this cluster",
+        13,
+        "common/identity/tokens.py",
+        "            issuer=issuer,\n",
+        "",
+        f"{TOKENS}::test_a_token_that_says_something_else_is_not_believed",
+    ),
+    Mutant(
+        "a token expires",
+        13,
+        "common/identity/tokens.py",
+        "if now >= expires + SKEW:",
+        "if False:",
+        f"{TOKENS}::test_an_expired_token_is_not_believed_but_for_the_skew_of_clocks",
+    ),
+    Mutant(
+        "a token isn't good before it begins",
+        13,
+        "common/identity/tokens.py",
+        "if now < begins - SKEW:",
+        "if False:",
+        f"{TOKENS}::test_a_token_that_says_something_else_is_not_believed",
+    ),
+    Mutant(
+        "a token that is known expires as well",
+        13,
+        "common/identity/authenticator.py",
+        "if self._now() >= known.identity.expires + SKEW:",
+        "if False:",
+        f"{AUTHENTICATOR}::test_a_known_token_expires",
+    ),
+    Mutant(
+        "a token is bound to a pod",
+        13,
+        "common/identity/tokens.py",
+        "if needs_pod and not name:",
+        "if False:",
+        f"{TOKENS}::test_a_token_that_is_bound_to_no_pod_counts_only_where_callers_are_processes",
+    ),
+    Mutant(
+        "a token doesn't say how it is to be verified",
+        13,
+        "common/identity/tokens.py",
+        'if head.get("alg") not in ALGORITHMS:',
+        "if False:",
+        f"{TOKENS}::test_a_token_is_not_believed_for_what_it_says_of_its_own_signature",
+    ),
+    Mutant(
+        "a shared secret is no key of a cluster",
+        13,
+        "common/identity/keys.py",
+        "if key.key_id and key.algorithm_name in ALGORITHMS:",
+        "if key.key_id:",
+        f"{TOKENS}::test_a_set_without_a_key_of_an_api_server_is_none",
+    ),
+    Mutant(
+        "made-up keys aren't looked for again and again",
+        15,
+        "common/identity/keys.py",
+        "if time.monotonic() - self._asked_at < (AGAIN if self.are_known else FIRST):",
+        "if False:",
+        f"{AUTHENTICATOR}::test_made_up_keys_are_fetched_once_in_ten_seconds",
+    ),
+    Mutant(
+        "the last good keys are kept",
+        13,
+        "common/identity/keys.py",
+        "            except (OSError, ValueError) as error:\n",
+        "            except (OSError, ValueError) as error:\n                self._set = None\n",
+        f"{AUTHENTICATOR}::test_the_last_good_keys_are_kept_while_the_api_server_is_away",
+    ),
+    Mutant(
+        "a token that the API server denies is let in no more",
+        13,
+        "common/identity/authenticator.py",
+        "        if known.denied:",
+        "        if False:",
+        f"{AUTHENTICATOR}::test_a_token_that_the_api_server_denies_is_let_in_no_more",
+    ),
+    Mutant(
+        "strict lets nobody in without the API server's word",
+        13,
+        "common/identity/authenticator.py",
+        "if not known.denied and time.monotonic() - known.reviewed_at > REVIEWED:",
+        "if False:",
+        f"{AUTHENTICATOR}::test_without_the_api_servers_word_strict_lets_nobody_in_and_offline_goes_on",
+    ),
+    Mutant(
+        "a review says whom it is about",
+        13,
+        "common/identity/review.py",
+        'and user.get("username") == identity.subject\n'
+        '            and self._audience in (status.get("audiences") or ())',
+        "",
+        "tests/unit/identity/test_review.py::test_a_yes_to_something_else_is_no",
+    ),
+    Mutant(
+        "only the operator makes a saga's calls",
+        13,
+        "common/web/guard.py",
+        "if self._callers.role_of(identity) not in roles:",
+        "if False:",
+        f"{GUARD}::test_whoever_is_known_and_is_not_the_operator_calls_no_step",
+    ),
+    Mutant(
+        "a saga's calls need a token",
+        13,
+        "common/web/app.py",
+        "                await self.guard.admit(scope)\n",
+        "                pass\n",
+        "tests/e2e/test_strangers.py::test_nobody_but_the_operator_makes_a_call_of_a_saga",
+    ),
+    Mutant(
+        "a route that the table doesn't name is nobody's",
+        13,
+        "common/web/guard.py",
+        "if missing := names - table.keys():",
+        "if False and (missing := names - table.keys()):",
+        f"{GUARD}::test_a_route_that_the_table_does_not_name_is_no_service",
+    ),
+    Mutant(
+        "a refused token is read again before the next attempt",
+        13,
+        "operator/saga_operator/engine/calls/participants.py",
+        "            self._tokens[step.participant].read()  # there may be a newer one for the next attempt\n",
+        "            pass\n",
+        "tests/operator/answers/test_tokens.py::test_a_token_that_was_replaced_early_is_used_for_the_next_attempt",
+    ),
+)
