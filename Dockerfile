@@ -102,6 +102,7 @@ ENV PYTHONPATH=/app:/opt/tools
 USER 0
 # A volume that is first mounted here gets this owner, so that no container has to be root to write to it.
 RUN mkdir -p /state/authority /state/control-plane /state/etcd /state/operator /state/order-service \
+        /state/inventory-service /state/payment-service /state/shipping-service /state/notification-service \
     && chown -R 10001:0 /state && chmod 750 /state/*
 USER 10001:0
 LABEL org.opencontainers.image.title="OrderSaga tools"
