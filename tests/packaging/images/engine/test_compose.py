@@ -42,7 +42,7 @@ def test_kubectl_on_this_machine_sees_the_orders_and_places_some(compose: Compos
 
 def test_the_operator_has_no_more_rights_than_its_role(compose: Compose) -> None:
     account = "--as=system:serviceaccount:shop:ordersaga-operator"
-    assert compose.kubectl("auth", "can-i", "update", "ordersagas/status", account).strip() == "yes"
+    assert compose.kubectl("auth", "can-i", "update", "ordersagas", "--subresource=status", account).strip() == "yes"
     token = docker("exec", *compose.containers("operator"), "cat", "/state/operator/kubeconfig").stdout
     assert "client-key-data" not in token
 
