@@ -191,16 +191,16 @@ def create_app(
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         app.errands = Errands()
         try:
-            async with (
-                identification(name, settings) as app.identification,
-                app.background.doing(partial(_keep_indexing, app), name="indexes", silent=INDEXING_SECONDS),
-                (lifespan or _nothing_more)(app),
-                listening(app.public, settings) as app.public_port,
-            ):
+            async with identification(name, settings) as app.identification:
                 app.public.identification = app.identification
-                for port in (app, app.public):
-                    port.guard = _guard_of(port, callers or {})
-                yield
+                for port in (app, app.public):  # before either is served; the first router has every service's pages
+                    port.guard = app.identification.guard(name, callers or {}, port.routers[1:], settings)
+                async with (
+                    app.background.doing(partial(_keep_indexing, app), name="indexes", silent=INDEXING_SECONDS),
+                    (lifespan or _nothing_more)(app),
+                    listening(app.public, settings) as app.public_port,
+                ):
+                    yield
         finally:
             await app.errands.finish(FINISH_SECONDS)
             await app.mongo.close()
@@ -222,11 +222,6 @@ def create_app(
     app.public.state, app.public.metrics = app.state, app.metrics
     _serve(app.public, [_common_routes(app, public=True), only(public, routers)])
     return app
-
-
-def _guard_of(app: Service, callers: Table) -> Guard | None:
-    of_its_own = app.routers[1:]  # the first has the pages that say what every service is
-    return app.identification.guard(app.name, callers, of_its_own, app.settings)
 
 
 def _serve(app: Service, routers: list[APIRouter]) -> None:

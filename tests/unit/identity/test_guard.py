@@ -1,7 +1,9 @@
 """Who gets through to which route, and what those are told who don't."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -152,3 +154,30 @@ def test_a_route_that_the_table_does_not_name_is_no_service(published: Published
     table = {name: roles for name, roles in TABLE.items() if name != "POST /api/payments/process"}
     with pytest.raises(ValueError, match="who may call POST /api/payments/process of the payment service"):
         Guard("payment", table, [routes()], authenticator=authenticator, callers=Callers("shop"))
+
+
+async def test_the_guard_stands_on_both_ports_before_anything_is_served(tmp_path: Path) -> None:
+    stood: list[bool] = []
+
+    @asynccontextmanager
+    async def lifespan(app: Service) -> AsyncIterator[None]:
+        stood.extend(port.guard is not None for port in (app, app.public))
+        yield
+
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps(issuer.key_set))
+    settings = ServiceSettings(
+        mongodb_url="mongodb://127.0.0.1:1/?directConnection=true",
+        mongodb_driver="motor",
+        authentication="kubernetes",
+        authentication_review="none",
+        authentication_keys=keys,
+        log_level="ERROR",
+    )
+    app = create_app("payment", "", routers=[routes()], callers=TABLE, lifespan=lifespan, settings=settings)
+    async with app.router.lifespan_context(app):
+        assert stood == [True, True]
+        async with client(app) as http:
+            assert (await http.post("/api/payments/process")).status_code == 401
+            operator = bearer(issuer.token())
+            assert (await http.post("/api/payments/process", headers=operator)).status_code == 200
