@@ -103,6 +103,7 @@ USER 0
 # A volume that is first mounted here gets this owner, so that no container has to be root to write to it.
 RUN mkdir -p /state/authority /state/control-plane /state/etcd /state/operator /state/order-service \
         /state/inventory-service /state/payment-service /state/shipping-service /state/notification-service \
+        /state/staff /state/audit /state/page \
     && chown -R 10001:0 /state && chmod 750 /state/*
 USER 10001:0
 LABEL org.opencontainers.image.title="OrderSaga tools"

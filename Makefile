@@ -6,14 +6,14 @@ BIN := .ordersaga/venv/bin
 # Which tests, for `make test` and its relatives: make test-unit ARGS="-k reject"
 ARGS ?=
 # How many sessions of tests run side by side, each with a control plane and a MongoDB of its own: half of the time is waiting.
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2} /^##@ / {printf "\n%s\n", substr($$0, 5)}' $(MAKEFILE_LIST)
 
 ##@ Run it
-.PHONY: run fresh health
+.PHONY: run fresh health mess
 run: ## The whole system on this machine, with a demonstration; stays until Ctrl-C
 	./run-local.sh
 fresh: ## Like run, but without the data of earlier runs
@@ -21,8 +21,11 @@ fresh: ## Like run, but without the data of earlier runs
 health: venv ## Ask every part of the running system whether it is alive and ready
 	$(BIN)/python scripts/check_health.py
 
+mess: ready ## 500 orders in two dozen kinds of trouble, on a stack that runs already (./run-local.sh --fresh --no-demo); minutes
+	$(BIN)/python -m dev.mess $(ARGS)
+
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-writes bench-picture bench-live bench-scale mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-writes bench-picture bench-live bench-scale bench-page mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -34,7 +37,7 @@ test-e2e: ready ## Orders through all real parts, with crashes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
 	$(BIN)/python -m dev.chaos
-outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS)
+outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS, OUTAGE_REVIEW=strict)
 	$(BIN)/python -m dev.chaos.outage
 bench: ready ## What an order costs by every way to carry it out, side by side; brings up everything itself (ARGS="--quick", --help)
 	PYTHONPATH=. $(BIN)/python -m bench $(ARGS)
@@ -46,14 +49,20 @@ bench-live: ready ## What tens of thousands of live sagas cost while a service i
 	PYTHONPATH=. $(BIN)/python -m bench.live $(ARGS)
 bench-scale: ready ## What 100,000 finished and 10,000 waiting sagas cost, and how fast a restart is (ARGS="1000 20000 --open 5000")
 	PYTHONPATH=. $(BIN)/python -m bench.scale $(ARGS)
-fuzz: ready ## Requests that nobody should send, to all five services (FUZZ_SECONDS=300, FUZZ_SEED: a number; default: another each time)
-	ORDERSAGA_FUZZ_SECONDS=$${FUZZ_SECONDS:-300} ORDERSAGA_FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} \
-	  $(BIN)/python -m pytest -q tests/contract/routes/test_any_request.py $(ARGS)
+bench-page: ready ui/node_modules ## How soon the list of kubectl saga ui is painted beside 100,000 finished sagas (ARGS="1000 20000 --open 5000")
+	PYTHONPATH=. $(BIN)/python -m bench.page $(ARGS)
+fuzz: ready ## Requests that nobody should send, to all five services, and OrderSagas that nobody should write (FUZZ_REQUESTS=100000, FUZZ_SAGAS, FUZZ_SEED)
+	ORDERSAGA_FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} ORDERSAGA_FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-0} \
+	  ORDERSAGA_FUZZ_SAGAS=$${FUZZ_SAGAS:-1000} \
+	  ORDERSAGA_FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest -q -s -p no:randomly \
+	  tests/contract/described tests/contract/routes/test_any_request.py \
+	  tests/operator/resources/test_hostile_author.py $(ARGS)
 mutate: ready ## Take each remedy against a hazard out of the code in turn, and see its test fail (ARGS="tombstone" or ARGS="engine/worker.py" for some)
 	$(BIN)/python -m tests.mutation $(ARGS)
-lint: venv ## ruff: mistakes and layout
+lint: venv ## ruff: mistakes and layout; zizmor: the workflows' rights, pins and templates
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/zizmor --offline --quiet --persona auditor .github
 types: venv ## mypy, strict
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy scripts/*.py
@@ -62,6 +71,29 @@ imports: venv ## import-linter: which folder may import which
 format: venv ## Repair with ruff what it can repair: imports, layout, simple mistakes
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+##@ The page
+.PHONY: ui headlamp ui-test ui-stories ui-pictures
+ui/node_modules: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund && touch node_modules
+ui: ui/node_modules ## Build the page of `kubectl saga ui` into operator/ordersaga/saga/ui/page, and <saga-timeline> into ui/element: both are committed (needs Node 20.19 or newer)
+	cd ui && npm run build
+headlamp: ## Check and build ui/headlamp, a plugin for Headlamp (fetches its tools, a gigabyte)
+	cd ui/headlamp && npm install --no-audit --no-fund --no-package-lock --ignore-scripts && npm run tsc && npm run build
+ui-test: ui/node_modules ## The page's own tests: types, rules, size, and a real browser with axe (CHROMIUM, /usr/bin/chromium)
+	cd ui && npm test
+ui-stories: ready ui/node_modules ## The page on the real stack in a real browser: orders, trouble, people, kills (three minutes; ARGS="--test-name-pattern=keyboard")
+	cd ui && npm run --silent stories -- $(ARGS) tests/stories/stories.test.mjs
+ui-pictures: ready ui/node_modules ## The same run's pictures of the page, into docs/pictures: look at them before you commit them
+	cd ui && PICTURES=../docs/pictures npm run --silent stories -- --test-name-pattern=pictures tests/stories/stories.test.mjs
+
+.PHONY: page-proxy-test
+# As the chart's page.oauth2Proxy.image.
+OAUTH2_PROXY := v7.15.6
+page-proxy-test: ready ## The page behind the real oauth2-proxy, with an issuer that the API server trusts (needs Go; built once: 3 minutes)
+	test -x .ordersaga/bin/oauth2-proxy || \
+	  GOBIN=$(CURDIR)/.ordersaga/bin go install github.com/oauth2-proxy/oauth2-proxy/v7@$(OAUTH2_PROXY)
+	ORDERSAGA_OAUTH2_PROXY=$(CURDIR)/.ordersaga/bin/oauth2-proxy $(BIN)/python -m pytest tests/operator/page/test_behind_oauth2_proxy.py $(ARGS)
 
 ##@ In containers
 .PHONY: images compose-test lint-containers
@@ -83,7 +115,7 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
-.PHONY: manifests docs verify-manifests verify-bundle verify-changed cluster-test
+.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.release.render
 	$(BIN)/python -m dev.release.argocd
@@ -96,10 +128,19 @@ verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter 
 	nice $(BIN)/python -m dev.release.judges.verify $(ARGS)
 verify-bundle: venv ## The OLM bundle, judged by the Operator SDK (which is built once: 5 minutes)
 	nice $(BIN)/python -m dev.release.judges.sdk
-verify-changed: venv ## verify-manifests and verify-bundle, each only if what it judges has changed since it passed (tests/packaging/chart/verified.json)
+verify-workflows: venv ## The workflows of .github, judged by actionlint (which is built once: a minute)
+	nice $(BIN)/python -m dev.release.judges.workflows
+verify-changed: venv ## All of verify-…, each only if what it judges has changed since it passed (tests/packaging/chart/verified.json)
 	$(BIN)/python -m dev.release.judges.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)
+
+##@ Answer for it
+.PHONY: audit-packages sbom
+audit-packages: venv ## What is publicly known against the locked packages; the answer is kept with its date (needs the internet)
+	$(BIN)/python -m dev.release.supply.advisories
+sbom: venv ## The Python packages of each image as CycloneDX, in dist/sbom
+	$(BIN)/python -m dev.release.supply.sbom $(ARGS)
 
 ##@ Set it up
 .PHONY: venv binaries ready lock hooks
@@ -112,7 +153,7 @@ binaries: ## etcd, kube-apiserver, kubectl and mongod: found, fetched or built (
 hooks: venv ## Check each commit before it is made (pre-commit)
 	$(BIN)/pre-commit install
 COMPILE = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --no-emit-index-url --no-header
-lock: venv ## Renew the lock files after a change of pyproject.toml (ARGS=--upgrade for newer versions of everything)
+lock: venv ## Renew the lock files after a change of pyproject.toml; then make audit-packages (ARGS=--upgrade for newer versions of everything)
 	$(COMPILE) $(ARGS) --extra operator --extra services --extra stack --generate-hashes -o requirements.lock
 	$(COMPILE) $(ARGS) --all-extras --generate-hashes -o requirements-dev.lock
 	$(COMPILE) $(ARGS) --all-extras --no-annotate -o common/constraints.txt

@@ -14,6 +14,7 @@ from typing import Any
 
 from bench.cases import PRODUCTS, Bench, Case
 from bench.endpoints import measure_endpoints
+from bench.identified import measure_identified
 from bench.peers.coordinator import Coordinator
 from bench.peers.restate import OnRestate, Restate
 from bench.rows import BARE, COORDINATOR, OURS, RESOURCE, RESTATE, Bare, ByResource, OverRest, Row, roles_of
@@ -26,7 +27,7 @@ from dev.stack.processes import wait_ready
 PEERS = (COORDINATOR, RESTATE)
 """Measured on the first checkout alone: they are the same on all of them."""
 ROWS = (BARE, *PEERS, *OURS)
-CASES, CONTENDED, ENDPOINTS = PARTS = ("cases", "contended", "endpoints")
+CASES, CONTENDED, ENDPOINTS, IDENTIFIED = PARTS = ("cases", "contended", "endpoints", "identified")
 CONTENDED_ROWS, CONTENDED_IN_FLIGHT = (BARE, RESOURCE), 64
 """The contended product: so many buyers of one product."""
 IDLE_SECONDS = 5.0
@@ -73,7 +74,7 @@ def make_row(name: str, bench: Bench, restate: Restate | None) -> Row:
 
 
 async def measure(
-    stacks: list[Stack], restate: Restate | None, options: argparse.Namespace, run: dict[str, Any]
+    stacks: list[Stack], restate: Restate | None, options: argparse.Namespace, run: dict[str, Any], folder: Path
 ) -> None:
     """All cases, in turn over all rows and stacks, round by round."""
     async with contextlib.AsyncExitStack() as ending:
@@ -106,6 +107,9 @@ async def measure(
             for bench in benches if ENDPOINTS in options.parts else ():
                 run["endpoints"] += await measure_endpoints(bench)
                 _say(f"round {number + 1}, each endpoint @ {bench.stack.checkout.commit}")
+            if IDENTIFIED in options.parts and not options.not_here:
+                run["identified"] += await measure_identified(benches[0], folder)
+                _say(f"round {number + 1}, callers identified and in development, by turns")
 
 
 def _say_case(case: Case) -> None:
@@ -138,6 +142,7 @@ def work(options: argparse.Namespace) -> int:
         "idle": {},
         "cases": [],
         "endpoints": [],
+        "identified": [],
     }
     with contextlib.ExitStack() as ending:
         folder = tempfile.mkdtemp(prefix="ordersaga-bench-")
@@ -163,7 +168,7 @@ def work(options: argparse.Namespace) -> int:
             ending.callback(restate.stop)
             restate.start()
         try:
-            asyncio.run(measure(stacks, restate, options, run))
+            asyncio.run(measure(stacks, restate, options, run, Path(folder)))
         finally:
             path = options.json or RESULTS / "latest.json"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -75,7 +75,8 @@ class Bench:
 
     async def prepare(self, seconds: float) -> None:
         """Put products into stock, and look for so long what the stack spends when it has nothing to do."""
-        async with aiohttp.ClientSession(self.stack.urls["inventory"]) as http:
+        headers = self.stack.as_staff("inventory")
+        async with aiohttp.ClientSession(self.stack.urls["inventory"], headers=headers) as http:
             for number in range(PRODUCTS):
                 body = {"name": "Bench", "stock": STOCK, "price_minor": 100, "currency": "EUR"}
                 async with http.put(f"/api/inventory/{product(number)}", json=body) as answer:

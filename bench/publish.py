@@ -18,6 +18,7 @@ RUN, WRITES = STATE / "bench" / "latest.json", STATE / "bench" / "writes.json"
 SCALES = (STATE / "bench" / "scale.json", STATE / "bench" / "scale-held.json")
 PAGE = CHECKOUT / "docs" / "performance.md"
 PAGE_WIDTH = 130
+PARTS = {"endpoints": "endpoints", "identified": "callers"}
 DATA, PICTURE = PAGE.with_suffix(".json"), PAGE.with_suffix(".svg")
 SCALE_PICTURE = PAGE.with_stem(f"{PAGE.stem}-scale").with_suffix(".svg")
 
@@ -32,7 +33,7 @@ def publish(run: Path, costs: Path, scales: Sequence[Path]) -> None:
         found = json.loads(run.read_text())
         if wrong := [case for case in found["cases"] if case["problems"]]:
             raise StackError(f"{len(wrong)} cases of {run} don't count, first: {wrong[0]['problems'][0]}")
-        data["run"] = found
+        data["run"] = found if found["cases"] else _with_parts(data.get("run", {}), found)
     if costs.exists():
         data["writes"] = json.loads(costs.read_text())
     for scale in scales:
@@ -55,6 +56,13 @@ def publish(run: Path, costs: Path, scales: Sequence[Path]) -> None:
     PAGE.write_text(page)
 
 
+def _with_parts(run: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """A run, with the parts of another that has no cases, and when and where those were measured."""
+    parts = {name: found[name] for name in ("endpoints", "identified") if found[name]}
+    about = f"{found['at']} on {found['cores']} cores, commits {', '.join(found['checkouts'])}"
+    return {**run, **parts, "parts": {**run.get("parts", {}), **dict.fromkeys(parts, about)}}
+
+
 def _sections(data: dict[str, Any]) -> dict[str, str]:
     """What stands between the marks of the page, by name."""
     run = data["run"]
@@ -63,6 +71,8 @@ def _sections(data: dict[str, Any]) -> dict[str, str]:
         f"Measured {run['at']} on {run['cores']} cores, commits {', '.join(run['checkouts'])}: "
         f"{rounds} round{'s' * (rounds > 1)}, {seconds:.0f} s for each case.\n"
     )
+    for name, when in run.get("parts", {}).items():
+        about += f"\nThe table of {PARTS[name]} was measured {when}.\n"
     parts = [f"**{heading}**\n\n{_shown(lines)}\n" for heading, lines in tables(run)]
     costs = as_markdown(writes.table(data["writes"])) + "\n" if data.get("writes") else ""
     sections = {"the run": "\n" + "\n".join([about, *parts]) + "\n", "the writes": f"\n{costs}\n"}

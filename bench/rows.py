@@ -87,6 +87,7 @@ class OverRest:
         self.repeated = 0
         self._http = aiohttp.ClientSession(
             stack.urls["order"],
+            headers=stack.as_staff("order"),
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
         )

@@ -19,6 +19,8 @@ from dev.stack.processes import Process, answers
 
 ROLES = ("operator", "kube-apiserver", "etcd", "mongod", *SERVICES)
 _PORT_OF = {"operator": "health", "kube-apiserver": "apiserver"}
+SEEDED = "Running until Ctrl-C"
+"""What a stack says when its products, address and contact are there."""
 STOP_SECONDS = 60.0
 
 
@@ -51,7 +53,7 @@ class Stack:
         self.checkout = checkout
         self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.kubeconfig = folder / "kubeconfig"
-        self._tokens = folder / "data" / "control-plane" / "ordersaga-operator.tokens"
+        self.identities = folder / "data" / "control-plane"
         self.urls = {name: f"http://127.0.0.1:{self._ports[name]}" for name in SERVICES}
         self.health = f"http://127.0.0.1:{self._ports['health']}"
         self.mongodb_url = f"mongodb://127.0.0.1:{self._ports['mongod']}/?replicaSet={REPLICA_SET}"
@@ -71,12 +73,17 @@ class Stack:
 
     def _ready(self) -> bool:
         services = all(answers(f"{url}/ready") for url in self.urls.values())
-        # the contact is the last thing that the stack seeds
-        return services and answers(f"{self.urls['notification']}/api/notifications/contacts/c-17")
+        return services and SEEDED in self.process.log.read_text()
 
-    def tokens(self) -> dict[str, str]:
-        """The operator's, by service; none of a checkout whose services don't identify their callers."""
-        return {path.name: path.read_text() for path in self._tokens.iterdir()} if self._tokens.exists() else {}
+    def tokens(self, account: str = "ordersaga-operator") -> dict[str, str]:
+        """The account's, by service; none of a checkout whose services don't identify their callers."""
+        folder = self.identities / f"{account}.tokens"
+        return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
+
+    def as_staff(self, service: str) -> dict[str, str]:
+        """The header with which the shop's own people call this service."""
+        token = self.tokens("ordersaga-staff").get(service)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def stop(self) -> None:
         """End it and all its parts."""

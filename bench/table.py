@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.apiserver import KINDS
+from bench.identified import identified_table
 from bench.rows import BARE, KEEPERS, ROLES, roles_of
 
 Case = Mapping[str, Any]
@@ -74,6 +75,7 @@ def tables(run: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
         ("CPU ms per saga of each process", cpu),
         ("Writes to the API server per saga", writes),
         ("CPU ms per call of each endpoint: service + mongod", endpoint_table(run.get("endpoints", []))),
+        ("What it costs a service to know its callers", identified_table(run.get("identified", []))),
     ]
     return [(heading, lines) for heading, lines in named if len(lines) > 1]
 

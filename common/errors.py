@@ -7,11 +7,13 @@ Every answer that isn't a success is problem+json (RFC 9457) with `code` (snake_
     Problem
     ├── Refused          409, a business refusal: stored under the key; every repetition gets the same answer
     ├── Unavailable      503, nothing stored: ask again with the same key
+    ├── TooMany          429, nothing stored: the client asks for more than its share
     ├── NotFound         404
     ├── Invalid          422, the request is wrong: repeating it unchanged gets the same answer
     └── Unreadable       500, what is kept of the order is damaged: a person has to mend it
 """
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -133,6 +135,20 @@ class Unavailable(Problem):
         super().__init__(detail, retry_after=retry_after, order_id=order_id)
 
 
+class TooMany(Problem):
+    """A client asks for more than its share: 429 with Retry-After; nothing was stored."""
+
+    status = 429
+    code = "too_many_requests"
+    retryable = True
+
+    def __init__(
+        self, detail: str, *, retry_after: float, code: str | None = None, order_id: str | None = None
+    ) -> None:
+        """`retry_after`: seconds."""
+        super().__init__(detail, code=code, retry_after=max(1, math.ceil(retry_after)), order_id=order_id)
+
+
 class NotFound(Problem):
     """The resource that the path names doesn't exist: 404."""
 
@@ -183,12 +199,15 @@ def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
 
 _TEXTS: dict[int, str] = {
     400: "The Idempotency-Key is missing or malformed; the detail shows one that works.",
+    401: "`unauthenticated`: send an API key or a token that is good here as `Authorization: Bearer`.",
+    403: "`not_allowed`: this is for somebody else.",
     404: "`not_found`: there is no such resource.",
     409: "Refused; `code` is the reason.",
     412: "`stale_epoch`: a newer operator works on this order.",
     413: "`too_large`: the body is too large.",
     422: "`invalid`: the detail names each wrong field. `key_reused`: this key was used with another body. "
     "`epoch_ahead`: the epoch is minutes ahead of the service's clock.",
+    429: "`too_many_requests`: come again after Retry-After seconds.",
     503: "`unavailable`: repeat the request later, with the same key.",
 }
 _WITHOUT_KEY = {422: "`invalid`: the detail names each wrong field.", 503: "`unavailable`: repeat the request later."}

@@ -8,18 +8,22 @@ aren't kept, and the environment's proxies aren't used.
 import asyncio
 import contextlib
 import json
+import logging
 import random
-import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 import aiohttp
 from yarl import URL
 
+from common.authorities import TRUSTED, Authorities
 from common.wire import Json
+
+log = logging.getLogger("ordersaga.tls")
 
 ANSWER_LIMIT: Final = 64 * 1024
 """Bytes of a body. The largest legal order has 100 lines of some 300 bytes: half of this."""
@@ -31,13 +35,14 @@ OLDEST_CONNECTION: Final = 30.0
 """Seconds. New connections find the replicas that were added since: under load a connection is never idle, so an idle
 time alone would keep all calls at the replicas that were there first. Making one costs less than a call.
 """
-TRUSTED: Final = 300.0
-"""Seconds after which the authorities are read again: a private one is renewed while we run. Reading takes 10 to 30 ms.
-"""
 IDLE: Final = 30.0
 """Seconds that a connection is kept open without a call."""
 CLOSE_WITHIN: Final = 0.5
 """Seconds for closing connections cleanly. A peer that doesn't read would hold up more than its own time-out."""
+NOT_LET_IN: Final = frozenset({401, 403})
+"""Who calls isn't believed, or may not: that says nothing of an order, and none is to suffer from it."""
+SAY_AGAIN: Final = 60.0
+"""Seconds between two lines in the log about the same certificate: each call would have one."""
 ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -51,6 +56,16 @@ class NoAnswer(Exception):  # noqa: N818 - it reads as what happened
 
 class AnswerTooLong(Exception):  # noqa: N818 - it reads as what happened
     """More bytes than the limit; the connection is closed."""
+
+
+class Credentials(Protocol):
+    """What says who calls. It may be replaced at any time."""
+
+    def header(self) -> str | None:
+        """The value of `Authorization`; None if there is none."""
+
+    def read(self) -> None:
+        """Look for a newer one: this one was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,10 @@ class _Pool:
     users: int = 0
 
 
+_Request = tuple[str, URL, dict[str, str], bytes | None]
+"""Method, address, headers, body."""
+
+
 class Exchanges:
     """Calls to one participant. Usable inside one event loop."""
 
@@ -89,30 +108,43 @@ class Exchanges:
         connections: int = 0,
         oldest: float = OLDEST_CONNECTION,
         trusted: float = TRUSTED,
-        authorization: Callable[[], str | None] = lambda: None,
+        credentials: Credentials | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         """`timeout`: seconds for a whole exchange, and `connect` for a new connection within it; `connections`: at
         most so many (0: its callers bound them); `oldest`: seconds after which a connection surely isn't used again;
         `trusted`: seconds after which new connections have the authorities read again (SSL_CERT_FILE, the system's);
-        `authorization`: the header of that name for a call that is made now, if there is one.
+        `ca_file`: more of them, read again as soon as they have changed;
+        `credentials`: ours there, looked for again after a 401.
         """
         self._url = url
         self._timeout = timeout
         self._connect = connect
         self._connections = connections
         self._oldest = oldest
-        self._trusted = trusted
-        self._authorization = authorization
+        self._credentials = credentials
         # identity: a compressed answer may be a thousand times as large as what was read of it
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
-        self._tls = ssl.create_default_context() if url.startswith("https:") else None
-        self._tls_made = time.monotonic()
+        self._ca_file, self._trusted = ca_file, trusted
+        self._authorities = self._authorities_for(url)
+        self._said = ("", float("-inf"))
         self._pool: _Pool | None = None
+
+    def change(self, *, url: str, timeout: float, credentials: Credentials | None) -> None:
+        """Exchanges that begin from now on go there. Those in flight end on their connections."""
+        if url != self._url:
+            self._authorities = self._authorities_for(url)
+            if self._pool is not None:
+                self._pool.until = float("-inf")
+        self._url, self._timeout, self._credentials = url, timeout, credentials
 
     async def aclose(self) -> None:
         """Close the connections."""
         if self._pool is not None:
             await self._pool.session.close()
+
+    def _authorities_for(self, url: str) -> Authorities | None:
+        return Authorities(self._ca_file, trusted=self._trusted) if url.startswith("https:") else None
 
     async def exchange(
         self,
@@ -132,32 +164,44 @@ class Exchanges:
             NotSent: it could not be built.
             NoAnswer: there is no whole answer within the time-out and the bounds.
         """
-        url, heads, content = self._request(path, headers, body)
+        request = self._request(method, path, headers, body)
         within = self._timeout if seconds is None else seconds
         try:
             async with asyncio.timeout(within):
                 pool, before = self._pool_now()
                 try:
-                    if before is not None:
-                        await _close(before)
-                    response = await pool.session.request(
-                        method, url, headers=heads, data=content, allow_redirects=False
-                    )
-                    return await _answer_of(response, limit)
-                finally:
-                    pool.users -= 1
-                    if pool is not self._pool and not pool.users:
-                        await _close(pool)
+                    return await self._on(pool, before, request, limit)
+                except aiohttp.ClientConnectorCertificateError:  # nothing was sent
+                    if pool is self._pool and not self._trusts_others():
+                        raise
+                pool, before = self._pool_now()
+                return await self._on(pool, before, request, limit)
         except TimeoutError as error:
             raise NoAnswer(f"no whole answer within {within:g} s") from error
         except AnswerTooLong as error:
             raise NoAnswer(str(error)) from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise NoAnswer(self._not_believed(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
 
-    def _request(
-        self, path: str, headers: Mapping[str, str], body: Json | None
-    ) -> tuple[URL, dict[str, str], bytes | None]:
+    async def _on(self, pool: _Pool, before: _Pool | None, request: _Request, limit: int) -> Answer:
+        """The answer, over one of the pool's connections."""
+        try:
+            if before is not None:
+                await _close(before)
+            method, url, heads, content = request
+            response = await pool.session.request(method, url, headers=heads, data=content, allow_redirects=False)
+            answer = await _answer_of(response, limit)
+        finally:
+            pool.users -= 1
+            if pool is not self._pool and not pool.users:
+                await _close(pool)
+        if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials is not None:
+            self._credentials.read()
+        return answer
+
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> _Request:
         try:
             heads = {**self._headers, **headers}
             for name, value in headers.items():
@@ -168,21 +212,28 @@ class Exchanges:
             content = None if body is None else ENCODER.encode(body).encode()
             if content is not None:
                 heads["Content-Type"] = "application/json"
-            if authorization := self._authorization():
+            if self._credentials is not None and (authorization := self._credentials.header()):
                 heads["Authorization"] = authorization
-            return URL(self._url + path), heads, content
+            return method, URL(self._url + path), heads, content
         except Exception as error:
             raise NotSent(str(error) or type(error).__name__) from error
 
-    def _authorities(self, now: float) -> ssl.SSLContext | None:
-        """What certificates are checked with. A file that is empty or can't be read is just being written."""
-        if self._tls is not None and now - self._tls_made > self._trusted:
-            with contextlib.suppress(OSError):
-                tls = ssl.create_default_context()
-                if tls.cert_store_stats()["x509_ca"] or not self._tls.cert_store_stats()["x509_ca"]:
-                    self._tls = tls
-            self._tls_made = now
-        return self._tls
+    def _trusts_others(self) -> bool:
+        """Whether the file of authorities has changed: then the next connections are made with the new ones."""
+        if self._authorities is None or not self._authorities.have_changed():
+            return False
+        if self._pool is not None:
+            self._pool.until = float("-inf")
+        return True
+
+    def _not_believed(self, error: aiohttp.ClientConnectorCertificateError) -> str:
+        why = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        said = f"the certificate of {error.host}:{error.port} isn't believed: {why}"
+        now = time.monotonic()
+        if said != self._said[0] or now - self._said[1] > SAY_AGAIN:
+            self._said = (said, now)
+            log.warning("%s; calls wait until it is", said)
+        return said
 
     def _pool_now(self) -> tuple[_Pool, _Pool | None]:
         """The pool for one more user, and the one before if that has to be closed now.
@@ -193,13 +244,15 @@ class Exchanges:
         now, before = time.monotonic(), None
         if self._pool is None or now > self._pool.until:
             until = now + self._oldest * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
-            before, self._pool = self._pool, _Pool(self._session(now), until)
+            before, self._pool = self._pool, _Pool(self._session(), until)
         self._pool.users += 1
         return self._pool, before if before is not None and not before.users else None
 
-    def _session(self, now: float) -> aiohttp.ClientSession:
+    def _session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._connections, keepalive_timeout=IDLE, ssl=self._authorities(now) or True
+            limit=self._connections,
+            keepalive_timeout=IDLE,
+            ssl=self._authorities.context() if self._authorities is not None else True,
         )
         return aiohttp.ClientSession(
             connector=connector,

@@ -14,15 +14,18 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from common.database_users import Users
 from common.logs import configure_logging
+from common.mongod_files import NOBODY_VERIFIED, MongodFiles, ServedCertificate
 
 log = logging.getLogger("ordersaga.replicaset")
 
@@ -30,6 +33,7 @@ NAME = "ordersaga"
 HOST = "localhost"
 DEFAULT_PORT = 27017
 NOT_YET_INITIALIZED = 94
+UNAUTHORIZED = 13
 WATCH_SECONDS = 2.0
 """Pause between two looks at a working replica set: a mongod that lost its data is repaired within this time."""
 FORM_SECONDS = 0.2
@@ -38,14 +42,17 @@ FORM_SECONDS = 0.2
 Client = MongoClient[dict[str, Any]]
 
 
-class ReplicaSetSettings(BaseSettings):
+class ReplicaSetSettings(MongodFiles):
     """What this program reads from its environment."""
-
-    model_config = SettingsConfigDict(env_prefix="ORDERSAGA_", extra="ignore")
 
     mongodb_url: str = Field(
         default="mongodb://127.0.0.1:27017/?directConnection=true",
         description="The mongod that becomes the replica set's one member; it shares the pod, so it is on this host.",
+    )
+    mongodb_users: Path | None = Field(
+        default=None,
+        description="A folder with a MongoDB URI for each service, for audit and for admin (a mounted Secret): mongod "
+        "asks for passwords, and these are its users. Without it there are none.",
     )
     health_host: str = Field(default="127.0.0.1", description="The address to listen on; a container needs 0.0.0.0.")
     health_port: int = Field(default=8080, description="The port of the health check: 200 while mongod takes writes.")
@@ -67,7 +74,9 @@ def ensure_primary(client: Client, host: str | None = None) -> bool:
     try:
         config = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
-        if error.code != NOT_YET_INITIALIZED:
+        if error.code == UNAUTHORIZED and hello.get("setName"):
+            return False  # it has users, and becomes primary by itself
+        if error.code not in {NOT_YET_INITIALIZED, UNAUTHORIZED}:
             raise
         port = client.address[1] if client.address else DEFAULT_PORT
         member = {"_id": 0, "host": host or f"{HOST}:{port}"}
@@ -112,25 +121,40 @@ def keep(settings: ReplicaSetSettings, stopped: threading.Event) -> None:
     with Health((settings.health_host, settings.health_port)) as health:
         threading.Thread(target=health.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:
-            _watch(settings.mongodb_url, health.primary, stopped)
+            _watch(settings, health.primary, stopped)
         finally:
             health.shutdown()
 
 
-def _watch(url: str, healthy: threading.Event, stopped: threading.Event) -> None:
+def _watch(settings: ReplicaSetSettings, healthy: threading.Event, stopped: threading.Event) -> None:
+    url, secret = settings.mongodb_url, settings.mongodb_certificate
+    tls = NOBODY_VERIFIED if secret else {}
+    users = Users(settings.mongodb_users, url, tls) if settings.mongodb_users else None
+    certificate = ServedCertificate(secret, settings.mongodb_files) if secret else None
     logged = ""
-    with Client(url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset") as client:
+    with Client(url, serverSelectionTimeoutMS=2000, appname="ordersaga-replicaset", **tls) as client:
         while not stopped.is_set():
             try:
                 primary = ensure_primary(client)
+                if users is not None:
+                    _know(users, client, primary=primary)
+                if certificate is not None and primary:
+                    certificate.ensure(users.administrator if users is not None else lambda: nullcontext(client))
                 now = "mongod is primary" if primary else "waiting for mongod to become primary"
-            except PyMongoError as error:
+            except (PyMongoError, OSError, ValueError) as error:
                 primary, now = False, f"mongod isn't ready: {str(error)[:200]}"
             (healthy.set if primary else healthy.clear)()
             if now != logged:
                 log.info(now)
                 logged = now
             stopped.wait(WATCH_SECONDS if primary else FORM_SECONDS)
+
+
+def _know(users: Users, client: Client, *, primary: bool) -> None:
+    if primary:
+        users.ensure(client)
+    else:
+        users.again()
 
 
 def main() -> int:

@@ -9,6 +9,17 @@ SERVICES: Final[Mapping[str, int]] = MappingProxyType(
 )
 """The port that each service listens on by default; the ports are part of the services' public description."""
 
+NEIGHBOURS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "order": ("inventory", "payment", "shipping", "notification"),
+        "inventory": ("order",),
+        "payment": (),
+        "shipping": ("order",),
+        "notification": ("order",),
+    }
+)
+"""Which services each of them calls: it has a token of its own for each of those, and for no other."""
+
 
 def default_url(service: str) -> str:
     """Where that service listens on this machine if nothing else is said: `http://127.0.0.1:8000`."""

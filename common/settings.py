@@ -17,6 +17,17 @@ class ServiceSettings(BaseSettings):
         default="mongodb://127.0.0.1:27017/?directConnection=true",
         description="Any MongoDB URI. Transactions need a replica set; one member is enough.",
     )
+    mongodb_url_file: Path | None = Field(
+        default=None,
+        description="A file with the MongoDB URI, in the place of mongodb_url: of a mounted Secret, where nobody sees "
+        "it in the environment. A new one in its place is used at once.",
+    )
+    mongodb_ca_file: Path | None = Field(
+        default=None,
+        description="A file with authorities (PEM): MongoDB speaks TLS, whatever its URI says, and is checked with "
+        "them; with the system's, while there is no such file. It is read again when it has changed. Without it the "
+        "URI says what there is to say about TLS.",
+    )
     mongodb_driver: Literal["motor", "pymongo"] = Field(
         default="pymongo",
         description="pymongo (PyMongo's own AsyncMongoClient), or motor, its predecessor, which has reached its end of "
@@ -62,6 +73,16 @@ class ServiceSettings(BaseSettings):
         description="Base URL of the order service, for inventory, shipping and notification: it says whether an order "
         "is confirmed, and goods leave only then. If it doesn't answer, they stay.",
     )
+    tokens: Path | None = Field(
+        default=None,
+        description="A folder with this service's own token for each service that it calls, in a file of its name "
+        "(`order`). The kubelet mounts them and replaces them before they expire. Without it calls carry none.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="A file with authorities (PEM) that are trusted beside the system's, where the address of another "
+        "service begins with https. It is read again as soon as it has changed.",
+    )
     kubeconfig: Path | None = Field(
         default=None,
         validation_alias=AliasChoices("ORDERSAGA_KUBECONFIG", "KUBECONFIG"),
@@ -81,7 +102,8 @@ class ServiceSettings(BaseSettings):
     )
     authentication_pods_only: bool = Field(
         default=True,
-        description="Whether a token counts only if it is bound to a pod, as those are that a kubelet mounts.",
+        description="Whether the operator's and the services' tokens count only if they are bound to a pod, as those "
+        "are that a kubelet mounts. People's needn't be.",
     )
     authentication_keys: Path | None = Field(
         default=None,

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
+from common.account_numbers import NO_ACCOUNT_NUMBER, kept
+
 T = TypeVar("T")
 
 Json = dict[str, Any]
@@ -58,13 +60,18 @@ OrderId = Annotated[
         description="The order's id, which is the name of its OrderSaga. Lower-case letters, digits and hyphens.",
         examples=["o-1001"],
     ),
+    NO_ACCOUNT_NUMBER,
 ]
 _REFERENCE = r"^[A-Za-z0-9]([-A-Za-z0-9._]*[A-Za-z0-9])?$"
 CustomerId = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The customer's id.", examples=["c-17"])
+    str,
+    Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The customer's id.", examples=["c-17"]),
+    NO_ACCOUNT_NUMBER,
 ]
 ProductId = Annotated[
-    str, Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The product's id.", examples=["p-mug"])
+    str,
+    Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The product's id.", examples=["p-mug"]),
+    NO_ACCOUNT_NUMBER,
 ]
 Reference = Annotated[
     str,
@@ -74,6 +81,7 @@ Reference = Annotated[
         pattern=_REFERENCE,
         description="A reference to a payment method, an address or a contact, never the thing itself.",
     ),
+    NO_ACCOUNT_NUMBER,
 ]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code of the currency.", examples=["EUR"])]
 
@@ -123,9 +131,18 @@ class OrderBody(Body):
 
 
 class OrderLine(Body):
-    """A line of an order as it travels to the services: product, quantity and the price of one unit."""
+    """A line of an order as it travels to the services: product, quantity and the price of one unit.
 
-    product_id: ProductId
+    The resource's definition can't afford to look for numbers of cards in products. A saga whose calls were refused for
+    one would never end. So the number is left out (`NOT_KEPT`) and the order goes on, to be refused as one of a product
+    that doesn't exist.
+    """
+
+    product_id: Annotated[
+        str,
+        Field(min_length=1, max_length=63, pattern=_REFERENCE, description="The product's id.", examples=["p-mug"]),
+        AfterValidator(kept),
+    ]
     quantity: Quantity
     unit_price_minor: UnitPriceMinor
 

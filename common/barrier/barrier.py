@@ -11,6 +11,7 @@ from common.barrier.rules import Act, Answer, Call, Claimed, Decision, Document,
 from common.barrier.state import BarrierState
 from common.errors import Problem, Refused, Unavailable, Unreadable
 from common.mongo import TRANSACTION_ATTEMPTS, Collection, DuplicateKeyError, Mongo, Session
+from common.shop.erasure import ERASED, references_in
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +166,19 @@ class Barrier:
 
         _, document = await self.commit(document_id, transition)
         return document if "status" in document else None
+
+    async def erase(self, document_id: str, *names: str) -> bool:
+        """Replace the references in these fields, and in the answers that are stored; whether there were any."""
+
+        def transition(found: Document | None) -> Decision:
+            references = references_in(found or {}, names)
+            if not references:
+                return Answer(200, {})
+            state = BarrierState.of(found).without(references.values()).next(namespace="", epoch=None)
+            return Write(dict.fromkeys(references, ERASED), state, Answer(200, {}))
+
+        decision, _ = await self.commit(document_id, transition)
+        return isinstance(decision, Write)
 
     async def get(self, document_id: str) -> Document | None:
         """The document as it is, also a bare tombstone; None if there is none."""

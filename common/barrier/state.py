@@ -10,12 +10,13 @@ An operation is in one of three states. One that isn't listed was never called, 
     answered   `status` and `body` are the answer to every further call under its key
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from common.errors import Unreadable
+from common.shop.erasure import without
 
 Operations = Mapping[str, "Operation"]
 
@@ -137,6 +138,11 @@ class BarrierState:
     def without_operation(self, name: str) -> "BarrierState":
         """Without that operation, since it has certainly done nothing."""
         return replace(self, operations={n: o for n, o in self.operations.items() if n != name})
+
+    def without(self, references: Collection[str]) -> "BarrierState":
+        """With these references replaced in the answers that are stored (`common.shop.erasure`)."""
+        operations = {n: replace(o, body=without(o.body, references)) for n, o in self.operations.items()}
+        return replace(self, operations=operations)
 
     def with_tombstone(self) -> "BarrierState":
         """With the tombstone, which outranks every stored answer of a do."""

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -58,12 +58,15 @@ class Authenticator:
         *,
         audience: str,
         needs_pod: bool = True,
+        people: Container[str] = (),
         reviewer: Reviewer | None = None,
         strict: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """`now`: seconds since 1970. Without a `reviewer` tokens are verified offline alone."""
-        self._keys, self._audience, self._needs_pod = keys, audience, needs_pod
+        """`people`: the subjects whose tokens needn't be bound to a pod in any case. `now`: seconds since 1970. Without
+        a `reviewer` tokens are verified offline alone.
+        """
+        self._keys, self._audience, self._needs_pod, self._people = keys, audience, needs_pod, people
         self._reviewer, self._strict, self._now = reviewer, strict, now
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._may_review_at = float("-inf")
@@ -97,7 +100,13 @@ class Authenticator:
             raise NotAuthentic("it is signed with a key that isn't the cluster's")
         issuer, key = found
         return identity_of(
-            token, key, issuer=issuer, audience=self._audience, needs_pod=self._needs_pod, now=self._now()
+            token,
+            key,
+            issuer=issuer,
+            audience=self._audience,
+            needs_pod=self._needs_pod,
+            people=self._people,
+            now=self._now(),
         )
 
     async def _reviewed(self, known: _Known, token: str, reviewer: Reviewer) -> None:

@@ -1,10 +1,11 @@
-"""The public keys of a cluster (a JSON Web Key Set, RFC 7517), and its name as an issuer of tokens."""
+"""The public keys of an issuer of tokens (a JSON Web Key Set, RFC 7517), and its name: a cluster's, above all."""
 
 import asyncio
 import json
 import logging
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -58,18 +59,18 @@ class ClusterKeys:
 
 
 class FileKeys:
-    """A file that is mounted, for a service that doesn't reach an API server. Read again as `ClusterKeys` is."""
+    """A file that is mounted, for a service that doesn't reach the issuer. Read again as others are."""
 
-    def __init__(self, path: Path, issuer: str) -> None:
-        self._path, self._issuer = path, issuer
+    def __init__(self, path: Path, issuer: str, algorithms: Collection[str] = ALGORITHMS) -> None:
+        self._path, self._issuer, self._algorithms = path, issuer, algorithms
 
     async def load(self) -> KeySet:
         """Read the file."""
-        return KeySet(self._issuer, keys_in(json.loads(self._path.read_bytes())))
+        return KeySet(self._issuer, keys_in(json.loads(self._path.read_bytes()), self._algorithms))
 
 
-def keys_in(document: Any) -> dict[str, jwt.PyJWK]:
-    """The keys of a set by their names; those of another kind than an API server's are left out.
+def keys_in(document: Any, algorithms: Collection[str] = ALGORITHMS) -> dict[str, jwt.PyJWK]:
+    """The keys of a set by their names; those that sign by other algorithms, or don't sign, are left out.
 
     Raises:
         ValueError: there is none.
@@ -81,10 +82,10 @@ def keys_in(document: Any) -> dict[str, jwt.PyJWK]:
             key = jwt.PyJWK(each)
         except (jwt.PyJWTError, AttributeError, TypeError, ValueError):
             continue
-        if key.key_id and key.algorithm_name in ALGORITHMS:
+        if key.key_id and key.algorithm_name in algorithms and key.public_key_use in {None, "sig"}:
             found[key.key_id] = key
     if not found:
-        raise ValueError("there is no key of an API server in it: it has to be a JSON Web Key Set")
+        raise ValueError(f"no key in it signs by {', '.join(algorithms)}: it has to be a JSON Web Key Set")
     return found
 
 
@@ -94,12 +95,14 @@ class Keys:
     A source that fails changes nothing: the last good keys are kept.
     """
 
-    def __init__(self, source: KeySource) -> None:
-        self._source = source
+    def __init__(self, source: KeySource, *, fresh: float = math.inf) -> None:
+        """`fresh`: seconds after which they are read again beside a look, so that a key that was withdrawn is gone."""
+        self._source, self._fresh = source, fresh
+        self._again: asyncio.Task[None] | None = None
         self._set: KeySet | None = None
         self._asked_at = float("-inf")
         self._reading = asyncio.Lock()
-        self.trouble = "the keys of the cluster have not been read yet"
+        self.trouble = "the keys of their issuer have not been read yet"
         """Why the last reading failed; empty if it didn't."""
 
     @property
@@ -111,6 +114,8 @@ class Keys:
         """The issuer and its key of that name, read again if it isn't known, but not more often than `AGAIN`."""
         if self._set is None or key_id not in self._set.keys:
             await self.read()
+        elif time.monotonic() - self._asked_at > self._fresh and (self._again is None or self._again.done()):
+            self._again = asyncio.create_task(self.read())
         if self._set is None or key_id not in self._set.keys:
             return None
         return self._set.issuer, self._set.keys[key_id]

@@ -1,4 +1,4 @@
-"""A small typed client for the API server: connections, errors, and the three kinds of objects that we keep there."""
+"""A small typed client for the API server: connections, errors, and the four kinds of objects that we keep there."""
 
 from common.kube.client import KubeClient
 from common.kube.config import Access, KubeConfigError
@@ -13,6 +13,7 @@ from common.kube.errors import (
     ObjectNotFound,
     Terminating,
 )
+from common.kube.participants import ParticipantResources
 from common.kube.resources import (
     Events,
     Leases,
@@ -36,5 +37,6 @@ __all__ = [
     "ObjectNotFound",
     "ObjectPage",
     "OrderSagas",
+    "ParticipantResources",
     "Terminating",
 ]

@@ -41,16 +41,16 @@ class OrderSagas:
 
     async def version_now(self) -> str:
         """The version that a watch of what comes after this moment begins at."""
-        page, _ = _page(await self.client.get(self._path, {"limit": "1"}))
+        page, _ = page_of(await self.client.get(self._path, {"limit": "1"}))
         return page.resource_version
 
     async def create(self, body: Json) -> Json:
         """Create it (apiVersion and kind are filled in). Raises `AlreadyExists`, `ObjectInvalid`, any `KubeError`."""
-        return _object(await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body}))
+        return object_of(await self.client.post(self._path, {"apiVersion": API_VERSION, "kind": KIND, **body}))
 
     async def get(self, name: str) -> Json:
         """Read it. Raises `ObjectNotFound`."""
-        return _object(await self.client.get(self._at(name)))
+        return object_of(await self.client.get(self._at(name)))
 
     async def is_served(self) -> bool:
         """Whether the API server knows the definition, and lists it among what it serves.
@@ -87,7 +87,7 @@ class OrderSagas:
                 limit = max(1, limit // 4)
                 params["limit"] = str(limit)
                 continue
-            page, token = _page(answer)
+            page, token = page_of(answer)
             yield page
             if not token:
                 return
@@ -95,7 +95,7 @@ class OrderSagas:
 
     async def patch(self, name: str, body: Json) -> Json:
         """Merge patch of metadata and spec; with metadata.resourceVersion in it, it is conditional (`Conflict`)."""
-        return _object(await self.client.patch_merge(self._at(name), body))
+        return object_of(await self.client.patch_merge(self._at(name), body))
 
     async def replace_status(self, name: str, uid: str, resource_version: str, status: Json) -> Json:
         """Put this status in the place of the one of this version of this object. Raises `Conflict`, `ObjectInvalid`.
@@ -105,7 +105,7 @@ class OrderSagas:
         """
         metadata = {"name": name, "uid": uid, "resourceVersion": resource_version}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "status": status}
-        return _object(await self.client.put(f"{self._at(name)}/status", body))
+        return object_of(await self.client.put(f"{self._at(name)}/status", body))
 
     async def delete(self, name: str, uid: str, resource_version: str) -> Json:
         """Delete this version of this object, never by name alone. Raises `Conflict`, `ObjectNotFound`."""
@@ -116,18 +116,20 @@ class OrderSagas:
 
 
 class Events:
-    """Writes core/v1 Events about OrderSagas: what `kubectl describe` shows at its end."""
+    """Writes core/v1 Events about OrderSagas, Participants and our Lease: what `kubectl describe` shows at its end."""
 
     def __init__(self, client: KubeClient, component: str) -> None:
         self.client = client
         self.component = component
 
-    async def create(self, saga: Json, *, type_: Literal["Normal", "Warning"], reason: str, message: str) -> Json:
-        """Record an event about this saga. `reason` is one of the PascalCase constants, `message` is for a person.
+    async def create(self, about: Json, *, type_: Literal["Normal", "Warning"], reason: str, message: str) -> Json:
+        """Record an event about this object: an OrderSaga, unless it says its kind, which one of a list doesn't.
+
+        `reason` is one of the PascalCase constants, `message` is for a person.
 
         What an Event can't hold is replaced or cut off. Raises `KubeError`, and nothing else.
         """
-        metadata = saga["metadata"]
+        metadata = about["metadata"]
         namespace, name = metadata["namespace"], metadata["name"]
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {
@@ -136,8 +138,8 @@ class Events:
             # kubectl writes 16 hex digits after the name; names may be longer than those of our resources
             "metadata": {"name": f"{name[: NAME_LIMIT - 17]}.{os.urandom(8).hex()}", "namespace": namespace},
             "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
+                "apiVersion": about.get("apiVersion", API_VERSION),
+                "kind": about.get("kind", KIND),
                 "namespace": namespace,
                 "name": name,
                 "uid": metadata.get("uid", ""),
@@ -196,7 +198,7 @@ class Leases:
         return _lease(await self.client.put(path, lease, seconds=self._seconds))
 
 
-def _object(answer: Json) -> Json:
+def object_of(answer: Json) -> Json:
     """The answer, if it is an object with a name and a version.
 
     Raises:
@@ -212,13 +214,13 @@ def _object(answer: Json) -> Json:
 
 
 def _lease(answer: Json) -> Json:
-    _object(answer)
+    object_of(answer)
     if not isinstance(answer.setdefault("spec", {}), dict):
         raise _no_answer()
     return answer
 
 
-def _page(answer: Json) -> tuple[ObjectPage, str]:
+def page_of(answer: Json) -> tuple[ObjectPage, str]:
     """The page and the token for the next. Raises `ApiUnavailable` if it isn't a list of objects."""
     items, metadata = answer.get("items", ""), answer.get("metadata")
     items = [] if items is None else items  # as the API server writes a list of metadata that is empty
@@ -230,7 +232,7 @@ def _page(answer: Json) -> tuple[ObjectPage, str]:
     for item in items:
         if not isinstance(item, dict):
             raise _no_answer()
-        _object(item)
+        object_of(item)
     return ObjectPage(items, version), token
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from common.deadline import left
+from common.mongo.source import Source, once_more_if_refused
 from common.server_clock import ServerClock
 
 T = TypeVar("T")
@@ -86,8 +87,8 @@ async def ended(operation: Awaitable[T], session: Session) -> T:
 class Collection:
     """One collection. Every method raises PyMongoError if the database doesn't answer; the app answers 503 then."""
 
-    def __init__(self, client: Callable[[], Any], database: str, name: str, lists: asyncio.Semaphore) -> None:
-        self._client = client
+    def __init__(self, source: Source, database: str, name: str, lists: asyncio.Semaphore) -> None:
+        self.source = source
         self._name = (database, name)
         self._lists = lists
         self._made: tuple[Any, Any] = (None, None)
@@ -96,7 +97,7 @@ class Collection:
     @property
     def _native(self) -> Any:
         """The driver's collection, of the current client."""
-        client = self._client()
+        client = self.source.current()
         if client is not self._made[0]:
             database, name = self._name
             self._made = (client, client[database][name])
@@ -120,12 +121,14 @@ class Collection:
         finally:
             self._lists.release()
 
+    @once_more_if_refused
     async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
         """The first document that matches, or None."""
         with in_time():
             found: Document | None = await ended(self._native.find_one(where, session=session), session)
         return found
 
+    @once_more_if_refused
     async def find(
         self,
         where: Filter,
@@ -166,12 +169,14 @@ class Collection:
         finally:
             await cursor.close()
 
+    @once_more_if_refused
     async def count(self, where: Filter) -> int:
         """How many documents match."""
         async with self._list(None):
             number: int = await self._native.count_documents(where)
         return number
 
+    @once_more_if_refused
     async def insert(self, document: Document, *, session: Session = None) -> None:
         """Insert one document; raises DuplicateKeyError if a unique index has it already."""
         with in_time():
@@ -201,6 +206,7 @@ class Collection:
             result = await ended(self._native.bulk_write(made, session=session), session)
         return bool(result.matched_count == len(changes))
 
+    @once_more_if_refused
     async def update(
         self, where: Filter, change: Change, *, upsert: bool = False, hint: str | None = None, session: Session = None
     ) -> bool:
@@ -212,6 +218,13 @@ class Collection:
             result = await ended(change_it, session)
         return bool(result.matched_count or result.upserted_id is not None)
 
+    @once_more_if_refused
+    async def update_many(self, where: Filter, change: Change) -> None:
+        """Change all documents that match: as many as can be changed in time."""
+        with in_time():
+            await self._native.update_many(where, change)
+
+    @once_more_if_refused
     async def find_and_update(
         self, where: Filter, change: Change, *, sort: str = "_id", upsert: bool = False, session: Session = None
     ) -> Document | None:
@@ -228,12 +241,14 @@ class Collection:
             found: Document | None = await ended(change_it, session)
         return found
 
+    @once_more_if_refused
     async def delete(self, where: Filter, *, session: Session = None) -> bool:
         """Delete the first document that matches. True if there was one."""
         with in_time():
             result = await ended(self._native.delete_one(where, session=session), session)
         return bool(result.deleted_count)
 
+    @once_more_if_refused
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]], *, session: Session = None) -> list[Document]:
         """The whole result of a pipeline."""
         async with self._list(session):
@@ -258,8 +273,8 @@ class Collection:
 class Database:
     """One service's database."""
 
-    def __init__(self, client: Callable[[], Any], name: str, lists: asyncio.Semaphore, clock: ServerClock) -> None:
-        self._client = client
+    def __init__(self, source: Source, name: str, lists: asyncio.Semaphore, clock: ServerClock) -> None:
+        self._source = source
         self._name = name
         self._lists = lists
         self._clock = clock
@@ -269,4 +284,4 @@ class Database:
         return self._clock.now()
 
     def __getitem__(self, name: str) -> Collection:
-        return Collection(self._client, self._name, name, self._lists)
+        return Collection(self._source, self._name, name, self._lists)

@@ -7,10 +7,12 @@ A confirmed order is never rolled back, so an answer that it is confirmed stays 
 """
 
 import json
+import logging
+from pathlib import Path
 
 from common.deadline import left
 from common.errors import Refused, Unavailable
-from common.exchange import Exchanges, NoAnswer, NotSent
+from common.exchange import NOT_LET_IN, Credentials, Exchanges, NoAnswer, NotSent
 from common.logs import correlation_id
 
 ASK_SECONDS = 3.2
@@ -31,11 +33,22 @@ OVER = frozenset({"CANCELLED", "DELIVERED"})
 """The states of an order that needs nothing any more."""
 
 
+log = logging.getLogger("ordersaga.orders")
+
+
 class Orders:
     """The order service over HTTP. Tests give `exchanges` of their own."""
 
-    def __init__(self, url: str, *, exchanges: Exchanges | None = None) -> None:
-        self._exchanges = exchanges or Exchanges(url, timeout=ASK_SECONDS)
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: Credentials | None = None,
+        ca_file: Path | None = None,
+        exchanges: Exchanges | None = None,
+    ) -> None:
+        """`credentials`: ours there; `ca_file`: authorities that are trusted beside the system's."""
+        self._exchanges = exchanges or Exchanges(url, timeout=ASK_SECONDS, credentials=credentials, ca_file=ca_file)
 
     async def status_of(self, order_id: str) -> str | None:
         """The order's status; None if the order service knows no such order. Raises Unavailable."""
@@ -52,6 +65,8 @@ class Orders:
             body = json.loads(answer.body)
         except (NotSent, NoAnswer, ValueError, RecursionError) as error:
             raise _no_answer(order_id) from error
+        if answer.status in NOT_LET_IN:
+            log.warning("the order service doesn't let us ask (%s): it has to know our token", answer.status)
         # A 404 counts only with the service's own word for it: a gateway's page knows nothing of orders.
         if answer.status == 404 and isinstance(body, dict) and body.get("code") == "not_found":
             return None

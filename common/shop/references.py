@@ -5,6 +5,9 @@ A registered entry stays until somebody changes or deletes it. An entry that cam
 it by then; when the order is rolled back, the 30 days begin again. So neither an order that was never placed nor one
 that was rolled back leaves personal data behind.
 
+An entry may have an owner, a customer: whoever stores it says so, and for what comes along with an order the order
+service does. To the orders of others it is as one that doesn't exist.
+
 What has expired is deleted here and not by a TTL index, since only the order service knows whether the order is over:
 one that was suspended for two months still needs its address. Nothing of an entry is ever logged.
 """
@@ -22,6 +25,7 @@ from pydantic import BaseModel
 from common.background import Rounds
 from common.errors import NotFound, Problem, Refused, Unavailable
 from common.mongo import Database, Document, DuplicateKeyError, Index, PyMongoError
+from common.shop.erasure import Erase
 from common.shop.orders import OVER, UNDECIDED, Orders
 
 Kept = TypeVar("Kept", bound=BaseModel)
@@ -49,6 +53,19 @@ SWEPT_AT_ONCE = 100
 _CAME_WITH = re.compile(r"(?P<order_id>[a-z0-9][-a-z0-9]{0,62})-[0-9a-f]{12}")
 _FORMER_INDEX = "expires_at_1"
 """A TTL index of earlier releases, which deleted entries of orders that were suspended."""
+
+
+OWNER = "customer_id"
+"""The field of an entry that says whose it is; without it, every order may name it."""
+
+
+def _owned_by(owner: str | None) -> Document:
+    return {} if owner is None else {OWNER: owner}
+
+
+def _open_to(customer_id: str | None, reference: str) -> Document:
+    """A filter for the entry, if it is this customer's or nobody's."""
+    return {"_id": reference, OWNER: {"$in": [None, customer_id]}}
 
 
 def expiry_index(collection: str) -> Index:
@@ -104,9 +121,11 @@ class References(Generic[Kept]):
         found = await self._entries.find_one({"_id": reference})
         return None if found is None else self._entry(found)
 
-    async def look(self, reference: str) -> tuple[Kept | None, bool]:
-        """One entry, or None; and whether it stays without being used (`use`): a registered one does."""
-        found = await self._entries.find_one({"_id": reference})
+    async def look(self, reference: str, customer_id: str) -> tuple[Kept | None, bool]:
+        """One entry that this customer may name, or None; and whether it stays without being used (`use`): a registered
+        one does.
+        """
+        found = await self._entries.find_one(_open_to(customer_id, reference))
         return (None, False) if found is None else (self._entry(found), "expires_at" not in found)
 
     async def get(self, reference: str) -> Kept:
@@ -115,34 +134,41 @@ class References(Generic[Kept]):
             raise NotFound(f"there is no {self._noun} {reference}: store it with PUT on the same path")
         return found
 
-    async def put(self, reference: str, content: BaseModel) -> tuple[Kept, bool]:
-        """Create or overwrite an entry, and whether it is new. It doesn't expire, even if it would have before."""
+    async def put(self, reference: str, content: BaseModel, owner: str | None = None) -> tuple[Kept, bool]:
+        """Create or overwrite an entry, and whether it is new. It doesn't expire, even if it would have before.
+
+        Without an `owner` it keeps the one that it has.
+        """
         new = await self._entries.find_one({"_id": reference}) is None
+        fields = self._fields(reference, content) | _owned_by(owner)
         stored = await self._entries.find_and_update(
-            {"_id": reference}, {"$set": self._fields(reference, content), "$unset": {"expires_at": ""}}, upsert=True
+            {"_id": reference}, {"$set": fields, "$unset": {"expires_at": ""}}, upsert=True
         )
         assert stored is not None, "an upsert returns its document"  # noqa: S101
         return self._entry(stored), new
 
-    async def create(self, reference: str, content: BaseModel) -> tuple[Kept, bool]:
+    async def create(self, reference: str, content: BaseModel, owner: str | None = None) -> tuple[Kept, bool]:
         """Create an entry that expires unless it is used, and whether it is new. Equal content may be there already:
         its 30 days begin again then, so that it can't expire between this answer and its use.
 
         Raises:
-            Problem: 412, the entry exists with other content.
+            Problem: 412, the entry exists with other content, or is another customer's.
         """
         expiry = self._now() + UNUSED_FOR
+        owned = _owned_by(owner)
         try:
-            document = {"_id": reference, **self._fields(reference, content), "expires_at": expiry}
+            document = {"_id": reference, **self._fields(reference, content), **owned, "expires_at": expiry}
             await self._entries.insert(document)
             return self._entry(document), True
         except DuplicateKeyError:
-            same = {"_id": reference, **content.model_dump(), "expires_at": {"$exists": True}}
-            await self._entries.update(same, {"$set": {"expires_at": expiry}})
+            # One that an earlier release has stored has no owner yet.
+            same = {**_open_to(owner, reference), **content.model_dump(), "expires_at": {"$exists": True}}
+            await self._entries.update(same, {"$set": {"expires_at": expiry, **owned}})
         stored = await self._entries.find_one({"_id": reference})
         if stored is None:  # it expired just before its 30 days began again
-            return await self.create(reference, content)
-        if any(stored[name] != value for name, value in content.model_dump().items()):
+            return await self.create(reference, content, owner)
+        is_anothers = owner is not None and stored.get(OWNER) not in (None, owner)
+        if is_anothers or any(stored[name] != value for name, value in content.model_dump().items()):
             raise Problem(
                 f"{self._noun} {reference} exists with other content, and If-None-Match: * only creates; "
                 "use another reference, or overwrite it by a PUT without that header",
@@ -151,9 +177,9 @@ class References(Generic[Kept]):
             )
         return self._entry(stored), False
 
-    async def use(self, reference: str) -> Kept | None:
-        """The entry, which is kept from now on, or None if there is none, or none any more."""
-        found = await self._entries.find_one({"_id": reference})
+    async def use(self, reference: str, customer_id: str) -> Kept | None:
+        """The entry, which is kept from now on, or None if there is none for this customer, or none any more."""
+        found = await self._entries.find_one(_open_to(customer_id, reference))
         if found is not None and "expires_at" in found:
             found = await self._entries.find_and_update({"_id": reference}, {"$unset": {"expires_at": ""}})
         return None if found is None else self._entry(found)
@@ -180,19 +206,37 @@ class References(Generic[Kept]):
             )
         await self._entries.delete({"_id": reference})
 
+    async def erase(self, request: Erase) -> int:
+        """Delete these entries of finished orders, unless they are somebody else's, or somebody else's order has used
+        them, or an order that isn't finished does; how many were deleted.
+        """
+        erased = 0
+        for reference in request.references:
+            users = {self._key: reference, "order_id": {"$nin": request.order_ids}}
+            shared = {**users, "customer_id": {"$ne": request.customer_id}}
+            if not any([await self._users.find_one(each) for each in (shared, {**users, **self._live})]):
+                erased += await self._entries.delete(_open_to(request.customer_id, reference))
+        return erased
+
     async def keep_clean(self, rounds: Rounds) -> None:
         """Delete what has expired until cancelled."""
+        only_the_database = False
         while True:
             try:
                 await self._entries.drop_index(_FORMER_INDEX)
-                await self.delete_expired(rounds)
+                if not await self.delete_expired(rounds) and only_the_database:
+                    rounds.done()
+                only_the_database = False
             except PyMongoError as error:
                 log.warning("can't read what has expired: %s", type(error).__name__)
+                only_the_database = only_the_database or rounds.state != "failing"
                 rounds.failed(f"the database: {type(error).__name__}")
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def delete_expired(self, rounds: Rounds | None = None) -> None:
-        """Delete what has expired, unless its order isn't over: that is looked at again later."""
+    async def delete_expired(self, rounds: Rounds | None = None) -> int:
+        """Delete what has expired, unless its order isn't over: that is looked at again later. Of how many entries it
+        isn't known whether they are needed.
+        """
         rounds = rounds or Rounds()
         decided, undecided = 0, 0
         while due := await self._entries.find(
@@ -221,6 +265,9 @@ class References(Generic[Kept]):
             )
         elif decided or rounds.since_failure > TELLS_FOR:
             rounds.done()
+        else:
+            rounds.going_on()
+        return undecided
 
     async def _needed_for(self, reference: str) -> timedelta | None:
         """How long an expired entry stays; None if nobody needs it any more."""

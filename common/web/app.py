@@ -18,13 +18,10 @@ It gives GET / (name, version, links), /health (the process lives), /ready (data
 the background, again and again until they exist: a service starts without its database and becomes ready later.
 """
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
-from itertools import groupby
 from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -32,33 +29,30 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
-from common.background import Background, Rounds
+from common.background import Background
+from common.certificate import Certificate
 from common.collector import calm_collector
 from common.errands import Errands
-from common.errors import Problem, ProblemBody, Unavailable, documented, documented_truly
+from common.errors import Problem, Unavailable, documented
 from common.logs import configure_logging
-from common.mongo import Database, Index, Mongo, PyMongoError
+from common.mongo import Database, Index, Mongo
 from common.settings import ServiceSettings
 from common.web.ambiguity import unambiguous
-from common.web.connections import make_punctual
+from common.web.certificate import certificate_of, renewed
+from common.web.connections import config_of, make_punctual
+from common.web.description import complete
 from common.web.direct import DirectWays
-from common.web.guard import Guard, Table
+from common.web.guard import OPEN_TO_CLIENTS, Door, Guard, Table
 from common.web.identification import Identification, identification
+from common.web.indexes import SILENT_SECONDS, Indexes
 from common.web.metrics import CONTENT_TYPE, ServiceMetrics
-from common.web.middleware import bounded, observed
+from common.web.middleware import bounded, observed, refuse_account_numbers
 from common.web.problems import answered, install_problem_handlers, refusal, respond
 from common.web.public import PublicPort, listening, only
 from common.web.request_state import RequestState
+from common.web.security import docs_page
 
-__all__ = ["NoAnswer", "Service", "answered", "create_app", "respond"]
-
-log = logging.getLogger("ordersaga.app")
-
-INDEX_RETRY_SECONDS = 1.0
-"""Pause between two attempts to create the indexes: a database that comes up late delays readiness by at most this."""
-
-INDEXING_SECONDS = 3600.0
-"""How long creating them may take before it counts as hanging: each collection's have ten minutes."""
+__all__ = ["Service", "answered", "create_app", "respond"]
 
 FINISH_SECONDS = 9.0
 """How long a process that is told to end waits for calls of providers, which have 8 s. Kubernetes kills it after 30."""
@@ -80,26 +74,32 @@ class Service(FastAPI):
         *,
         indexes: Sequence[Index],
         ready_checks: Sequence["ReadyCheck"],
+        callers: Table,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.name = name
         self.settings = settings
+        self.callers = callers
         self.metrics = ServiceMetrics(name)
         self.background = Background(name, self.metrics.registry)
         self.public_port = PublicPort()
+        self.certificate: Certificate | None = None
         self.routers: list[APIRouter] = []
         self.ways = DirectWays(self, ())
         self.identification = Identification()
         self.guard: Guard | None = None
-        self.indexes = tuple(indexes)
-        self.indexes_exist = not indexes
+        self.open_to_clients = False
+        """It has routes for clients, and doesn't ask who they are: in development."""
+        self.indexes = Indexes(indexes)
         self._ready_checks = tuple(ready_checks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
-        if scope["type"] == "lifespan" and make_punctual(receive, self.settings.request_timeout_seconds):
-            calm_collector()
+        if scope["type"] == "lifespan":
+            self.certificate = certificate_of(config_of(receive))
+            if make_punctual(receive, self.settings.request_timeout_seconds):
+                calm_collector()
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
@@ -109,13 +109,14 @@ class Service(FastAPI):
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            refuse_account_numbers(scope)
             if self.guard is not None:
                 await self.guard.admit(scope)
             await self.ways.take(scope, receive, send, otherwise=super().__call__)
         except Problem as problem:  # of the guard: what a route raises was answered
             await refusal(scope, problem)(scope, receive, send)
         except ConnectionResetError:
-            raise  # NoAnswer without a server: an in-process caller sees the connection break
+            raise  # a silence without a server: an in-process caller sees the connection break
         except Exception:
             # The error is answered with 500 and logged (common.web.problems); Starlette raises it again for the server,
             # which would log it a second time.
@@ -127,40 +128,28 @@ class Service(FastAPI):
         routes = [route for router in self.routers for route in router.routes if isinstance(route, APIRoute)]
         return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
-    async def ensure_indexes(self) -> None:
-        """Create the indexes that don't exist yet; raises PyMongoError if the database doesn't answer."""
-        by_collection = sorted(self.indexes, key=lambda index: index.collection)
-        for collection, indexes in groupby(by_collection, key=lambda index: index.collection):
-            await self.database[collection].ensure(list(indexes))
-        self.indexes_exist = True
-
     async def why_not_ready(self) -> str | None:
         """None if this service is ready, else what is missing and what to do about it, all at once."""
         checks = [await check(self) for check in self._ready_checks]
         identified = await self.identification.why_not_ready()
-        reasons = [self.public_port.why_not_served(), await self._why_no_database(), identified, *checks]
+        tls = None if self.certificate is None else self.certificate.why_not_ready()
+        reasons = [tls, self.public_port.why_not_served(), await self._why_no_database(), identified, *checks]
         return "; ".join(reason for reason in reasons if reason) or None
 
     async def _why_no_database(self) -> str | None:
-        if reason := await self.mongo.why_not_ready():
-            return reason
-        if not self.indexes_exist:
-            return "the indexes of the database are being created: wait; if this doesn't end, the log says why"
-        return None
+        return await self.mongo.why_not_ready() or self.indexes.why_not_ready()
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with ProblemBody, to which routes refer by name (common.errors.documented)."""
+        """The OpenAPI document, with what our routes have in common (`common.web.description`)."""
         document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {})["ProblemBody"] = ProblemBody.model_json_schema()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                documented_truly(operation)
+        complete(document, self.callers)
         return document
 
 
 ReadyCheck = Callable[[Service], Awaitable[str | None]]
 """None if what the service needs is there, else one sentence: what is missing, and what to do."""
 Lifespan = Callable[[Service], AbstractAsyncContextManager[None]]
+Doors = Callable[[Service], AbstractAsyncContextManager[Door | None]]
 
 
 def create_app(
@@ -172,14 +161,16 @@ def create_app(
     lifespan: Lifespan | None = None,
     public: Sequence[str] = (),
     callers: Table | None = None,
+    doors: Doors | None = None,
     ready_checks: Sequence[ReadyCheck] = (),
     settings: ServiceSettings | None = None,
 ) -> Service:
     """The app of service `name` (payment, …), with its database `{database_prefix}{name}`.
 
     `public` names the routes ("GET /api/orders") that are served at `settings.public_port` as well, where nothing else
-    is. `callers` says for each route which callers may use it. `ready_checks` name what the service needs besides its
-    database; `settings` default to the environment.
+    is. `callers` says for each route which callers may use it, and `doors` makes what judges the clients among them,
+    or nothing in development. `ready_checks` name what the service needs besides its database; `settings` default to
+    the environment.
     """
     settings = settings or ServiceSettings()
     configure_logging(name, log_format=settings.log_format, level=settings.log_level)
@@ -187,18 +178,28 @@ def create_app(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         assert isinstance(app, Service)  # noqa: S101 - it is the one made below
-        app.mongo = Mongo(settings.mongodb_url, driver=settings.mongodb_driver, timeout_ms=settings.mongodb_timeout_ms)
+        app.mongo = Mongo(
+            settings.mongodb_url,
+            url_file=settings.mongodb_url_file,
+            ca_file=settings.mongodb_ca_file,
+            driver=settings.mongodb_driver,
+            timeout_ms=settings.mongodb_timeout_ms,
+        )
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         app.errands = Errands()
         try:
-            async with identification(name, settings) as app.identification:
+            async with identification(name, settings) as app.identification, AsyncExitStack() as stack:
+                door = await stack.enter_async_context(doors(app)) if doors is not None else None
+                app.open_to_clients = app.public.open_to_clients = doors is not None and door is None
                 app.public.identification = app.identification
                 for port in (app, app.public):  # before either is served; the first router has every service's pages
-                    port.guard = app.identification.guard(name, callers or {}, port.routers[1:], settings)
+                    port.guard = app.identification.guard(name, app.callers, port.routers[1:], settings, door)
+                indexing = partial(app.indexes.keep_creating, app.database)
                 async with (
-                    app.background.doing(partial(_keep_indexing, app), name="indexes", silent=INDEXING_SECONDS),
+                    app.background.doing(indexing, name="indexes", silent=SILENT_SECONDS),
+                    renewed(app.certificate, name, app.background, app.metrics.registry),
                     (lifespan or _nothing_more)(app),
-                    listening(app.public, settings) as app.public_port,
+                    listening(app.public, settings, app.certificate) as app.public_port,
                 ):
                     yield
         finally:
@@ -209,12 +210,14 @@ def create_app(
         "title": f"OrderSaga {name} service",
         "description": description,
         "version": version("ordersaga"),
+        "docs_url": None,  # it is a page of ours: see _common_routes
         "redoc_url": None,
         # A slash too many is a 404. The Location of a redirect would be absolute, and made of a Host and a scheme that
         # a proxy in front may have changed: an order with an address would be sent on in the clear.
         "redirect_slashes": False,
         "responses": documented(413, 422, 503),
         "dependencies": [Depends(unambiguous)],
+        "callers": callers or {},
     }
     app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)
     _serve(app, [_common_routes(app), *routers])
@@ -232,32 +235,9 @@ def _serve(app: Service, routers: list[APIRouter]) -> None:
     app.ways = DirectWays(app, routers)
 
 
-class NoAnswer(Response):
-    """Drops the connection without an answer, as a crash would; for the test provider's method `test-silent`."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        transport = getattr(getattr(RequestState.of(scope).send, "__self__", None), "transport", None)
-        if transport is None:
-            raise ConnectionResetError("the connection is dropped without an answer, as asked by the test provider")
-        transport.abort()
-        await asyncio.sleep(0)  # lets the server see the loss before it looks for the answer
-
-
 @asynccontextmanager
 async def _nothing_more(app: Service) -> AsyncIterator[None]:
     yield
-
-
-async def _keep_indexing(app: Service, rounds: Rounds) -> None:
-    while not app.indexes_exist:
-        try:
-            await app.ensure_indexes()
-        except PyMongoError as error:
-            log.warning("the indexes can't be created yet: %s", str(error)[:200])
-            rounds.failed(str(error))
-            await asyncio.sleep(INDEX_RETRY_SECONDS)
-    log.info("the indexes exist")
 
 
 def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
@@ -270,6 +250,12 @@ def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
         if not public:
             links["metrics"] = "/metrics"
         return {"name": f"{app.name}-service", "version": app.version, "links": links}
+
+    page, policy = docs_page(app.title)
+
+    @router.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(page, media_type="text/html", headers={"Content-Security-Policy": policy})
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
@@ -286,7 +272,9 @@ def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
         """Whether the service can work: its database answers and has transactions and indexes."""
         if reason := await app.why_not_ready():
             raise Unavailable(reason, retry_after=2)
-        return {"status": "ready", "callers": app.identification.mode}
+        opened = {"clients": OPEN_TO_CLIENTS} if app.open_to_clients else {}
+        tls = "off" if app.certificate is None else f"certificate until {app.certificate.until}"
+        return {"status": "ready", "callers": app.identification.mode, "tls": tls, **opened}
 
     if public:
         return router

@@ -260,6 +260,12 @@ def punctual(seconds: float) -> type[PunctualConnection]:
     return type("PunctualConnection", (PunctualConnection,), {"seconds": seconds})
 
 
+def config_of(receive: Receive) -> Config | None:
+    """The configuration of the uvicorn that begins the lifespan behind `receive`; None for another server."""
+    config = getattr(getattr(receive, "__self__", None), "config", None)
+    return config if isinstance(config, Config) else None
+
+
 def make_punctual(receive: Receive, seconds: float) -> bool:
     """Let the server that begins the lifespan behind `receive` make such connections, whatever parser it was to take.
     Whether there is such a server: then this process is a service's own.
@@ -267,8 +273,9 @@ def make_punctual(receive: Receive, seconds: float) -> bool:
     uvicorn takes no such class on its command line, and every way to start a service ends there; it looks the class up
     for each new connection. Another server stays as it is.
     """
-    config = getattr(getattr(receive, "__self__", None), "config", None)
-    if not isinstance(config, Config) or config.http_protocol_class not in {H11Protocol, HttpToolsProtocol}:
+    config = config_of(receive)
+    if config is None or config.http_protocol_class not in {H11Protocol, HttpToolsProtocol}:
         return False
     config.http_protocol_class = punctual(seconds)
+    config.encoded_headers = [each for each in config.encoded_headers if each[0] != b"server"]  # nobody needs to know
     return True

@@ -9,7 +9,9 @@ async def payment(payments: PaymentsDep) -> Payment: ...    # in a route
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import FastAPI, Header, Request
+from fastapi import FastAPI, Header, Query, Request
+
+from common.wire import CustomerId
 
 T = TypeVar("T")
 
@@ -23,6 +25,16 @@ OnlyCreate = Annotated[
     ),
 ]
 """The header of a PUT that keeps what came along with one order."""
+
+Owner = Annotated[
+    CustomerId | None,
+    Query(
+        alias="customer_id",
+        description="Whose it is: an order of another customer that names it is refused as if it didn't exist. Without "
+        "it every order may name what is new, and what is known keeps its owner.",
+    ),
+]
+"""The parameter of a PUT that says whose the stored entry is."""
 
 IfNoneMatch = Annotated[
     Literal["*"] | None,

@@ -91,6 +91,7 @@ def saga_key(step: str, direction: Literal["do", "undo"]) -> Callable[..., Await
                 alias=HEADER,
                 description="`{namespace}/{order_id}/{step}/{do|undo}`, the same for every repetition of this call.",
                 examples=[example_key(step, direction)],
+                json_schema_extra={"pattern": f"^{_LABEL}/{_LABEL}/{step}/{direction}$"},  # for its readers: see below
             ),
         ],
         saga_epoch: Annotated[

@@ -12,7 +12,7 @@ from common.identity.keys import ClusterKeys, FileKeys, Keys
 from common.identity.review import Reviewer
 from common.kube import KubeClient
 from common.settings import ServiceSettings
-from common.web.guard import Guard, Table
+from common.web.guard import Door, Guard, Table
 
 log = logging.getLogger("ordersaga.identity")
 
@@ -31,13 +31,18 @@ class Identification:
         return DEVELOPMENT if self._authenticator is None else "kubernetes"
 
     def guard(
-        self, service: str, table: Table, routers: Iterable[APIRouter], settings: ServiceSettings
+        self,
+        service: str,
+        table: Table,
+        routers: Iterable[APIRouter],
+        settings: ServiceSettings,
+        door: Door | None = None,
     ) -> Guard | None:
-        """The guard of these routes."""
-        if self._authenticator is None:
+        """The guard of these routes; `door` judges the clients among their callers."""
+        if self._authenticator is None and door is None:
             return None
         callers = Callers(settings.namespace, settings.staff)
-        return Guard(service, table, routers, authenticator=self._authenticator, callers=callers)
+        return Guard(service, table, routers, authenticator=self._authenticator, callers=callers, door=door)
 
     async def why_not_ready(self) -> str | None:
         """None if callers can be identified, or needn't be."""
@@ -77,6 +82,7 @@ async def identification(service: str, settings: ServiceSettings) -> AsyncIterat
                 keys,
                 audience=audience,
                 needs_pod=settings.authentication_pods_only,
+                people=Callers(settings.namespace, settings.staff).people,
                 reviewer=reviewer,
                 strict=settings.authentication_review == "strict",
             ),

@@ -9,16 +9,20 @@ import math
 import re
 import time
 import uuid
+from urllib.parse import unquote_plus
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from common.account_numbers import REFUSED, is_account_number
 from common.deadline import within
+from common.errors import Invalid
 from common.logs import log_context
 from common.text import printable
 from common.web.idempotency import saga_key_parts
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
+from common.web.security import secured
 
 log = logging.getLogger("ordersaga.access")
 
@@ -36,18 +40,21 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
     started = time.perf_counter()
     headers = dict(scope["headers"])
     given = headers.get(b"x-correlation-id", b"")
-    correlation_id = given if _CORRELATION.fullmatch(given) else uuid.uuid4().hex.encode()
+    taken = _CORRELATION.fullmatch(given) and not is_account_number(given.decode())
+    correlation_id = given if taken else uuid.uuid4().hex.encode()
     status = 0
 
     async def send_with_id(message: Message) -> None:
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
-            message = {**message, "headers": [*message["headers"], (b"x-correlation-id", correlation_id)]}
+            given = (*message["headers"], (b"x-correlation-id", correlation_id))
+            message = {**message, "headers": secured(given, scope.get("scheme", "http"))}
         await send(message)
 
     state = RequestState.begin(scope, send)
-    saga = _saga_fields(headers)
+    state.unsayable = _has_account_number(scope, headers)
+    saga = {} if state.unsayable else _saga_fields(headers)
     deadline = within(SAGA_CALL_SECONDS if saga else math.inf)
     with log_context({"correlation_id": correlation_id.decode(), **saga}), deadline:
         try:
@@ -66,7 +73,8 @@ def _write(level: int, scope: Scope, status: int, seconds: float, said: dict[str
     """The access line. It is there for every request: so nobody looks up which line of the source it comes from."""
     if not log.isEnabledFor(level):
         return
-    args = (printable(scope["method"], 20), printable(scope["path"], 512), status or "no answer")
+    path = "(not shown)" if RequestState.of(scope).unsayable else scope["path"]
+    args = (printable(scope["method"], 20), printable(path, 512), status or "no answer")
     extra: dict[str, object] = {"status": status, "duration_ms": round(seconds * 1000, 1)}
     extra |= {name: value for name, value in said.items() if value}
     log.handle(log.makeRecord(log.name, level, __file__, 0, "%s %s %s", args, None, "observed", extra))
@@ -101,6 +109,22 @@ def bounded(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> Re
         return message
 
     return count
+
+
+def refuse_account_numbers(scope: Scope) -> None:
+    """Raises Invalid, which doesn't repeat it, if one stands in path, query or key: those are logged, and shown again.
+    The fields of a body look after themselves (`common.wire`).
+    """
+    if RequestState.of(scope).unsayable:
+        raise Invalid(f"correct the request: in its path, query or Idempotency-Key {REFUSED}")
+
+
+def _has_account_number(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    query, key = scope["query_string"], headers.get(b"idempotency-key", b"")
+    texts = [*scope["path"].split("/"), *key.decode("latin-1").split("/")]
+    if query:
+        texts += re.split("[&=]", unquote_plus(query.decode("latin-1")))
+    return any(map(is_account_number, texts))
 
 
 def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from common.account_numbers import is_account_number
 from common.barrier import Answer
 from common.errors import PROBLEM_JSON, Invalid, Problem, Unavailable
 from common.text import printable
@@ -119,7 +120,8 @@ def _place(location: tuple[Any, ...]) -> str:
     """body.items[2].quantity, and no more of a name that the sender has made up than a person can read."""
     place = ""
     for part in location:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+        name = "…" if isinstance(part, str) and is_account_number(part) else part
+        place += f"[{name}]" if isinstance(part, int) else f".{name}" if place else str(name)
     return printable(place, 120)
 
 

@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
+from common.certificate import Certificate
 from common.settings import ServiceSettings
 from common.web.connections import punctual
 
@@ -72,8 +73,11 @@ class PublicPort:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[PublicPort]:
+async def listening(
+    app: ASGIApp, settings: ServiceSettings, certificate: Certificate | None = None
+) -> AsyncIterator[PublicPort]:
     """Serve `app` at the public port until the block ends, and finish its answers. Without a port nothing listens.
+    With a certificate it is served with TLS.
 
     If it can't be served any more before that, the process is told to end: a new one serves it again.
     """
@@ -91,6 +95,7 @@ async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[Pu
         http=punctual(settings.request_timeout_seconds),
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
     server = _Server(config)
     socket = config.bind_socket()  # a port that is taken ends the process here, and says so
@@ -109,4 +114,6 @@ async def listening(app: ASGIApp, settings: ServiceSettings) -> AsyncIterator[Pu
         server.should_exit = True
         await asyncio.wait({serving}, timeout=GRACE_SECONDS + 2)
         serving.cancel()
+        for listener in server.servers if server.started else ():  # one that has died has left its loop listening
+            listener.close()
         socket.close()

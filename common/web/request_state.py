@@ -4,20 +4,26 @@ from dataclasses import dataclass
 
 from starlette.types import Scope, Send
 
+from common.identity.callers import Caller
+
 _KEY = "ordersaga"
 
 
 @dataclass(slots=True)
 class RequestState:
-    """One request's notes: `send` is the server's own (NoAnswer needs its connection), `problem_code` is the `code`
-    of the problem that was answered, for the access log and the metrics ("" for a success); `caller` is the subject of
-    the token that came with it, and `refused` why none was believed, for the log alone.
+    """One request's notes: `send` is the server's own (a payment's silence needs its connection), `problem_code` is the
+    `code` of the problem that was answered, for the access log and the metrics ("" for a success); `caller` is who the
+    credential that came with it stands for, and `refused` why none was believed, for the log; `identified` is the
+    caller for the route, None where callers aren't identified; `unsayable`: a card's or an account's number stands in
+    path, query or key, so that none of them may be logged or repeated.
     """
 
     send: Send
     problem_code: str = ""
     caller: str = ""
     refused: str = ""
+    identified: Caller | None = None
+    unsayable: bool = False
 
     @classmethod
     def begin(cls, scope: Scope, send: Send) -> "RequestState":

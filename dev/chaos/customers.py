@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from common.identity.bearer import Bearers
 from common.kube import AlreadyExists, KubeError, ObjectInvalid, ObjectNotFound, OrderSagas
 from common.wire import Json
 from dev.chaos.network.calls import CallLog
@@ -35,13 +36,14 @@ class Promises:
 class Customers:
     """All customers of a run. Lives in one event loop."""
 
-    def __init__(self, seed: int, url: str, sagas: OrderSagas, log: CallLog) -> None:
-        """`url`: of the order service, as clients reach it."""
+    def __init__(self, seed: int, url: str, sagas: OrderSagas, log: CallLog, bearers: Bearers) -> None:
+        """`url`: of the order service, as clients reach it; `bearers`: what says there who they are."""
         self._seed = seed
         self._url = url
         self._sagas = sagas
         self._log = log
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CLIENT_SECONDS))
+        self._bearers = bearers
         self._pauses = 0
         self.promises: dict[str, Promises] = {}
 
@@ -91,7 +93,8 @@ class Customers:
         key = f"{order_id}{'' if body is None else body['items'][0]['quantity']}"
         while True:
             try:
-                async with self._http.post(self._url + path, json=body, headers={"Idempotency-Key": key}) as answer:
+                headers = {"Idempotency-Key": key, **self._bearers.headers("order")}
+                async with self._http.post(self._url + path, json=body, headers=headers) as answer:
                     answered: Json = await answer.json(content_type=None)
                     if answer.status not in TRY_AGAIN:
                         code = str(answered.get("code") or "")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from common.identity.bearer import Bearers
 from common.kube import KubeClient, KubeError, OrderSagas
 from common.wire import Json
 from dev.chaos.customers import Customers, live_sagas
@@ -93,7 +94,7 @@ class Load:
         self._client = KubeClient.from_config(self._system.plane.administrator.kubeconfig, user_agent="chaos")
         self.sagas = OrderSagas(self._client, NAMESPACE)
         url = f"http://127.0.0.1:{self._system.proxy_ports[CLIENTS]}"
-        self.customers = Customers(self._seed, url, self.sagas, self.log)
+        self.customers = Customers(self._seed, url, self.sagas, self.log, Bearers(self._system.staff_tokens))
         self._background = {asyncio.create_task(self._keep_listing())}
 
     async def _close(self) -> None:

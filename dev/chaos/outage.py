@@ -2,6 +2,9 @@
 
 For the first half of OUTAGE_SECONDS (600) the API server is paused: connections stay open and carry nothing. For the
 second half it is gone. All services work all the time; the operator does what it may do without its API server.
+
+OUTAGE_REVIEW is what the services do about callers meanwhile (ORDERSAGA_AUTHENTICATION_REVIEW): `offline` lets them in
+until their tokens expire, `strict` nobody whom the API server hasn't vouched for within a minute.
 """
 
 import os
@@ -33,18 +36,18 @@ class Outage:
 
     seed = 0
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, review: str = "offline") -> None:
+        self._seconds, self._review = seconds, review
         self._groups = {
             group: [plain_order(f"o-outage-{group}-{number}") for number in range(GROUP)] for group in GROUPS
         }
         self.orders = [order for group in self._groups.values() for order in group]
-        self.title = f"outage: {len(self.orders)} sagas, {seconds:.0f} s without the API server"
-        self.repeat = f"make outage OUTAGE_SECONDS={seconds:.0f}"
+        self.title = f"outage: {len(self.orders)} sagas, {seconds:.0f} s without the API server, callers {review}"
+        self.repeat = f"make outage OUTAGE_SECONDS={seconds:.0f} OUTAGE_REVIEW={review}"
 
     def system(self, folder: Path) -> System:
         """One with the default times, without anything between the operator and the API server."""
-        return System(folder, relayed=False)
+        return System(folder, relayed=False, env={"ORDERSAGA_AUTHENTICATION_REVIEW": self._review})
 
     def play(self, stage: Stage) -> dict[str, str]:
         """The outage, and the return of the API server."""
@@ -139,4 +142,5 @@ def _memory(process: Process) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run(Outage(float(os.environ.get("OUTAGE_SECONDS") or 600)), STATE / "outage"))
+    seconds, review = float(os.environ.get("OUTAGE_SECONDS") or 600), os.environ.get("OUTAGE_REVIEW") or "offline"
+    sys.exit(run(Outage(seconds, review), STATE / "outage"))

@@ -163,7 +163,8 @@ class Run:
     def _carry_out(self, stage: Stage) -> tuple[dict[str, str], dict[str, ObservedOrder]]:
         system = stage.system
         system.start()
-        with Shop({name: system.wiring.url(name) for name in system.wiring.service_ports}) as shop:
+        urls = {name: system.wiring.url(name) for name in system.wiring.service_ports}
+        with Shop(urls, system.staff_tokens) as shop:
             seed_catalogue(shop, len(self._scenario.orders))
             rows = self._scenario.play(stage)
             stage.phase = "audit"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common.services import SERVICES
+from common.services import NEIGHBOURS, SERVICES
 from dev.chaos.network.proxy import CLIENTS
 from dev.chaos.plan.faults import APISERVER, ETCD, MONGOD, OPERATOR, SECOND, Fault, FaultKind
 from dev.stack.parts.applications import Operator, Service, Wiring
@@ -69,6 +69,8 @@ class System:
         self._folder = folder
         self._relayed = relayed
         self._second_health = next(ports)
+        self.staff_tokens = folder / "ordersaga-staff.tokens"
+        """A token for each service, with which products and orders are made; there once it has started."""
         self.parts: dict[str, Part] = {}
         self.kills: Counter[str] = Counter()
         self.ended_by_themselves: list[str] = []
@@ -88,11 +90,13 @@ class System:
         wait_ready([part.process for part in self.parts.values()])
         self.plane.administrator.install(NAMESPACE)
         for name in SERVICES:
-            service = Service(name, self.wiring, kubeconfig=self._identity(f"{name}-service"))
-            self.parts[name] = Part(service)
+            account = f"{name}-service"
+            tokens = self.plane.administrator.tokens(account, NAMESPACE, self._folder, NEIGHBOURS[name])
+            self.parts[name] = Part(Service(name, self.wiring, kubeconfig=self._identity(account), tokens=tokens))
         proxied = replace(self.wiring, service_ports={name: self.proxy_ports[name] for name in SERVICES})
         identity = self._identity("ordersaga-operator")
         tokens = self.plane.administrator.tokens("ordersaga-operator", NAMESPACE, self._folder)
+        self.plane.administrator.tokens("ordersaga-staff", NAMESPACE, self._folder)
         first = Operator(proxied, kubeconfig=identity, tokens=tokens, identity="first")
         apart = replace(proxied, logs=self.wiring.logs / "second", health_port=self._second_health)
         second = Operator(apart, kubeconfig=identity, tokens=tokens, identity="second")

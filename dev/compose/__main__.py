@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
 from common.kube import KubeError
 from dev.setup.errors import StackError
@@ -27,7 +28,7 @@ def database() -> None:
 
 
 def cluster() -> None:
-    """Resource definition, Roles, and the tokens of the operator and of the services."""
+    """Resource definition, Roles, and the tokens of all who call."""
     from dev.compose.cluster import prepare_cluster
 
     asyncio.run(prepare_cluster())
@@ -46,7 +47,8 @@ def demo() -> None:
     from dev.stack.demo.demonstration import Demo
     from dev.stack.demo.shop import Shop
 
-    with Shop({name: os.environ[f"ORDERSAGA_{name.upper()}_URL"] for name in SERVICES}) as shop:
+    urls = {name: os.environ[f"ORDERSAGA_{name.upper()}_URL"] for name in SERVICES}
+    with Shop(urls, Path(os.environ["ORDERSAGA_TOKENS"])) as shop:
         shop.seed()
         show = Demo(shop, lambda: None, time.time())
         if not [show.completes(), show.compensates()] == [True, True]:

@@ -7,14 +7,14 @@ import yaml
 
 from common.identity.callers import audience_of
 from common.kube import KubeClient, KubeError
-from common.services import SERVICES
 from common.wire import Json
 from dev.compose.state import (
     ADMINISTRATOR,
+    CALLS,
     CONTROL_PLANE,
+    DEVELOPER,
     IDENTITIES,
     NAMESPACE,
-    OPERATOR,
     PATIENCE_SECONDS,
     SERVER,
     TOKENS,
@@ -41,14 +41,16 @@ async def prepare_cluster() -> None:
         for document in yaml.safe_load_all(definitions()):
             await cluster.apply(document)
         await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        for document in yaml.safe_load_all(f"{accounts(NAMESPACE)}\n---\n{roles(NAMESPACE)}"):
+        shipped = yaml.safe_load_all(f"{accounts(NAMESPACE)}\n---\n{roles(NAMESPACE)}")
+        for document in (*shipped, *developer(NAMESPACE)):
             await cluster.apply(document, namespace=NAMESPACE)
         await _present(client, f"/apis/ordersaga.io/v1alpha1/namespaces/{quote(NAMESPACE)}/ordersagas")
         for account, folder in IDENTITIES.items():
             await cluster.identity(account, folder)
-        for service in SERVICES:
-            token = await cluster.token(OPERATOR, audiences=[audience_of(service)])
-            write_private(IDENTITIES[OPERATOR] / TOKENS / service, token)
+        for folder, (account, services) in CALLS.items():
+            for service in services:
+                token = await cluster.token(account, audiences=[audience_of(service)])
+                write_private(folder / TOKENS / service, token)
 
 
 class Cluster:
@@ -96,6 +98,24 @@ class Cluster:
         }
         answer = await self._client.post(path, request)
         return str(answer["status"]["token"]).encode()
+
+
+def developer(namespace: str) -> list[Json]:
+    """As whom the page looks: somebody who sees the orders of this namespace and steers them, and nothing else."""
+    rbac, subject = "rbac.authorization.k8s.io", {"kind": "ServiceAccount", "name": DEVELOPER, "namespace": namespace}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": DEVELOPER}},
+        *(
+            {
+                "apiVersion": f"{rbac}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": f"{DEVELOPER}-{role}"},
+                "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
+                "subjects": [subject],
+            }
+            for role in ("ordersaga-viewer", "ordersaga-editor")
+        ),
+    ]
 
 
 async def _present(client: KubeClient, path: str) -> None:

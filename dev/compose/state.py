@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from common.services import SERVICES
+from common.services import NEIGHBOURS, SERVICES
 
 STATE = Path(os.environ.get("ORDERSAGA_COMPOSE_STATE", "/state"))
 
@@ -11,11 +11,23 @@ AUTHORITY = STATE / "authority"
 """The authority's own key and the administrator's kubeconfig: for the setup only."""
 CONTROL_PLANE = STATE / "control-plane"
 """What kube-apiserver and kube-controller-manager read."""
-OPERATOR = "ordersaga-operator"
-IDENTITIES = {OPERATOR: STATE / "operator", **{f"{name}-service": STATE / f"{name}-service" for name in SERVICES}}
-"""By ServiceAccount: the folder with its kubeconfig and its token; the operator's has one for each service besides."""
+OPERATOR, STAFF, AUDIT = "ordersaga-operator", "ordersaga-staff", "ordersaga-audit"
+DEVELOPER = "developer"
+IDENTITIES = {
+    OPERATOR: STATE / "operator",
+    DEVELOPER: STATE / "page",
+    **{f"{name}-service": STATE / f"{name}-service" for name in SERVICES},
+}
+"""By ServiceAccount: the folder with its kubeconfig and its token for the API server."""
 TOKENS = "tokens"
-"""The folder of those, in the operator's."""
+"""A folder in each of these, with a token for each service that the account calls."""
+CALLS = {
+    STATE / "operator": (OPERATOR, tuple(SERVICES)),
+    STATE / "staff": (STAFF, tuple(SERVICES)),
+    STATE / "audit": (AUDIT, tuple(SERVICES)),
+    **{STATE / f"{name}-service": (f"{name}-service", called) for name, called in NEIGHBOURS.items()},
+}
+"""By folder: the account, and the services that it calls."""
 
 ADMINISTRATOR = AUTHORITY / "kubeconfig"
 SERVER = "https://kube-apiserver:6443"

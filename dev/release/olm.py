@@ -20,12 +20,13 @@ from dev.setup.paths import CHECKOUT
 
 OLM = CHECKOUT / "manifests" / "olm"
 BUNDLE = OLM / "bundle"
-DEFINITION = CHECKOUT / "crds" / "ordersaga.yaml"
+DEFINITIONS = {f"{kind}s.ordersaga.io": CHECKOUT / "crds" / f"{kind}.yaml" for kind in ("ordersaga", "participant")}
+"""Their files, by the names that they have at the API server."""
 CHART_OUTPUT = CHECKOUT / "openshift-deployment.yaml"
 PACKAGE = "ordersaga-operator"
 IMAGE = "registry.example.com/shop/e-commerce-saga/operator"
 """A placeholder: the maintainer of a catalog replaces it by the address of their own registry."""
-EXAMPLES = ("o-sample-mug", "o-sample-declined")
+EXAMPLES = ("samples/o-sample-mug", "samples/o-sample-declined", "gitops/participants/payment")
 HEADER = "# Made from manifests/olm/base.yaml and others by `make manifests`: change those, not this.\n"
 
 
@@ -34,8 +35,8 @@ def generated() -> dict[Path, str]:
     manifests = BUNDLE / "manifests"
     files = {
         manifests / f"{PACKAGE}.clusterserviceversion.yaml": HEADER + yaml_text(cluster_service_version()),
-        # A copy of the one definition, byte by byte.
-        manifests / "ordersagas.ordersaga.io.crd.yaml": DEFINITION.read_text(),
+        # Copies of the definitions, byte by byte.
+        **{manifests / f"{name}.crd.yaml": source.read_text() for name, source in DEFINITIONS.items()},
     }
     for role in _objects(CHECKOUT / "manifests" / "rbac" / "people.yaml"):
         name = f"{role['metadata']['name']}.{role['kind'].lower()}.yaml"
@@ -50,11 +51,10 @@ def cluster_service_version() -> Json:
     image = f"{IMAGE}:{version}"
     csv["metadata"] = {"name": f"{PACKAGE}.v{version}", "namespace": "placeholder", **csv["metadata"]}
     csv["metadata"]["annotations"] |= {
-        "alm-examples": json.dumps([_sample(name) for name in EXAMPLES], indent=2),
+        "alm-examples": json.dumps([_sample(path) for path in EXAMPLES], indent=2),
         "containerImage": image,
     }
     spec = csv["spec"]
-    schema = yaml.safe_load(DEFINITION.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     icon = base64.b64encode((OLM / "icon.svg").read_bytes()).decode()
     spec |= {
         "version": version,
@@ -63,6 +63,8 @@ def cluster_service_version() -> Json:
         "install": {"strategy": "deployment", "spec": _installation(image)},
     }
     for owned in spec["customresourcedefinitions"]["owned"]:
+        (defined,) = yaml.safe_load(DEFINITIONS[owned["name"]].read_text())["spec"]["versions"]
+        schema = defined["schema"]["openAPIV3Schema"]
         for part in ("spec", "status"):
             descriptors = owned[f"{part}Descriptors"]
             owned[f"{part}Descriptors"] = [
@@ -76,7 +78,7 @@ def described(schema: Json, path: str) -> str:
     field = schema
     for name, index in re.findall(r"([A-Za-z]+)(\[0\])?\.?", path):
         if name not in field.get("properties", {}):
-            raise StackError(f"{OLM / 'base.yaml'} has a descriptor for {path}, which is not in {DEFINITION}")
+            raise StackError(f"{OLM / 'base.yaml'} has a descriptor for {path}, which is in no definition")
         field = field["properties"][name]
         field = field["items"] if index else field
     return str(field["description"])
@@ -101,8 +103,8 @@ def _installation(image: str) -> Json:
     }
 
 
-def _sample(name: str) -> Json:
-    (found,) = _objects(CHECKOUT / "manifests" / "samples" / f"{name}.yaml")
+def _sample(path: str) -> Json:
+    (found,) = _objects(CHECKOUT / "manifests" / f"{path}.yaml")
     return found
 
 

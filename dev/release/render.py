@@ -18,8 +18,15 @@ RELEASE = NAMESPACE = "e-commerce-saga"
 OPENSHIFT_REGISTRY = "image-registry.openshift-image-registry.svc:5000"
 """Where a cluster of OpenShift finds what was pushed to its own registry."""
 
+WITHOUT_PASSWORDS = ("--set", "mongodb.auth.enabled=false")
+"""A file in Git has none: there the bundled database, for trying out, is guarded by its NetworkPolicy alone."""
+
 HEADER = "# Made from the chart in helm/ by `make manifests`: change that, not this.\n"
 # Pod Security decides here what the chart promises: nothing in this namespace may have more rights.
+POLICIES_HEADER = """\
+# Who may do what to orders, decided by the API server (docs/security.md): for an administrator of the cluster.
+#   components: [../../policies]     in a kustomization, as in overlays/production
+"""
 NAMESPACE_OBJECT = f"""\
 apiVersion: v1
 kind: Namespace
@@ -32,10 +39,10 @@ metadata:
     pod-security.kubernetes.io/warn: restricted
 """
 COPIES = {
-    CHART / "files" / "ordersaga.yaml": CHECKOUT / "crds" / "ordersaga.yaml",
+    **{CHART / "files" / name: CHECKOUT / "crds" / name for name in ("ordersaga.yaml", "participant.yaml")},
     **{
         CHART / "files" / "rbac" / name: CHECKOUT / "manifests" / "rbac" / name
-        for name in ("audit.yaml", "operator.yaml", "order-service.yaml", "people.yaml")
+        for name in ("audit.yaml", "operator.yaml", "order-service.yaml", "people.yaml", "staff.yaml")
     },
 }
 
@@ -65,9 +72,9 @@ def template(*arguments: str, program: str = "helm", namespace: str = NAMESPACE)
 def files(program: str = "helm") -> dict[Path, str]:
     """Every generated file and its content."""
     found = copies()
-    local = template("--no-hooks", program=program)
+    local = template("--no-hooks", *WITHOUT_PASSWORDS, program=program)
     openshift = template(
-        *("--no-hooks", "--values", str(CHART / "values-openshift.yaml")),
+        *("--no-hooks", *WITHOUT_PASSWORDS, "--values", str(CHART / "values-openshift.yaml")),
         *("--set", f"global.imageRegistry={OPENSHIFT_REGISTRY}"),
         program=program,
     )
@@ -77,6 +84,13 @@ def files(program: str = "helm") -> dict[Path, str]:
     found[base / "namespace.yaml"] = HEADER + NAMESPACE_OBJECT
     for name, documents in local.items():
         found[base / name] = HEADER + "---\n".join(documents)
+    policies = template("--set", "policies.enabled=true", "--show-only", "templates/policies.yaml", program=program)
+    folder = CHECKOUT / "manifests" / "policies"
+    found[folder / "policies.yaml"] = HEADER + "---\n".join(policies["policies.yaml"])
+    found[folder / "kustomization.yaml"] = (
+        f"{HEADER}{POLICIES_HEADER}"
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources:\n  - policies.yaml\n"
+    )
     names = ["namespace.yaml", *sorted(local)]
     found[base / "kustomization.yaml"] = (
         f"{HEADER}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"

@@ -27,6 +27,8 @@ OTHERS: Final = {
     "helm/": "The chart, from which `make manifests` writes the YAML files that are installed without Helm.",
     "manifests/": "Roles, sample orders, kustomize overlays, GitOps, OLM and the OpenShift console.",
     "images/": "What only the images need: the health check.",
+    "ui/": "The page of `kubectl saga ui`, and `<saga-timeline>`, which draws one saga: TypeScript, Svelte. `make ui` "
+    "builds what is served, `make ui-test` tries it, and `make ui-stories` tries it on the real stack.",
     "scripts/": "What a person runs beside the local stack.",
     "bench/": "What sagas cost: measurements to run by hand.",
     "docs/": "For users: one page for each subject. `docs/adr/` has the decisions that are hard to take back.",
@@ -40,7 +42,7 @@ OTHERS: Final = {
     "tests/cli/": "The command, and the rules of the audit.",
     "tests/e2e/": "Orders through all real parts, with crashes.",
     "tests/mutation/": "The code without one remedy, and the test that must notice (`make mutate`).",
-    "tests/packaging/": "What is shipped: the chart, GitOps, the images.",
+    "tests/packaging/": "What is shipped: the chart, GitOps, the images, the page.",
     "tests/dev/": "The tools.",
     "tests/support/": "What tests of several folders share: the sample order, the client of a service.",
 }

@@ -20,6 +20,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from common.mongod_files import MongodFiles
 from common.replicaset import ReplicaSetSettings
 from common.services import SERVICES
 from common.settings import ServiceSettings
@@ -55,6 +56,7 @@ CHART: Final = {
     "public_port": "`serviceDefaults.publicPort`",
     "identity": "the name of the pod",
     "saga_ttl_seconds": "`global.sagaTTLSeconds`",
+    "personal_data_days": "`global.personalDataDays`",
     **{f"{name}_url": f"`services.{name}.port`" for name in SERVICES},
     **{f"{name}_mongodb_url": f"`services.{name}.mongodbSecret`" for name in SERVICES},
 }
@@ -116,6 +118,12 @@ PROGRAMS: Final = (
         "mongodb",
         chart=LOG_FORMAT,
     ),
+    Program(
+        "Files of the bundled database",
+        "`python -m common.mongod_files` reads these before mongod starts, and so does the program above.",
+        MongodFiles,
+        "mongodb",
+    ),
 )
 
 UNITS: Final = {
@@ -137,6 +145,13 @@ UNITS: Final = {
     "public_port": "",
     "lost_sagas_seconds": "seconds",
     "saga_ttl_seconds": "seconds",
+    "personal_data_days": "days",
+    "clients_rate": "requests per second",
+    "clients_burst": "requests",
+    "clients_staff_rate": "requests per second",
+    "clients_staff_burst": "requests",
+    "clients_open_orders": "orders",
+    "clients_staff_open_orders": "orders",
 }
 """The unit of every setting that is a number; a port has none."""
 

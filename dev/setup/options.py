@@ -8,8 +8,8 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="./run-local.sh",
         description="OrderSaga on this machine, without containers: a real control plane, a real MongoDB, the five "
-        "services on 127.0.0.1:8000 to 8004 and the operator. Shows an order that completes and an order that is "
-        "rolled back, then stays until Ctrl-C.",
+        "services on 127.0.0.1:8000 to 8004, the operator and a live page of all orders. Shows an order that completes"
+        " and an order that is rolled back, prints the page's address, then stays until Ctrl-C.",
         epilog="Everything is kept in .ordersaga/ (data, logs, kubeconfig, virtual environment) and in the cache "
         "folder (ORDERSAGA_CACHE, default ~/.cache/ordersaga). Folder and ports are settings: see docs/local-stack.md.",
     )

@@ -1,4 +1,5 @@
-"""The checkout's virtual environment: exactly the packages of the lock file; nothing is done while that is unchanged.
+"""The checkout's virtual environment: exactly the packages of the lock file, and our own commands. Nothing is done
+while both are unchanged.
 
 Standard library only.
 """
@@ -21,7 +22,7 @@ STAMP = VENV / "installed.json"
 
 
 def current(lock: Path) -> bool:
-    """Whether the environment was installed from this lock file as it is now."""
+    """Whether the environment was installed from this lock file as it is now, and has our commands."""
     try:
         stamp = json.loads(STAMP.read_text())
     except (OSError, ValueError):
@@ -90,8 +91,15 @@ class _Progress:
 
 
 def _stamp(lock: Path) -> dict[str, str]:
+    import tomllib  # noqa: PLC0415 - a Python that is too old for it is told so first (`require_python`)
+
+    commands = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["scripts"]
     # With the checkout's path, because the editable install points at it.
-    return {"checkout": str(CHECKOUT), lock.name: hashlib.sha256(lock.read_bytes()).hexdigest()}
+    return {
+        "checkout": str(CHECKOUT),
+        "commands": json.dumps(commands, sort_keys=True),
+        lock.name: hashlib.sha256(lock.read_bytes()).hexdigest(),
+    }
 
 
 def require_python() -> None:

@@ -1,6 +1,6 @@
 """The local stack's folder and ports: defaults that rarely collide, each a setting.
 
-Environment: ORDERSAGA_LOCAL_FOLDER, and ORDERSAGA_LOCAL_{ORDER,INVENTORY,PAYMENT,SHIPPING,NOTIFICATION,HEALTH,
+Environment: ORDERSAGA_LOCAL_FOLDER, and ORDERSAGA_LOCAL_{ORDER,INVENTORY,PAYMENT,SHIPPING,NOTIFICATION,HEALTH,PAGE,
 APISERVER,ETCD,ETCD_PEER,MONGOD}_PORT.
 """
 
@@ -18,6 +18,7 @@ from dev.stack.ports import describe_holders, in_use
 PORTS = {
     **SERVICES,
     "health": 8080,
+    "page": 8090,
     "apiserver": 16443,
     "etcd": 12379,
     "etcd_peer": 12380,

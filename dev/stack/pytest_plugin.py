@@ -6,6 +6,7 @@ of its own, and tests that share a system stay together.
 """
 
 # ruff: noqa: PLC0415 - imported where it is used: a plugin that can't be imported takes every test with it.
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
@@ -78,6 +79,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=is_short)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(system(item) or str(item.path)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def log_level() -> Iterator[None]:
+    """The level of the log that a module's apps have set is not for the next module, which may look for lines in it."""
+    root = logging.getLogger()
+    before = root.level
+    yield
+    root.setLevel(before)
 
 
 @pytest.fixture(scope="session")

@@ -123,22 +123,79 @@ imagePullSecrets:
       fieldPath: metadata.namespace
 {{- end }}
 
-{{/* The value of a MongoDB URI's variable: from this Secret {name, key}, else the installation's Secret, else the bundled
-database: (dict "root" $ "secret" …). */}}
-{{- define "ordersaga.mongodbUrl" -}}
+{{/* The Secret with a MongoDB URI, as YAML {name, key, bundled}: this one {name, key}, else the installation's, else that of
+the bundled database's users; only {bundled} if that has none. (dict "root" $ "secret" … "user" "order"). */}}
+{{- define "ordersaga.database" -}}
+{{- $mongodb := .root.Values.mongodb -}}
 {{- if .secret -}}
-valueFrom:
-  secretKeyRef:
-    name: {{ .secret.name }}
-    key: {{ .secret.key }}
-{{- else if .root.Values.mongodb.existingSecret -}}
-valueFrom:
-  secretKeyRef:
-    name: {{ .root.Values.mongodb.existingSecret }}
-    key: {{ .root.Values.mongodb.existingSecretKey }}
+name: {{ .secret.name }}
+key: {{ .secret.key }}
+{{- else if $mongodb.existingSecret -}}
+name: {{ $mongodb.existingSecret }}
+key: {{ $mongodb.existingSecretKey }}
 {{- else -}}
-value: mongodb://mongodb:27017/?directConnection=true
+bundled: true
+{{- if $mongodb.auth.enabled }}
+name: {{ include "ordersaga.mongodbUsers" .root }}
+key: {{ .user }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ordersaga.mongodbUsers" -}}
+{{- .Values.mongodb.auth.existingSecret | default "mongodb-users" -}}
+{{- end }}
+
+{{/* The value of a MongoDB URI's variable, of the same. */}}
+{{- define "ordersaga.mongodbUrl" -}}
+{{- $database := include "ordersaga.database" . | fromYaml -}}
+{{- if $database.name -}}
+valueFrom:
+  secretKeyRef:
+    name: {{ $database.name }}
+    key: {{ $database.key }}
+{{- else -}}
+value: mongodb://{{ include "ordersaga.mongodbHost" .root }}/?directConnection=true
+{{- end }}
+{{- end }}
+
+{{/* The bundled database's. OpenShift's certificates have no short name. */}}
+{{- define "ordersaga.mongodbHost" -}}
+mongodb{{ if and .Values.tls.enabled .Values.tls.openshift }}.{{ .Release.Namespace }}.svc{{ end }}:27017
+{{- end }}
+
+{{- /* Where the bundled database finds what common/mongod_files.py makes, and out of what. */}}
+{{- define "ordersaga.mongodFilesEnv" -}}
+- name: ORDERSAGA_MONGODB_FILES
+  value: /run/mongodb
+{{- if .Values.tls.enabled }}
+- name: ORDERSAGA_MONGODB_CERTIFICATE
+  value: /etc/ordersaga/tls
+{{- end }}
+{{- end }}
+
+{{- /* What asks the bundled database speaks TLS with it, whatever its URI says. */}}
+{{- define "ordersaga.mongodbAuthorityEnv" -}}
+- name: ORDERSAGA_MONGODB_CA_FILE
+  value: /etc/ordersaga/authority/ca.crt
+{{- end }}
+
+{{/* The same Secret as files, which are replaced while a program runs: of what ordersaga.database gives. */}}
+{{- define "ordersaga.mongodbMount" -}}
+- name: mongodb
+  mountPath: /etc/ordersaga/mongodb
+  readOnly: true
+{{- end }}
+
+{{- define "ordersaga.mongodbVolume" -}}
+- name: mongodb
+  secret:
+    secretName: {{ .name }}
+    defaultMode: 0440
+    {{- if .bundled }}
+    # This user's own.
+    items: [{key: {{ .key }}, path: {{ .key }}}]
+    {{- end }}
 {{- end }}
 
 {{/* What every part of ours reads from its environment. */}}
@@ -150,9 +207,93 @@ value: mongodb://mongodb:27017/?directConnection=true
   value: {{ .Values.log.level }}
 {{- end }}
 
+{{/* A service's base URL: (dict "root" $ "service" "order"). OpenShift's certificates have no short name. */}}
+{{- define "ordersaga.url" -}}
+{{- $tls := .root.Values.tls -}}
+{{ ternary "https" "http" $tls.enabled }}://{{ .service }}-service
+{{- if and $tls.enabled $tls.openshift }}.$(ORDERSAGA_NAMESPACE).svc{{ end }}:{{ (get .root.Values.services .service).port }}
+{{- end }}
+
 {{- define "ordersaga.urls" -}}
 {{- range $name, $service := .Values.services }}
 - name: ORDERSAGA_{{ upper $name }}_URL
-  value: http://{{ $name }}-service:{{ $service.port }}
+  value: {{ include "ordersaga.url" (dict "root" $ "service" $name) }}
 {{- end }}
+{{- end }}
+
+{{/* The Secret with the certificate of a service, or of operator or mongodb: (dict "root" $ "service" "order"). */}}
+{{- define "ordersaga.tlsSecret" -}}
+{{- .root.Values.tls.secretName | replace "NAME" .service -}}
+{{- end }}
+
+{{- /* What calls services finds their authority here. */}}
+{{- define "ordersaga.authorityEnv" -}}
+- name: ORDERSAGA_CA_FILE
+  value: /etc/ordersaga/authority/ca.crt
+{{- end }}
+
+{{/* Of the same: where whoever serves TLS finds its certificate. */}}
+{{- define "ordersaga.tlsMount" -}}
+- name: tls
+  mountPath: /etc/ordersaga/tls
+  readOnly: true
+{{- end }}
+
+{{- define "ordersaga.tlsVolume" -}}
+- name: tls
+  secret:
+    secretName: {{ include "ordersaga.tlsSecret" . }}
+    defaultMode: 0440
+{{- end }}
+
+{{/* OpenShift makes that Secret, of a Service with this annotation. */}}
+{{- define "ordersaga.servingCertificate" -}}
+service.beta.openshift.io/serving-cert-secret-name: {{ include "ordersaga.tlsSecret" . }}
+{{- end }}
+
+{{- define "ordersaga.authorityMount" -}}
+- name: authority
+  mountPath: /etc/ordersaga/authority
+  readOnly: true
+{{- end }}
+
+{{- define "ordersaga.authorityVolume" -}}
+- name: authority
+  {{- if .Values.tls.openshift }}
+  configMap:
+    name: ordersaga-service-ca
+    items: [{key: service-ca.crt, path: ca.crt}]
+  {{- else }}
+  secret:
+    secretName: {{ .Values.tls.caSecret | default (include "ordersaga.tlsSecret" (dict "root" . "service" "order")) }}
+    items: [{key: ca.crt, path: ca.crt}]
+    # Without it the system's authorities count.
+    optional: true
+  {{- end }}
+{{- end }}
+
+{{- /* What calls services finds its tokens for them here. */}}
+{{- define "ordersaga.tokensEnv" -}}
+- name: ORDERSAGA_TOKENS
+  value: /var/run/secrets/ordersaga.io/tokens
+{{- end }}
+
+{{- define "ordersaga.tokensMount" -}}
+- name: tokens
+  mountPath: /var/run/secrets/ordersaga.io/tokens
+  readOnly: true
+{{- end }}
+
+{{- /* Of the pod's own ServiceAccount, for the services in this list. */}}
+{{- define "ordersaga.tokensVolume" -}}
+# One for each service, which is good there alone. The kubelet renews them; ten minutes are the least there is.
+- name: tokens
+  projected:
+    sources:
+      {{- range . }}
+      - serviceAccountToken:
+          audience: {{ . }}.ordersaga.io
+          expirationSeconds: 600
+          path: {{ . }}
+      {{- end }}
 {{- end }}

@@ -1,14 +1,10 @@
-"""The command line: `ordersaga audit`, `conformance`, `drain` and `smoke`."""
+"""The command line: `ordersaga audit`, `conformance`, `drain`, `smoke`, and `saga`, which is `kubectl saga`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from ordersaga import drain, smoke
-from ordersaga.audit import command as audit
-from ordersaga.conformance import command as conformance
-from ordersaga.settings import Settings
-from ordersaga.terminal import printable_only
+from ordersaga.saga import command as saga
 
 EPILOG = """\
 example: check the records of all orders in the local stack
@@ -21,13 +17,29 @@ example: check the records of all orders in the local stack
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["saga"]:
+        return saga.main(given[1:])
+    return _checked(given)
+
+
+def _checked(arguments: Sequence[str]) -> int:
+    """The commands that check an installation. Their libraries take a second, which `saga` doesn't wait."""
+    # ruff: noqa: PLC0415
+    from ordersaga import drain, smoke
+    from ordersaga.audit import command as audit
+    from ordersaga.conformance import command as conformance
+    from ordersaga.settings import Settings
+    from ordersaga.terminal import printable_only
+
     parser = argparse.ArgumentParser(
         prog="ordersaga",
-        description="Checks an installation of OrderSaga, and the participants of its sagas.",
+        description="Sees and steers orders; checks an installation of OrderSaga and the participants of its sagas.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands.add_parser("saga", help="see and steer orders: the same as `kubectl saga`")
     settings = Settings()
     for command in (audit, conformance, drain, smoke):
         command.add_to(commands, settings)

@@ -1,5 +1,7 @@
 """The command's settings: environment variables named `ORDERSAGA_…`, as everywhere; its options override them."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,6 +26,11 @@ class Settings(BaseSettings):
         default="mongodb://127.0.0.1:27017/?directConnection=true",
         description="MongoDB URI of all five databases. The right to read them is enough.",
     )
+    mongodb_ca_file: Path | None = Field(
+        default=None,
+        description="A file with authorities (PEM): the database at mongodb_url speaks TLS, whatever that URI says, "
+        "and is checked with them; with the system's, while there is no such file.",
+    )
     order_mongodb_url: str = Field(
         default="", description="MongoDB URI of the order service's database; empty: it is where mongodb_url says."
     )
@@ -46,6 +53,17 @@ class Settings(BaseSettings):
     shipping_url: str = Field(default=default_url("shipping"), description="Base URL of the shipping service.")
     notification_url: str = Field(
         default=default_url("notification"), description="Base URL of the notification service."
+    )
+
+    tokens: Path | None = Field(
+        default=None,
+        description="A folder with a token for each service, in a file of its name (`payment`), for what calls the "
+        "services: an auditor's or the shop's own people's. Without it calls carry none.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="A file with authorities (PEM) that are trusted beside the system's, where the address of a "
+        "service begins with https.",
     )
 
     @property

@@ -8,10 +8,13 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
 
+from common.authorities import Authorities
+from common.identity.bearer import Bearers
 from common.wire import Json
 from ordersaga.phases import FINISHED, Phase
 from ordersaga.settings import Settings
@@ -30,9 +33,10 @@ ENDED = FINISHED | {Phase.FAILED}
 EPILOG = """\
 example: an order in the local stack (in a cluster, `helm test e-commerce-saga` does the same)
 
-  ordersaga smoke
+  ORDERSAGA_TOKENS=.ordersaga/data/control-plane/ordersaga-staff.tokens ordersaga smoke
 
-The services are found by ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL. Don't use it with a real payment provider.
+The services are found by ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL, and ORDERSAGA_TOKENS is a folder with the
+tokens of the account ordersaga-staff for them. Don't use it with a real payment provider.
 
 exit status: 0 the order was confirmed, 1 it was not; what came instead is printed."""
 
@@ -44,13 +48,22 @@ class SmokeError(Exception):
 class Customer:
     """A customer who repeats each call until the service answers, or the time is over. Use as a context manager.
 
-    `urls` are the services' base URLs by name; `seconds` is the time for all calls together.
+    `urls` are the services' base URLs by name, and `tokens` a folder with the staff's tokens for them; `seconds` is the
+    time for all calls together; `ca_file`: authorities that are trusted beside the system's.
     """
 
-    def __init__(self, urls: Mapping[str, str], seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        tokens: Path | None = None,
+        seconds: float = SECONDS,
+        *,
+        ca_file: Path | None = None,
+    ) -> None:
         self._urls = urls
+        self._bearers = Bearers(tokens)
         self._deadline = time.monotonic() + seconds
-        self._http = httpx.Client(timeout=10, trust_env=False)
+        self._http = httpx.Client(timeout=10, verify=Authorities(ca_file).context(), trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +76,7 @@ class Customer:
         url = self._urls[service] + path
         while True:
             try:
-                answer = self._http.request(method, url, **request)
+                answer = self._http.request(method, url, headers=self._bearers.headers(service), **request)
                 failure = f"{answer.status_code} {answer.text[:300]}"
                 if answer.status_code < 500:
                     return answer
@@ -131,17 +144,20 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", sett
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Place the order and print what became of it; the exit status."""
     try:
-        text, status = smoke(settings.service_urls, options.seconds), CONFIRMED
+        text = smoke(settings.service_urls, settings.tokens, options.seconds, ca_file=settings.ca_file)
+        status = CONFIRMED
     except SmokeError as error:
         text, status = str(error), NOT_CONFIRMED
     sys.stdout.write(text + "\n")
     return status
 
 
-def smoke(urls: Mapping[str, str], seconds: float = SECONDS) -> str:
+def smoke(
+    urls: Mapping[str, str], tokens: Path | None = None, seconds: float = SECONDS, *, ca_file: Path | None = None
+) -> str:
     """Place one order; one line about its end. Raises SmokeError unless it is confirmed."""
     order_id, started = f"o-smoke-{time.time_ns() // 1_000_000}", time.monotonic()
-    with Customer(urls, seconds) as customer:
+    with Customer(urls, tokens, seconds, ca_file=ca_file) as customer:
         customer.seed()
         customer.place(order_id)
         order = customer.outcome(order_id)

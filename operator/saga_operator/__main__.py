@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,21 +14,24 @@ import uvloop
 from pydantic import ValidationError
 
 from common.collector import calm_collector
-from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas
+from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas, ParticipantResources
 from common.logs import configure_logging
+from common.wire import Json
 from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.echoes import Echoes
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.calls.call_gate import CallGate, Epochs
-from saga_operator.engine.calls.participants import Participants
+from saga_operator.engine.calls.participants import NAMES, Participants, terms_by
 from saga_operator.engine.deletions import Deletions
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.namespace_end import NamespaceEnd
+from saga_operator.engine.participant_resources import ParticipantFollower
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
+from saga_operator.engine.removals import Removals
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
 from saga_operator.engine.shared import Shared
@@ -39,7 +42,8 @@ from saga_operator.heartbeats import Heartbeats
 from saga_operator.lease import LeaseHolder, time_out
 from saga_operator.lease_stand_in import LeaseStandIn
 from saga_operator.process.order import CompensationPolicy
-from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.resource.body import Resource
+from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.settings import Settings
 from saga_operator.watch_connection import WatchConnection
 
@@ -167,6 +171,7 @@ class Operator:
     finalizers: FinalizerQueue
     events: EventSender
     participants: Participants
+    follower: ParticipantFollower
     namespace_end: NamespaceEnd
 
     async def stop(self) -> None:
@@ -184,21 +189,23 @@ def compose(
     epochs: Epochs,
     heartbeats: Heartbeats | None = None,
     echoes: Echoes | None = None,
+    lease: Callable[[], Json | None] = lambda: None,
 ) -> Operator:
-    """Make all parts. None of them runs yet. Call it inside the event loop."""
+    """Make all parts. None of them runs yet. Call it inside the event loop.
+
+    `lease`: the Lease that this operator holds, which Events about the operator itself are about.
+    """
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes, echoes=echoes)
     sender = EventSender(events)
     gate = CallGate(epochs)
+    defaults = {name: terms_by(settings, name) for name in NAMES}
     breakers = {
-        name: CircuitBreaker(
-            name,
-            now=clock.now,
-            concurrency=settings.max_calls_per_participant,
-            rate=settings.participant_rates.get(name, 0.0),
-        )
-        for name in {step.participant for step in ORDER_SAGA}
+        name: CircuitBreaker(name, now=clock.now, concurrency=terms.concurrency, rate=terms.rate)
+        for name, terms in defaults.items()
     }
+    resources = ParticipantResources(sagas.client, sagas.namespace)
+    follower = ParticipantFollower(resources, defaults, participants, breakers, clock=clock, events=sender)
     stories = Stories(participants.archive)
     finalizers = FinalizerQueue(writer, sagas, gate, stories)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
@@ -206,11 +213,11 @@ def compose(
     shared = Shared(clock, writer, sender, gate, participants, breakers, compensations)
     engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
-    retention = Retention(sagas, finalizers, stories, clock, expiries=expiries)
+    retention = Retention(sagas, finalizers, stories, clock, expiries=expiries, removals=Removals(sender, lease))
     deletions = Deletions(sagas, finalizers, retention)
     finalizers.find_missed = deletions.look_at_all
     end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
-    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, end)
+    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, follower, end)
 
 
 async def _lead(
@@ -229,8 +236,17 @@ async def _lead(
     health.has_definition = lambda: connection.kind_is_served
     events = Events(client, component="ordersaga-operator")
     operator = compose(
-        settings, clock, sagas, events=events, epochs=lease, heartbeats=heartbeats, echoes=connection.echoes
+        settings,
+        clock,
+        sagas,
+        events=events,
+        epochs=lease,
+        heartbeats=heartbeats,
+        echoes=connection.echoes,
+        lease=lambda: lease.lease,
     )
+    if (held := lease.lease) is not None and lease.take_news():
+        operator.events.add(Resource(held), KubernetesEvent.of_leader(settings.identity))
     parts = {
         "the renewal of the Lease": lease.keep_renewed(),
         "the resync": operator.resync.run(),
@@ -238,6 +254,7 @@ async def _lead(
         "the watch of deletions": operator.deletions.run(),
         "the removal of finalizers": operator.finalizers.run(),
         "the sending of Events": operator.events.run(),
+        "the participants' resources": operator.follower.run(),
     }
     running: list[asyncio.Task[None]] = []
     ending = asyncio.Event()
@@ -265,6 +282,7 @@ async def _lead(
         async with asyncio.TaskGroup() as group:
             running += [group.create_task(_run_part(name, part), name=name) for name, part in parts.items()]
             running.append(group.create_task(prepare_to_stop(), name="the end"))
+            await operator.follower.first_look()
             await watch(
                 operator.engine,
                 connection,

@@ -1,12 +1,14 @@
 """`/healthz`, `/readyz` and `/metrics` of the operator on one port, served from its start on, also while it follows."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from common.certificate import Certificate
 from saga_operator.heartbeats import Heartbeats
 from saga_operator.settings import Settings
 
@@ -32,14 +34,27 @@ class Health:
         """For how long the Lease of a leader wasn't renewed, once it isn't sure of it any more."""
 
     async def start(self) -> None:
-        """Listen. Raises OSError if the port is taken."""
+        """Listen. Raises OSError if the port is taken, or if the certificate can't be used."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._settings.health_host, self._settings.health_port).start()
+        host, port = self._settings.health_host, self._settings.health_port
+        await web.TCPSite(self._runner, host, port, ssl_context=self._tls()).start()
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """What to listen with: the probes' handshakes, every few seconds, look for a new certificate."""
+        folder = self._settings.health_certificate
+        if folder is None:
+            return None
+        try:
+            certificate = Certificate.of(folder)
+        except ValueError as error:
+            raise OSError(str(error)) from error
+        certificate.measured("operator", REGISTRY)
+        return certificate.context
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -80,4 +95,4 @@ class Health:
         return web.json_response({"status": status, "role": self._shown_role}, status=200 if status == "ok" else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -82,6 +82,7 @@ class LeaseHolder:
         self._lease: Json | None = None
         self._sent: Json | None = None
         self._epoch = 0
+        self._is_new = False
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -91,6 +92,19 @@ class LeaseHolder:
     def epoch(self) -> int:
         """Rises with every acquisition: max(last + 1, time in ms), so that a deleted Lease doesn't lower it."""
         return self._epoch
+
+    @property
+    def lease(self) -> Json | None:
+        """What Events about the operator itself are about: the Lease that it holds, if there is one."""
+        if self._lease is None or "uid" not in self._lease["metadata"]:
+            return None
+        names = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
+        return {**names, "metadata": {"namespace": self._leases.namespace, **self._lease["metadata"]}}
+
+    def take_news(self) -> bool:
+        """Whether another process, or none, held it before this one. True once for each time."""
+        is_new, self._is_new = self._is_new, False
+        return is_new
 
     def absences(self, now: float) -> Absences:
         """When no operator worked, up to now (seconds since the epoch), while this process may not work either."""
@@ -135,6 +149,7 @@ class LeaseHolder:
                 expired = self._elapsed() - seen_at > record.seconds(lease, self._duration)
                 if holder in ("", self._identity) or expired:
                     await self._write(lease, above=self._epoch)
+                    self._is_new = holder != self._identity
                     log.info("holding lease %s as %s, epoch %d", self._name, self._identity, self.epoch)
                     return
                 if said != holder:

@@ -62,6 +62,11 @@ UNREADABLE = Counter("ordersaga_unreadable_resources_total", "Resources that cou
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])
+PAUSED = Gauge("ordersaga_participant_paused", "1 while a person has paused a participant.", ["participant"])
+IN_FLIGHT = Gauge(
+    "ordersaga_participant_calls_in_flight", "Calls that wait for the answer of a participant.", ["participant"]
+)
+WAITING = Gauge("ordersaga_participant_waiting", "Sagas that wait for a turn at a participant.", ["participant"])
 CLOCK_SKEW = Gauge("ordersaga_clock_skew_seconds", "How far this host's clock is ahead of the API server's.")
 
 REASONS: Final = 100

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     participants take that run for development.
     """
 
+    ca_file: Path | None = None
+    """A file with authorities (PEM) that are trusted beside the system's, where the address of a participant begins
+    with https. It is read again as soon as it has changed.
+    """
+
     call_timeout: float = Field(default=5.0, gt=0)
     """For the whole of one call, from connecting to the last byte of the answer. No answer by then means Unknown, and
     the call is made again with the same key. A participant that needs longer answers 202 or 409 `running` before.
@@ -94,6 +99,10 @@ class Settings(BaseSettings):
     """The address to listen on; a container needs 0.0.0.0."""
     health_port: int = 8080
     """The port of `/healthz`, `/readyz` and `/metrics`."""
+    health_certificate: Path | None = None
+    """A folder with a certificate (tls.crt, tls.key; a mounted Secret): that port speaks TLS alone. A new one in its
+    place is taken without a restart.
+    """
 
     log_format: str = "json"
     """json, or text for a terminal."""

@@ -10,11 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, Invalid, documented
+from common.identity.bearer import bearer_for
 from common.settings import ServiceSettings
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
 from common.web.dependencies import IfMatch, IfNoneMatch, provide, store_of
-from common.web.guard import ANYBODY, OPERATOR, Table
+from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import HEADER, SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import NothingUndone, OrderId, Page, ProductId
@@ -47,13 +48,13 @@ PUBLIC = (
 CALLERS: Table = {
     "POST /api/inventory/reserve": OPERATOR,
     "POST /api/inventory/release": OPERATOR,
-    "POST /api/inventory/dispatch": ANYBODY,
-    "GET /api/inventory": ANYBODY,
-    "GET /api/inventory/reservations": ANYBODY,
-    "GET /api/inventory/reservations/{order_id}": ANYBODY,
-    "GET /api/inventory/{product_id}": ANYBODY,
-    "PUT /api/inventory/{product_id}": ANYBODY,
-    "POST /api/inventory/{product_id}/adjust": ANYBODY,
+    "POST /api/inventory/dispatch": STAFF,
+    "GET /api/inventory": READERS | ORDER_SERVICE,
+    "GET /api/inventory/reservations": READERS,
+    "GET /api/inventory/reservations/{order_id}": READERS,
+    "GET /api/inventory/{product_id}": READERS,
+    "PUT /api/inventory/{product_id}": STAFF,
+    "POST /api/inventory/{product_id}/adjust": STAFF,
 }
 
 router = APIRouter(prefix="/api/inventory", tags=["inventory"])
@@ -221,7 +222,8 @@ async def adjust(
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used."""
     products = Products(app.database, app.mongo)
-    orders = Orders(app.settings.order_url)
+    credentials = bearer_for("order", app.settings.tokens)
+    orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     provide(app, products, Reservations(app.database, app.mongo, products, orders))
     try:
         yield

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from common.account_numbers import NOT_KEPT
 from common.wire import Body, Currency, OrderBody, OrderLine, ProductId, Quantity, UnitPriceMinor
 
 MAX_STOCK = 10_000_000
@@ -112,7 +113,7 @@ class ReserveRequest(OrderBody):
 
     @model_validator(mode="after")
     def _each_product_once(self) -> Self:
-        ids = [line.product_id for line in self.items]
+        ids = [line.product_id for line in self.items if line.product_id != NOT_KEPT]
         if len(set(ids)) != len(ids):
             raise ValueError("each product may appear once: add up its quantities in one line")
         return self

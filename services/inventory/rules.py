@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.account_numbers import NOT_KEPT
 from common.errors import Invalid, Problem, Refused
 from common.etags import etag_of, matches
 from common.shop.money import format_money
@@ -48,6 +49,12 @@ def why_not(request: ReserveRequest, products: Mapping[str, Document]) -> Refusa
     """
     lines = sorted(request.items, key=lambda line: line.product_id)
     for line in lines:
+        if line.product_id == NOT_KEPT:
+            return Refusal(
+                "product_unknown",
+                f"order {request.order_id}: a product's id looks like the number of a card or of a bank account, and "
+                "no product has such an id: place a new order without it",
+            )
         if line.product_id not in products:
             return Refusal(
                 "product_unknown",

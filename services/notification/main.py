@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
+from common.identity.bearer import bearer_for
 from common.settings import ServiceSettings
+from common.shop.erasure import Erase, Erased
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
-from common.web.dependencies import OnlyCreate, provide, store_of
-from common.web.guard import ANYBODY, OPERATOR, Table
+from common.web.dependencies import OnlyCreate, Owner, provide, store_of
+from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
@@ -42,13 +44,14 @@ PUBLIC = (
 
 CALLERS: Table = {
     "POST /api/notifications/send": OPERATOR,
-    "POST /api/notifications/cancel": ANYBODY,
+    "POST /api/notifications/cancel": STAFF,
     "GET /api/notifications/operations/{order_id}/{notification_type}/{direction}": OPERATOR,
-    "GET /api/notifications": ANYBODY,
-    "GET /api/notifications/contacts/{contact_ref}": ANYBODY,
-    "PUT /api/notifications/contacts/{contact_ref}": ANYBODY,
-    "DELETE /api/notifications/contacts/{contact_ref}": ANYBODY,
-    "GET /api/notifications/{notification_id}": ANYBODY,
+    "GET /api/notifications": READERS,
+    "GET /api/notifications/contacts/{contact_ref}": STAFF,
+    "PUT /api/notifications/contacts/{contact_ref}": STAFF | ORDER_SERVICE,
+    "DELETE /api/notifications/contacts/{contact_ref}": STAFF,
+    "GET /api/notifications/{notification_id}": READERS,
+    "POST /api/notifications/erase": ORDER_SERVICE,
 }
 
 router = APIRouter(prefix="/api/notifications", tags=["notifications"])
@@ -115,6 +118,15 @@ async def operation(
     return respond(request, await notifications.operation(order_id, notification_type, direction))
 
 
+@router.post("/erase")
+async def erase(body: Erase, notifications: NotificationsDep) -> Erased:
+    """Delete the contacts of these finished orders, and what pointed to them. Repeating it changes nothing.
+
+    The order service calls this: DELETE /api/customers/{customer_id}/data there.
+    """
+    return await notifications.erase(body)
+
+
 @router.get("")
 async def list_notifications(
     *,
@@ -149,11 +161,15 @@ async def get_contact(contact_ref: ContactRef, contacts: ContactsDep) -> Contact
     },
 )
 async def put_contact(
-    contact_ref: ContactRef, body: ContactRequest, contacts: ContactsDep, if_none_match: OnlyCreate = None
+    contact_ref: ContactRef,
+    body: ContactRequest,
+    contacts: ContactsDep,
+    if_none_match: OnlyCreate = None,
+    owner: Owner = None,
 ) -> Response:
     """Store a contact under a reference that orders can use."""
     keep = contacts.put if if_none_match is None else contacts.create
-    stored, new = await keep(contact_ref, body)
+    stored, new = await keep(contact_ref, body, owner)
     return answered(stored, status=201 if new else 200)
 
 
@@ -185,7 +201,8 @@ async def get_notification(
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and delete contacts that have expired."""
-    orders = Orders(app.settings.order_url)
+    credentials = bearer_for("order", app.settings.tokens)
+    orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     contacts = Contacts(app.database, orders)
     provider = TestProvider(app.database)
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))

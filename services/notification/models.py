@@ -108,3 +108,4 @@ class Contact(BaseModel):
 
     contact_ref: str
     email: str
+    customer_id: str | None = Field(default=None, description="Whose it is. null: every order may name it.")

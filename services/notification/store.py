@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from common.barrier import LISTED, Accepted, Answer, Barrier, Call, Claims, Document, Happened, Refused
 from common.errands import Errands
 from common.errors import NotFound
 from common.mongo import Database, Index
+from common.shop.erasure import Erase, Erased
 from common.shop.ledger import LEDGER_INDEX
 from common.shop.orders import Orders
 from common.shop.references import References, UsedBy, expiry_index
@@ -48,6 +49,7 @@ class Notifications:
     """The collection `notifications`, one document for each order and type (`_id` = `{order_id}-{type}`)."""
 
     def __init__(self, database: Database, contacts: Contacts, provider: Provider, errands: Errands) -> None:
+        self._contacts = contacts
         self._barrier = Barrier(database["notifications"])
         effect = _MessageEffect(contacts, provider)
         self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
@@ -98,6 +100,14 @@ class Notifications:
         }
         return await page(self._barrier.collection, where, paging, _notification)
 
+    async def erase(self, request: Erase) -> Erased:
+        """Delete the contacts of these finished orders, then what pointed to them."""
+        erased = await self._contacts.erase(request)
+        for order_id in request.order_ids:
+            for notification_type in get_args(NotificationType):
+                erased += await self._barrier.erase(rules.document_id_of(order_id, notification_type), "contact_ref")
+        return Erased(customer_id=request.customer_id, erased=erased)
+
 
 class _MessageEffect:
     """A message at the provider, under its notification_id. A message that was sent can't be taken back."""
@@ -107,12 +117,12 @@ class _MessageEffect:
         self._provider = provider
 
     async def ask(self, document: Document) -> Happened | Accepted:
-        contact = await self._contacts.use(document["contact_ref"])
+        contact = await self._contacts.use(document["contact_ref"], document["customer_id"])
         if contact is None:
-            order_id = document["order_id"]
+            order_id, contact_ref = document["order_id"], document["contact_ref"]
             detail = (
-                f"order {order_id}: there is no contact {document['contact_ref']}; inform the customer by other means, "
-                f"and store the contact with PUT /api/notifications/contacts/{document['contact_ref']} for later orders"
+                f"order {order_id}: customer {document['customer_id']} has no contact {contact_ref}; inform them "
+                f"by other means, and store it with PUT /api/notifications/contacts/{contact_ref} for later orders"
             )
             raise Refused("contact_unknown", detail, fields=rules.failed("contact_unknown"), order_id=order_id)
         try:

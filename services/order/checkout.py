@@ -2,6 +2,7 @@
 
 from common.barrier import Answer
 from common.errors import NotFound, Problem, Unavailable
+from services.order.client import Client
 from services.order.client_models import OrderView, Placed, SagaView
 from services.order.lost import LostSagas
 from services.order.matrix import row_of
@@ -20,17 +21,17 @@ class Checkout:
         self._lost = lost
         self._sagas = sagas
 
-    async def see(self, order_id: str) -> OrderView:
+    async def see(self, order_id: str, client: Client) -> OrderView:
         """The order joined with its saga, from the first moment on. Raises NotFound, Unavailable."""
         # The resource first: an order whose saga reads Completed must not read PENDING.
         unreadable: Problem | None = None
         try:
-            resource = await self._sagas.find(order_id)
+            resource = client.resource(await self._sagas.find(order_id))
             saga = view_of(resource) if resource else None
         except Problem as error:
             unreadable = error
             resource, saga = None, SagaView(namespace=self._sagas.namespace, name=order_id, phase="Unknown")
-        document = await self._orders.document(order_id)
+        document = client.document(await self._orders.document(order_id))
         if unreadable is not None and (document is None or row_of(document) == "missing"):
             raise unreadable  # the order may exist as a resource alone: better no answer than a wrong one
         if document is not None and "status" in document:
@@ -48,8 +49,8 @@ class Checkout:
             }
         )
 
-    async def cancel(self, order_id: str) -> Placed:
-        """Reject the order, then ask the saga to cancel.
+    async def cancel(self, order_id: str, client: Client) -> Placed:
+        """Reject the order, then ask the saga to cancel, in their name.
 
         The first write decides. If the second one fails, it is repeated until the API server takes it; meanwhile the
         saga may meet the rejected order, and rolls back as well. An order that has lost its resource gets it back, so
@@ -58,10 +59,10 @@ class Checkout:
         Raises:
             NotFound, Refused (`already_confirmed`), Unavailable.
         """
-        document = await self._orders.document(order_id)
+        document = client.document(await self._orders.document(order_id))
         if document is not None and "status" in document:
             content = content_of_document(document)
-        elif (resource := await self._sagas.find(order_id)) is not None:
+        elif (resource := client.resource(await self._sagas.find(order_id))) is not None:
             content = content_of(resource)
         else:
             raise _not_found(order_id)
@@ -71,9 +72,9 @@ class Checkout:
         # The answer of a tombstone has no status: that order was cancelled without ever having been created.
         status = answer.body.get("status", "CANCELLED")
         try:
-            resource = await self._sagas.cancel(order_id)
+            resource = await self._sagas.cancel(order_id, client=client.name)
         except Unavailable:
-            self._lost.cancel_again(order_id)
+            self._lost.cancel_again(order_id, client=client.name)
             raise
         if resource is None and status == "CANCELLING" and document is not None:
             resource = await self._lost.restore({**document, "status": status})

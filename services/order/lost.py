@@ -64,8 +64,8 @@ class LostSagas:
         self._sagas = sagas
         self._mode = mode
         self._seconds = seconds
-        self._cancels: dict[str, None] = {}
-        """By order id, in the order of their turns."""
+        self._cancels: dict[str, str] = {}
+        """Order id → the client that asked for it, in the order of their turns."""
         self._restored = Counter(
             "ordersaga_sagas_restored_total", "OrderSagas made again because they were lost.", registry=registry
         )
@@ -94,7 +94,7 @@ class LostSagas:
             namespace=self._sagas.namespace,
             ttl_seconds=self._sagas.ttl_seconds,
             correlation_id=None,
-            cancelled=rejected,
+            cancelled_by=self._sagas.requested_by() if rejected else "",
         )
         resource["metadata"]["annotations"] = {RESTORED: utcnow().isoformat(timespec="seconds")}
         created = await self._sagas.create(resource)
@@ -109,23 +109,23 @@ class LostSagas:
         )
         return created
 
-    def cancel_again(self, order_id: str) -> None:
-        """The API server couldn't be told that this order is cancelled: go on trying."""
+    def cancel_again(self, order_id: str, *, client: str = "") -> None:
+        """The API server couldn't be told that this order is cancelled for that client: go on trying."""
         if len(self._cancels) < CANCELS_KEPT:
-            self._cancels.setdefault(order_id)
+            self._cancels.setdefault(order_id, client)
 
     async def keep_cancelling(self, rounds: Rounds) -> None:
         """Tell the API server of every cancel that it doesn't know yet, until it does. Never ends."""
         while True:
             await asyncio.sleep(CANCEL_AGAIN_SECONDS)
             for order_id in list(self._cancels):
-                del self._cancels[order_id]
+                client = self._cancels.pop(order_id)
                 rounds.going_on()
                 try:
-                    await self._sagas.cancel(order_id)
+                    await self._sagas.cancel(order_id, client=client)
                 except Unavailable as error:
                     # Perhaps for this one as for the others, perhaps for this one alone: its turn comes after theirs.
-                    self._cancels.setdefault(order_id)
+                    self._cancels.setdefault(order_id, client)
                     rounds.failed(str(error))
                     break
                 except Exception:

@@ -3,8 +3,6 @@
 cd services/order && python -m uvicorn main:app --port 8000
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -12,16 +10,16 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from common.errors import SAGA_STATUSES, documented
 from common.settings import ServiceSettings
 from common.web.app import Service, answered, create_app, respond
-from common.web.dependencies import provide, store_of
-from common.web.guard import ANYBODY, OPERATOR, Table
+from common.web.dependencies import store_of
+from common.web.guard import CLIENTS, OPERATOR, READERS, STAFF, VIEWERS, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, OrderId, Page
-from services.order.archive import Archive, ArchivedSaga, ArchiveRequest, KeptSaga
+from services.order.archive import Archive, ArchivedSaga, ArchiveRequest, EndedSaga, KeptSaga, Wanted
 from services.order.checkout import Checkout
+from services.order.client import Client, client_of
 from services.order.client_models import OrderView, Placed, PlaceRequest, StatusRequest
-from services.order.clients import Clients
-from services.order.lost import LostSagas
+from services.order.erasures import Erasure, Erasures
 from services.order.models import (
     CancelRequest,
     Content,
@@ -32,12 +30,10 @@ from services.order.models import (
     Rejected,
     Undone,
 )
+from services.order.parts import INDEXES, doors, lifespan
 from services.order.placing import Placing
-from services.order.sagas import Sagas
 from services.order.settings import OrderSettings
-from services.order.store import INDEXES, Keys, Orders
-from services.order.stories import INDEXES as STORIES_INDEXES
-from services.order.stories import Stories
+from services.order.store import Orders
 
 PUBLIC = (
     "POST /api/orders",
@@ -45,6 +41,7 @@ PUBLIC = (
     "GET /api/orders/{order_id}",
     "GET /api/orders/{order_id}/saga",
     "POST /api/orders/{order_id}/cancel",
+    "DELETE /api/customers/{customer_id}/data",
 )
 """What customers need. The saga's steps, the archive and the fulfilment of orders are for parts of the shop."""
 
@@ -54,28 +51,31 @@ CALLERS: Table = {
     "POST /api/orders/reject": OPERATOR,
     "POST /api/orders/cancel": OPERATOR,
     "PUT /api/orders/{order_id}/saga": OPERATOR,
-    "POST /api/orders": ANYBODY,
-    "GET /api/orders": ANYBODY,
-    "GET /api/orders/{order_id}": ANYBODY,
-    "GET /api/orders/{order_id}/saga": ANYBODY,
-    "POST /api/orders/{order_id}/cancel": ANYBODY,
-    "PUT /api/orders/{order_id}/status": ANYBODY,
+    "GET /api/sagas": READERS,
+    "POST /api/orders": CLIENTS,
+    "GET /api/orders": VIEWERS,
+    "GET /api/orders/{order_id}": VIEWERS,
+    "GET /api/orders/{order_id}/saga": VIEWERS,
+    "POST /api/orders/{order_id}/cancel": CLIENTS,
+    "PUT /api/orders/{order_id}/status": STAFF,
+    "DELETE /api/customers/{customer_id}/data": CLIENTS,
 }
-
-MINUTES = 300.0
-"""Seconds beside the pauses after which the search for lost OrderSagas counts as hanging: one order takes some."""
 
 steps = APIRouter(prefix="/api/orders", tags=["saga"])
 clients = APIRouter(prefix="/api/orders", tags=["orders"])
+ended = APIRouter(prefix="/api/sagas", tags=["saga"])
+customers = APIRouter(prefix="/api/customers", tags=["customers"])
 
 OrdersDep = Annotated[Orders, Depends(store_of(Orders))]
 CheckoutDep = Annotated[Checkout, Depends(store_of(Checkout))]
 PlacingDep = Annotated[Placing, Depends(store_of(Placing))]
+ErasuresDep = Annotated[Erasures, Depends(store_of(Erasures))]
 ArchiveDep = Annotated[Archive, Depends(store_of(Archive))]
 CreateKey = Annotated[SagaKey, Depends(saga_key("order", "do"))]
 CancelKey = Annotated[SagaKey, Depends(saga_key("order", "undo"))]
 ConfirmKey = Annotated[SagaKey, Depends(saga_key("confirmation", "do"))]
 RejectKey = Annotated[SagaKey, Depends(saga_key("confirmation", "undo"))]
+ClientDep = Annotated[Client, Depends(client_of)]
 KnownId = Annotated[OrderId, Path(description="The order's id.")]
 
 _ORDER_ID_USED = "`order_id_used`: the id belongs to an order with other content, or of another namespace."
@@ -144,6 +144,7 @@ async def cancel(request: Request, body: CancelRequest, key: CancelKey, orders: 
 async def place_order(
     body: PlaceRequest,
     placing: PlacingDep,
+    client: ClientDep,
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -161,7 +162,7 @@ async def place_order(
 
     Repeating the request is safe: it stays one order.
     """
-    placed = await placing.place(body, idempotency_key)
+    placed = await placing.place(body, idempotency_key, client)
     return answered(placed, status=202, headers={"Location": f"/api/orders/{placed.order_id}"})
 
 
@@ -169,29 +170,32 @@ async def place_order(
 async def list_orders(
     orders: OrdersDep,
     paging: PagingQuery,
+    client: ClientDep,
     customer_id: Annotated[CustomerId | None, Query()] = None,
     status: Annotated[OrderStatus | None, Query()] = None,
 ) -> Page[Order]:
-    """All orders, sorted by order_id. A new order appears when its saga has made the first step."""
-    return await orders.list(paging, customer_id=customer_id, status=status)
+    """All orders, sorted by order_id; for a customer: their own. A new order appears when its saga has made the first
+    step.
+    """
+    return await orders.list(paging, customer_id=client.listed(customer_id), status=status)
 
 
 @clients.get("/{order_id}", response_model=OrderView, responses=documented(404))
-async def get_order(order_id: KnownId, checkout: CheckoutDep) -> Response:
+async def get_order(order_id: KnownId, checkout: CheckoutDep, client: ClientDep) -> Response:
     """One order and the progress of its saga, from the moment on when it was placed.
 
     `saga.phase` is `Unknown` while the Kubernetes API server doesn't answer.
     """
-    return answered(await checkout.see(order_id))
+    return answered(await checkout.see(order_id, client))
 
 
 @clients.get("/{order_id}/saga", responses=documented(404))
-async def get_saga(order_id: KnownId, archive: ArchiveDep) -> ArchivedSaga:
+async def get_saga(order_id: KnownId, archive: ArchiveDep, client: ClientDep) -> ArchivedSaga:
     """The whole saga of an order: specification, steps, attempts and conditions.
 
     It comes from the OrderSaga resource, or from the archive once the resource is gone.
     """
-    return await archive.get(order_id)
+    return await archive.get(order_id, client)
 
 
 @steps.put("/{order_id}/saga")
@@ -200,15 +204,21 @@ async def put_saga(order_id: KnownId, body: ArchiveRequest, archive: ArchiveDep)
     return await archive.keep(order_id, body)
 
 
+@ended.get("")
+async def list_sagas(archive: ArchiveDep, paging: PagingQuery, wanted: Annotated[Wanted, Query()]) -> Page[EndedSaga]:
+    """Archived sagas, by the time at which they were created; those whose resource is gone among them."""
+    return await archive.list(paging, wanted)
+
+
 @clients.post("/{order_id}/cancel", status_code=202, responses=documented(404, refused=_ALREADY_CONFIRMED))
-async def cancel_order(order_id: KnownId, response: Response, checkout: CheckoutDep) -> Placed:
+async def cancel_order(order_id: KnownId, response: Response, checkout: CheckoutDep, client: ClientDep) -> Placed:
     """Cancel an order that isn't confirmed yet.
 
     The answer is final: the order can't be confirmed any more. The rollback of what was done already goes on in the
     background; the Location shows it.
     """
     response.headers["Location"] = f"/api/orders/{order_id}"
-    return await checkout.cancel(order_id)
+    return await checkout.cancel(order_id, client)
 
 
 @clients.put(
@@ -223,44 +233,25 @@ async def put_status(order_id: KnownId, body: StatusRequest, orders: OrdersDep) 
     return await orders.fulfil(order_id, body.status)
 
 
-@asynccontextmanager
-async def lifespan(app: Service) -> AsyncIterator[None]:
-    """Make the stores, which connect when they are first used: to the database, the API server, other services."""
-    settings = app.settings
-    assert isinstance(settings, OrderSettings)  # noqa: S101 - `build` has made them
-    sagas = Sagas(settings.namespace, settings.kubeconfig, ttl_seconds=settings.saga_ttl_seconds)
-    others = Clients(
-        inventory=settings.inventory_url, shipping=settings.shipping_url, notification=settings.notification_url
-    )
-    orders, stories = Orders(app.database), Stories(app.database)
-    lost = LostSagas(
-        orders,
-        stories,
-        sagas,
-        mode=settings.lost_sagas,
-        seconds=settings.lost_sagas_seconds,
-        registry=app.metrics.registry,
-    )
-    provide(
-        app,
-        orders,
-        sagas,
-        lost,
-        Placing(orders, Keys(app.database), sagas, others),
-        Checkout(orders, sagas, lost),
-        Archive(stories, orders, sagas),
-    )
-    try:
-        async with (
-            app.background.doing(
-                lost.keep_looking, name="looking for lost OrderSagas", silent=2 * settings.lost_sagas_seconds + MINUTES
-            ),
-            app.background.doing(lost.keep_cancelling, name="telling the API server of cancels"),
-        ):
-            yield
-    finally:
-        await others.aclose()
-        await sagas.aclose()
+@customers.delete(
+    "/{customer_id}/data",
+    response_model=Erasure,
+    responses={202: {"model": Erasure, "description": "What is left is erased by itself: `waiting` names its orders."}},
+)
+async def erase_data(
+    customer_id: Annotated[CustomerId, Path(description="The customer's id.")],
+    erasures: ErasuresDep,
+    client: ClientDep,
+) -> Response:
+    """Erase the personal data of a customer's finished orders in all services: addresses, contacts, and what their
+    orders were paid with. Amounts, units and ids stay in the books.
+
+    Orders that aren't delivered or rolled back keep what they need, and are erased once they are. Repeating the request
+    is safe, and shows how far it is. A customer without data is erased already.
+    """
+    client.require_own_data(customer_id)
+    erasure = await erasures.request(customer_id)
+    return answered(erasure, status=200 if erasure.state == "done" else 202)
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
@@ -268,10 +259,11 @@ def build(settings: ServiceSettings | None = None) -> Service:
     return create_app(
         "order",
         "Places, shows and cancels orders, and decides between their confirmation and rollback.",
-        routers=[steps, clients],
+        routers=[steps, clients, ended, customers],
         public=PUBLIC,
         callers=CALLERS,
-        indexes=[*INDEXES, *STORIES_INDEXES],
+        doors=doors,
+        indexes=INDEXES,
         lifespan=lifespan,
         settings=OrderSettings(**settings.model_dump()) if settings else OrderSettings(),
     )

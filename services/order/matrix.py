@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from common.barrier import BarrierState
+from common.shop.erasure import ERASED
 from services.order.models import Content, OrderStatus, content_of_document
 
 Action = Literal["create", "confirm", "reject", "cancel"]
@@ -112,11 +113,24 @@ def content_fields(content: Content) -> dict[str, Any]:
 def same_content(document: Document, content: Content) -> bool:
     """Whether the document has this content, as far as this release knows it (`content_of_document`).
 
-    A document that has none (refusal only, tombstone) contradicts nothing.
+    A document that has none (refusal only, tombstone) contradicts nothing, nor does a reference that is erased.
     """
     if document.get("customer_id") is None:
         return True
     try:
-        return content_of_document(document, type(content)) == content
+        known = content_of_document(document, type(content))
     except ValueError:
         return False
+    return known == content or known == _erased_as(known, content)
+
+
+def _erased_as(known: Content, content: Content) -> Content:
+    """The content with those references erased that are erased in the known one."""
+    kept: dict[str, Any] = {}
+    if known.payment.method_ref == ERASED:
+        kept["payment"] = known.payment
+    if known.ship_to.address_ref == ERASED:
+        kept["ship_to"] = known.ship_to
+    if known.notify.contact_ref == ERASED:
+        kept["notify"] = known.notify
+    return content.model_copy(update=kept)

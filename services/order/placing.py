@@ -17,10 +17,14 @@ from typing import Any
 
 from common.errors import Invalid, Problem, Refused, Unavailable
 from common.logs import correlation_id
+from common.shop.erasure import ERASED
+from common.wire import Json
+from services.order.client import Client
 from services.order.client_models import Placed, PlaceRequest, derived_order_id
 from services.order.clients import Clients
 from services.order.matrix import row_of
 from services.order.models import Content, check_total
+from services.order.open_orders import OpenOrders
 from services.order.saga_resource import content_of, placed, resource_of, status_of
 from services.order.sagas import Sagas
 from services.order.steps import why_unavailable
@@ -42,22 +46,24 @@ class _Claim:
 class Placing:
     """Orders as clients place them."""
 
-    def __init__(self, orders: Orders, keys: Keys, sagas: Sagas, clients: Clients) -> None:
+    def __init__(self, orders: Orders, keys: Keys, sagas: Sagas, clients: Clients, rooms: OpenOrders) -> None:
         self._orders = orders
         self._keys = keys
         self._sagas = sagas
         self._clients = clients
+        self._rooms = rooms
 
-    async def place(self, request: PlaceRequest, key: str | None) -> Placed:
+    async def place(self, request: PlaceRequest, key: str | None, client: Client) -> Placed:
         """Place an order, once: a repeat answers the same.
 
         Raises:
             Invalid, Refused (`order_id_used`, `product_unknown`, `currency_mismatch`, `reference_used`), Problem
-            (`key_reused`), Unavailable.
+            (`key_reused`), NotAllowed, TooMany, Unavailable.
         """
+        client.require_own(request.customer_id)
         try:
             async with asyncio.timeout(PLACE_SECONDS):
-                return await self._place(request, await self._claim(request, key))
+                return await self._place(request, await self._claim(request, key, client), client)
         except TimeoutError as error:
             raise Unavailable(
                 f"the order could not be placed within {PLACE_SECONDS} s: repeat the same request, which is safe",
@@ -65,19 +71,19 @@ class Placing:
                 order_id=request.order_id,
             ) from error
 
-    async def _claim(self, request: PlaceRequest, key: str | None) -> _Claim:
-        """Claim the key. It is used for one order, whatever id and whatever customer come with it.
+    async def _claim(self, request: PlaceRequest, key: str | None, client: Client) -> _Claim:
+        """Claim the key. A client uses it for one order, whatever id and whatever customer come with it.
 
         Raises:
             Problem: neither key nor id (400), or the key was used for another order (422 `key_reused`).
         """
-        order_id = _order_id(request, key)
+        order_id = _order_id(request, key, client)
         if key is None:
             return _Claim(order_id, may_be_known=await self._orders.have_any(order_id))
-        first, is_new = await self._keys.claim(key, order_id)
+        first, is_new = await self._keys.claim(client.key_scope + key, order_id)
         if request.order_id is None:
             return _Claim(first, may_be_known=not is_new or await self._orders.have_any(first))
-        derived = derived_order_id(request.customer_id, key)
+        derived = derived_order_id(request.customer_id, client.id_scope + key)
         has_document = await self._orders.have_any(order_id, derived)
         if has_document and first == order_id != derived and await self._orders.have_any(derived):
             first = derived  # the key came alone, before keys were kept
@@ -85,12 +91,24 @@ class Placing:
             raise _key_reused(first, f"repeat that request with its order_id {first}, or use a new key")
         return _Claim(order_id, may_be_known=has_document or not is_new)
 
-    async def _place(self, request: PlaceRequest, claim: _Claim) -> Placed:
+    async def _place(self, request: PlaceRequest, claim: _Claim, client: Client) -> Placed:
         order_id = claim.order_id
         looks_first = claim.may_be_known or (request.has_inline_data and request.order_id is not None)
-        if looks_first and (known := await self._known(order_id, request)) is not None:
+        if looks_first and (known := await self._known(order_id, request, client)) is not None:
             return known
         try:
+            created = await self._create(order_id, request, client)
+        except Problem:
+            if not looks_first and (known := await self._known(order_id, request, client)) is not None:
+                return known
+            raise
+        if created is not None:
+            return placed(order_id, status_of(None, created), created)
+        return await self._known(order_id, request, client) or await self._place(request, claim, client)
+
+    async def _create(self, order_id: str, request: PlaceRequest, client: Client) -> Json | None:
+        """Make the resource; None if the name is taken."""
+        async with self._rooms.room(client, order_id):
             content = await self._priced(order_id, request)
             await self._keep_inline(order_id, request)
             resource = resource_of(
@@ -99,16 +117,9 @@ class Placing:
                 ttl_seconds=self._sagas.ttl_seconds,
                 correlation_id=correlation_id(),
             )
-            created = await self._sagas.create(resource)
-        except Problem:
-            if not looks_first and (known := await self._known(order_id, request)) is not None:
-                return known
-            raise
-        if created is not None:
-            return placed(order_id, status_of(None, created), created)
-        return await self._known(order_id, request) or await self._place(request, claim)
+            return await self._sagas.create(resource)
 
-    async def _known(self, order_id: str, request: PlaceRequest) -> Placed | None:
+    async def _known(self, order_id: str, request: PlaceRequest, client: Client) -> Placed | None:
         """The answer if the id is taken, by a resource or by a document; None if it is free."""
         resource = await self._sagas.find(order_id)
         document = await self._orders.document(order_id)
@@ -125,7 +136,8 @@ class Placing:
             return placed(order_id, status_of(document, resource), resource)
         if request.order_id is None:
             raise _key_reused(order_id, "send the body that it came with, or a new key")
-        why = why_unavailable(document) if document is not None else "exists with other content"
+        theirs = document is not None and client.may_see(document.get("customer_id"))  # of another's: no more than that
+        why = why_unavailable(document) if document is not None and theirs else "exists with other content"
         raise Refused("order_id_used", f"order {order_id} {why}: place a new order under a new id", order_id=order_id)
 
     async def _priced(self, order_id: str, request: PlaceRequest) -> Content:
@@ -168,12 +180,13 @@ class Placing:
     async def _keep_inline(self, order_id: str, request: PlaceRequest) -> None:
         """Store inline data where it belongs."""
         calls = []
+        whose = {"order_id": order_id, "customer_id": request.customer_id}
         if request.ship_to.address is not None:
             reference = request.address_ref(order_id)
-            calls.append(self._clients.keep_address(reference, request.ship_to.address, order_id=order_id))
+            calls.append(self._clients.keep_address(reference, request.ship_to.address, **whose))
         if request.contact is not None:
             reference = request.contact_ref(order_id) or ""
-            calls.append(self._clients.keep_contact(reference, request.contact, order_id=order_id))
+            calls.append(self._clients.keep_contact(reference, request.contact, **whose))
         if calls:
             await asyncio.gather(*calls)
 
@@ -187,7 +200,7 @@ def _key_reused(order_id: str, what_to_do: str) -> Problem:
     )
 
 
-def _order_id(request: PlaceRequest, key: str | None) -> str:
+def _order_id(request: PlaceRequest, key: str | None, client: Client) -> str:
     if request.order_id is not None:
         return request.order_id
     if key is None:
@@ -197,11 +210,11 @@ def _order_id(request: PlaceRequest, key: str | None) -> str:
             status=400,
             code="idempotency_key_required",
         )
-    return derived_order_id(request.customer_id, key)
+    return derived_order_id(request.customer_id, client.id_scope + key)
 
 
 def _same(order_id: str, request: PlaceRequest, content: Mapping[str, Any]) -> bool:
-    """Whether the known order has the same value in every field that the request names."""
+    """Whether the known order has the same value in every field that the request names and that isn't erased."""
     named: list[tuple[object, object]] = [
         (request.customer_id, content["customer_id"]),
         (request.currency, content["currency"]),
@@ -215,4 +228,4 @@ def _same(order_id: str, request: PlaceRequest, content: Mapping[str, Any]) -> b
         named += [(line.product_id, kept["product_id"]), (line.quantity, kept["quantity"])]
         if line.unit_price_minor is not None:
             named.append((line.unit_price_minor, kept["unit_price_minor"]))
-    return all(wanted == kept for wanted, kept in named)
+    return all(kept in (wanted, ERASED) for wanted, kept in named)

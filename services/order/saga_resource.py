@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from common.account_numbers import kept
 from common.errors import Unreadable
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from common.shop import order_spec
@@ -16,13 +17,14 @@ Resource = Mapping[str, Any]
 
 
 def resource_of(
-    content: Content, *, namespace: str, ttl_seconds: int, correlation_id: str | None, cancelled: bool = False
+    content: Content, *, namespace: str, ttl_seconds: int, correlation_id: str | None, cancelled_by: str = ""
 ) -> dict[str, Any]:
     """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback.
 
     `ttl_seconds`: for how long it is kept after the saga's end.
 
-    `cancelled`: the order is rejected already, and the saga has nothing but its rollback to do.
+    `cancelled_by` (spec.requestedBy): unless it is empty, the order is rejected already, and the saga has nothing but
+    its rollback to do.
     """
     return {
         "apiVersion": API_VERSION,
@@ -35,7 +37,7 @@ def resource_of(
         },
         "spec": {
             **order_spec.spec_of(content.model_dump()),
-            **({"state": "Cancelled"} if cancelled else {}),
+            **({"state": "Cancelled", "requestedBy": cancelled_by} if cancelled_by else {}),
             "ttlSecondsAfterFinished": ttl_seconds,
         },
     }
@@ -59,6 +61,19 @@ def content_of_spec(spec: Mapping[str, Any]) -> Content | None:
         return Content.model_validate(order_spec.content_of(spec))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def without_numbers(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The specification without products whose ids look like numbers of cards (`common.wire.OrderLine`)."""
+    items = spec.get("items")
+    if not isinstance(items, list):
+        return dict(spec)
+    return {**spec, "items": [_without_number(item) for item in items]}
+
+
+def _without_number(item: Any) -> Any:
+    product = item.get("productID") if isinstance(item, dict) else None
+    return {**item, "productID": kept(product)} if isinstance(product, str) else item
 
 
 def is_of(document: Mapping[str, Any] | None, spec: Mapping[str, Any]) -> bool:

@@ -26,8 +26,14 @@ from common.wire import Json
 log = logging.getLogger("ordersaga.order")
 
 USER_AGENT = "ordersaga-order-service/0.1"
+LONGEST_NAME = 512
+"""Bytes of spec.requestedBy (crds/ordersaga.yaml); clients' ids are ASCII."""
 API_SECONDS = 2.5
 """For one call to the API server, all of it: a client waits meanwhile, and gets an answer that says what to do."""
+
+UNFINISHED = "status.phase!=Completed,status.phase!=Compensated"
+LIST_SECONDS = 10.0
+"""For all resources of a customer, or all unfinished ones: the API server looks at every order for that."""
 
 
 class Sagas:
@@ -50,6 +56,29 @@ class Sagas:
                 _raise_if_the_crd_is_missing(missing)
                 return None
 
+    async def of_customer(self, customer_id: str) -> list[Json]:
+        """All resources of this customer's orders that the API server still has."""
+        try:
+            sagas = await self._connected()
+            async with asyncio.timeout(LIST_SECONDS):
+                return [each async for page in sagas.list(f"spec.customerID={customer_id}") for each in page.items]
+        except (TimeoutError, KubeError) as error:
+            raise Unavailable(
+                "the API server doesn't say which orders of the customer are under way: repeat this later",
+                retry_after=2,
+            ) from error
+
+    async def unfinished_specs(self) -> AsyncIterator[Json]:
+        """What all orders whose saga hasn't ended are about (`spec`), a page at a time."""
+        try:
+            sagas = await self._connected()
+            async with asyncio.timeout(LIST_SECONDS):
+                async for page in sagas.list(UNFINISHED):
+                    for each in page.items:
+                        yield each["spec"]
+        except (TimeoutError, KubeError) as error:
+            raise Unavailable("the API server doesn't say which orders are under way", retry_after=2) from error
+
     async def create(self, resource: Json) -> Json | None:
         """Create the resource: the one write that makes an order. None if the name is taken.
 
@@ -66,14 +95,22 @@ class Sagas:
                 refused = "; ".join(f"{field}: {message}" for field, message in error.causes) or error.message
                 raise Invalid(f"order {order_id} is not a valid OrderSaga: {refused}", order_id=order_id) from error
 
-    async def cancel(self, order_id: str) -> Json | None:
-        """Ask the saga to cancel (spec.state), and return the resource, or None if it is gone.
+    def requested_by(self, client: str = "") -> str:
+        """How the resource names who asks for something: this client, or else our own ServiceAccount.
+
+        The chart's admission policies let nobody else name a client, and us nobody but clients and ourselves.
+        """
+        return f"client:{client}"[:LONGEST_NAME] if client else f"system:serviceaccount:{self.namespace}:order-service"
+
+    async def cancel(self, order_id: str, *, client: str = "") -> Json | None:
+        """Ask the saga to cancel (spec.state) for this client, and return the resource, or None if it is gone.
 
         A resource that is finished stays as it is: there is nothing left to cancel.
         """
         async with self._at(order_id) as sagas:
             try:
-                return await sagas.patch(order_id, {"spec": {"state": "Cancelled"}})
+                wanted = {"state": "Cancelled", "requestedBy": self.requested_by(client)}
+                return await sagas.patch(order_id, {"spec": wanted})
             except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
                 log.info("order %s is cancelled: its OrderSaga is gone already", order_id)

@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from common.barrier import LISTED, Answer, Barrier, Call, Document
 from common.errors import NotFound, Refused
 from common.mongo import Database, DuplicateKeyError, Index
+from common.shop.orders import OVER
 from common.web.pagination import Paging, page
 from common.wire import Page, utcnow
 from services.order import steps
@@ -15,6 +17,10 @@ from services.order.matrix import NEXT_FULFILMENT, content_fields
 from services.order.models import CancelRequest, Content, FulfilmentStatus, Order, OrderStatus
 
 KEYS = "keys"
+REFERENCES = ("payment.method_ref", "ship_to.address_ref", "notify.contact_ref")
+"""What a document refers to: the fields that an erasure replaces."""
+KEPT_ELSEWHERE = ("ship_to.address_ref", "notify.contact_ref")
+"""Those of them behind which another service keeps personal data."""
 OPEN: Mapping[str, Any] = {"status": {"$in": ["PENDING", "CANCELLING"]}}
 """A filter for orders that aren't decided, or not rolled back yet: their saga hasn't ended."""
 FIRST_OPERATOR = 10**12
@@ -28,12 +34,18 @@ STATUSES_AT_END: Mapping[str, Sequence[OrderStatus]] = {
     "Compensated": ("CANCELLED",),
 }
 """Of an order whose saga has ended in this phase."""
+FINISHED: Mapping[str, Any] = {"status": {"$in": sorted(OVER)}}
+"""A filter for orders that are delivered or cancelled. Their saga has ended as well, unless `saga_ended` is False."""
 INDEXES = (
     Index.on("orders", "customer_id", "status"),
     Index.on("orders", "status", "_id"),
     # Of sagas that have ended it holds nothing, so looking for the others costs the same after millions of orders.
     Index.on("orders", "saga_ended", "_id", partialFilterExpression=DECIDED),
+    # Those that aren't erased yet are together, in the order of their ends: looking costs what is found.
+    Index.on("orders", "erased", "over_since", partialFilterExpression=FINISHED),
 )
+_NOT_ERASED: Mapping[str, Any] = {**FINISHED, "saga_ended": {"$ne": False}, "erased": None}
+"""A filter for finished orders that have their references yet."""
 
 
 class Keys:
@@ -93,6 +105,22 @@ class Orders:
         """Whether one of these orders has a document, of whatever kind."""
         return await self._collection.find_one({"_id": {"$in": order_ids}}) is not None
 
+    async def known_of(self, order_ids: Iterable[str]) -> set[str]:
+        """Those of these orders that have a document."""
+        found = await self._collection.find({"_id": {"$in": list(order_ids)}}, fields=["_id"]) if order_ids else []
+        return {document["_id"] for document in found}
+
+    async def count_open(self, customer_id: str | None, most: int) -> int:
+        """How many orders of this customer are open, or of all; no more than `most` are counted."""
+        kinds: tuple[Mapping[str, Any], ...] = (OPEN, DECIDED) if customer_id is None else (OPEN,)
+        whose = {} if customer_id is None else {"customer_id": customer_id}
+        numbers = [await self._count({**kind, **whose}, most) for kind in kinds]
+        return min(most, sum(numbers))
+
+    async def _count(self, where: Mapping[str, Any], most: int) -> int:
+        found = await self._collection.aggregate([{"$match": where}, {"$limit": most}, {"$count": "number"}])
+        return int(found[0]["number"]) if found else 0
+
     async def unended_ids(self, namespace: str, *, after: str, limit: int) -> list[str]:
         """The ids of the first `limit` orders of this namespace after that id whose saga hasn't ended, sorted."""
         further = {"_id": {"$gt": after}, "barrier.namespace": namespace}
@@ -117,6 +145,56 @@ class Orders:
         own = {"_id": order_id, "saga_ended": False, "barrier.namespace": namespace, **content_fields(content)}
         where = {**own, "status": {"$in": list(STATUSES_AT_END.get(phase, ()))}}
         return await self._collection.update(where, {"$set": {"saga_ended": True}})
+
+    async def unfinished_of(self, customer_id: str, limit: int) -> Sequence[Document]:
+        """A customer's orders that still need what they refer to: they are under way, or not delivered yet."""
+        under_way = [{"status": {"$exists": True, "$nin": list(OVER)}}, {"saga_ended": False}]
+        return await self._collection.find(
+            {"customer_id": customer_id, "$or": under_way}, limit=limit, fields=["status", *REFERENCES]
+        )
+
+    async def not_erased(self, customer_id: str, limit: int) -> Sequence[Document]:
+        """A customer's finished orders that aren't erased."""
+        where = {"customer_id": customer_id, **_NOT_ERASED}
+        return await self._collection.find(where, limit=limit, fields=["customer_id", *REFERENCES])
+
+    async def of_others(self, customer_id: str, order_ids: Iterable[str]) -> set[str]:
+        """Those of these orders that are another customer's."""
+        theirs = {"_id": {"$in": list(order_ids)}, "customer_id": {"$exists": True, "$ne": customer_id}}
+        return {document["_id"] for document in await self._collection.find(theirs, fields=["_id"])}
+
+    async def note_ends(self, limit: int) -> int:
+        """Note the time in the first `limit` orders that have finished since the last look; in how many."""
+        new = {**_NOT_ERASED, "over_since": None}
+        found = [document["_id"] for document in await self._collection.find(new, limit=limit, fields=["_id"])]
+        if found:
+            await self._collection.update_many({"_id": {"$in": found}, **new}, {"$set": {"over_since": utcnow()}})
+        return len(found)
+
+    async def finished_before(self, moment: datetime, limit: int, *, but: Collection[str] = ()) -> Sequence[Document]:
+        """The orders that were finished first, before that moment, and that aren't erased."""
+        where = {**_NOT_ERASED, "over_since": {"$lte": moment}, "_id": {"$nin": list(but)}}
+        return await self._collection.find(where, sort="over_since", limit=limit, fields=["customer_id", *REFERENCES])
+
+    async def also_named(self, customer_id: str, references: Collection[str], *, but: Collection[str]) -> set[str]:
+        """Those of these references that other orders of the customer name: any but these, unless they are erased."""
+        others = {"customer_id": customer_id, "_id": {"$nin": list(but)}, "erased": None}
+        named: set[str] = set()
+        for field in KEPT_ELSEWHERE:
+            pipeline: list[Mapping[str, Any]] = [
+                {"$match": {**others, field: {"$in": list(references)}}},
+                {"$group": {"_id": f"${field}"}},
+            ]
+            named |= {each["_id"] for each in await self._collection.aggregate(pipeline)}
+        return named
+
+    async def erase(self, order_id: str) -> None:
+        """Replace the references in the order's document."""
+        await self._barrier.erase(order_id, *REFERENCES)
+
+    async def note_erased(self, order_id: str) -> None:
+        """Nothing is left of this order to be erased."""
+        await self._collection.update({"_id": order_id}, {"$set": {"erased": True}})
 
     async def _ids(self, where: Mapping[str, Any], limit: int) -> list[str]:
         found = await self._collection.aggregate(

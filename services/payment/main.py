@@ -11,13 +11,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
 from common.settings import ServiceSettings
-from common.web.app import NoAnswer, Service, create_app, respond
+from common.shop.erasure import Erase, Erased
+from common.web.app import Service, create_app, respond
 from common.web.dependencies import provide, store_of
-from common.web.guard import ANYBODY, OPERATOR, Table
+from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page
 from services.payment.models import Payment, ProcessRequest, RefundRequest, Repaired, RepairRequest, Status, Undone
+from services.payment.silence import Silence
 from services.payment.store import INDEXES, Payments
 from services.payment.testprovider import TestProvider
 
@@ -33,10 +35,11 @@ CALLERS: Table = {
     "POST /api/payments/process": OPERATOR,
     "POST /api/payments/refund": OPERATOR,
     "GET /api/payments/operations/{order_id}/{direction}": OPERATOR,
-    "GET /api/payments": ANYBODY,
-    "GET /api/payments/order/{order_id}": ANYBODY,
-    "GET /api/payments/{payment_id}": ANYBODY,
-    "POST /api/payments/test/repair": ANYBODY,
+    "GET /api/payments": READERS,
+    "GET /api/payments/order/{order_id}": READERS,
+    "GET /api/payments/{payment_id}": READERS,
+    "POST /api/payments/test/repair": STAFF,
+    "POST /api/payments/erase": ORDER_SERVICE,
 }
 
 router = APIRouter(prefix="/api/payments", tags=["payments"])
@@ -69,7 +72,7 @@ async def process(
     """Charge an order, once. A repeated call with the same key gets the same answer and charges nothing."""
     answer = await payments.process(key.call(body), body)
     if answer.status == 200 and await provider.loses_answer(body.order_id, body.method_ref):
-        return NoAnswer()
+        return Silence()
     return respond(request, answer)
 
 
@@ -105,6 +108,15 @@ async def operation(
     would answer.
     """
     return respond(request, await payments.operation(order_id, direction))
+
+
+@router.post("/erase")
+async def erase(body: Erase, payments: PaymentsDep) -> Erased:
+    """Forget which methods these finished orders were paid with. Repeating it changes nothing.
+
+    The order service calls this: DELETE /api/customers/{customer_id}/data there.
+    """
+    return await payments.erase(body)
 
 
 @router.get("")

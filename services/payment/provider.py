@@ -8,11 +8,14 @@ from typing import Protocol
 class Charge:
     """What is to be charged. `key` is the provider's idempotency key; it follows from the order and never changes.
 
+    `customer_id` is whose order it is: only a method of theirs may pay it, which the provider knows and we don't.
+
     An adapter stores `key` or `order_id` with the charge at the provider (as metadata), so that it can be looked up.
     """
 
     key: str
     order_id: str
+    customer_id: str
     amount_minor: int
     currency: str
     method_ref: str
@@ -49,6 +52,8 @@ class Provider(Protocol):
     suspended or came out of a backup is asked for again after weeks. So whatever may have been called before is looked
     up first, and called only if the provider knows nothing of it. The look-up goes by what is stored with the charge
     and never by the idempotency key. It may lag behind, by less time than keys are kept.
+
+    A method that doesn't exist, or isn't this customer's, is declined as `method_unknown`.
 
     A method raises Unavailable only if this call had no effect and never will have one; any other exception means that
     the outcome is unknown.

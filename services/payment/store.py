@@ -22,6 +22,7 @@ from common.barrier import (
 from common.errands import Errands
 from common.errors import NotFound
 from common.mongo import Database, Index, PyMongoError
+from common.shop.erasure import Erase, Erased
 from common.shop.ledger import LEDGER_INDEX
 from common.web.pagination import Paging, page
 from common.wire import Page
@@ -84,6 +85,11 @@ class Payments:
         """All payments that match the filters, sorted by payment_id."""
         where = {**LISTED, "customer_id": customer_id, **({"status": status} if status else {})}
         return await page(self._barrier.collection, where, paging, _payment)
+
+    async def erase(self, request: Erase) -> Erased:
+        """Erase what these finished orders were paid with; what was paid stays."""
+        erased = [await self._barrier.erase(order_id, "method_ref") for order_id in request.order_ids]
+        return Erased(customer_id=request.customer_id, erased=sum(erased))
 
     async def keep_settling(self, rounds: Rounds) -> None:
         """Settle what the provider has accepted until cancelled; begins with what a former process left waiting."""
@@ -162,6 +168,7 @@ def _charge(document: Document) -> Charge:
     return Charge(
         key=f"{document['order_id']}/charge",
         order_id=document["order_id"],
+        customer_id=document["customer_id"],
         amount_minor=document["amount_minor"],
         currency=document["currency"],
         method_ref=document["method_ref"],

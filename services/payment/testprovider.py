@@ -1,6 +1,7 @@
 """The deterministic test provider: the payment method says what happens.
 
     test-ok                       captured
+    test-of-CUSTOMER              captured, if the order is that customer's; else declined: method_unknown
     test-declined                 declined: card_declined
     test-insufficient-funds       declined: insufficient_funds
     test-processing               accepted, captured two seconds later
@@ -46,7 +47,7 @@ class TestProvider:
             await self._count_call(charge, int(unavailable[1]))
         elif charge.method_ref == "test-processing":
             return await self._accept(charge)
-        elif charge.method_ref not in _CAPTURED:
+        elif charge.method_ref not in {*_CAPTURED, f"test-of-{charge.customer_id}"}:
             return Declined("method_unknown", f"there is no payment method {charge.method_ref}")
         await self._ledger.once(charge.key, charge.order_id, "charge", charge.amount_minor)
         return Captured()

@@ -10,11 +10,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from common.errors import SAGA_STATUSES, accepted, documented
+from common.identity.bearer import bearer_for
 from common.settings import ServiceSettings
+from common.shop.erasure import Erase, Erased
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
-from common.web.dependencies import OnlyCreate, provide, store_of
-from common.web.guard import ANYBODY, OPERATOR, Table
+from common.web.dependencies import OnlyCreate, Owner, provide, store_of
+from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
@@ -46,13 +48,14 @@ CALLERS: Table = {
     "POST /api/shipping/schedule": OPERATOR,
     "POST /api/shipping/cancel": OPERATOR,
     "GET /api/shipping/operations/{order_id}/{direction}": OPERATOR,
-    "GET /api/shipping": ANYBODY,
-    "GET /api/shipping/order/{order_id}": ANYBODY,
-    "GET /api/shipping/addresses/{address_ref}": ANYBODY,
-    "PUT /api/shipping/addresses/{address_ref}": ANYBODY,
-    "DELETE /api/shipping/addresses/{address_ref}": ANYBODY,
-    "GET /api/shipping/{shipping_id}": ANYBODY,
-    "PUT /api/shipping/{shipping_id}/status": ANYBODY,
+    "GET /api/shipping": READERS,
+    "GET /api/shipping/order/{order_id}": READERS,
+    "GET /api/shipping/addresses/{address_ref}": STAFF,
+    "PUT /api/shipping/addresses/{address_ref}": STAFF | ORDER_SERVICE,
+    "DELETE /api/shipping/addresses/{address_ref}": STAFF,
+    "GET /api/shipping/{shipping_id}": READERS,
+    "PUT /api/shipping/{shipping_id}/status": STAFF,
+    "POST /api/shipping/erase": ORDER_SERVICE,
 }
 
 router = APIRouter(prefix="/api/shipping", tags=["shipping"])
@@ -121,6 +124,15 @@ async def operation(
     return respond(request, await shipments.operation(order_id, direction))
 
 
+@router.post("/erase")
+async def erase(body: Erase, shipments: ShipmentsDep) -> Erased:
+    """Delete the addresses of these finished orders, and what pointed to them. Repeating it changes nothing.
+
+    The order service calls this: DELETE /api/customers/{customer_id}/data there.
+    """
+    return await shipments.erase(body)
+
+
 @router.get("")
 async def list_shipments(
     shipments: ShipmentsDep,
@@ -155,7 +167,11 @@ async def get_address(address_ref: AddressRef, addresses: AddressesDep) -> Addre
     },
 )
 async def put_address(
-    address_ref: AddressRef, body: AddressRequest, addresses: AddressesDep, if_none_match: OnlyCreate = None
+    address_ref: AddressRef,
+    body: AddressRequest,
+    addresses: AddressesDep,
+    if_none_match: OnlyCreate = None,
+    owner: Owner = None,
 ) -> Response:
     """Store an address under a reference that orders can use.
 
@@ -163,7 +179,7 @@ async def put_address(
     booking is refused with `not_serviceable`.
     """
     keep = addresses.put if if_none_match is None else addresses.create
-    stored, _ = await keep(address_ref, body)
+    stored, _ = await keep(address_ref, body, owner)
     return answered(stored)
 
 
@@ -210,7 +226,8 @@ async def put_status(shipping_id: ShippingId, body: StatusRequest, shipments: Sh
 @asynccontextmanager
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and delete addresses that have expired."""
-    orders = Orders(app.settings.order_url)
+    credentials = bearer_for("order", app.settings.tokens)
+    orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     addresses = Addresses(app.database, orders)
     provider = TestProvider(app.database)
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))

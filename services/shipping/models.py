@@ -52,6 +52,7 @@ class Address(AddressRequest):
     model_config = ConfigDict(extra="ignore", json_schema_extra={"example": {"address_ref": "a-17", **_ADDRESS}})
 
     address_ref: str
+    customer_id: str | None = Field(default=None, description="Whose it is. null: every order may name it.")
 
 
 class ScheduleRequest(OrderBody):

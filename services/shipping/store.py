@@ -12,6 +12,7 @@ from common.barrier import LISTED, Answer, Barrier, BarrierState, Call, Claims, 
 from common.errands import Errands
 from common.errors import NotFound, Unavailable
 from common.mongo import Database, Index
+from common.shop.erasure import Erase, Erased
 from common.shop.ledger import LEDGER_INDEX
 from common.shop.orders import CONFIRMED, Orders
 from common.shop.references import References, UsedBy, expiry_index
@@ -72,7 +73,7 @@ class Shipments:
 
     async def schedule(self, call: Call, request: ScheduleRequest) -> Answer:
         """Book the order's transport, once. Raises Unavailable if the carrier doesn't answer."""
-        address, stays = await self._addresses.look(request.address_ref)
+        address, stays = await self._addresses.look(request.address_ref, request.customer_id)
         fields = {
             "shipping_id": shipping_id_of(request.order_id),
             "order_id": request.order_id,
@@ -155,6 +156,13 @@ class Shipments:
             raise _no_shipment(shipping_id)
         return _shipment(document)
 
+    async def erase(self, request: Erase) -> Erased:
+        """Delete the addresses of these finished orders, then what pointed to them."""
+        erased = await self._addresses.erase(request)
+        for order_id in request.order_ids:
+            erased += await self._barrier.erase(order_id, "address_ref")
+        return Erased(customer_id=request.customer_id, erased=erased)
+
     async def _as_confirmed(self, document: Document) -> Shipment:
         """The shipment; one that waits for its order's confirmation is looked up, and what that says is kept."""
         shipment = _shipment(document)
@@ -183,7 +191,7 @@ class _BookingEffect:
     async def ask(self, document: Document) -> Happened:
         """Book the transport. Raises Refused (`address_unknown`, `not_serviceable`), as it was decided at the claim."""
         known = document["refused"] or document.get(_STAYS)
-        if not known and not await self._addresses.use(document["address_ref"]):
+        if not known and not await self._addresses.use(document["address_ref"], document["customer_id"]):
             raise _refusal(document, "address_unknown")
         return await self.resolve(document)
 
@@ -235,7 +243,7 @@ def _booked(tracking_number: str) -> Happened:
 def _refusal(document: Document, code: str) -> Refused:
     order_id, address_ref = document["order_id"], document["address_ref"]
     details = {
-        "address_unknown": f"there is no address {address_ref}; "
+        "address_unknown": f"customer {document['customer_id']} has no address {address_ref}; "
         f"store it with PUT /api/shipping/addresses/{address_ref} and place a new order",
         "not_serviceable": f"we don't deliver to the country of address {address_ref}; "
         "place a new order with another address",

@@ -31,7 +31,8 @@ ALL = [
 
 @asynccontextmanager
 async def listening(*mistakes: str) -> AsyncIterator[str]:
-    with socket.socket() as listener:
+    # asyncio sends an answer at once (TCP_NODELAY) on what says that it is TCP, and else up to 40 ms later
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(build(*mistakes), log_config=None))
         serving = asyncio.create_task(server.serve(sockets=[listener]))

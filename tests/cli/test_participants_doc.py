@@ -26,7 +26,7 @@ async def points(mongodb_url: str) -> AsyncIterator[httpx.AsyncClient]:
     prefix = f"docs_{uuid.uuid4().hex[:8]}_"
     app = module["build"](ServiceSettings(mongodb_url=mongodb_url, database_prefix=prefix, log_level="ERROR"))
     async with app.router.lifespan_context(app):
-        await app.ensure_indexes()
+        await app.indexes.ensure(app.database)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://points") as client:
             yield client
         await app.mongo.drop(f"{prefix}points")

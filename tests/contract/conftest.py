@@ -1,7 +1,8 @@
 """Each participant in-process, as two replicas on one real MongoDB."""
 
+import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -14,6 +15,7 @@ from common.wire import Json
 from ordersaga.conformance.promises import Promise
 from ordersaga.conformance.subject import Route, Subject
 from tests.contract.participants import PARTICIPANTS, Participant, ledger_of
+from tests.contract.tally import Tally
 from tests.support.service_client import fresh, replicas_of
 
 DRIVERS = ("pymongo", "motor")
@@ -106,3 +108,13 @@ def returning(stage: Stage) -> Stage:
 @pytest.fixture
 def order_id() -> str:
     return fresh("o")
+
+
+@pytest.fixture(scope="session")
+def tally() -> Iterator[Tally]:
+    """Of all fuzzers. `make fuzz` shows it at the end, and fails if it asked for more requests than were made."""
+    tally = Tally()
+    yield tally
+    if wanted := int(os.environ.get("ORDERSAGA_FUZZ_REQUESTS", "0")):
+        print(f"\n{tally}")
+        assert tally.total >= wanted, f"{tally.total} requests were made, {wanted} were asked for"

@@ -85,6 +85,7 @@ SPEC_REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ),
     # an id acts once
     ("an intervention changed under its id", REPAIR, {"intervention": {"step": "shipping"}}, "each id acts once"),
+    ("an intervention signed afterwards", REPAIR, {"intervention": {"by": "alice"}}, "each id acts once"),
     ("an intervention explained anew under its id", REPAIR, {"intervention": {"reason": "again"}}, "each id acts once"),
     # the bounds hold for changes too
     (
@@ -107,6 +108,7 @@ SPEC_ACCEPTED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("more patience", {}, {"retry": {"maxAttempts": 20}}),
     ("an intervention", {}, REPAIR),
     ("the next intervention", REPAIR, {"intervention": {"id": "repair-2", "step": "shipping"}}),
+    ("who asked for a state", {"state": "Suspended"}, {"state": "Active", "requestedBy": "alice"}),
     ("an intervention taken away", REPAIR, {"intervention": None}),
     ("the same items again", {}, {"items": [{"productID": "p-mug", "quantity": 2, "unitPriceMinor": 1250}]}),
     (

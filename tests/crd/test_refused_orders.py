@@ -176,6 +176,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("an intervention without a step", intervention(step=None), "spec.intervention.step: Required value"),
     ("an intervention without a reason", intervention(reason=None), "spec.intervention.reason: Required value"),
     ("an empty reason", intervention(reason=""), "spec.intervention.reason in body should be at least 1 chars long"),
+    ("an intervention by nobody", intervention(by=""), "spec.intervention.by in body should be at least 1 chars long"),
+    ("an intervention by a novel", intervention(by="x" * 513), "Too long: may not be more than 512 bytes"),
+    ("a state by nobody", {"spec": {"requestedBy": ""}}, "spec.requestedBy in body should be at least 1 chars long"),
+    ("a state by a novel", {"spec": {"requestedBy": "x" * 513}}, "Too long: may not be more than 512 bytes"),
     ("a reason of a novel's length", intervention(reason="x" * 1025), "Too long: may not be more than 1024 bytes"),
     (
         "an action that there isn't",
@@ -223,6 +227,8 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         (f"{step} undone by hand", intervention(action="MarkCompensated", step=step))
         for step in ("inventory", "payment", "shipping")
     ),
+    ("an intervention in somebody's name", intervention(by="system:serviceaccount:shop:" + "x" * 253)),
+    ("a state in somebody's name", {"spec": {"state": "Suspended", "requestedBy": "alice@shop.example.com"}}),
     ("notification skipped", intervention(action="Skip", step="notification")),
     ("payment skipped", intervention(action="Skip", step="payment")),  # only for a confirmed order, says the operator
 ]

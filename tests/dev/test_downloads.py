@@ -149,7 +149,8 @@ class Machine:
 
     def result(self, process: subprocess.Popen[str]) -> tuple[str, str]:
         said, refused = process.communicate(timeout=PATIENCE)
-        return said.partition("answer: ")[2].strip(), refused.strip()
+        answer, _, _ = said.partition("answer: ")[2].partition("\n")  # what it was doing may be told after it
+        return answer, refused.strip()
 
     def installed(self) -> dict[str, Path]:
         """Every file that isn't the cache's own bookkeeping, by its name."""

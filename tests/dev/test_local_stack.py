@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -62,6 +63,14 @@ class Terminal:
     def run(self, *options: str) -> int:
         return self.start(*options).wait(120)
 
+    def shop(self) -> Shop:
+        urls = {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
+        return Shop(urls, self.folder / "data" / "control-plane" / "ordersaga-staff.tokens")
+
+    def page(self) -> str:
+        """The page's address, as it is printed."""
+        return next(re.finditer(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/", self.output.read_text()))[0]
+
     def says(self, text: str) -> bool:
         return text in self.output.read_text()
 
@@ -96,7 +105,8 @@ def test_a_demonstration_ends_well_and_leaves_nothing(terminal: Terminal) -> Non
 def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_sigterm(terminal: Terminal) -> None:
     with terminal.running("--no-demo") as stack:
         url = f"http://127.0.0.1:{terminal.ports['order']}"
-        before = httpx.get(f"{url}/api/orders").json()["total"]
+        with terminal.shop() as shop:
+            before = shop.request("GET", "order", "/api/orders").json()["total"]
 
         refused = subprocess.run(
             [sys.executable, "-m", "dev.stack"],
@@ -114,14 +124,18 @@ def test_a_stack_finds_its_data_heals_itself_refuses_a_second_one_and_ends_on_si
             ("etcd", "etcd"),
             ("apiserver", "kube-apiserver"),
             ("mongod", "mongod"),
+            ("page", "page"),
         ):
             os.kill(holders(terminal.ports[port])[0].pid, signal.SIGKILL)
             said = f"{part} was ended by signal SIGKILL; starting it again"
             wait_until(said, functools.partial(terminal.says, said), 60)
         wait_until(terminal.output.read_text, lambda: ready(url), 60)
-        assert httpx.get(f"{url}/api/orders").json()["total"] == before
-        wait_until("the API server to know its rights again", lambda: knows_no_such_order(url), 60)
-        with Shop({name: f"http://127.0.0.1:{port}" for name, port in terminal.ports.items()}) as shop:
+        wait_until("the page, at the address that was printed", lambda: shows(terminal.page()), 60)
+        for log in (terminal.folder / "logs").glob("page.log*"):
+            assert terminal.page() not in log.read_text(), "others may read logs"
+        with terminal.shop() as shop:
+            assert shop.request("GET", "order", "/api/orders").json()["total"] == before
+            wait_until("the API server to know its rights again", lambda: knows_no_such_order(shop), 60)
             shop.place("o-after-all-that")
             assert phase(shop.watch("o-after-all-that", finished)) == "Completed"
     assert stack.returncode == 0
@@ -143,9 +157,18 @@ def test_a_port_in_use_is_said_with_its_holder(terminal: Terminal) -> None:
     assert terminal.says("ORDERSAGA_LOCAL_PAYMENT_PORT")
 
 
-def knows_no_such_order(url: str) -> bool:
+def knows_no_such_order(shop: Shop) -> bool:
     """503 while the API server doesn't answer, or has begun and forbids everything."""
-    return httpx.get(f"{url}/api/orders/o-nobody-has-this").status_code == 404
+    return shop.request("GET", "order", "/api/orders/o-nobody-has-this").status_code == 404
+
+
+def shows(page: str) -> bool:
+    """Whether the page has a live list, as the person who started the stack."""
+    try:
+        context = httpx.get(f"{page}api/context").json()
+        return httpx.get(f"{page}api/sagas").json()["live"] and context["user"] == "admin" and context["may"]["patch"]
+    except (httpx.HTTPError, KeyError):
+        return False
 
 
 def ready(url: str) -> bool:

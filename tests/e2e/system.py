@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.identity.callers import audience_of
-from common.services import SERVICES
+from common.services import NEIGHBOURS, SERVICES
 from common.wire import Json
 from dev.stack.demo.books import Books
 from dev.stack.demo.shop import Shop, finished, phase
@@ -24,33 +24,51 @@ PREFIX = "e2e_"
 class Stack:
     """The system, and what tests do to it."""
 
-    def __init__(self, mongodb_url: str, plane: TestControlPlane, folder: Path) -> None:
+    def __init__(
+        self, mongodb_url: str, plane: TestControlPlane, folder: Path, *, prefix: str = PREFIX, **env: str
+    ) -> None:
+        """`prefix`: of the databases' names; `env`: more environment for all processes."""
         plane.administrator.install(NAMESPACE)
-        self._plane = plane
+        self._plane, self._folder = plane, folder
         self.wiring = Wiring(
             mongodb_url=mongodb_url,
             logs=folder,
             service_ports={name: free_port() for name in SERVICES},
             health_port=free_port(),
-            database_prefix=PREFIX,
+            database_prefix=prefix,
             namespace=NAMESPACE,
             extra={
                 "ORDERSAGA_SWEEP_INTERVAL": "3",  # seconds: tests of the time to live don't wait half a minute
                 "ORDERSAGA_LOST_SAGAS_SECONDS": "2",  # nor half a minute for a resource that is lost
                 "ORDERSAGA_COMPENSATION_ATTEMPTS": "4",
                 "ORDERSAGA_COMPENSATION_SECONDS": "3",  # nor a quarter of an hour for an undo that is stuck
+                **env,
             },
         )
         self.services = {
-            name: Service(name, self.wiring, kubeconfig=plane.identity(f"{name}-service", NAMESPACE))
+            name: Service(
+                name,
+                self.wiring,
+                kubeconfig=plane.identity(f"{name}-service", NAMESPACE),
+                tokens=self.tokens_of(name),
+            )
             for name in SERVICES
         }
-        self.tokens = plane.administrator.tokens("ordersaga-operator", NAMESPACE, folder)
+        self.tokens, self.staff = folder / "ordersaga-operator.tokens", folder / "ordersaga-staff.tokens"
+        self.identify()
         self.operator = Operator(
             self.wiring, kubeconfig=plane.identity("ordersaga-operator", NAMESPACE), tokens=self.tokens
         )
-        self.shop = Shop({name: self.wiring.url(name) for name in SERVICES})
-        self.books = Books(mongodb_url, PREFIX)
+        self.shop = Shop({name: self.wiring.url(name) for name in SERVICES}, self.staff)
+        self.books = Books(mongodb_url, prefix)
+
+    def identify(self) -> None:
+        """Write new tokens for all who call."""
+        tokens = self._plane.administrator.tokens
+        for account in ("ordersaga-operator", "ordersaga-staff"):
+            tokens(account, NAMESPACE, self._folder)
+        for name, called in NEIGHBOURS.items():
+            tokens(f"{name}-service", NAMESPACE, self._folder, called)
 
     @property
     def processes(self) -> list[Process]:
@@ -61,6 +79,10 @@ class Stack:
     def kubeconfig(self) -> Path:
         """The administrator's."""
         return self._plane.kubeconfig
+
+    def tokens_of(self, service: str) -> Path:
+        """The folder with the tokens that this service shows its neighbours."""
+        return self._folder / f"{service}-service.tokens"
 
     def stolen(self, service: str) -> dict[str, str]:
         """The header with the operator's own token for this service."""

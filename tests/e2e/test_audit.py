@@ -51,13 +51,15 @@ class Auditor:
 
 
 @pytest.fixture(scope="module")
-def auditor(running_stack: Stack, control_plane: TestControlPlane) -> Auditor:
+def auditor(running_stack: Stack, control_plane: TestControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Auditor:
+    folder = tmp_path_factory.mktemp("auditor")
     urls = {f"ORDERSAGA_{name.upper()}_URL": url for name, url in running_stack.shop.urls.items()}
     return Auditor(
         {
             **os.environ,
             **urls,
             "KUBECONFIG": str(control_plane.identity("ordersaga-audit", NAMESPACE)),
+            "ORDERSAGA_TOKENS": str(control_plane.administrator.tokens("ordersaga-audit", NAMESPACE, folder)),
             "ORDERSAGA_NAMESPACE": NAMESPACE,
             "ORDERSAGA_DATABASE_PREFIX": PREFIX,
             "ORDERSAGA_MONGODB_URL": running_stack.wiring.mongodb_url,

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from common.services import SERVICES
 from common.wire import Json
+from dev.stack.demo.shop import ADDRESS
 from dev.stack.processes import Process
+from dev.stack.waiting import wait_until
 from saga_operator.process.steps import ORDER_SAGA
 from tests.e2e.system import NAMESPACE, Stack, step_states
 from tests.support.samples import order as manifest
@@ -68,9 +71,66 @@ def test_nobody_but_the_operator_makes_a_call_of_a_saga(step: str, stack: Stack)
         ({"Authorization": f"Bearer {stack.token('default', row.participant)}"}, 403),
         ({"Authorization": f"Bearer {stack.token('order-service', row.participant)}"}, 403),
     ):
-        answer = stack.shop.request("POST", row.participant, str(path), json=body, headers={**key, **headers})
+        answer = stack.shop.request(
+            "POST", row.participant, str(path), json=body, headers={**key, **headers}, anonymous=not headers
+        )
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert stack.shop.request("GET", "order", f"/api/orders/{order_id}").status_code == 404, "nothing was stored"
+
+
+WRITES = {
+    "order": ("PUT", "/api/orders/o-none/status"),
+    "inventory": ("PUT", "/api/inventory/p-mug"),
+    "payment": ("POST", "/api/payments/refund"),
+    "shipping": ("PUT", "/api/shipping/s-none/status"),
+    "notification": ("DELETE", "/api/notifications/contacts/c-17"),
+}
+"""At each service something that no other service does."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_stolen_from_a_service_is_worth_nothing_elsewhere(service: str, stack: Stack) -> None:
+    """Neither the tokens that it holds, nor the operator's that it is shown, nor its identity with the right
+    audience.
+    """
+    held = [path.read_text() for path in stack.tokens_of(service).iterdir()]
+    for other, (method, path) in WRITES.items():
+        if other == service:
+            continue
+        seen = (stack.tokens / service).read_text()
+        made = stack.token(f"{service}-service", other)
+        for token, expected in (*((each, {401, 403}) for each in held), (seen, {401}), (made, {403})):
+            answer = stack.shop.request(method, other, path, headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code in expected, (other, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_service_that_is_not_let_in_at_its_neighbour_says_so_and_decides_nothing(stack: Stack) -> None:
+    """A token that isn't believed is like a neighbour that is away: 503, and the same request succeeds afterwards."""
+    order_id = stack.new_id("not-let-in")
+    address = {"ship_to": {"address": ADDRESS}}
+    body = {"customer_id": "c-17", "currency": "EUR", "items": [{"product_id": "p-mug", "quantity": 1}]}
+    body |= {"order_id": order_id, "payment": {"method_ref": "test-ok"}, **address}
+    token = stack.tokens_of("order") / "shipping"
+    good = token.read_text()
+    try:
+        token.write_text("not.a.token")
+        stack.services["order"].stop()
+        stack.start()
+        answer = stack.shop.request("POST", "order", "/api/orders", json=body, headers={"Idempotency-Key": order_id})
+        assert (answer.status_code, answer.json()["code"], answer.json()["retryable"]) == (503, "unavailable", True)
+        assert "token" not in answer.text, "that is for our log"
+    finally:
+        token.write_text(good)
+
+    def placed() -> bool:
+        again = stack.shop.request("POST", "order", "/api/orders", json=body, headers={"Idempotency-Key": order_id})
+        return again.status_code == 202
+
+    wait_until("the order is placed without a restart", placed, 30)
+    phases = stack.until_finished(order_id)
+    assert phases == {order_id: "Completed"}
+    stack.assert_books(phases)
 
 
 def test_an_order_that_a_stranger_closed_is_undone_all_the_same(stack: Stack) -> None:

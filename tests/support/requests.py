@@ -153,8 +153,8 @@ class Requests(Iterator[dict[str, Any]]):
     def _changed(self, value: Any) -> Any:
         """The same with one part replaced, added or left out."""
         dice = self._dice
-        new, places = copy.deepcopy(dice.choice(VALUES)), _places(value)
-        *way, last = dice.choice(places[1:] or [(None,)])
+        new = copy.deepcopy(dice.choice(VALUES))
+        *way, last = dice.choice(places(value)[1:] or [(None,)])
         if last is None or dice.random() < 0.02:
             return new
         parent = value
@@ -188,7 +188,7 @@ class Requests(Iterator[dict[str, Any]]):
         return method, path, f"{query}&{dice.choice(QUERIES)}"
 
 
-def _places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value inside this one."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [at, *(place for key, each in inner for place in _places(each, (*at, key)))]
+    return [at, *(place for key, each in inner for place in places(each, (*at, key)))]

@@ -88,7 +88,7 @@ async def replicas_of(
         for _ in range(number):
             app = build(settings)
             await stack.enter_async_context(app.router.lifespan_context(app))
-            await app.ensure_indexes()
+            await app.indexes.ensure(app.database)
             prepare(app)
             client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{app.name}")
             clients.append(await stack.enter_async_context(client))

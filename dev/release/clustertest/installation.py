@@ -1,16 +1,21 @@
 """The chart's release in a cluster: helm and kubectl for one namespace."""
 
+import base64
 import contextlib
 import functools
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+from common.identity.callers import audience_of
 from common.services import SERVICES
 from common.wire import Json
+from dev.release.clustertest.encryption import Encryption
 from dev.release.clustertest.forwarding import Forward
 from dev.release.render import CHART, NAMESPACE_OBJECT, RELEASE
 from dev.setup.errors import StackError
@@ -47,13 +52,31 @@ class Installation:
 
     @contextlib.contextmanager
     def shop(self) -> Iterator[Shop]:
-        """A customer who reaches the services through `kubectl port-forward`."""
+        """The shop's own people, who reach the services through `kubectl port-forward`."""
         with contextlib.ExitStack() as forwards:
-            urls = {}
+            tokens = Path(forwards.enter_context(tempfile.TemporaryDirectory(prefix="ordersaga-tokens-")))
+            for name in SERVICES:
+                words = ("create", "token", "ordersaga-staff", "--audience", audience_of(name), "--duration=4h")
+                (tokens / name).write_text(self.kubectl(*words))
+            encryption, urls = self.encryption(), {}
             for number, name in enumerate(SERVICES):
                 forward = forwards.enter_context(self.forward(f"svc/{name}-service", 8000 + number))
-                urls[name] = f"http://127.0.0.1:{forward.port}"
-            yield forwards.enter_context(Shop(urls))
+                urls[name] = f"{encryption.scheme}://127.0.0.1:{forward.port}"
+            hosts = {name: encryption.host(name) for name in SERVICES} if encryption.services else {}
+            yield forwards.enter_context(Shop(urls, tokens, trust=encryption.trust, hosts=hosts))
+
+    def encryption(self) -> Encryption:
+        """How its parts are reached."""
+        return Encryption.of(self.kubectl, self.namespace)
+
+    def kept(self) -> set[str]:
+        """What the chart keeps on purpose, as `kind/name`."""
+        objects: list[Json] = json.loads(self.kubectl("get", "pvc,secrets", "-o", "json"))["items"]
+        return {
+            f"{each['kind'].lower()}/{each['metadata']['name']}"
+            for each in objects
+            if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+        }
 
     def forward(self, target: str, port: int) -> Forward:
         """A port of this machine that leads there."""
@@ -97,11 +120,19 @@ class Installation:
 
     def audit(self) -> str:
         """The output of `ordersaga audit` for all orders, on the bundled database."""
-        with self.forward("deployment/mongodb", 27017) as database:
-            url = f"mongodb://127.0.0.1:{database.port}/?directConnection=true"
-            return _run(
-                [sys.executable, "-m", "ordersaga", "audit", "--namespace", self.namespace, "--mongodb-url", url]
-            )
+        with self.forward("deployment/mongodb", 27017) as database, tempfile.TemporaryDirectory() as folder:
+            url = self.encryption().database_url(self._audits_uri(), database.port, Path(folder))
+            words = [sys.executable, "-m", "ordersaga", "audit", "--namespace", self.namespace]
+            return _run(words, environment={"ORDERSAGA_MONGODB_URL": url})  # a secret: not for the list of processes
+
+    def _audits_uri(self) -> str:
+        """Of the user who may read all of the bundled database; of nobody where it has no users."""
+        volumes = json.loads(self.kubectl("get", "deployment", "mongodb", "-o", "json"))["spec"]["template"]["spec"]
+        for volume in volumes["volumes"]:
+            if volume["name"] == "users":
+                secret = json.loads(self.kubectl("get", "secret", volume["secret"]["secretName"], "-o", "json"))
+                return base64.b64decode(secret["data"]["audit"]).decode()
+        return "mongodb://mongodb/"
 
     def audit_job(self) -> str:
         """The chart's audit, run now in the cluster; its log. Raises StackError with the log if it doesn't succeed."""
@@ -120,8 +151,14 @@ class Installation:
         return log
 
 
-def _run(words: list[str], *, input: str | None = None) -> str:  # noqa: A002 - as in subprocess.run
-    result = subprocess.run(words, input=input, capture_output=True, text=True, check=False, env=os.environ)
+def _run(
+    words: list[str],
+    *,
+    input: str | None = None,  # noqa: A002 - as in subprocess.run
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    known = {**os.environ, **environment}
+    result = subprocess.run(words, input=input, capture_output=True, text=True, check=False, env=known)
     if result.returncode:
         raise StackError(f"{' '.join(words)}: {result.stdout.strip()} {result.stderr.strip()}")
     return result.stdout

@@ -14,6 +14,7 @@ NAMESPACE = "e-commerce-saga"
 PATIENCE = "300s"
 SMOKE_SECONDS = 180.0
 TEST = "ordersaga-test"
+DEFINITIONS = ("crd/ordersagas.ordersaga.io", "crd/participants.ordersaga.io")
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ class Rollout:
         if again:
             ours = "app.kubernetes.io/component in (service, operator)"
             self._shell.run(self._kubectl("rollout", "restart", "deployment", "--selector", ours))
-        self._shell.run(self._cluster.command("wait", "--for=condition=Established", "crd/ordersagas.ordersaga.io"))
+        self._shell.run(self._cluster.command("wait", "--for=condition=Established", *DEFINITIONS))
 
     def wait(self) -> None:
         """Wait until every Deployment is complete."""
@@ -79,7 +80,9 @@ class Rollout:
 
 
 def smoke_pod(operator: Json) -> Json:
-    """The chart's test pod, made from the operator's Deployment: the same image, another command, no token."""
+    """The chart's test pod, made from the operator's Deployment: the same image, another command, and the tokens of
+    the shop's own people.
+    """
     template = operator["spec"]["template"]
     container = copy.deepcopy(template["spec"]["containers"][0])
     for probe in ("startupProbe", "livenessProbe", "readinessProbe", "ports", "lifecycle"):
@@ -87,11 +90,13 @@ def smoke_pod(operator: Json) -> Json:
     labels = {**template["metadata"]["labels"], "app.kubernetes.io/name": TEST, "app.kubernetes.io/component": "hook"}
     spec = {
         "restartPolicy": "Never",
+        "serviceAccountName": "ordersaga-staff",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "activeDeadlineSeconds": int(SMOKE_SECONDS),
         "securityContext": template["spec"]["securityContext"],
         "imagePullSecrets": template["spec"].get("imagePullSecrets", []),
+        "volumes": template["spec"].get("volumes", []),
         "containers": [{**container, "name": "order", "command": ["python", "-m", "ordersaga", "smoke"]}],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": TEST, "labels": labels}, "spec": spec}

@@ -1,1 +1,1 @@
-"""The programs of others that judge what is shipped: kubeconform, kube-linter, promtool, the Operator SDK."""
+"""Programs of others that judge what is shipped: kubeconform, kube-linter, promtool, the Operator SDK, actionlint."""

@@ -80,6 +80,7 @@ PROGRAMS = {
             "cmd/kube-linter",
             replacement="github.com/stackrox/kube-linter",
         ),
+        GoProgram("actionlint", "github.com/rhysd/actionlint", "v1.7.12", "cmd/actionlint"),
         GoProgram("promtool", "github.com/prometheus/prometheus", "v0.307.3", "cmd/promtool"),
         GoProgram(
             "operator-sdk",

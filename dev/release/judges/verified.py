@@ -1,7 +1,7 @@
 """`make verify-changed`, part of CI: judges only what has changed since it passed.
 
-Building the judges of `make verify-manifests` and `make verify-bundle` takes minutes, so they aren't part of `make
-test`. What they have passed is written down as a sum over everything that they look at
+Building the judges of `make verify-manifests`, `verify-bundle` and `verify-workflows` takes minutes, so they aren't
+part of `make test`. What they have passed is written down as a sum over everything that they look at
 (tests/packaging/chart/verified.json, committed); where a sum still fits, there is nothing to do.
 
     python -m dev.release.judges.verified       judge what has changed; exit status 1 if a judge has something to say
@@ -31,6 +31,7 @@ INPUTS = {
         ),
     ),
     "verify-bundle": ("manifests/olm", "dev/release/judges/sdk.py", "dev/release/judges/gotools.py"),
+    "verify-workflows": (".github/workflows", "dev/release/judges/workflows.py", "dev/release/judges/gotools.py"),
 }
 
 

@@ -23,7 +23,15 @@ from dev.setup.paths import CHECKOUT
 
 # What `kubectl kustomize` builds of ours, besides the overlays, and single files.
 MANIFESTS = CHECKOUT / "manifests"
-KUSTOMIZATIONS = ("", "openshift", "olm/services", "gitops/orders", "gitops/smoke", "gitops/flux/shop")
+KUSTOMIZATIONS = (
+    "",
+    "openshift",
+    "openshift/page",
+    "olm/services",
+    "gitops/orders",
+    "gitops/smoke",
+    "gitops/flux/shop",
+)
 FILES = (
     "samples/*.yaml",
     "gitops/root.yaml",
@@ -37,10 +45,16 @@ NOT_WITHOUT_HELM = ["dangling-networkpolicy", "dangling-networkpolicypeer-podsel
 RENDERINGS = {
     "defaults": (),
     "production": ("--set", "global.environment=production", "--set", "mongodb.existingSecret=shop-database"),
-    "openshift": ("--values", str(render.CHART / "values-openshift.yaml")),
+    "openshift": (
+        *("--values", str(render.CHART / "values-openshift.yaml")),
+        *("--set", "page.enabled=true,page.secret=page-proxy"),
+    ),
     "everything": (
         *("--set", "monitoring.serviceMonitor.enabled=true,monitoring.prometheusRule.enabled=true"),
         *("--set", "ingress.enabled=true,serviceDefaults.autoscaling.enabled=true"),
+        *("--set", "policies.enabled=true,policies.stamp=true"),
+        *("--set", "page.enabled=true,page.secret=page-proxy,page.host=orders.example.com"),
+        *("--set", "page.oauth2Proxy.issuer=https://id.example.com"),
     ),
 }
 

@@ -1,10 +1,14 @@
 """A customer of the five services, over their REST interfaces: what the demonstration and the end-to-end tests do."""
 
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
+from common.identity.bearer import Bearers
 from common.wire import Json
 from dev.setup.errors import StackError
 from dev.stack.waiting import wait_until
@@ -30,11 +34,24 @@ FINAL = ("Completed", "Compensated", "Failed")
 
 
 class Shop:
-    """The services at their base URLs. Use as a context manager."""
+    """The services at their base URLs, as the shop's own people call them. Use as a context manager."""
 
-    def __init__(self, urls: dict[str, str]) -> None:
+    def __init__(
+        self,
+        urls: dict[str, str],
+        tokens: Path | None = None,
+        *,
+        trust: ssl.SSLContext | bool = True,
+        hosts: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`tokens`: a folder with a token for each service, read when it is needed; None where callers needn't say who
+        they are. `trust`: what certificates are checked with, for the names in `hosts` where a service has one there
+        and is reached by another.
+        """
         self.urls = urls
-        self._http = httpx.Client(timeout=10)
+        self._bearers = Bearers(tokens)
+        self._hosts = hosts
+        self._http = httpx.Client(timeout=10, verify=trust)
 
     def __enter__(self) -> "Shop":
         return self
@@ -42,9 +59,27 @@ class Shop:
     def __exit__(self, *error: object) -> None:
         self._http.close()
 
-    def request(self, method: str, service: str, path: str, **kwargs: Any) -> httpx.Response:
-        """One call to a service; its answer, errors included."""
-        return self._http.request(method, self.urls[service] + path, **kwargs)
+    def request(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        anonymous: bool = False,
+        **kwargs: Any,
+    ) -> httpx.Response:
+        """One call to a service; its answer, errors included. It carries our token, unless the headers have another
+        one, or it is `anonymous`.
+        """
+        ours = {} if anonymous else self.authorization(service)
+        if service in self._hosts:
+            kwargs["extensions"] = {"sni_hostname": self._hosts[service]}
+        return self._http.request(method, self.urls[service] + path, headers={**ours, **(headers or {})}, **kwargs)
+
+    def authorization(self, service: str) -> dict[str, str]:
+        """The header that says to this service who we are."""
+        return self._bearers.headers(service)
 
     def seed(self) -> None:
         """The products, address and contact that orders refer to; what is there already stays as it is."""

@@ -4,6 +4,8 @@ import copy
 import functools
 import json
 import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +53,9 @@ class Administrator:
         return config
 
     def install(self, namespace: str, *, defined: bool = True) -> None:
-        """Apply the resource definition, and in this namespace the ServiceAccounts, Roles and bindings that we ship.
+        """Apply the resource definitions, and in this namespace the ServiceAccounts, Roles and bindings that we ship.
 
-        `defined`: False leaves the definition out; `define` applies it later.
+        `defined`: False leaves the definitions out; `define` applies them later.
         """
         # In one call, because kubectl reads the whole discovery of the API server each time that it starts.
         first = (definitions(),) if defined else ()
@@ -63,12 +65,13 @@ class Administrator:
             self._wait_until_defined()
 
     def define(self) -> None:
-        """Apply the resource definition."""
+        """Apply the resource definitions."""
         self.kubectl(*APPLY, input=definitions())
         self._wait_until_defined()
 
     def _wait_until_defined(self) -> None:
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ordersagas.ordersaga.io")
+        names = [f"crd/{kind}.ordersaga.io" for kind in ("ordersagas", "participants")]
+        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
 
     def wait_for_schema(self, seconds: float = 30) -> None:
         """Wait until `kubectl explain` knows our resource: the schema is published a little after the definition."""
@@ -93,12 +96,16 @@ class Administrator:
         write_private(path, json.dumps(config, indent=2).encode())
         return path
 
-    def tokens(self, account: str, namespace: str, folder: Path) -> Path:
-        """A folder in `folder` with this ServiceAccount's tokens for the five services, each in a file of its name."""
+    def tokens(self, account: str, namespace: str, folder: Path, services: Iterable[str] = SERVICES) -> Path:
+        """A folder in `folder` with this ServiceAccount's tokens for these services, each in a file of its name."""
         tokens = folder / f"{account}.tokens"
         tokens.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for service in SERVICES:
+
+        def write(service: str) -> None:
             write_private(tokens / service, self._token(account, namespace, "--audience", audience_of(service)))
+
+        with ThreadPoolExecutor() as pool:  # each is a kubectl
+            list(pool.map(write, services))
         return tokens
 
     def _token(self, account: str, namespace: str, *more: str) -> bytes:
@@ -125,7 +132,7 @@ def accounts(namespace: str) -> str:
 
 
 def definitions() -> str:
-    """The resource definition that we ship: YAML documents."""
+    """The resource definitions that we ship: YAML documents."""
     return _documents(CHECKOUT / "crds")
 
 

@@ -59,9 +59,9 @@ class Authority:
         return Identity(issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes())
 
 
-def token_keys(folder: Path) -> tuple[Path, Path]:
-    """The private and the public file of the key that signs ServiceAccount tokens, made on first use."""
-    private, public = folder / "sa.key", folder / "sa.pub"
+def token_keys(folder: Path, name: str = "sa") -> tuple[Path, Path]:
+    """The private and the public file of a key that signs ServiceAccount tokens, made on first use."""
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
     if not (private.exists() and public.exists()):
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(

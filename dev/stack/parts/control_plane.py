@@ -48,6 +48,7 @@ class KubeApiserver(Process):
 
     def __init__(self, binary: Path, *, etcd: Etcd, folder: Path, port: int, log: Path) -> None:
         self.url = f"https://127.0.0.1:{port}"
+        self._folder = folder
         self.authority = certificates.Authority(folder)
         private, public = certificates.token_keys(folder)
         server = self.authority.server("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
@@ -68,6 +69,13 @@ class KubeApiserver(Process):
             log=log,
             ready=lambda: answers(f"{self.url}/readyz", trust),
         )
+
+    def rotate_token_key(self) -> None:
+        """From the next start on tokens are signed with a new key; those of the keys before are still good."""
+        at = self.command.index("--service-account-signing-key-file")
+        known = self.command.count("--service-account-key-file")
+        private, public = certificates.token_keys(self._folder, f"sa-{known + 1}")
+        self.command[at : at + 2] = ["--service-account-key-file", str(public), self.command[at], str(private)]
 
 
 class ControlPlane:

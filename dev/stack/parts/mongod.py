@@ -1,5 +1,6 @@
 """MongoDB for one machine: a replica set with one member, because transactions need a replica set."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ CACHE_GIGABYTES = "0.25"
 class Mongod(Process):
     """A mongod on 127.0.0.1 with data, log and port of its own."""
 
-    def __init__(self, *, data: Path, port: int, log: Path) -> None:
-        """Raises StackError when mongod is missing."""
+    def __init__(self, *, data: Path, port: int, log: Path, options: Sequence[str | Path] = ()) -> None:
+        """`options`: more of mongod's. Raises StackError when mongod is missing."""
         self.port = port
         self.data = data
         super().__init__(
@@ -31,9 +32,10 @@ class Mongod(Process):
                 *("--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", CACHE_GIGABYTES),
                 *("--setParameter", "diagnosticDataCollectionEnabled=false"),
                 *("--setParameter", f"transactionLifetimeLimitSeconds={TRANSACTION_LIFETIME_SECONDS}"),
+                *options,
             ],
             log=log,
-            ready=self._initiated,
+            ready=self.is_primary,
         )
 
     @property
@@ -46,7 +48,8 @@ class Mongod(Process):
         self.data.mkdir(parents=True, exist_ok=True)
         super().start()
 
-    def _initiated(self) -> bool:
+    def is_primary(self) -> bool:
+        """Whether it takes writes; it is made a replica set if it is none yet."""
         if not is_listening(self.port):
             return False
         with MongoClient[dict[str, Any]](

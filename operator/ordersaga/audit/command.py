@@ -25,10 +25,12 @@ EPILOG = """\
 example: all orders of the local stack, then only what its services show, as JSON
 
   ordersaga audit --kubeconfig .ordersaga/kubeconfig --mongodb-url 'mongodb://127.0.0.1:17017/?directConnection=true'
-  ordersaga audit --kubeconfig .ordersaga/kubeconfig --via services --json
+  ORDERSAGA_TOKENS=.ordersaga/data/control-plane/ordersaga-audit.tokens \\
+    ordersaga audit --kubeconfig .ordersaga/kubeconfig --via services --json
 
 Instead of the options, these variables may be set: KUBECONFIG, ORDERSAGA_NAMESPACE, ORDERSAGA_MONGODB_URL,
-ORDERSAGA_DATABASE_PREFIX; with --via services: ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL.
+ORDERSAGA_DATABASE_PREFIX; with --via services: ORDERSAGA_ORDER_URL … ORDERSAGA_NOTIFICATION_URL, and in
+ORDERSAGA_TOKENS a folder with the tokens of the account ordersaga-audit.
 
 exit status: 0 the books balance, 1 there are findings (each says what to do), 2 a source could not be read, so that
 nothing can be said.
@@ -128,7 +130,8 @@ def _records(
     if options.via == "services":
         if options.restore:
             raise CannotLookError("--restore needs --via databases: over REST an order doesn't show all of its content")
-        return opened.enter_context(Services(settings.service_urls)), lambda order_id: None
+        services = Services(settings.service_urls, settings.tokens, ca_file=settings.ca_file)
+        return opened.enter_context(services), lambda order_id: None
     try:
         from ordersaga.audit.sources.databases import Databases  # noqa: PLC0415 - the driver is an extra
     except ImportError as error:
@@ -136,5 +139,6 @@ def _records(
             f"the MongoDB driver is not installed ({error}): pip install 'ordersaga[services]', or use --via services"
         ) from error
     urls = dict.fromkeys(SERVICES, options.mongodb_url) if options.mongodb_url else settings.mongodb_urls
-    databases = opened.enter_context(Databases(urls, options.database_prefix))
+    encrypted = (options.mongodb_url or settings.mongodb_url, settings.mongodb_ca_file)
+    databases = opened.enter_context(Databases(urls, options.database_prefix, authorities=dict([encrypted])))
     return databases, databases.order

@@ -5,11 +5,13 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import httpx
 
+from common.identity.bearer import Bearer
 from ordersaga.conformance.promises import PROMISES, Conformity, Result, try_all
 from ordersaga.conformance.report import lines_of, print_end, print_json
 from ordersaga.conformance.subject import Body, Route, Subject
@@ -25,7 +27,9 @@ example: the payment service of the local stack
   ordersaga conformance http://127.0.0.1:8002 --do /api/payments/process --undo /api/payments/refund \\
     --body '{"customer_id": "c-17", "amount_minor": 2500, "currency": "EUR", "method_ref": "test-ok"}' \\
     --refused-body '{"customer_id": "c-17", "amount_minor": 2500, "currency": "EUR", "method_ref": "test-declined"}' \\
-    --resource '/api/payments/order/{order_id}' --live status=captured
+    --resource '/api/payments/order/{order_id}' --live status=captured \\
+    --token-file .ordersaga/data/control-plane/ordersaga-operator.tokens/payment \\
+    --reader-token-file .ordersaga/data/control-plane/ordersaga-audit.tokens/payment
 
 Every body gets the field "order_id", and {order_id} is replaced by the order's id in bodies and paths. The ids begin
 with k- and a random number. A run leaves its orders behind, so don't try a participant that serves customers.
@@ -91,6 +95,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", sett
         "--ledger", metavar="PATH", help="path of a GET of what really happened, with {order_id}: a list of {kind}"
     )
     parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="a header for every call")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="the operator's token there; read again when it is replaced"
+    )
+    parser.add_argument(
+        "--reader-token-file",
+        type=Path,
+        metavar="FILE",
+        help="a token for --resource and --ledger, which the operator may not read",
+    )
     parser.add_argument("--only", nargs="+", metavar="PROMISE", default=[], help="try these promises alone")
     parser.add_argument("--rounds", type=int, default=5, help="how often each race is tried (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for one answer (default: %(default)s)")
@@ -127,13 +140,18 @@ async def _run(options: argparse.Namespace) -> Sequence[Result]:
     if any(len(header) != 2 for header in headers):
         raise CannotTryError("--header takes NAME:VALUE, for example --header 'Authorization: Bearer …'")
     async with AsyncExitStack() as opened:
-        replicas = [
-            await opened.enter_async_context(
-                httpx.AsyncClient(base_url=url, timeout=options.timeout, headers=dict(headers), trust_env=False)
+
+        async def client(url: str, token_file: Path | None) -> httpx.AsyncClient:
+            auth = _bearing(token_file)
+            return await opened.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=url, timeout=options.timeout, headers=dict(headers), auth=auth, trust_env=False
+                )
             )
-            for url in options.urls
-        ]
-        subject = await _subject(options, replicas)
+
+        replicas = [await client(url, options.token_file) for url in options.urls]
+        reader = await client(options.urls[0], options.reader_token_file)
+        subject = await _subject(options, replicas, reader)
         await _preflight(subject, replicas)
         results = []
         async for result in try_all(subject, replicas, only=options.only, rounds=options.rounds):
@@ -148,7 +166,23 @@ async def _run(options: argparse.Namespace) -> Sequence[Result]:
     return results
 
 
-async def _subject(options: argparse.Namespace, replicas: Sequence[httpx.AsyncClient]) -> Subject:
+def _bearing(token_file: Path | None) -> Callable[[httpx.Request], httpx.Request] | None:
+    """What puts the token of now into a request."""
+    if token_file is None:
+        return None
+    bearer = Bearer(token_file)
+
+    def bearing(request: httpx.Request) -> httpx.Request:
+        if header := bearer.header():
+            request.headers["Authorization"] = header
+        return request
+
+    return bearing
+
+
+async def _subject(
+    options: argparse.Namespace, replicas: Sequence[httpx.AsyncClient], reader: httpx.AsyncClient
+) -> Subject:
     given = template(options.body)
     step = options.step or await _discovered_step(options, replicas)
     other = template(options.other_body) if options.other_body else other_than(given)
@@ -160,8 +194,8 @@ async def _subject(options: argparse.Namespace, replicas: Sequence[httpx.AsyncCl
         other=body_of(other) if other is not None else None,
         refused=_optional(options.refused_body),
         slow=_optional(options.slow_body),
-        live=live_at(replicas[0], options.resource, options.live) if options.resource else None,
-        ledger=ledger_at(replicas[0], options.ledger) if options.ledger else None,
+        live=live_at(reader, options.resource, options.live) if options.resource else None,
+        ledger=ledger_at(reader, options.ledger) if options.ledger else None,
     )
 
 

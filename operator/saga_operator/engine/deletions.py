@@ -9,19 +9,19 @@ with 100,000 of them that takes it a third of the CPU of pages, and a ninth of t
 """
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Final
-from urllib.parse import urlencode
 
 import aiohttp
 
 from common.kube import OrderSagas
 from common.kube.client import METADATA, METADATA_LIST
 from common.kube.stream import items_of
+from common.kube.watching import WatchRefused, changes, opened
+from common.wire import Json
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.retention import Retention
 from saga_operator.resource.body import ENDED, Resource
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 
 SECONDS: Final = 300
 """Of one watch; then it is resumed, with the credentials as they are then."""
-SILENT: Final = 70.0
-"""Seconds without a word, if only a bookmark, after which a watch is dead."""
 AGAIN: Final = 2.0
 """Seconds until it is tried again."""
 LATEST_AGAIN: Final = 60.0
@@ -39,11 +37,8 @@ LATEST_AGAIN: Final = 60.0
 DAY: Final = 24 * 3600.0
 """Seconds between two looks at all. Nothing depends on it but what got lost: a finished saga that nobody noted."""
 GONE: Final = 410
-UNAUTHORIZED: Final = 401
 CHUNK: Final = 2**16
 """Bytes of the list that are read in one go: some sixty finished sagas, two milliseconds."""
-LONGEST_LINE: Final = 2**21
-"""Bytes; etcd takes 1.5 MiB."""
 
 
 class Deletions:
@@ -84,8 +79,9 @@ class Deletions:
             self._version = await self._sagas.version_now()
             self.look_at_all()
         began = time.monotonic()
-        async for line in self._lines():
-            self._take_note(line)
+        with self._version_may_be_gone():
+            async for kind, found in self._changes():
+                self._take_note(kind, found)
         if time.monotonic() < began + AGAIN:  # it lasts minutes, as a rule
             await asyncio.sleep(AGAIN)
 
@@ -99,7 +95,7 @@ class Deletions:
             # Without a limit, and from any version on: only then no release of Kubernetes reads them from etcd.
             not_older = {"resourceVersion": await self._sagas.version_now(), "resourceVersionMatch": "NotOlderThan"}
             self._retention.list_begins()  # before it is asked for: what ends from now on may not be in it
-            async with self._answer(METADATA_LIST, not_older) as answer:
+            async with self._all(not_older) as answer:
                 async for item in items_of(answer.content.iter_chunked(CHUNK)):
                     resource = Resource(item)
                     self._note(resource)
@@ -108,48 +104,28 @@ class Deletions:
             self._missed.set()
             raise
 
-    def _take_note(self, line: bytes) -> None:
-        event = json.loads(line)
-        found = event["object"]
-        if event["type"] == "ERROR":
-            self._version = "" if found.get("code") == GONE else self._version
-            raise ValueError(found.get("message", "an error without a message"))
+    def _take_note(self, kind: str, found: Json) -> None:
         self._version = str(found["metadata"]["resourceVersion"])
-        if event["type"] in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:
+        if kind in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:
             self._note(resource)
 
     def _note(self, resource: Resource) -> None:
         if resource.has_finalizer:
             self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting)
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        query = {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(SECONDS)}
-        async with self._answer(METADATA, query | {"resourceVersion": self._version}) as answer:
-            async for line in answer.content:
-                if line.strip():
-                    yield line
+    def _changes(self) -> AsyncIterator[tuple[str, Json]]:
+        query = {"resourceVersion": self._version, "fieldSelector": ENDED}
+        return changes(self._sagas.client, self._sagas.path, query, seconds=SECONDS, accept=METADATA)
 
-    @asynccontextmanager
-    async def _answer(self, accept: str, query: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """What the API server says of finished sagas."""
-        access = await self._sagas.client.access()
-        headers = {"Accept": accept}
-        if access.authorization:
-            headers["Authorization"] = access.authorization
-        url = f"{access.server.rstrip('/')}{self._sagas.path}?{urlencode({**query, 'fieldSelector': ENDED})}"
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=access.tls or True),
-                timeout=aiohttp.ClientTimeout(total=None, connect=5.0, sock_read=SILENT),
-                read_bufsize=LONGEST_LINE,
-                proxy=access.proxy,
-                trust_env=False,
-            ) as session,
-            session.get(url, headers=headers, server_hostname=access.tls_server_name or None) as answer,
-        ):
-            if answer.status == GONE:
+    def _all(self, query: Mapping[str, str]) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        ended = {**query, "fieldSelector": ENDED}
+        return opened(self._sagas.client, self._sagas.path, ended, accept=METADATA_LIST)
+
+    @contextmanager
+    def _version_may_be_gone(self) -> Iterator[None]:
+        try:
+            yield
+        except (WatchRefused, aiohttp.ClientResponseError) as error:
+            if GONE in (getattr(error, "code", None), getattr(error, "status", None)):
                 self._version = ""
-            elif answer.status == UNAUTHORIZED:
-                await self._sagas.client.access(anew=True)
-            answer.raise_for_status()
-            yield answer
+            raise

@@ -17,6 +17,7 @@ from common.kube import Conflict, Forbidden, KubeError, ObjectInvalid, ObjectNot
 from saga_operator.clock import Clock
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
+from saga_operator.engine.removals import Removals
 from saga_operator.engine.resync import AGAIN
 from saga_operator.engine.timetable import Timetable
 from saga_operator.process.saga import FINISHED
@@ -67,14 +68,16 @@ class Retention:
         clock: Clock,
         *,
         expiries: Timetable,
+        removals: Removals,
         first_pause: float = FIRST_PAUSE,
     ) -> None:
-        """`expiries`: the names of finished sagas, and when their time to live is over."""
+        """`expiries`: the names of finished sagas, and when their time to live is over. `removals` are told."""
         self._sagas = sagas
         self._finalizers = finalizers
         self._stories = stories
         self._clock = clock
         self._expiries = expiries
+        self._removals = removals
         self._first_pause = first_pause
         self._refused: dict[str, _Refusal] = {}
         self._read_next_at = 0.0
@@ -101,7 +104,8 @@ class Retention:
         """Remove those whose time to live is over, until cancelled."""
         while True:
             while await self._remove_due():
-                pass
+                self._removals.tell()
+            self._removals.tell()
             await asyncio.sleep(LOOK)
 
     async def once(self) -> None:
@@ -224,6 +228,7 @@ class Retention:
             log.warning("saga %s was not removed: %s", name, error)
             return False
         self._refused.pop(resource.uid, None)
+        self._removals.add(resource)
         log.info("saga %s removed: its time to live is over", name, extra={"order": name})
         return True
 
@@ -231,6 +236,8 @@ class Retention:
         before = self._refused.get(resource.uid)
         if before is not None and time.monotonic() < before.until:
             return
+        if before is None:
+            self._removals.refused(resource, why)
         pause = self._first_pause if before is None else min(2 * before.pause, LONGEST_PAUSE)
         self._refused[resource.uid] = _Refusal(pause, time.monotonic() + pause)
         log.warning("saga %s stays, though its time to live is over: %s", resource.name, why)

@@ -27,7 +27,8 @@ from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.process.steps import BY_NAME
 from saga_operator.resource.body import Resource
-from saga_operator.resource.status import desired_of, intervention_of
+from saga_operator.resource.kube_events import KubernetesEvent
+from saga_operator.resource.status import desired_of, intervention_of, requested_by
 
 log = logging.getLogger(__name__)
 
@@ -135,10 +136,16 @@ class Worker:
                 rest = await self._act(action)
         except ResourceGone:
             log.info("the resource is gone", extra=self._fields)
+            self._tell_if_abandoned()
         finally:
             if rest is None:
                 self.forget()
         return rest
+
+    def _tell_if_abandoned(self) -> None:
+        last = self._newer or self.resource
+        if last.abandoned:
+            self._shared.events.add(last, KubernetesEvent.of_abandoned(last.abandoned))
 
     def forget(self) -> None:
         """It makes no calls and no writes any more."""
@@ -168,9 +175,9 @@ class Worker:
             return
         breaker, now = shared.breakers[action.step.participant], shared.clock.now()
         if not self._places.take(action, now):
-            # waiting for a turn among many calls is no news; waiting for a participant that is down is, once
-            if breaker.is_open and recorder.saga.reason_of(step) != reasons.WAITING_FOR_DOWNSTREAM:
-                recorder.apply(breaker.pause(step, undo=undo, started=now))
+            # waiting for a turn among many calls is no news; waiting for one that is down or paused is, once
+            if breaker.is_open and recorder.saga.reason_of(step) != breaker.reason:
+                recorder.apply(breaker.hold(step, undo=undo, started=now))
             return
         with breaker.call(self.uid):
             async with shared.gate.call():
@@ -241,6 +248,8 @@ class Worker:
                 desired=desired_of(resource),
                 deleting=resource.deleting or self._shared.namespace_ends.is_set(),
                 intervention=intervention_of(resource),
+                desired_by=requested_by(resource),
+                deletion_reason=resource.deletion_reason,
                 absences=self._shared.gate.absences(now),
             )
         )

@@ -25,6 +25,10 @@ class Observed:
     deleting: bool
     intervention: Intervention | None = None
     absences: Absences = ()
+    desired_by: str = ""
+    """Who asked for that state (`spec.requestedBy`), if it is said."""
+    deletion_reason: str = ""
+    """Why its deletion was requested, if it is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +113,14 @@ class InProgress(CallOutcome):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(CallOutcome):
-    """The participant counts as down: the call waits, `until` then at the most, and costs no attempt."""
+    """The participant counts as down, or is paused: the call waits, `until` then at the most, and costs no attempt."""
 
     shown_as: ClassVar[str] = "Paused"
     undo: bool
     until: float
     message: str
+    reason: str = reasons.WAITING_FOR_DOWNSTREAM
+    """Or PARTICIPANT_PAUSED."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,9 +78,11 @@ def evolve(saga: Saga, event: Event) -> Saga:
 
 
 def _observed(saga: Saga, event: Observed) -> Saga:
-    wishes = (event.desired, event.deleting, event.intervention)
-    if wishes != (saga.desired, saga.deleting, saga.requested):  # it is nearly always as it was, before each call
-        saga = replace(saga, desired=event.desired, deleting=event.deleting, requested=event.intervention)
+    wishes = (event.desired, event.desired_by, event.deleting, event.intervention)
+    known = (saga.desired, saga.desired_by, saga.deleting, saga.requested)
+    if wishes != known:  # it is nearly always as it was, before each call
+        desired, by, deleting, requested = wishes
+        saga = replace(saga, desired=desired, desired_by=by, deleting=deleting, requested=requested)
     if saga.phase in FINISHED:
         return saga
     if event.absences != saga.absences:
@@ -109,9 +111,11 @@ def _suspension(saga: Saga, event: Observed) -> Saga:
 
 def _rolled_back_on_request(saga: Saga, event: Observed) -> Saga:
     if event.deleting:
-        return saga.roll_back(saga.current_step, reasons.DELETED, "the resource was deleted")
+        why = f": {event.deletion_reason}" if event.deletion_reason else ""
+        return saga.roll_back(saga.current_step, reasons.DELETED, f"the resource was deleted{why}")
     if event.desired is Desired.CANCELLED:
-        return saga.roll_back(saga.current_step, reasons.CANCELLED, "a user cancelled the order")
+        who = event.desired_by or "a user"
+        return saga.roll_back(saga.current_step, reasons.CANCELLED, f"{who} cancelled the order")
     if event.desired is Desired.ACTIVE and saga.waiting_since is None and event.at >= saga.deadline:
         limit = f"the order was not confirmed within {saga.order.deadline_seconds:.0f} s (activeDeadlineSeconds)"
         return saga.roll_back(saga.current_step, reasons.DEADLINE_EXCEEDED, limit)

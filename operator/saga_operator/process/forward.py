@@ -113,7 +113,7 @@ def do_paused(saga: Saga, event: Paused) -> Saga:
     if saga.waiting_since is None and saga.failure is None and not saga.confirmed:
         saga = replace(saga, waiting_since=event.started)
     message = event.message[:MESSAGE_LENGTH]
-    return saga.put(replace(record.due(event.until), reason=reasons.WAITING_FOR_DOWNSTREAM, message=message))
+    return saga.put(replace(record.due(event.until), reason=event.reason, message=message))
 
 
 def do_not_looked_at(saga: Saga, event: EpochRefused) -> Saga:

@@ -33,6 +33,7 @@ DOCUMENT_UNREADABLE: Final = "DocumentUnreadable"
 NOT_SENT: Final = "NotSent"
 NOT_AUTHORIZED: Final = "NotAuthorized"
 WAITING_FOR_DOWNSTREAM: Final = "WaitingForDownstream"
+PARTICIPANT_PAUSED: Final = "ParticipantPaused"
 IN_PROGRESS: Final = "InProgress"
 ADDED_LATER: Final = "AddedLater"
 PARTICIPANT_ERROR: Final = "ParticipantError"
@@ -40,9 +41,11 @@ WORKER_FAILED: Final = "WorkerFailed"
 RECORD_REFUSED: Final = "RecordRefused"
 COMPENSATION_TIMED_OUT: Final = "CompensationTimedOut"
 
-WAITING: Final = frozenset({IN_PROGRESS, WAITING_FOR_DOWNSTREAM})
+DOWNSTREAM: Final = frozenset({WAITING_FOR_DOWNSTREAM, PARTICIPANT_PAUSED})
+"""A call is held back, since its participant is down or paused."""
+WAITING: Final = DOWNSTREAM | {IN_PROGRESS}
 """What a step waits for, as opposed to what has become of it."""
-TROUBLE: Final = frozenset({WAITING_FOR_DOWNSTREAM, PARTICIPANT_ERROR})
+TROUBLE: Final = DOWNSTREAM | {PARTICIPANT_ERROR}
 """What has a condition of its own as long as a step says it."""
 
 # a request of a user, and what became of it
@@ -53,6 +56,12 @@ SKIPPED_BY_HAND: Final = "SkippedByHand"
 INTERVENED: Final = "Intervened"
 INTERVENTION_REFUSED: Final = "InterventionRefused"
 RESUMED: Final = "Resumed"
+ABANDONED: Final = "Abandoned"
+
+# what becomes of a finished saga's resource, and who works
+REMOVED: Final = "Removed"
+REMOVAL_REFUSED: Final = "RemovalRefused"
+LEADER_ELECTION: Final = "LeaderElection"
 
 LONGEST: Final = 128
 """Characters of a reason, both ways: as in crds/ordersaga.yaml, and as the order service takes one with a cancel."""
@@ -130,6 +139,11 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Bring the service back; the orders then continue by themselves. If it asked for too long, `RetryNow` probes "
         "it at once and calls for this order.",
     ),
+    PARTICIPANT_PAUSED: Meaning(
+        "A person has paused the service (`spec.state` of its Participant), and the message says why. Nothing is "
+        "called.",
+        "Nothing, or set it to Active: [participants](participants.md#as-a-resource).",
+    ),
     IN_PROGRESS: Meaning("The service has accepted the call and is still working on it. It is asked again."),
     ADDED_LATER: Meaning("The step came with a release after the order was confirmed: it is left out for this order."),
     PARTICIPANT_ERROR: Meaning(
@@ -163,6 +177,20 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
         "Look at the step's state; try again under a new id.",
     ),
     RESUMED: Meaning("`spec.state` is no longer Suspended: the saga continues."),
+    ABANDONED: Meaning(
+        "A person took our finalizer off an order that had not ended (annotation `ordersaga.io/abandon`).",
+        "See to its money and goods by hand: `ordersaga audit` names what is left.",
+    ),
+    REMOVED: Meaning(
+        "Its time to live is over: the finished saga's resource was removed. Many at once are told as one Event of the "
+        "Lease.",
+        "Nothing; `kubectl saga history` has its story.",
+    ),
+    REMOVAL_REFUSED: Meaning(
+        "The API server refuses to remove a finished saga whose time to live is over, or it can't be read.",
+        "The message says who refuses it: an admission policy, or missing rights.",
+    ),
+    LEADER_ELECTION: Meaning("Another operator works from now on; the Event is about the Lease."),
 }
 """Every constant above; docs/ordersaga.md has the same sentences."""
 

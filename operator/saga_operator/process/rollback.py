@@ -114,7 +114,7 @@ def undo_paused(saga: Saga, event: Paused) -> Saga:
     if not _awaits_undo(saga, record):
         return saga
     message = event.message[:MESSAGE_LENGTH]
-    undo = replace(record.compensation, reason=reasons.WAITING_FOR_DOWNSTREAM, message=message)
+    undo = replace(record.compensation, reason=event.reason, message=message)
     return saga.put(replace(record.due(event.until), compensation=undo))
 
 

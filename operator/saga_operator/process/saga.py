@@ -70,6 +70,8 @@ class Saga:
     steps: tuple[StepRecord, ...] = tuple(StepRecord(step.name) for step in ORDER_SAGA)
     failure: Failure | None = None
     desired: Desired = Desired.ACTIVE
+    desired_by: str = ""
+    """Who asked for that, if it is said."""
     deleting: bool = False
     suspended_at: float | None = None
     suspended_seconds: float = 0.0
@@ -141,8 +143,8 @@ class Saga:
 
     @property
     def waits_for_downstream(self) -> bool:
-        """The next step's participant counted as down when it was last to be called."""
-        return bool(self.current_step) and self[self.current_step].reason == reasons.WAITING_FOR_DOWNSTREAM
+        """The next step's participant counted as down, or was paused, when it was last to be called."""
+        return bool(self.current_step) and self[self.current_step].reason in reasons.DOWNSTREAM
 
     def reason_of(self, step: str) -> str:
         """What is known of the step's call that is to be made: of its undo in a rollback, else of its do."""

@@ -3,12 +3,13 @@ and `.status` are read and written by `saga_operator.resource.status`.
 """
 
 import functools
+import json
 import math
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from common.order_saga import ARCHIVED, CORRELATION_ID, EXPIRES, FINALIZER, NEVER
-from common.text import identifier
+from common.order_saga import ABANDON, ARCHIVED, CONFIRM_DELETION, CORRELATION_ID, EXPIRES, FINALIZER, NEVER
+from common.text import identifier, printable
 from common.wire import Json
 from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.resource.times import from_wire, read_time, to_wire
@@ -24,15 +25,25 @@ WORDS: Final = 4_096
 others again; the interpreter's own table (`sys.intern`) would never let go of them in some versions of Python.
 """
 
+MOST_FINALIZERS: Final = 64
+"""Of others, on a resource that is held: a megabyte of such names takes several times as much of our memory. Whoever
+writes finalizers reads the resource again if there are more (`shortened`), so that none of another's goes with ours.
+"""
+
+SMALL: Final = 16_384
+"""Characters of metadata, written out: three times what an order has that GitOps tools apply."""
+
 WORD_LENGTH: Final = 256
 """Characters of a string that is shared: a longer one is somebody's text, and would be held for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A view of `raw`, the JSON as the API server sent it, which must not be changed. Keeps nothing besides."""
+    """A view of `raw`, the JSON as the API server sent it, which must not be changed."""
 
     raw: Json
+    shortened: bool = False
+    """Whether finalizers of others are left out: no list of finalizers is made of this one."""
 
     @property
     def _metadata(self) -> Json:
@@ -110,14 +121,35 @@ class Resource:
         return (self._metadata.get("annotations") or {}).get(ARCHIVED) == self.uid
 
     @property
+    def deletion_reason(self) -> str:
+        """What a person gave as the reason for its deletion; empty unless it is being deleted."""
+        return self._noted(CONFIRM_DELETION) if self.deleting else ""
+
+    @property
+    def abandoned(self) -> str:
+        """What a person gave as the reason for taking our finalizer off; empty if it isn't said."""
+        return self._noted(ABANDON)
+
+    def _noted(self, annotation: str) -> str:
+        text = (self._metadata.get("annotations") or {}).get(annotation)
+        return printable(text, WORD_LENGTH).strip() if isinstance(text, str) else ""
+
+    @property
     def created(self) -> str:
         """The creationTimestamp (RFC 3339)."""
         return str(self._metadata["creationTimestamp"])
 
     @property
     def managed_fields(self) -> list[Json]:
-        """Which field manager wrote which field; only kept beside an intervention (see `slim`)."""
+        """Which field manager wrote which field; only that of an intervention is kept (see `slim`)."""
         return list(self._metadata.get("managedFields") or ())
+
+    @property
+    def intervened(self) -> Json:
+        """The entry of managedFields that says who wrote the intervention last; empty if none does."""
+        entries = self.managed_fields
+        found = [entry for entry in entries if "f:intervention" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})]
+        return max(found, key=lambda entry: entry.get("time", ""), default={})
 
     @property
     def spec(self) -> Json:
@@ -141,6 +173,11 @@ class Resource:
         return self.phase in FINISHED
 
     @property
+    def is_small(self) -> bool:
+        """Whether it may be held whole, with hundreds of others: the API server takes metadata of a megabyte."""
+        return len(json.dumps(self._metadata)) <= SMALL
+
+    @property
     def expires(self) -> float | None:
         """Seconds since the epoch from which on it may be removed; None if it has not ended, or no limit is set."""
         ttl, ended = self.spec.get("ttlSecondsAfterFinished"), self.status.get("completionTime")
@@ -153,11 +190,11 @@ class Resource:
         return math.inf if noted == NEVER else read_time(noted)
 
     def with_finalizer(self) -> Json:
-        """The merge patch that adds our finalizer to exactly this version."""
+        """The merge patch that adds our finalizer to exactly this version. Raises ValueError if it is `shortened`."""
         return self._finalizer_patch([*self.finalizers, FINALIZER])
 
     def without_finalizer(self, *, archived: bool = False) -> Json:
-        """The merge patch that takes our finalizer off exactly this version.
+        """The merge patch that takes our finalizer off exactly this version. Raises ValueError if it is `shortened`.
 
         If its story is kept, it notes that, and until when the resource is: a list of the metadata tells then.
         Where nobody can miss it, the record of who wrote which field goes as well: it is a third of a finished saga.
@@ -187,20 +224,33 @@ class Resource:
         return not applied and self.generation == 1 and not self.spec.get("intervention")
 
     def slim(self) -> Self:
-        """The same with its strings shared, and without what nothing here reads: labels, others' annotations, which may
-        be a quarter of a megabyte, and managedFields unless they say who intervened.
+        """The same with its strings shared, and without what nothing here reads: labels, owners, others' annotations,
+        managedFields but those that say who intervened. Each of them may be a megabyte: the API server bounds none.
 
         Each answer of the API server is parsed by itself and brings its own copy of every key and word, nearly all of
         which are the same for all sagas. With shared strings a waiting saga's resource takes 5 KB instead of 17, and
         tens of thousands of sagas wait while a participant is down.
         """
-        left_out = {"labels", "annotations", *(() if self.spec.get("intervention") else ("managedFields",))}
+        left_out = {"labels", "annotations", "ownerReferences", "managedFields"}
         metadata = {key: value for key, value in self._metadata.items() if key not in left_out}
-        if given := self._given_correlation_id:
-            metadata["annotations"] = {CORRELATION_ID: given}
-        return type(self)(_interned({**self.raw, "metadata": metadata}))
+        if self.spec.get("intervention"):
+            mine: Json = {"f:spec": {"f:intervention": {}}}
+            metadata["managedFields"] = [{**entry, "fieldsV1": mine} for entry in [self.intervened] if entry]
+        shortened = self.shortened or len(self.finalizers) > MOST_FINALIZERS
+        if shortened:
+            metadata["finalizers"] = [FINALIZER] if self.has_finalizer else []
+        kept = {
+            CORRELATION_ID: self._given_correlation_id,
+            CONFIRM_DELETION: self.deletion_reason,
+            ABANDON: self.abandoned,
+        }
+        if any(kept.values()):
+            metadata["annotations"] = {key: text for key, text in kept.items() if text}
+        return type(self)(_interned({**self.raw, "metadata": metadata}), shortened)
 
     def _finalizer_patch(self, finalizers: list[str]) -> Json:
+        if self.shortened:
+            raise ValueError("finalizers of others are left out here, and would go with this write")
         return {"metadata": {"resourceVersion": self.resource_version, "finalizers": finalizers}}
 
 

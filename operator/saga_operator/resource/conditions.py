@@ -14,6 +14,11 @@ TRUE: Final = "True"
 FALSE: Final = "False"
 UNKNOWN: Final = "Unknown"
 
+LONGEST: Final = 1024
+"""Characters of a message, as in crds/ordersaga.yaml."""
+PART: Final = 480
+"""Characters of one of two causes, so that there is room for the other one."""
+
 CANCEL_REFUSED: Final = "CancelRefused"
 WORKER_FAILED: Final = "WorkerFailed"
 """Not of the saga but of the operator: it stands until the saga is worked on again."""
@@ -39,27 +44,28 @@ def conditions_of(saga: Saga) -> tuple[Condition, ...]:
         Condition("Succeeded", succeeded, reason, ""),
     ]
     if saga.confirmed and saga.desired is Desired.CANCELLED:
-        too_late = "the order was confirmed before the cancel arrived, so it continues to Completed"
+        of = f" of {saga.desired_by}" if saga.desired_by else ""
+        too_late = f"the order was confirmed before the cancel{of} arrived, so it continues to Completed"
         found.append(Condition(CANCEL_REFUSED, TRUE, reasons.ALREADY_CONFIRMED, too_late))
     if (trouble := participant_error(saga)) is not None:
         found.append(Condition("ParticipantError", TRUE, reasons.PARTICIPANT_ERROR, trouble))
     if (waiting := _waiting_for(saga)) is not None:
-        found.append(Condition("WaitingForDownstream", TRUE, reasons.WAITING_FOR_DOWNSTREAM, waiting))
+        found.append(Condition("WaitingForDownstream", TRUE, *waiting))
     if (warning := _warning(saga)) is not None:
         found.append(Condition("CompletedWithWarning", TRUE, warning.reason, f"{warning.name}: {warning.message}"))
     return tuple(found)
 
 
-def _waiting_for(saga: Saga) -> str | None:
-    """Which step waits for a participant that is down, and the participant's last answer; None if no step waits."""
+def _waiting_for(saga: Saga) -> tuple[str, str] | None:
+    """Whether a participant is down or paused, which step waits for it, and why; None if no step waits."""
     if saga.phase in FINISHED:
         return None
     for record in saga.steps:
-        if saga.failure is None and record.reason == reasons.WAITING_FOR_DOWNSTREAM and not settled_forward(record):
-            return f"{record.name}: {record.message}"
+        if saga.failure is None and record.reason in reasons.DOWNSTREAM and not settled_forward(record):
+            return record.reason, f"{record.name}: {record.message}"
         undo = record.compensation
-        if undo.reason == reasons.WAITING_FOR_DOWNSTREAM and undo.completion is None:
-            return f"{record.name}: {undo.message}"
+        if undo.reason in reasons.DOWNSTREAM and undo.completion is None:
+            return undo.reason, f"{record.name}: {undo.message}"
     return None
 
 
@@ -88,27 +94,20 @@ def _summary(saga: Saga) -> tuple[str, str, str, str, str, str]:
             what = (
                 f"{refused.name} was refused ({refused.reason}: {refused.message}) after the order had been confirmed"
             )
-            help_ = f"{what}. A person has to set spec.intervention: RetryNow or Skip"
-            return FALSE, FALSE, TRUE, FALSE, reasons.REFUSED_AFTER_CONFIRMATION, help_[:1024]
+            text = _for_a_person(what, "RetryNow or Skip", saga)
+            return FALSE, FALSE, TRUE, FALSE, reasons.REFUSED_AFTER_CONFIRMATION, text
         case Phase.FAILED:
             stuck = ", ".join(f"{r.name} ({r.compensation.message})" for r in saga.steps if is_stuck(r))
             by_hand = any(is_stuck(saga[step.name]) for step in BACKWARD)
             choice = "RetryNow or MarkCompensated" if by_hand else "RetryNow, once it is repaired"
-            help_ = f"could not be undone: {stuck}. A person has to set spec.intervention: {choice}"
-            return FALSE, FALSE, TRUE, FALSE, reasons.COMPENSATION_FAILED, help_[:1024]
+            text = _for_a_person(f"could not be undone: {stuck}", choice, saga)
+            return FALSE, FALSE, TRUE, FALSE, reasons.COMPENSATION_FAILED, text
         case Phase.COMPENSATING:
             reason, message = _failure(saga)
-            return (
-                FALSE,
-                TRUE,
-                FALSE,
-                UNKNOWN,
-                reason,
-                f"rolling back (step {saga.current_step}). {message}"[:1024],
-            )
+            return FALSE, TRUE, FALSE, UNKNOWN, reason, f"{_rollback(saga)}. {message}"[:LONGEST]
         case Phase.SUSPENDED:
             text = f"{suspended_where(saga)}; set spec.state to Active to continue"
-            return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text[:1024]
+            return UNKNOWN, FALSE, FALSE, UNKNOWN, reasons.SUSPENDED, text[:LONGEST]
         case _:
             return UNKNOWN, TRUE, FALSE, UNKNOWN, *_progress(saga)
 
@@ -119,18 +118,38 @@ def _progress(saga: Saga) -> tuple[str, str]:
     if not record.reason or record.state is not StepState.PENDING:
         return reasons.STEP_IN_PROGRESS, f"{step} is next"
     if record.reason == reasons.IN_PROGRESS:
-        return reasons.STEP_IN_PROGRESS, f"{step}: {record.message}"[:1024]
+        return reasons.STEP_IN_PROGRESS, f"{step}: {record.message}"[:LONGEST]
+    if record.reason == reasons.WAITING_FOR_DOWNSTREAM:
+        return reasons.WAITING_FOR_DOWNSTREAM, f"{step}: {record.message}"[:LONGEST]
     attempt = f", attempt {record.attempts}" if record.attempts and record.reason not in reasons.WAITING else ""
-    return reasons.RETRY_SCHEDULED, f"{step}{attempt}: {record.message}"[:1024]
+    return reasons.RETRY_SCHEDULED, f"{step}{attempt}: {record.message}"[:LONGEST]
+
+
+def _for_a_person(what: str, choice: str, saga: Saga) -> str:
+    """What has happened, and what is to be done, which is never cut off."""
+    help_ = f". A person has to set spec.intervention: {choice}. `kubectl saga why {saga.order.order_id}` says how"
+    return what[: LONGEST - len(help_)] + help_
+
+
+def _rollback(saga: Saga) -> str:
+    """What a rollback is about, and what keeps it."""
+    step = saga.current_step
+    undo = saga[step].compensation
+    doing = "rejecting the order" if BY_NAME[step].kind is Kind.PIVOT else f"undoing {step}"
+    if not undo.message or undo.completion is not None:
+        return f"rolling back: {doing}"
+    attempt = f", attempt {undo.attempts}" if undo.attempts and undo.reason not in reasons.WAITING else ""
+    return f"rolling back: {doing}{attempt}: {undo.message[:PART]}"
 
 
 def suspended_where(saga: Saga) -> str:
     """At which point a saga was suspended: between two steps, or at one that was called and isn't done yet."""
     record = saga[saga.current_step]
+    who = f"by {saga.desired_by}" if saga.desired_by else "on request"
     if record.start is None and not record.reason:
-        return f"suspended on request before step {record.name}"
+        return f"suspended {who} before step {record.name}"
     said = f" ({record.message})" if record.message else ""
-    return f"suspended on request at step {record.name}, which was called but isn't done yet{said}"
+    return f"suspended {who} at step {record.name}, which was called but isn't done yet{said}"
 
 
 def _failure(saga: Saga) -> tuple[str, str]:

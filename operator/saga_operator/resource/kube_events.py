@@ -1,8 +1,8 @@
 """Which changes of a saga people should know about: each becomes a Kubernetes Event. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from saga_operator.process import reasons
 from saga_operator.process.saga import Desired, Phase, Saga
@@ -17,6 +17,35 @@ class KubernetesEvent:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+
+    @classmethod
+    def of_abandoned(cls, why: str) -> Self:
+        """Of an order that a person has given up, for this reason."""
+        return cls("Warning", reasons.ABANDONED, f"our finalizer was taken off before the order had ended: {why}")
+
+    @classmethod
+    def of_removed(cls, name: str) -> Self:
+        """Of a finished saga whose resource was removed."""
+        return cls("Normal", reasons.REMOVED, f"its time to live is over; `kubectl saga history {name}` has its story")
+
+    @classmethod
+    def of_many_removed(cls, number: int, names: Sequence[str]) -> Self:
+        """Of so many that had no Event of their own, some of them by name."""
+        which = f": {names[0]}" if number == 1 else f", such as {', '.join(names)}"
+        sagas = "saga was" if number == 1 else "sagas were"
+        text = f"{number:,} more finished {sagas} removed, since the time to live is over{which}"
+        return cls("Normal", reasons.REMOVED, f"{text}; `kubectl saga history` has their stories")
+
+    @classmethod
+    def of_unremovable(cls, why: str) -> Self:
+        """Of a finished saga that stays for this reason."""
+        text = f"its time to live is over, but it can't be removed: {why}. It is tried again, ever less often"
+        return cls("Warning", reasons.REMOVAL_REFUSED, text)
+
+    @classmethod
+    def of_leader(cls, identity: str) -> Self:
+        """Of an operator that begins to work, in the words of Kubernetes' own leader election."""
+        return cls("Normal", reasons.LEADER_ELECTION, f"{identity} became leader")
 
 
 def events_between(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
@@ -64,11 +93,14 @@ def _trouble(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
 
 def _requests(old: Saga, new: Saga) -> Iterator[KubernetesEvent]:
     if new.confirmed and new.desired is Desired.CANCELLED and not (old.confirmed and old.desired is Desired.CANCELLED):
-        yield KubernetesEvent("Warning", reasons.ALREADY_CONFIRMED, "too late to cancel: the order is confirmed")
+        who = f" ({new.desired_by})" if new.desired_by else ""
+        yield KubernetesEvent("Warning", reasons.ALREADY_CONFIRMED, f"too late to cancel{who}: the order is confirmed")
     if old.suspended_at is None and new.suspended_at is not None:
         yield KubernetesEvent("Normal", reasons.SUSPENDED, suspended_where(new))
     if old.suspended_at is not None and new.suspended_at is None:
-        yield KubernetesEvent("Normal", reasons.RESUMED, "the saga continues")
+        resumed = new.desired is Desired.ACTIVE and new.desired_by
+        who = f", resumed by {new.desired_by}" if resumed else ""
+        yield KubernetesEvent("Normal", reasons.RESUMED, f"the saga continues{who}")
     done = new.intervention
     if done is not None and (old.intervention is None or old.intervention.id != done.id):
         text = f"{done.action} {done.step} (id {done.id}) by {done.by or 'unknown'}: {done.reason}"

@@ -1,7 +1,7 @@
 """The saga on the resource: read from its JSON, written as `.status`. Field names as in crds/ordersaga.yaml."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from common.text import printable
 from common.wire import Json
@@ -17,6 +17,8 @@ from saga_operator.resource.times import from_wire, read_time, to_wire
 
 RESTING = FINISHED | {Phase.SUSPENDED}
 """In these phases no call is made, however much time passes."""
+WHO: Final = 512
+"""Characters of a user's name (crds/ordersaga.yaml): a ServiceAccount's has up to 339."""
 
 
 def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMPENSATIONS) -> Saga:
@@ -35,6 +37,7 @@ def saga_of(resource: Resource, compensations: CompensationPolicy = DEFAULT_COMP
         steps=tuple(recorded.get(step.name) or _unknown_to(recorded, step) for step in ORDER_SAGA),
         failure=failure and Failure(failure.get("step", ""), failure["reason"], failure.get("message", "")),
         desired=_recorded_desire(resource),
+        desired_by=requested_by(resource),
         deleting=resource.deleting,
         suspended_at=read_time(status.get("suspendedAt")),
         suspended_seconds=float(status.get("suspendedSeconds") or 0),
@@ -76,23 +79,24 @@ def desired_of(resource: Resource) -> Desired:
     return Desired(resource.spec.get("state") or Desired.ACTIVE)
 
 
+def requested_by(resource: Resource) -> str:
+    """`spec.requestedBy`: who asked for the state; empty where nothing is said."""
+    return printable(resource.spec.get("requestedBy"), WHO) if resource.spec.get("requestedBy") else ""
+
+
 def intervention_of(resource: Resource) -> Intervention | None:
-    """`spec.intervention`, with who asked for it as far as the API server recorded it (managedFields)."""
+    """`spec.intervention`, with who asked for it: as it says itself, or else the field manager that wrote it."""
     request = resource.spec.get("intervention")
     if not request:
         return None
     reason = printable(request["reason"])
-    return Intervention(request["id"], request["action"], request["step"], reason, by=_asked_by(resource))
+    by = printable(request["by"], WHO) if request.get("by") else _asked_by(resource)
+    return Intervention(request["id"], request["action"], request["step"], reason, by=by)
 
 
 def _asked_by(resource: Resource) -> str:
-    managers = [
-        entry
-        for entry in resource.managed_fields
-        if "f:intervention" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
-    ]
-    latest = max(managers, key=lambda entry: entry.get("time", ""), default=None)
-    return printable(latest.get("manager"), 256) if latest else ""
+    manager = resource.intervened.get("manager")
+    return printable(manager, WHO) if manager else ""
 
 
 def status_of(

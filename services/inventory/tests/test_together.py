@@ -17,7 +17,7 @@ from tests.support.service_client import code, fresh
 # transaction that has several reservations.
 DIES_AT_THE_COMMIT = """
 import asyncio, os, sys
-import common.mongo.client as driver
+import common.mongo.clients as driver
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import CommandListener
 from common.settings import ServiceSettings

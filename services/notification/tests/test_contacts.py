@@ -15,7 +15,10 @@ async def test_a_contact_is_created_and_changed(notifications: NotificationClien
     ref = f"c-{order_id}"
     assert (await notifications.contact(ref)).status_code == 404
     created = await notifications.put_contact(ref, "a@example.com")
-    assert (created.status_code, created.json()) == (201, {"contact_ref": ref, "email": "a@example.com"})
+    assert (created.status_code, created.json()) == (
+        201,
+        {"contact_ref": ref, "email": "a@example.com", "customer_id": None},
+    )
     changed = await notifications.put_contact(ref, "b@example.com")
     assert (changed.status_code, changed.json()["email"]) == (200, "b@example.com")
     assert (await notifications.contact(ref)).json() == changed.json()
@@ -30,6 +33,19 @@ async def test_a_contact_that_comes_with_an_order_is_never_overwritten(
     other = await notifications.put_contact(ref, "b@example.com", create=True)
     assert (other.status_code, other.json()["code"]) == (412, "exists")
     assert (await notifications.contact(ref)).json()["email"] == "a@example.com"
+
+
+async def test_nobody_is_written_to_about_the_order_of_another(
+    notifications: NotificationClient, order_id: str
+) -> None:
+    ref = f"c-{order_id}"
+    await notifications.call("PUT", f"/contacts/{ref}", json={"email": "a@example.com"}, params={"customer_id": "c-17"})
+    refused = await notifications.send(order_id, ref, customer_id="c-18")
+    assert (refused.status_code, refused.json()["code"]) == (409, "contact_unknown")
+    assert await notifications.messages(order_id) == 0
+    own = f"{order_id}-own"
+    assert (await notifications.send(own, ref, customer_id="c-17")).status_code == 200
+    assert await notifications.messages(own) == 1
 
 
 async def test_it_expires_after_thirty_days_unless_an_order_uses_it(

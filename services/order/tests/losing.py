@@ -42,10 +42,11 @@ async def archive(
     *,
     phase: str = "Compensated",
     namespace: str = "shop",
+    uid: str | None = None,
     **change: Any,
 ) -> str:
     """Archive a saga that was made on that day; its uid."""
-    uid = str(uuid.uuid4())
+    uid = uid or str(uuid.uuid4())
     story = {
         "namespace": namespace,
         "uid": uid,

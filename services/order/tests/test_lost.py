@@ -193,11 +193,12 @@ async def test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_to
     refused, odd, good = "o-1", "o-2", ("o-3", "o-4")
     told, all_told = list[str](), asyncio.Event()
 
-    async def cancel(order_id: str) -> None:
+    async def cancel(order_id: str, *, client: str) -> None:
         if order_id == refused:
             raise Unavailable("a policy is against this order")
         if order_id == odd:
             raise ZeroDivisionError("a defect that this order alone meets")
+        assert client == "web"
         told.append(order_id)
         if set(told) == set(good):
             all_told.set()
@@ -206,7 +207,7 @@ async def test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_to
     none: Any = None
     sagas_lost = LostSagas(none, none, sagas, mode="restore", seconds=60, registry=CollectorRegistry())
     for order_id in (refused, odd, *good):
-        sagas_lost.cancel_again(order_id)
+        sagas_lost.cancel_again(order_id, client="web")
     telling = asyncio.create_task(sagas_lost.keep_cancelling(Rounds()))
     await asyncio.wait_for(all_told.wait(), 20)
     telling.cancel()

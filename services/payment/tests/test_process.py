@@ -113,3 +113,13 @@ async def test_what_cannot_be_right_is_invalid(
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert next(iter(change)) in answer.json()["detail"]
+
+
+async def test_the_method_of_another_customer_is_as_one_that_does_not_exist(
+    payments: PaymentClient, order_id: str
+) -> None:
+    refused = await payments.process(order_id, "test-of-c-17", customer_id="c-18")
+    assert (refused.status_code, refused.json()["code"]) == (409, "method_unknown")
+    assert await payments.ledger(order_id) == []
+    own = f"{order_id}-own"
+    assert (await payments.process(own, "test-of-c-17", customer_id="c-17")).status_code == 200

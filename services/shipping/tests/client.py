@@ -21,9 +21,12 @@ class ShippingClient(ServiceClient):
     prefix = "/api/shipping"
     step = "shipping"
 
-    async def address(self, ref: str, *, once: bool = False, **changes: str) -> httpx.Response:
+    async def address(
+        self, ref: str, *, once: bool = False, owner: str | None = None, **changes: str
+    ) -> httpx.Response:
         headers = {"If-None-Match": "*"} if once else {}
-        return await self.call("PUT", f"/addresses/{ref}", json={**HOME, **changes}, headers=headers)
+        whose = {"customer_id": owner} if owner else {}
+        return await self.call("PUT", f"/addresses/{ref}", json={**HOME, **changes}, headers=headers, params=whose)
 
     async def home(self, **changes: str) -> str:
         """The reference of a new address."""

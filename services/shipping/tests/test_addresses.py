@@ -9,7 +9,8 @@ import pytest
 
 from common.background import Rounds
 from common.errors import Unavailable
-from common.mongo import Index
+from common.mongo import Index, PyMongoError
+from common.shop import references
 from common.shop.references import UNUSED_FOR, order_of
 from common.wire import utcnow
 from services.shipping.store import Addresses
@@ -26,9 +27,10 @@ async def _expiry_in_days(shipping: ShippingClient, ref: str) -> int | None:
 
 async def test_an_address_is_stored_and_overwritten(shipping: ShippingClient) -> None:
     ref = fresh("a")
-    assert (await shipping.address(ref)).json() == {"address_ref": ref, **HOME}
+    assert (await shipping.address(ref)).json() == {"address_ref": ref, "customer_id": None, **HOME}
     assert (await shipping.address(ref, city="Elsewhere")).status_code == 200
-    assert (await shipping.call("GET", f"/addresses/{ref}")).json() == {"address_ref": ref, **HOME, "city": "Elsewhere"}
+    known = (await shipping.call("GET", f"/addresses/{ref}")).json()
+    assert known == {"address_ref": ref, "customer_id": None, **HOME, "city": "Elsewhere"}
     assert await _expiry_in_days(shipping, ref) is None
 
 
@@ -38,7 +40,7 @@ async def test_an_unknown_address_is_not_found(shipping: ShippingClient) -> None
 
 async def test_an_address_that_came_with_an_order_is_created_only(shipping: ShippingClient) -> None:
     ref = f"{'o' * 63}-0123456789ab"
-    assert (await shipping.address(ref, once=True)).json() == {"address_ref": ref, **HOME}
+    assert (await shipping.address(ref, once=True)).json() == {"address_ref": ref, "customer_id": None, **HOME}
     assert (await shipping.address(ref, once=True)).status_code == 200, "equal content is the same address"
     assert code(await shipping.address(ref, once=True, city="Elsewhere")) == (412, "address_exists")
     assert (await shipping.call("GET", f"/addresses/{ref}")).json()["city"] == HOME["city"]
@@ -55,6 +57,48 @@ async def test_it_expires_after_30_days_unless_a_shipment_uses_it(shipping: Ship
     assert await _expiry_in_days(shipping, ref) is None
     await shipping.address(ref, once=True)
     assert await _expiry_in_days(shipping, ref) is None, "a used address stays"
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["registered", "of an order"])
+async def test_the_address_of_another_customer_is_as_one_that_does_not_exist(
+    shipping: ShippingClient, once: bool
+) -> None:
+    ref, mine, theirs = fresh("a"), fresh("o"), fresh("o")
+    assert (await shipping.address(ref, once=once, owner="c-17")).json()["customer_id"] == "c-17"
+    refused = await shipping.schedule(theirs, ref, "c-18")
+    assert code(refused) == (409, "address_unknown")
+    nowhere = await shipping.schedule(fresh("o"), "a-none", "c-18")
+    assert refused.json()["detail"].replace(ref, "").replace(theirs, "") == (
+        nowhere.json()["detail"].replace("a-none", "").replace(nowhere.json()["order_id"], "")
+    )
+    assert (await _expiry_in_days(shipping, ref) is None) is not once, "it isn't used"
+    assert (await shipping.schedule(mine, ref, "c-17")).status_code == 200
+
+
+async def test_an_address_keeps_its_owner_until_it_gets_another(shipping: ShippingClient) -> None:
+    ref = fresh("a")
+    await shipping.address(ref, owner="c-17")
+    assert (await shipping.address(ref, city="Elsewhere")).json()["customer_id"] == "c-17"
+    assert (await shipping.address(ref, owner="c-18")).json()["customer_id"] == "c-18"
+
+
+async def test_what_came_with_an_order_is_never_given_to_another_customer(shipping: ShippingClient) -> None:
+    ref, of_an_earlier_release = fresh("a"), fresh("a")
+    await shipping.address(ref, once=True, owner="c-17")
+    assert code(await shipping.address(ref, once=True, owner="c-18")) == (412, "address_exists")
+    await shipping.address(of_an_earlier_release, once=True)
+    await shipping.address(of_an_earlier_release, once=True, owner="c-17")
+    known = (await shipping.call("GET", f"/addresses/{of_an_earlier_release}")).json()
+    assert known["customer_id"] == "c-17"
+
+
+async def test_nobody_erases_the_address_of_another_customer(shipping: ShippingClient) -> None:
+    ref = fresh("a")
+    await shipping.address(ref, owner="c-17")
+    for customer_id, left in (("c-18", 200), ("c-17", 404)):
+        body = {"customer_id": customer_id, "order_ids": [], "references": [ref]}
+        assert (await shipping.call("POST", "/erase", json=body)).status_code == 200
+        assert (await shipping.call("GET", f"/addresses/{ref}")).status_code == left
 
 
 async def expire(shipping: ShippingClient, order_book: OrderBook, ref: str) -> bool:
@@ -149,6 +193,42 @@ async def test_entries_of_which_nothing_can_be_learnt_are_seen_until_some_are_de
     assert await look() == "failing", "there is nothing to do now, which proves nothing"
     await expired()
     assert await look() == "ok"
+
+
+async def test_the_work_is_well_again_with_the_database_and_does_not_hang_while_there_is_nothing_to_do(
+    shipping: ShippingClient, order_book: OrderBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Flaky(Addresses):
+        """Its database doesn't answer when it is first asked."""
+
+        looks = 0
+
+        async def delete_expired(self, rounds: Rounds | None = None) -> int:
+            self.looks += 1
+            if self.looks == 1:
+                raise PyMongoError("no server")
+            return await super().delete_expired(rounds)
+
+    monkeypatch.setattr(references, "SWEEP_SECONDS", 0.02)
+    rounds, flaky = Rounds(silent=0.5), Flaky(shipping.database, order_book.orders())
+
+    async def after(looks: int) -> None:
+        async with asyncio.timeout(10):
+            while flaky.looks < looks:  # noqa: ASYNC110 - it is the work that is watched
+                await asyncio.sleep(0.01)
+
+    cleaning = asyncio.create_task(flaky.keep_clean(rounds))
+    try:
+        await after(4)
+        assert rounds.state == "ok"
+        rounds.failed("it isn't known whether an entry is still needed")
+        began = flaky.looks
+        await asyncio.sleep(1)
+        await after(began + 2)
+        assert rounds.state == "failing", "nothing was found that could be decided"
+        assert rounds.until_hanging > 0
+    finally:
+        cleaning.cancel()
 
 
 async def test_no_index_of_an_earlier_release_deletes_what_an_order_needs(

@@ -57,6 +57,15 @@ async def test_an_answer_without_an_end_is_none_and_is_not_read_on() -> None:
     assert peer.sent < 32 * 2**20
 
 
+@pytest.mark.parametrize("status", [b"401 Unauthorized", b"403 Forbidden"])
+async def test_whoever_is_not_let_in_knows_nothing_of_the_order(status: bytes) -> None:
+    """Not even that there is none: a tool that cleans up would delete what an order needs."""
+    body = b'{"code":"not_allowed","status":"DELIVERED","detail":"not for you"}'
+    async with asking(Peer(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body))) as orders:
+        with pytest.raises(Unavailable):
+            await orders.status_of("o-1")
+
+
 PACKED = gzip.compress(CONFIRMED)
 
 

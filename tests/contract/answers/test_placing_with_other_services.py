@@ -49,7 +49,8 @@ REQUEST: Json = {
 @asynccontextmanager
 async def listening(app: Service) -> AsyncIterator[str]:
     """The app on a free port of this machine; its URL."""
-    with socket.socket() as listener:
+    # asyncio sends an answer at once (TCP_NODELAY) on what says that it is TCP, and else up to 40 ms later
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -227,10 +228,10 @@ async def test_a_success_that_does_not_name_the_reference_has_stored_nothing(nam
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        clients = Clients(inventory=url, shipping=url, notification=url)
+        clients = Clients(inventory=url, payment=url, shipping=url, notification=url)
         keep = {
-            b"address_ref": partial(clients.keep_address, "a-17", Address(**ADDRESS)),
-            b"contact_ref": partial(clients.keep_contact, "a-17", Contact(email="ada@example.com")),
+            b"address_ref": partial(clients.keep_address, "a-17", Address(**ADDRESS), customer_id="c-17"),
+            b"contact_ref": partial(clients.keep_contact, "a-17", Contact(email="ada@example.com"), customer_id="c-17"),
         }[name]
         with pytest.raises(Unavailable, match="can't be used"):
             await keep(order_id="o-1")
@@ -252,14 +253,33 @@ async def test_a_gateway_that_refuses_a_call_says_nothing_of_the_order(status: i
 
     async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        clients = Clients(inventory=url, shipping=url, notification=url)
+        clients = Clients(inventory=url, payment=url, shipping=url, notification=url)
         for call in (
-            clients.keep_address("a-17", Address(**ADDRESS), order_id="o-1"),
-            clients.keep_contact("a-17", Contact(email="ada@example.com"), order_id="o-1"),
+            clients.keep_address("a-17", Address(**ADDRESS), order_id="o-1", customer_id="c-17"),
+            clients.keep_contact("a-17", Contact(email="ada@example.com"), order_id="o-1", customer_id="c-17"),
             clients.prices(["p-mug"], order_id="o-1"),
         ):
             with pytest.raises(Unavailable, match="repeat the same request"):
                 await call
+        await clients.aclose()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_what_a_neighbour_says_of_our_token_is_not_for_the_client(status: int) -> None:
+    said = b'{"code":"not_allowed","detail":"your token is not good"}'
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d Words\r\nContent-Length: %d\r\n\r\n%b" % (status, len(said), said))
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clients = Clients(inventory=url, payment=url, shipping=url, notification=url)
+        with pytest.raises(Unavailable, match="repeat the same request") as raised:
+            await clients.prices(["p-mug"], order_id="o-1")
+        assert "token" not in str(raised.value)
         await clients.aclose()
 
 

@@ -68,7 +68,7 @@ def trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
     def client(url: str, **options: Any) -> Any:
         return AsyncMongoClient(url, **{**options, "event_listeners": [*options["event_listeners"], trips]})
 
-    monkeypatch.setattr("common.mongo.client.AsyncMongoClient", client)
+    monkeypatch.setattr("common.mongo.clients.AsyncMongoClient", client)
     return trips
 
 

@@ -35,6 +35,20 @@ async def ends(*_: object) -> None:
     return
 
 
+async def the_loop_still_accepts() -> None:
+    """What comes next gets the number of the file that was closed: the event loop must have forgotten that one."""
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+        await writer.wait_closed()
+
+
 @pytest.mark.parametrize(("fault", "why"), [(fails, "ValueError('a defect"), (ends, "None")])
 async def test_a_public_port_that_dies_ends_the_process_which_says_why(
     fault: object,
@@ -49,6 +63,7 @@ async def test_a_public_port_that_dies_ends_the_process_which_says_why(
         await asyncio.wait_for(told_to_end.wait(), 20)
         assert public_port.why_not_served(), "a service whose customers don't get through isn't ready"
     said = [record.message for record in caplog.records if record.levelno == logging.CRITICAL]
+    await the_loop_still_accepts()
     assert len(said) == 1
     assert "the public port" in said[0]
     assert why in said[0]

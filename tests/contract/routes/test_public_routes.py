@@ -118,6 +118,7 @@ async def test_customers_find_what_they_need_there(shop: tuple[int, Service]) ->
         "/api/orders/{order_id}",
         "/api/orders/{order_id}/saga",
         "/api/orders/{order_id}/cancel",
+        "/api/customers/{customer_id}/data",
     }
 
 

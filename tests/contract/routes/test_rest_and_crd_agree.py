@@ -65,6 +65,33 @@ BAD_REFERENCES = [
     True,
     ["a"],
 ]
+ACCOUNT_NUMBERS = [
+    "4111111111111111",
+    "4111-1111-1111-1111",
+    "card-4111111111111111",
+    "o-1001-4111111111111111",
+    "378282246310005-x",
+    "3782-822463-10005",
+    "6304000000000000000",
+    "de89370400440532013000",
+    "iban-de89-3704-0044-0532-0130-00",
+]
+"""As an order's id may be written, which has the fewest characters."""
+UPPER_CASE = [
+    "pm_4111.1111_1111-1111",
+    "DE89370400440532013000",
+    "k.GB82-WEST-1234-5698-7654-32",
+    "FR1420041010050500013M02606",
+]
+FREE = [
+    "o-1732900000000",  # milliseconds
+    "o-20261129220000",
+    "o-4111111111111112",  # no check digit of a card
+    "order-no-1732900000000",  # no IBAN of Norway
+    "o-1001-411111111111",  # what we add for inline data
+    "o-41111111111111111111",  # 20 digits, as an id of ours may have
+    "6f1c0d9e-5241-4111-8111-111111111111",
+]
 GOOD: list[tuple[str, Any]] = [
     ("order_id", "o"),
     ("order_id", "1"),
@@ -85,7 +112,10 @@ GOOD: list[tuple[str, Any]] = [
     ("items", line(quantity=1000, unit_price_minor=1_000_000_000)),  # the largest total
     ("payment", {"method_ref": "m" * 128}),
     ("payment", {"method_ref": "12345678901"}),  # too short for a card number
-    ("payment", {"method_ref": "4111111111111111x"}),
+    *[("order_id", value) for value in FREE],
+    *[("customer_id", value) for value in FREE],
+    *[("payment", {"method_ref": f"pm_{value}"}) for value in FREE],
+    *[("ship_to", {"address_ref": value}) for value in FREE],
     ("ship_to", {"address_ref": "a" * 128}),
     ("notify", {"contact_ref": "c" * 128}),
 ]
@@ -111,6 +141,11 @@ BAD: list[tuple[str, Any]] = [
     *[("notify", {"contact_ref": value}) for value in (*BAD_REFERENCES, "c" * 129)],
     *[("notify", value) for value in ({}, "c-17", {"contact_ref": "c-17", "email": "c17@example.com"})],
     ("colour", "red"),
+    *[("order_id", value) for value in ACCOUNT_NUMBERS],
+    *[("customer_id", value) for value in (*ACCOUNT_NUMBERS, *UPPER_CASE)],
+    *[("payment", {"method_ref": value}) for value in (*ACCOUNT_NUMBERS, *UPPER_CASE)],
+    *[("ship_to", {"address_ref": value}) for value in (*ACCOUNT_NUMBERS, *UPPER_CASE)],
+    *[("notify", {"contact_ref": value}) for value in (*ACCOUNT_NUMBERS, *UPPER_CASE)],
 ]
 
 

@@ -5,7 +5,9 @@ from tests.mutation.mutants.background import BACKGROUND
 from tests.mutation.mutants.barrier import BARRIER
 from tests.mutation.mutants.calls import CALLS
 from tests.mutation.mutants.claims import CLAIMS
+from tests.mutation.mutants.data import DATA
 from tests.mutation.mutants.deletions import DELETIONS
+from tests.mutation.mutants.door import DOOR
 from tests.mutation.mutants.endings import ENDINGS
 from tests.mutation.mutants.forward import FORWARD
 from tests.mutation.mutants.identity import IDENTITY
@@ -15,10 +17,12 @@ from tests.mutation.mutants.orders import ORDERS
 from tests.mutation.mutants.outside import OUTSIDE
 from tests.mutation.mutants.participants import PARTICIPANTS
 from tests.mutation.mutants.people import PEOPLE
+from tests.mutation.mutants.policies import POLICIES
 from tests.mutation.mutants.records import RECORDS
 from tests.mutation.mutants.resource import RESOURCE
 from tests.mutation.mutants.rollback import ROLLBACK
 from tests.mutation.mutants.strangers import STRANGERS
+from tests.mutation.mutants.tls import TLS
 from tests.mutation.mutants.trips import TRIPS
 from tests.mutation.mutants.watch import WATCH
 from tests.mutation.mutants.workers import WORKERS
@@ -46,5 +50,9 @@ MUTANTS = (
     *OUTSIDE,
     *STRANGERS,
     *IDENTITY,
+    *POLICIES,
+    *DOOR,
+    *TLS,
+    *DATA,
     *TRIPS,
 )

@@ -54,9 +54,18 @@ BACKGROUND = (
         14,
         "common/shop/references.py",
         "elif decided or rounds.since_failure > TELLS_FOR:",
-        "else:",
+        "elif True:",
         "services/shipping/tests/test_addresses.py"
         "::test_entries_of_which_nothing_can_be_learnt_are_seen_until_some_are_decided",
+    ),
+    Mutant(
+        "work that has nothing to do does not hang",
+        14,
+        "common/shop/references.py",
+        "            rounds.going_on()\n        return undecided",
+        "            pass\n        return undecided",
+        "services/shipping/tests/test_addresses.py"
+        "::test_the_work_is_well_again_with_the_database_and_does_not_hang_while_there_is_nothing_to_do",
     ),
     Mutant(
         "settlements of which none can be looked up are seen",
@@ -143,8 +152,8 @@ BACKGROUND = (
         "a cancel that the API server refuses keeps no other from being told",
         14,
         "services/order/lost.py",
-        "                    self._cancels.setdefault(order_id)\n                    rounds",
-        "                    self._cancels = {order_id: None, **self._cancels}\n                    rounds",
+        "                    self._cancels.setdefault(order_id, client)\n                    rounds",
+        "                    self._cancels = {order_id: client, **self._cancels}\n                    rounds",
         "services/order/tests/test_lost.py::test_a_cancel_that_the_api_server_refuses_keeps_no_other_from_being_told",
     ),
 )

@@ -23,7 +23,7 @@ ENDINGS = (
         "the deletion of a finished saga is seen at once",
         10,
         f"{OPERATOR}/engine/deletions.py",
-        """if event["type"] in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:""",
+        """if kind in ("ADDED", "MODIFIED") and (resource := Resource(found)).deleting:""",
         "if (resource := Resource(found)) is None:",
         "tests/operator/resources/test_finished.py::test_a_finished_saga_that_is_deleted_goes_at_once",
     ),
@@ -65,9 +65,8 @@ ENDINGS = (
         "a saga that ends while those that have ended are listed is noted",
         12,
         f"{OPERATOR}/engine/deletions.py",
-        "            async with self._answer(METADATA_LIST, not_older) as answer:\n",
-        "            async with self._answer(METADATA_LIST, not_older) as answer:\n"
-        "                self._retention.list_begins()\n",
+        "            async with self._all(not_older) as answer:\n",
+        "            async with self._all(not_older) as answer:\n                self._retention.list_begins()\n",
         "tests/unit/engine/test_deletions.py::test_what_ends_while_the_ended_are_listed_is_not_forgotten",
     ),
     Mutant(

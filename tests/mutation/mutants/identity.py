@@ -5,6 +5,7 @@ from tests.mutation.mutants.mutant import Mutant
 TOKENS = "tests/unit/identity/test_tokens.py"
 AUTHENTICATOR = "tests/unit/identity/test_authenticator.py"
 GUARD = "tests/unit/identity/test_guard.py"
+TABLES = "tests/contract/identity/test_who_may_call_what.py"
 
 IDENTITY = (
     Mutant(
@@ -35,7 +36,7 @@ IDENTITY = (
         "a token isn't good before it begins",
         13,
         "common/identity/tokens.py",
-        "if now < begins - SKEW:",
+        'if "nbf" in claims and now < (begins := time_in(claims, "nbf")) - SKEW:',
         "if False:",
         f"{TOKENS}::test_a_token_that_says_something_else_is_not_believed",
     ),
@@ -51,7 +52,7 @@ IDENTITY = (
         "a token is bound to a pod",
         13,
         "common/identity/tokens.py",
-        "if needs_pod and not name:",
+        'if needs_pod and not name and claims["sub"] not in people:',
         "if False:",
         f"{TOKENS}::test_a_token_that_is_bound_to_no_pod_counts_only_where_callers_are_processes",
     ),
@@ -59,7 +60,7 @@ IDENTITY = (
         "a token doesn't say how it is to be verified",
         13,
         "common/identity/tokens.py",
-        'if head.get("alg") not in ALGORITHMS:',
+        'if head.get("alg") not in algorithms:',
         "if False:",
         f"{TOKENS}::test_a_token_is_not_believed_for_what_it_says_of_its_own_signature",
     ),
@@ -67,8 +68,8 @@ IDENTITY = (
         "a shared secret is no key of a cluster",
         13,
         "common/identity/keys.py",
-        "if key.key_id and key.algorithm_name in ALGORITHMS:",
-        "if key.key_id:",
+        "if key.key_id and key.algorithm_name in algorithms and",
+        "if key.key_id and",
         f"{TOKENS}::test_a_set_without_a_key_of_an_api_server_is_none",
     ),
     Mutant(
@@ -78,6 +79,14 @@ IDENTITY = (
         "if time.monotonic() - self._asked_at < (AGAIN if self.are_known else FIRST):",
         "if False:",
         f"{AUTHENTICATOR}::test_made_up_keys_are_fetched_once_in_ten_seconds",
+    ),
+    Mutant(
+        "a new key of the cluster is fetched when a token names it",
+        13,
+        "common/identity/keys.py",
+        "        if self._set is None or key_id not in self._set.keys:\n            await self.read()\n",
+        "        if self._set is None:\n            await self.read()\n",
+        "tests/e2e/test_cluster_keys.py::test_no_call_is_refused_while_the_cluster_begins_to_sign_with_another_key",
     ),
     Mutant(
         "the last good keys are kept",
@@ -116,7 +125,7 @@ IDENTITY = (
         "only the operator makes a saga's calls",
         13,
         "common/web/guard.py",
-        "if self._callers.role_of(identity) not in roles:",
+        "if caller.role not in roles:",
         "if False:",
         f"{GUARD}::test_whoever_is_known_and_is_not_the_operator_calls_no_step",
     ),
@@ -139,9 +148,58 @@ IDENTITY = (
     Mutant(
         "a refused token is read again before the next attempt",
         13,
-        "operator/saga_operator/engine/calls/participants.py",
-        "            self._tokens[step.participant].read()  # there may be a newer one for the next attempt\n",
+        "common/exchange.py",
+        "            self._credentials.read()\n",
         "            pass\n",
         "tests/operator/answers/test_tokens.py::test_a_token_that_was_replaced_early_is_used_for_the_next_attempt",
+    ),
+    Mutant(
+        "nobody but people calls without a pod",
+        13,
+        "common/identity/callers.py",
+        " if role in (Role.STAFF, Role.AUDITOR))",
+        ")",
+        f"{GUARD}::test_the_guard_stands_on_both_ports_before_anything_is_served_and_lets_people_in_without_a_pod",
+    ),
+    Mutant(
+        "a service is itself, and not any service",
+        13,
+        "common/identity/callers.py",
+        'Role(f"{name} service")',
+        "Role.ORDER_SERVICE",
+        f"{TABLES}::test_the_page_says_of_each_route_who_may_call_it_and_so_it_is",
+    ),
+    Mutant(
+        "an account of another namespace is a stranger",
+        13,
+        "common/identity/callers.py",
+        "self._roles.get(identity.subject))",
+        'ACCOUNTS.get(identity.subject.rpartition(":")[2]))',
+        f"{TABLES}::test_the_page_says_of_each_route_who_may_call_it_and_so_it_is",
+    ),
+    Mutant(
+        "a service says who it is when it calls another one",
+        13,
+        "services/order/clients.py",
+        "                credentials=bearer_for(name, tokens),\n",
+        "",
+        "tests/e2e/test_strangers.py::test_a_service_that_is_not_let_in_at_its_neighbour_says_so_and_decides_nothing",
+    ),
+    Mutant(
+        "what a neighbour says of a token stays inside",
+        13,
+        "services/order/clients.py",
+        "if status in NOT_LET_IN:",
+        "if False:",
+        "tests/contract/answers/test_placing_with_other_services.py"
+        "::test_what_a_neighbour_says_of_our_token_is_not_for_the_client",
+    ),
+    Mutant(
+        "the order service overwrites no address",
+        13,
+        "common/web/guard.py",
+        'if caller.role in ONLY_CREATE and scope["method"] == "PUT" and not _only_creates(scope):',
+        "if False:",
+        f"{TABLES}::test_the_order_service_stores_what_is_new_and_overwrites_nothing",
     ),
 )

@@ -7,6 +7,13 @@ ANY_ANSWER = f"{BORDER}::test_any_answer_becomes_an_outcome_that_can_be_recorded
 ANY_REQUEST = "tests/contract/routes/test_any_request.py::test_no_request_makes_a_service_fail"
 DIRECT = "tests/unit/common/test_direct.py"
 HEADS = "tests/contract/routes/test_heads.py"
+HELD = (
+    "tests/unit/engine/test_finalizers.py"
+    "::test_a_large_one_is_not_held_but_read_again_and_so_is_one_whose_finalizers_are_not_all_known"
+)
+METADATA = (
+    "tests/unit/resource/test_resource_body.py::test_a_megabyte_of_metadata_takes_no_memory_while_its_order_waits"
+)
 ODD = "tests/unit/common/test_odd_requests.py"
 
 OUTSIDE = (
@@ -243,5 +250,71 @@ OUTSIDE = (
         '"redirect_slashes": False,',
         '"redirect_slashes": True,',
         f"{ODD}::test_a_slash_too_many_is_not_found_and_leads_nowhere",
+    ),
+    Mutant(
+        "a body has no more names than an order needs",
+        16,
+        "common/web/ambiguity.py",
+        "if names > MOST_NAMES:",
+        "if False:",
+        f"{ODD}::test_a_body_with_thousands_of_names_is_refused_before_each_is_judged",
+    ),
+    Mutant(
+        "finalizers of others don't fill the operator's memory",
+        16,
+        f"{OPERATOR}/resource/body.py",
+        "shortened = self.shortened or len(self.finalizers) > MOST_FINALIZERS",
+        "shortened = False",
+        METADATA,
+    ),
+    Mutant(
+        "a finalizer of another never goes with ours",
+        16,
+        f"{OPERATOR}/resource/body.py",
+        """        if self.shortened:
+            raise ValueError(""",
+        """        if False:
+            raise ValueError(""",
+        "tests/unit/resource/test_resource_body.py::test_no_finalizer_of_another_goes_because_it_is_not_held",
+    ),
+    Mutant(
+        "finalizers that are not all known are read again before ours is added",
+        16,
+        f"{OPERATOR}/engine/records/recorder.py",
+        "            if self.resource.shortened:",
+        "            if False:",
+        "tests/operator/resources/test_finished.py::test_finalizers_of_others_stay_however_many_there_are",
+    ),
+    Mutant(
+        "finalizers that are not all known are read again before ours is taken off",
+        16,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "if resource is None or resource.shortened:",
+        "if resource is None:",
+        HELD,
+    ),
+    Mutant(
+        "large resources that are finished don't fill the operator's memory",
+        16,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "if resource is not None and not resource.is_small:",
+        "if False:",
+        HELD,
+    ),
+    Mutant(
+        "owners of an order don't fill the operator's memory",
+        16,
+        f"{OPERATOR}/resource/body.py",
+        '"annotations", "ownerReferences", "managedFields"}',
+        '"annotations", "managedFields"}',
+        METADATA,
+    ),
+    Mutant(
+        "a number is no time",
+        16,
+        "services/order/archive.py",
+        'if not isinstance(given, str) or "T" not in given.upper():',
+        "if False:",
+        "services/order/tests/test_archive.py::test_a_number_is_no_time",
     ),
 )

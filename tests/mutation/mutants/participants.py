@@ -6,9 +6,9 @@ PARTICIPANTS = (
     Mutant(
         "a database that the driver has forgotten is looked for anew",
         14,
-        "common/mongo/client.py",
-        "if not self._client.topology_description.server_descriptions() and",
-        "if False and",
+        "common/mongo/clients.py",
+        "lost = not self._client.topology_description.server_descriptions() and",
+        "lost = False and",
         "tests/contract/backing/test_database_stands_still.py::"
         "test_a_database_that_was_started_once_without_its_replica_set_is_found_again",
     ),
@@ -128,8 +128,8 @@ PARTICIPANTS = (
     Mutant(
         "a service is not ready before its indexes exist",
         3,
-        "common/web/app.py",
-        "if not self.indexes_exist:",
+        "common/web/indexes.py",
+        "if not self._exist:",
         "if False:",
         "tests/contract/backing/test_mongo.py::test_a_service_is_not_ready_before_its_indexes_exist",
     ),

@@ -107,7 +107,10 @@ def test_an_order_whose_document_is_damaged_ends_in_front_of_a_person_and_is_und
     assert sagas.step(name, "confirmation")["compensation"]["reason"] == "DocumentUnreadable"
     stalled = sagas.condition(name, "Stalled")
     assert detail in stalled["message"]
-    assert stalled["message"].endswith("A person has to set spec.intervention: RetryNow, once it is repaired")
+    to_do = (
+        "A person has to set spec.intervention: RetryNow, once it is repaired. `kubectl saga why o-unreadable` says how"
+    )
+    assert stalled["message"].endswith(to_do)
     assert "/api/payments/refund" not in participants.paths(name), "nothing is undone before reject has answered"
     participants.say(name, reject)
     sagas.patch(name, intervention={"id": "1", "action": "RetryNow", "step": "confirmation", "reason": "mended"})

@@ -295,6 +295,28 @@ async def test_a_call_in_flight_keeps_its_old_connection() -> None:
         await exchanges.aclose()
 
 
+async def test_calls_go_to_another_address_from_the_next_one_on_and_those_in_flight_end_where_they_began() -> None:
+    answered = asyncio.Event()
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        await answered.wait()
+        writer.write(GOOD)
+
+    async with peer(late) as before, peer(says(GOOD)) as after:
+        exchanges = Exchanges(before.url, timeout=PATIENCE)
+        in_flight = asyncio.create_task(exchanges.exchange("GET", "/", headers={}))
+        while not before.connections:  # noqa: ASYNC110 - it is a number
+            await asyncio.sleep(0.01)
+        exchanges.change(url=after.url, timeout=PATIENCE, credentials=None)
+        assert (await exchanges.exchange("GET", "/", headers={})).status == 200
+        assert after.connections == 1
+        answered.set()
+        assert (await in_flight).status == 200
+        await asyncio.wait_for(before.closed.wait(), PATIENCE)
+        await exchanges.aclose()
+
+
 @pytest.mark.parametrize(
     ("path", "headers"),
     [

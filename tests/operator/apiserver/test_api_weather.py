@@ -249,3 +249,26 @@ def test_a_busy_api_server_gets_one_write_for_each_saga_and_no_event(
         wait_until(
             lambda name=name: not sagas.get(name)["metadata"].get("finalizers") or None, "the finalizers to go", 60
         )  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("status", [404, 403], ids=["the definition", "the right"])
+def test_without_participants_the_settings_are_all_that_counts(
+    proxy: ApiProxy, sagas: Sagas, participants: ScriptedParticipants, tmp_path: Path, status: int
+) -> None:
+    """An API server that says of every Participant what one without the definition says, or without the Role."""
+    about = ApiFault(lambda request: "/participants" in request.path, status=status, times=10_000)
+    proxy.faults.append(about)
+    kubeconfig = tmp_path / "ordersaga-operator.kubeconfig"
+    config = json.loads(kubeconfig.read_text())
+    config["clusters"][0]["cluster"] = {"server": proxy.url}
+    kubeconfig.write_text(json.dumps(config))
+    log = tmp_path / "operator.log"
+    operator = OperatorProcess(kubeconfig, participants.url, log, "without", ORDERSAGA_NAMESPACE=NAMESPACE)
+    operator.start()
+    try:
+        name = f"o-without-{status}"
+        sagas.create(name)
+        sagas.wait(name, "Completed", seconds=60)
+        assert "going by the settings" in log.read_text()
+    finally:
+        operator.kill()

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.client import CoordinationV1Api
 
-from common.kube import KubeClient, OrderSagas
+from common.kube import Events, KubeClient, OrderSagas
 from common.order_saga import FINALIZER
 from common.wire import Json
 from saga_operator.engine.deletions import Deletions
+from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.removals import BURST, Removals
 from saga_operator.process.steps import ORDER_SAGA
 from saga_operator.resource.body import Resource
 from saga_operator.resource.times import from_wire
@@ -80,6 +83,27 @@ def test_who_applied_it_stays_its_owner(operator: OperatorProcess, sagas: Sagas)
     assert again["resourceVersion"] == after["metadata"]["resourceVersion"], "nothing to do for its owner"
 
 
+def test_finalizers_of_others_stay_however_many_there_are(operator: OperatorProcess, sagas: Sagas) -> None:
+    """The operator holds no more than 64 of them while an order waits."""
+    others = [f"example.com/{n}" for n in range(100)]
+    sagas.create("o-held-by-many", state="Suspended")
+    sagas.patch_metadata("o-held-by-many", finalizers=others)  # without ours, which it has to add
+
+    def held() -> list[str]:
+        found: list[str] = sagas.get("o-held-by-many")["metadata"]["finalizers"]
+        return found
+
+    wait_until(lambda: FINALIZER in held() or None, "our finalizer to be added")
+    assert held() == [*others, FINALIZER]
+    sagas.patch_metadata("o-held-by-many", finalizers=others)
+    wait_until(lambda: FINALIZER in held() or None, "our finalizer to be added again")
+    assert held() == [*others, FINALIZER]
+    sagas.patch("o-held-by-many", state="Active")
+    sagas.wait("o-held-by-many", "Completed")
+    wait_until(lambda: FINALIZER not in held() or None, "our finalizer to be taken off")
+    assert held() == others
+
+
 def test_a_finished_saga_that_is_deleted_goes_at_once(operator: OperatorProcess, sagas: Sagas) -> None:
     finish(sagas, "o-finished-deleted")
     goes_at_once(sagas, "o-finished-deleted")
@@ -116,6 +140,7 @@ async def test_what_was_deleted_without_an_operator_is_found_in_one_look_and_no_
     resting: None, operators: Operators, operator_kubeconfig: Path, sagas: Sagas
 ) -> None:
     first = operators.start()
+    await asyncio.to_thread(release, sagas, "o-look-first")  # by then its first look at what had ended is over
     await asyncio.to_thread(finish, sagas, "o-look-deleted")
     await asyncio.to_thread(finish, sagas, "o-look-held")
     first.kill()
@@ -146,6 +171,49 @@ async def test_a_list_of_metadata_tells_when_the_time_to_live_of_a_finished_saga
     ended = from_wire(sagas.status("o-look-week")["completionTime"])
     assert noted.expiries["o-look-week"] == ended + 604_800
     assert noted.expiries["o-look-always"] == math.inf
+
+
+def test_who_works_and_what_is_removed_is_told_in_events(resting: None, operators: Operators, sagas: Sagas) -> None:
+    operators.start("teller")
+    sagas.create("o-finished-told", ttlSecondsAfterFinished=1)
+    wait_until(lambda: ("Normal", "Removed") in sagas.events("o-finished-told"), "an Event of the removal", 30.0)
+    assert not sagas.exists("o-finished-told")
+    assert ("Normal", "Completed") not in sagas.events("o-finished-told"), "an order that completes is no news"
+    listed = sagas.core.list_namespaced_event(NAMESPACE, field_selector="involvedObject.kind=Lease").items
+    [led] = [event for event in listed if event.message == "teller became leader"]
+    assert (led.reason, led.involved_object.name) == ("LeaderElection", "ordersaga-operator")
+
+
+async def test_many_removals_are_one_event_of_the_lease(operator_kubeconfig: Path, sagas: Sagas) -> None:
+    """As `kubectl describe lease` finds it: by name, kind and uid."""
+    lease = {"metadata": {"name": "many-removals", "namespace": NAMESPACE}, "spec": {}}
+    made = await asyncio.to_thread(
+        lambda: CoordinationV1Api(sagas.core.api_client).create_namespaced_lease(NAMESPACE, lease)
+    )
+    about = {**lease, "kind": "Lease", "apiVersion": "coordination.k8s.io/v1"}
+    about["metadata"] = {**lease["metadata"], "uid": made.metadata.uid}
+    async with KubeClient.from_config(operator_kubeconfig, user_agent="tests") as client:
+        sender = EventSender(Events(client, "tests"))
+        removals = Removals(sender, lambda: about)
+        for number in range(BURST + 1_200):
+            name = f"o-removed-{number}"
+            removals.add(Resource({"metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"}}))
+        removals.tell()
+        sending = asyncio.create_task(sender.run())
+
+        def told() -> list[Any]:
+            selector = f"involvedObject.uid={made.metadata.uid},involvedObject.kind=Lease"
+            return list(sagas.core.list_namespaced_event(NAMESPACE, field_selector=selector).items)
+
+        await eventually(lambda: bool(told()))
+        sending.cancel()
+    [event] = told()
+    assert event.message == (
+        "1,200 more finished sagas were removed, since the time to live is over, such as o-removed-20, o-removed-21, "
+        "o-removed-22; `kubectl saga history` has their stories"
+    )
+    mine = sagas.core.list_namespaced_event(NAMESPACE, field_selector="reason=Removed").items
+    assert sum(each.involved_object.name.startswith("o-removed-") for each in mine) == BURST
 
 
 def test_its_time_to_live_ends_it_though_it_has_the_finalizer(operator: OperatorProcess, sagas: Sagas) -> None:

@@ -25,7 +25,12 @@ EVERYTHING = (
     *("--set-json", 'services.payment.egress=[{"ports": [{"protocol": "TCP", "port": 443}]}]'),
     *("--set-json", 'services.payment.tolerations=[{"key": "pci", "operator": "Exists"}]'),
     *("--set-json", 'services.payment.mongodbSecret={"name": "payment-database", "key": "uri"}'),
+    *("--set", "policies.enabled=true", "--set", "policies.stamp=true"),
+    *("--set-json", 'policies.interventions=[{"steps": ["payment"], "actions": ["Skip"], "groups": ["oncall"]}]'),
     *("--set-json", 'audit.tolerations=[{"key": "night", "operator": "Exists"}]'),
+    *("--set", "page.enabled=true", "--set", "page.secret=page-proxy", "--set", "page.host=orders.example.com"),
+    *("--set", "page.oauth2Proxy.issuer=https://id.example.com/realms/shop"),
+    *("--set-json", 'page.links=[{"name": "logs", "url": "https://logs.example.com/?q={order}"}]'),
 )
 OPENSHIFT = ("--values", str(render.CHART / "values-openshift.yaml"))
 
@@ -81,3 +86,16 @@ def run_helm(*arguments: str | Path, program: str = "helm") -> subprocess.Comple
 def environment(container: Json) -> dict[str, Any]:
     """Name → value, or the source that it comes from."""
     return {each["name"]: each.get("value", each.get("valueFrom")) for each in container.get("env", [])}
+
+
+def database_of(service: str, *arguments: str) -> tuple[str, str]:
+    """The Secret and the key of the file that this service finds its MongoDB URI in."""
+    pod = rendered(*arguments)("Deployment", f"{service}-service")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    file = Path(environment(container)["ORDERSAGA_MONGODB_URL_FILE"])
+    assert "ORDERSAGA_MONGODB_URL" not in environment(container)
+    (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == str(file.parent)]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == mount["name"]]
+    assert mount["readOnly"]
+    assert volume["secret"]["defaultMode"] == 0o440
+    return volume["secret"]["secretName"], file.name

@@ -47,7 +47,11 @@ def apply(cluster: TestControlPlane, manifests: Manifests, namespace: str) -> su
     return result
 
 
-CHARTS = {"defaults": (), "everything": EVERYTHING, "openshift": (*OPENSHIFT, "--set", "hooks.uninstallWaitSeconds=5")}
+CHARTS = {
+    "defaults": (),
+    "everything": EVERYTHING,
+    "openshift": (*OPENSHIFT, "--set", "hooks.uninstallWaitSeconds=5,page.enabled=true,page.secret=page-proxy"),
+}
 
 
 @pytest.mark.parametrize("name", CHARTS)

@@ -5,8 +5,9 @@ from typing import Any
 from common.services import SERVICES
 from common.wire import Json
 from ordersaga.audit.command import BLIND, FINDINGS
-from tests.packaging.chart.charts import EVERYTHING, environment, rendered
+from tests.packaging.chart.charts import EVERYTHING, database_of, environment, rendered
 
+OPEN = ("--set", "mongodb.auth.enabled=false")
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
 READER = ("--set-json", 'audit.mongodbSecret={"name": "auditor", "key": "uri"}')
 LABELS = {"app.kubernetes.io/name": "mongodb", "app.kubernetes.io/instance": "e-commerce-saga"}
@@ -53,16 +54,16 @@ def test_findings_end_the_job_and_who_could_not_look_tries_again() -> None:
 
 
 def test_it_looks_where_the_services_write() -> None:
-    assert urls() == {"ORDERSAGA_MONGODB_URL": "mongodb://mongodb:27017/?directConnection=true"}
+    assert urls() == {"ORDERSAGA_MONGODB_URL": {"secretKeyRef": {"name": "mongodb-users", "key": "audit"}}}
+    assert urls(*OPEN) == {"ORDERSAGA_MONGODB_URL": "mongodb://mongodb:27017/?directConnection=true"}
     assert urls(*EXTERNAL) == {"ORDERSAGA_MONGODB_URL": secret("shop-database")}
     own = {"ORDERSAGA_PAYMENT_MONGODB_URL": secret("payment-database")}
     assert urls(*EVERYTHING) == {**urls(), **own}
-    known = urls(*EVERYTHING)
+    known = urls(*EVERYTHING, *EXTERNAL)
     for service in SERVICES:
-        template = rendered(*EVERYTHING)("Deployment", f"{service}-service")["spec"]["template"]
-        (container,) = template["spec"]["containers"]
-        written = environment(container)["ORDERSAGA_MONGODB_URL"]
-        assert known.get(f"ORDERSAGA_{service.upper()}_MONGODB_URL", known["ORDERSAGA_MONGODB_URL"]) == written
+        its = known.get(f"ORDERSAGA_{service.upper()}_MONGODB_URL", known["ORDERSAGA_MONGODB_URL"])
+        assert (its["secretKeyRef"]["name"], "uri") == database_of(service, *EVERYTHING, *EXTERNAL)
+        assert database_of(service) == ("mongodb-users", service)
 
 
 def test_it_may_have_a_user_of_its_own_who_can_only_read() -> None:
@@ -70,7 +71,7 @@ def test_it_may_have_a_user_of_its_own_who_can_only_read() -> None:
 
 
 def test_it_reaches_its_databases_the_api_server_and_nothing_else() -> None:
-    api_server = {"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}
+    api_server = {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443, 8443, 16443)]}
     bundled = {"to": [BUNDLED], "ports": [{"protocol": "TCP", "port": "mongodb"}]}
     elsewhere = {"ports": [{"protocol": "TCP", "port": 27017}]}
     for arguments, databases in (

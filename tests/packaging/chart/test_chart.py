@@ -1,16 +1,17 @@
 """What the chart promises, read from what Helm makes of it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from common.identity.callers import audience_of
-from common.services import SERVICES
+from common.services import NEIGHBOURS, SERVICES
 from dev.release import render
 from dev.setup.errors import StackError
-from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, environment, rendered, run_helm
+from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, database_of, environment, rendered, run_helm
 
 PRODUCTION = ("--set", "global.environment=production")
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
@@ -71,15 +72,11 @@ def test_an_external_database_takes_the_place_of_the_bundled_one() -> None:
     chart = rendered(*EXTERNAL)
     assert [body for body in chart.objects if body["metadata"]["name"] == "mongodb"] == []
     for service in SERVICES:
-        (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
-        secret = {"secretKeyRef": {"name": "shop-database", "key": "uri"}}
-        assert environment(container)["ORDERSAGA_MONGODB_URL"] == secret
+        assert database_of(service, *EXTERNAL) == ("shop-database", "uri")
 
 
 def test_a_service_may_have_a_database_user_of_its_own() -> None:
-    (container,) = rendered(*EVERYTHING)("Deployment", "payment-service")["spec"]["template"]["spec"]["containers"]
-    secret = {"secretKeyRef": {"name": "payment-database", "key": "uri"}}
-    assert environment(container)["ORDERSAGA_MONGODB_URL"] == secret
+    assert database_of("payment", *EVERYTHING) == ("payment-database", "uri")
 
 
 def test_a_registry_is_put_before_our_images_and_not_before_the_databases() -> None:
@@ -107,9 +104,11 @@ def test_on_openshift_nobody_chooses_a_user() -> None:
 @pytest.mark.parametrize("arguments", [EVERYTHING, OPENSHIFT], ids=["Ingress", "Route"])
 def test_the_outside_is_led_to_the_public_routes_alone(arguments: tuple[str, ...]) -> None:
     chart = rendered(*arguments)
+    assert all(ingress["metadata"]["name"] in ("ordersaga", "ordersaga-page") for ingress in chart.all("Ingress"))
     backends = [
         path["backend"]["service"]
         for ingress in chart.all("Ingress")
+        if ingress["metadata"]["name"] == "ordersaga"
         for rule in ingress["spec"]["rules"]
         for path in rule["http"]["paths"]
     ]
@@ -155,6 +154,30 @@ def test_the_operator_has_a_token_for_each_service_that_is_good_there_alone() ->
     assert environment(container)["ORDERSAGA_TOKENS"] == mount["mountPath"]
 
 
+def test_a_service_has_tokens_for_its_neighbours_alone() -> None:
+    chart = rendered()
+    for name, called in NEIGHBOURS.items():
+        pod = chart("Deployment", f"{name}-service")["spec"]["template"]["spec"]
+        projected = [volume["projected"] for volume in pod["volumes"] if "projected" in volume]
+        sources = [source for each in projected for source in each["sources"]]
+        tokens = [source["serviceAccountToken"] for source in sources]
+        assert {token["path"]: token["audience"] for token in tokens} == {each: audience_of(each) for each in called}
+        (container,) = pod["containers"]
+        mounted = {mount["mountPath"] for mount in container["volumeMounts"]} - {"/etc/ordersaga/mongodb"}
+        assert mounted == {each for each in [environment(container).get("ORDERSAGA_TOKENS")] if each}
+
+
+def test_helm_test_calls_the_services_as_the_shop_s_own_people_do() -> None:
+    pod = rendered()("Pod", "ordersaga-test")["spec"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == ("ordersaga-staff", False)
+    sources = [source["serviceAccountToken"] for source in pod["volumes"][0]["projected"]["sources"]]
+    assert {source["audience"] for source in sources} == {audience_of(name) for name in SERVICES}
+    account = rendered()("ServiceAccount", "ordersaga-staff")
+    assert account["automountServiceAccountToken"] is False
+    bindings = [*rendered().all("RoleBinding"), *rendered().all("ClusterRoleBinding")]
+    assert "ordersaga-staff" not in {subject["name"] for each in bindings for subject in each["subjects"]}
+
+
 def test_every_service_identifies_its_callers_unless_it_is_told_otherwise() -> None:
     for mode in ("kubernetes", "development"):
         chart = rendered("--set", f"authentication.mode={mode}", "--set", "authentication.tokenReviews=strict")
@@ -162,6 +185,32 @@ def test_every_service_identifies_its_callers_unless_it_is_told_otherwise() -> N
             (container,) = chart("Deployment", f"{service}-service")["spec"]["template"]["spec"]["containers"]
             assert environment(container)["ORDERSAGA_AUTHENTICATION"] == mode
             assert environment(container).get("ORDERSAGA_AUTHENTICATION_REVIEW") in ("strict", None)
+
+
+PROVIDER = ("--set", "clients.issuer=https://login.example.com", "--set", "clients.audience=shop")
+
+
+def test_the_order_service_asks_its_clients_who_they_are_unless_it_is_told_otherwise() -> None:
+    for arguments, mode in (((), "guarded"), (("--set", "clients.mode=development"), "development")):
+        for service in SERVICES:
+            (container,) = rendered(*arguments)("Deployment", f"{service}-service")["spec"]["template"]["spec"][
+                "containers"
+            ]
+            assert environment(container).get("ORDERSAGA_CLIENTS") == (mode if service == "order" else None)
+
+
+def test_the_keys_of_the_identity_provider_come_from_a_secret_if_there_is_one() -> None:
+    for keys in ((), ("--set", "clients.keysSecret=login-keys")):
+        pod = rendered(*PROVIDER, *keys)("Deployment", "order-service")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        given = environment(container)
+        assert given["ORDERSAGA_CLIENTS_ISSUER"] == "https://login.example.com"
+        assert given["ORDERSAGA_CLIENTS_AUDIENCE"] == "shop"
+        secrets = [volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume]
+        assert secrets == [*(["login-keys"] if keys else []), "mongodb-users"]
+        mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert ("ORDERSAGA_CLIENTS_KEYS" in given) is bool(keys)
+        assert not keys or str(Path(given["ORDERSAGA_CLIENTS_KEYS"]).parent) in mounts
 
 
 def test_the_services_may_ask_who_a_token_stands_for_unless_they_are_not_to() -> None:
@@ -195,9 +244,11 @@ def test_a_selector_survives_an_upgrade() -> None:
 
 def test_uninstalling_keeps_orders_and_the_database() -> None:
     kept = [body["metadata"]["name"] for body in rendered().objects if _policy(body) == "keep"]
-    assert sorted(kept) == ["mongodb", "ordersagas.ordersaga.io"]
+    kinds = ["ordersagas.ordersaga.io", "participants.ordersaga.io"]
+    assert sorted(kept) == ["mongodb", "mongodb-users", *kinds], "its users' passwords go with it"
     crd = "CustomResourceDefinition"
-    assert _policy(rendered("--set", "crds.keep=false")(crd, "ordersagas.ordersaga.io")) is None
+    for kind in kinds:
+        assert _policy(rendered("--set", "crds.keep=false")(crd, kind)) is None
     assert rendered("--set", "crds.install=false", "--set", "rbac.people=false").all(crd, "ClusterRole") == []
 
 
@@ -205,7 +256,75 @@ def test_the_uninstallation_waits_for_orders_for_a_limited_time() -> None:
     job = rendered()("Job", "ordersaga-uninstall")
     assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
     assert job["spec"]["activeDeadlineSeconds"] == 180
-    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "ordersaga-operator"
+    assert job["spec"]["template"]["spec"]["serviceAccountName"] == "ordersaga-uninstall"
+
+
+def test_the_uninstallation_has_its_own_account_before_it_runs_and_leaves_none() -> None:
+    weight = lambda body: int(body["metadata"]["annotations"].get("helm.sh/hook-weight", 0))  # noqa: E731
+    for kind in ("ServiceAccount", "Role", "RoleBinding"):
+        body = rendered()(kind, "ordersaga-uninstall")
+        assert body["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+        assert "hook-succeeded" in body["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+        assert weight(body) < weight(rendered()("Job", "ordersaga-uninstall"))
+
+
+@pytest.mark.parametrize("arguments", [(), EVERYTHING, OPENSHIFT], ids=["defaults", "everything", "openshift"])
+def test_no_account_gives_its_token_to_a_pod_that_does_not_ask(arguments: tuple[str, ...]) -> None:
+    chart = rendered(*arguments)
+    for account in chart.all("ServiceAccount"):
+        assert account["automountServiceAccountToken"] is False, account["metadata"]["name"]
+    for name, pod in chart.pods():
+        assert pod["spec"]["automountServiceAccountToken"] in (True, False), name
+
+
+def test_each_part_has_an_account_of_its_own() -> None:
+    accounts = {name: pod["spec"].get("serviceAccountName") for name, pod in rendered(*EVERYTHING).pods()}
+    assert accounts.pop("ordersaga-test") == "ordersaga-staff", "it does what the shop's people do"
+    assert accounts == {name: name for name in accounts}
+    for binding in rendered(*EVERYTHING).all("RoleBinding"):
+        (subject,) = binding["subjects"]
+        assert binding["roleRef"]["name"] == subject["name"] == binding["metadata"]["name"]
+
+
+def test_the_api_server_is_reached_at_the_ports_of_the_usual_clusters() -> None:
+    policies = {body["metadata"]["name"]: body["spec"].get("egress", []) for body in rendered().all("NetworkPolicy")}
+    usual = {"kind": 6443, "k3s": 6443, "OpenShift": 6443, "minikube": 8443, "MicroK8s": 16443, "a provider": 443}
+    with_token = {name for name, pod in rendered().pods() if pod["spec"]["automountServiceAccountToken"]}
+    for name in with_token:
+        ports = {port["port"] for rule in policies[name] if "to" not in rule for port in rule["ports"]}
+        assert set(usual.values()) <= ports, name
+    own = ("--set-json", 'networkPolicy.apiServer={"ports": [9443], "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}')
+    for name in with_token:
+        egress = rendered(*own)("NetworkPolicy", name)["spec"]["egress"]
+        assert {"ports": [{"protocol": "TCP", "port": 9443}], "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]} in egress
+        assert all("to" in rule for rule in egress), name
+
+
+def test_network_policies_are_one_to_one() -> None:
+    """Whoever may call a part is let in there, and whoever is let in may call: no rule is left over on one side."""
+    chart = rendered()
+    policies = {body["metadata"]["name"]: body["spec"] for body in chart.all("NetworkPolicy")}
+
+    def names(peers: list[dict[str, Any]]) -> set[str]:
+        labels = (
+            peer.get("podSelector", {}).get("matchLabels", {}) for peer in peers if "namespaceSelector" not in peer
+        )
+        return {each["app.kubernetes.io/name"] for each in labels if "app.kubernetes.io/name" in each}
+
+    out = {
+        (name, to)
+        for name, spec in policies.items()
+        for rule in spec.get("egress", [])
+        for to in names(rule.get("to", []))
+    }
+    into = {
+        (of, name)
+        for name, spec in policies.items()
+        for rule in spec.get("ingress", [])
+        for of in names(rule.get("from", []))
+    }
+    assert out == into
+    assert {of for of, _ in out} <= {name for name, _ in chart.pods()}
 
 
 @pytest.mark.parametrize(
@@ -221,6 +340,12 @@ def test_the_uninstallation_waits_for_orders_for_a_limited_time() -> None:
         "replicas=2",
         "services.order.port=80",
         "audit.schedule=nightly",
+        "policies.enable=true",
+        "page.proxy=oauth2_proxy",
+        "page.oauth2Proxy.issuer=http://id.example.com",
+        "page.oauth2Proxy.scope=profile",
+        "page.host=https://orders.example.com",
+        "policies.interventions[0].steps[0]=payments",
         "audit.mongodbSecret.name=shop-database",
     ],
 )

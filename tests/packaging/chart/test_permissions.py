@@ -10,9 +10,10 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from common.kube import Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas
+from common.kube import Events, Forbidden, KubeClient, KubeError, Leases, OrderSagas, ParticipantResources
 from common.order_saga import FINALIZER
 from common.wire import Json
 from dev.stack.pytest_plugin import TestControlPlane
@@ -21,6 +22,7 @@ from tests.support.samples import order
 
 NAMESPACE = "rights"
 OPERATOR, ORDER_SERVICE, AUDIT = "ordersaga-operator", "order-service", "ordersaga-audit"
+UNINSTALL = "ordersaga-uninstall"
 SAGAS = f"/apis/ordersaga.io/v1alpha1/namespaces/{NAMESPACE}/ordersagas"
 Call = Callable[[KubeClient, Json], Awaitable[object]]
 
@@ -64,6 +66,33 @@ async def _event(client: KubeClient, saga: Json) -> None:
     await Events(client, "test").create(saga, type_="Normal", reason="Test", message="test")
 
 
+async def _participants(client: KubeClient, saga: Json) -> None:
+    await ParticipantResources(client, NAMESPACE).list()
+
+
+async def _watch_participants(client: KubeClient, saga: Json) -> None:
+    try:
+        async for _ in ParticipantResources(client, NAMESPACE).watch("0", seconds=1):
+            return
+    except aiohttp.ClientResponseError as error:
+        raise Forbidden(error.status, "Forbidden", error.message) from error
+
+
+async def _participant(client: KubeClient, saga: Json) -> None:
+    await ParticipantResources(client, NAMESPACE).apply("payment", {"url": f"http://{uuid.uuid4().hex[:8]}:8002"})
+
+
+async def _new_participant(client: KubeClient, saga: Json) -> None:
+    path = f"/apis/ordersaga.io/v1alpha1/namespaces/{NAMESPACE}/participants/shipping"
+    body = {"apiVersion": "ordersaga.io/v1alpha1", "kind": "Participant", "metadata": {"name": "shipping"}, "spec": {}}
+    never_kept = {"fieldManager": "ordersaga-operator", "dryRun": "All"}
+    await client.request("PATCH", path, body=body, params=never_kept, content_type="application/apply-patch+yaml")
+
+
+async def _participant_status(client: KubeClient, saga: Json) -> None:
+    await ParticipantResources(client, NAMESPACE).patch_status("payment", {"waiting": 0})
+
+
 async def _lease_create(client: KubeClient, saga: Json) -> None:
     await Leases(client, NAMESPACE).create(_name(saga), {"holderIdentity": "somebody"})
 
@@ -94,6 +123,11 @@ NEEDED: dict[tuple[str, str, str], Call] = {
     (OPERATOR, "ordersagas", "patch"): _finalizer,  # run.py, finalizers.py
     (OPERATOR, "ordersagas", "delete"): _delete,  # resync.py: ttlSecondsAfterFinished
     (OPERATOR, "ordersagas/status", "update"): _status,  # run.py: every record
+    (OPERATOR, "participants", "list"): _participants,  # participant_resources.py, as the next four
+    (OPERATOR, "participants", "watch"): _watch_participants,
+    (OPERATOR, "participants", "patch"): _participant,
+    (OPERATOR, "participants", "create"): _new_participant,
+    (OPERATOR, "participants/status", "patch"): _participant_status,
     (OPERATOR, "events", "create"): _event,  # engine.py: announcements
     (OPERATOR, "leases", "create"): _lease_create,  # lease.py: the first operator ever
     (OPERATOR, "leases:ordersaga-operator", "get"): _lease_get,  # lease.py: who holds it
@@ -102,6 +136,7 @@ NEEDED: dict[tuple[str, str, str], Call] = {
     (ORDER_SERVICE, "ordersagas", "get"): _get,  # an order is shown
     (ORDER_SERVICE, "ordersagas", "list"): _list,  # docker-compose: the audit reads with this identity
     (ORDER_SERVICE, "ordersagas", "patch"): _cancel,  # an order is cancelled
+    (UNINSTALL, "ordersagas", "list"): _list,  # drain.py: which are open
     (AUDIT, "ordersagas", "list"): _list,  # audit/resources.py: all of them
     (AUDIT, "ordersagas", "get"): _get,  # audit/resources.py: the second look
 }
@@ -138,7 +173,7 @@ def roles(control_plane: TestControlPlane) -> dict[str, Json]:
     lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
     objects.append({**lease, "metadata": {"name": "ordersaga-operator", "namespace": NAMESPACE}})
     _apply(control_plane, *objects)
-    return {account: chart("Role", account) for account in (OPERATOR, ORDER_SERVICE, AUDIT)}
+    return {account: chart("Role", account) for account in (OPERATOR, ORDER_SERVICE, AUDIT, UNINSTALL)}
 
 
 @pytest.fixture

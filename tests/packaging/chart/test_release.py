@@ -60,7 +60,7 @@ def test_a_release_is_installed_changed_rolled_back_and_goes(release: Release, c
     # The hook is a Job, and nothing runs Jobs here.
     release.helm("uninstall", RELEASE, "--no-hooks")
     everything = "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,pdb,pvc,secrets,jobs"
-    assert release.names(everything) == {"persistentvolumeclaim/mongodb"}
+    assert release.names(everything) == {"persistentvolumeclaim/mongodb", "secret/mongodb-users"}
     control_plane.kubectl("get", "crd", "ordersagas.ordersaga.io")
 
     release.helm("install", RELEASE, str(render.CHART), "--set", "rbac.people=false")

@@ -43,6 +43,7 @@ def test_what_has_passed_need_not_pass_again(checkout: Path) -> None:
         ("tests/packaging/chart/kube-linter.yaml", ["verify-manifests"]),
         ("manifests/olm/base.yaml", ["verify-manifests", "verify-bundle"]),
         ("dev/release/judges/sdk.py", ["verify-bundle"]),
+        (".github/workflows/release.yml", ["verify-workflows"]),
     ],
 )
 @pytest.mark.parametrize(

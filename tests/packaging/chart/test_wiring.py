@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from common.background import Background
+from common.certificate import show_times
+from common.mongod_files import MongodFiles
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
 from common.web.metrics import ServiceMetrics
@@ -20,6 +22,7 @@ from services.order.lost import LostSagas
 from services.order.settings import OrderSettings
 from tests.packaging.chart.charts import EVERYTHING, environment, rendered
 
+ENCRYPTED = (*EVERYTHING, "--set", "tls.enabled=true")
 ALERTS = yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
 # Stable ones of kube-state-metrics (its docs/metrics/workload): how jobs are going isn't ours to measure.
 KUBE_STATE_METRICS = {
@@ -34,17 +37,26 @@ def _settings(*models: type) -> set[str]:
     return {f"ORDERSAGA_{field.upper()}" for model in models for field in model.model_fields}  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("arguments", [(), EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("arguments", [(), EVERYTHING, ENCRYPTED], ids=["defaults", "everything", "TLS"])
 def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple[str, ...]) -> None:
     known = {
         "service": _settings(ServiceSettings, OrderSettings)
-        | {"UVICORN_PORT", "ORDERSAGA_ORDER_URL", "ORDERSAGA_PAYMENT_URL"},
+        | {
+            "UVICORN_PORT",
+            "UVICORN_SSL_CERTFILE",
+            "UVICORN_SSL_KEYFILE",
+            "ORDERSAGA_ORDER_URL",
+            "ORDERSAGA_PAYMENT_URL",
+        },
         "operator": _settings(Settings),
         "wait": _settings(CommandSettings),
         "order": _settings(CommandSettings),
         "replica-set": _settings(ReplicaSetSettings),
         "audit": _settings(CommandSettings),
         "mongodb": {"HOME"},
+        "files": _settings(MongodFiles),
+        "page": {"ORDERSAGA_NAMESPACE", "ORDERSAGA_PAGE_PORT"},  # of its arguments: see test_page.py
+        "proxy": {f"OAUTH2_PROXY_{name}" for name in ("CLIENT_ID", "CLIENT_SECRET", "COOKIE_SECRET")},
     }
     for name, container in rendered(*arguments).containers():
         assert set(environment(container)) <= known[container["name"]], name
@@ -55,7 +67,7 @@ def test_urls_lead_to_services_that_exist() -> None:
     ports = {body["metadata"]["name"]: body["spec"]["ports"][0]["port"] for body in chart.all("Service")}
     for name, container in chart.containers():
         for variable, value in environment(container).items():
-            if variable.endswith("_URL") and "127.0.0.1" not in value:
+            if variable.endswith("_URL") and isinstance(value, str) and "127.0.0.1" not in value:
                 host, port = re.match(r"\w+://([a-z-]+):(\d+)", value).groups()  # type: ignore[union-attr]
                 assert ports[host] == int(port), (name, variable)
 
@@ -72,12 +84,14 @@ def test_alerts_speak_of_metrics_that_are_measured() -> None:
         "SagasNotTakenIn",
         "ClockSkewed",
         "BackgroundWorkFailing",
+        "CertificateNotRenewed",
         "OrdersWithoutSaga",
         "OrderSagaAuditFailed",
     }
     assert metrics.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
     registry = ServiceMetrics("order").registry
     Background("order", registry)
+    show_times("order", registry, float, float)
     nobody: Any = None
     LostSagas(nobody, nobody, nobody, mode="report", seconds=60, registry=registry)
     collectors = [*prometheus_client.REGISTRY.collect(), *registry.collect()]
@@ -125,4 +139,4 @@ def test_prometheus_finds_all_services_and_the_operator() -> None:
         return labels.items() >= selector["matchLabels"].items() and labels[expression["key"]] in expression["values"]
 
     found = {body["metadata"]["name"] for body in chart.all("Service") if selected(body)}
-    assert found == {body["metadata"]["name"] for body in chart.all("Service")} - {"mongodb"}
+    assert found == {body["metadata"]["name"] for body in chart.all("Service")} - {"mongodb", "ordersaga-page"}

@@ -127,6 +127,7 @@ LINK = obj(
     text=TEXT,
     href=HTTPS,
     location=one_of("ApplicationMenu", "HelpMenu", "UserMenu", "NamespaceDashboard"),
+    applicationMenu=obj("section", section=TEXT, imageURL=TEXT),
     namespaceDashboard=obj(namespaces=some(TEXT)),
 )
 SAMPLE = obj(

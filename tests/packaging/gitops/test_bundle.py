@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from common.wire import Json
@@ -40,9 +41,10 @@ def test_the_bundle_is_fresh() -> None:
     assert stale(olm.generated()) == [], "run `make manifests`"
 
 
-def test_the_definition_is_the_one_in_crds_byte_by_byte() -> None:
-    copy = (MANIFESTS / "ordersagas.ordersaga.io.crd.yaml").read_bytes()
-    assert copy == (ROOT / "crds" / "ordersaga.yaml").read_bytes()
+@pytest.mark.parametrize("kind", ["ordersaga", "participant"])
+def test_the_definitions_are_those_in_crds_byte_by_byte(kind: str) -> None:
+    copy = (MANIFESTS / f"{kind}s.ordersaga.io.crd.yaml").read_bytes()
+    assert copy == (ROOT / "crds" / f"{kind}.yaml").read_bytes()
 
 
 def test_the_operator_may_exactly_what_its_role_says() -> None:
@@ -95,9 +97,9 @@ def test_descriptors_offer_what_the_definition_allows() -> None:
         assert each["description"]
 
 
-def test_the_examples_are_orders_that_the_api_server_takes(kubectl: Kubectl) -> None:
+def test_the_examples_are_such_that_the_api_server_takes(kubectl: Kubectl) -> None:
     examples = json.loads(CSV["metadata"]["annotations"]["alm-examples"])
-    assert {example["kind"] for example in examples} == {"OrderSaga"}
+    assert {example["kind"] for example in examples} == {"OrderSaga", "Participant"}
     listed = {"apiVersion": "v1", "kind": "List", "items": examples}
     kubectl("apply", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-", manifest=listed)
 

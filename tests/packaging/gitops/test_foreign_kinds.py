@@ -17,7 +17,7 @@ OURS = [
     GITOPS / "argocd" / "argocd-openshift.yaml",
     *sorted((GITOPS / "flux").glob("*.yaml")),
     GITOPS / "flux" / "shop" / "release.yaml",
-    *sorted(path for path in (ROOT / "manifests" / "openshift").glob("*.yaml") if path.name != "kustomization.yaml"),
+    *sorted(path for path in (ROOT / "manifests" / "openshift").rglob("*.yaml") if path.name != "kustomization.yaml"),
 ]
 
 
@@ -42,7 +42,7 @@ def applied(kubectl: Kubectl, found: list[Json]) -> str:
 
 
 def test_ours_are_taken_without_an_unknown_field(foreign: Kubectl) -> None:
-    assert {path.parent.name for path in OURS} == {"argocd", "apps", "flux", "shop", "openshift"}
+    assert {path.parent.name for path in OURS} == {"argocd", "apps", "flux", "shop", "openshift", "page"}
     assert applied(foreign, [found for path in OURS for found in documents(path)]) == ""
 
 

@@ -4,18 +4,22 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from common.wire import Json
+from ordersaga.saga.ui.app import Filter
 from saga_operator import metrics as operator_metrics
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_bundle import CSV
 from tests.packaging.gitops.test_manifests import ROOT, documents
 
 OPENSHIFT = ROOT / "manifests" / "openshift"
+HOST = "ordersaga-page.apps.example.com"
+"""What whoever installs the links puts the Route's host in the place of."""
 FIXED_BY_OPENSHIFT = {"runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "supplementalGroups"}
 # What restricted-v2 lets a pod mount.
 VOLUMES = {
@@ -130,6 +134,20 @@ def test_the_quick_starts_order_is_taken(kubectl: Kubectl) -> None:
     blocks = re.findall(r"```\n(apiVersion.*?)```", start["spec"]["tasks"][0]["description"], re.DOTALL)
     (order,) = [yaml.safe_load(block) for block in blocks]
     kubectl("apply", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-", manifest=order)
+
+
+def test_the_links_to_the_page_lead_to_what_it_shows(kubectl: Kubectl) -> None:
+    """Apart from the other links, since the page has to be installed first; its address is put in by one word."""
+    links = {each["metadata"]["name"]: each["spec"] for each in built(kubectl, "manifests/openshift/page")}
+    assert not links.keys() & {each["metadata"]["name"] for each in built(kubectl, "manifests/openshift")}
+    addresses = [urlsplit(link["href"]) for link in links.values()]
+    assert {(address.scheme, address.netloc, address.path) for address in addresses} == {("https", HOST, "/")}
+    assert HOST in (ROOT / "docs" / "openshift.md").read_text()
+    for address in addresses:
+        said = dict(parse_qsl(address.query))
+        assert Filter(**said).model_dump(include=set(said)) == dict.fromkeys(said, True)  # type: ignore[arg-type]
+    assert {link["text"] for link in links.values()} == {"Orders, live", "Orders that need a person"}
+    assert "*Orders, live*" in (OPENSHIFT / "quickstart.yaml").read_text()
 
 
 def test_the_dashboard_is_off_by_default_and_asks_for_metrics_that_exist(kubectl: Kubectl) -> None:

@@ -4,6 +4,7 @@ With one, `make compose-test` builds the images and runs the system; see tests/p
 """
 
 import itertools
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,9 +14,12 @@ import pytest
 import yaml
 from hatchling.builders.wheel import WheelBuilder
 
+from dev.compose.cluster import developer
+from dev.compose.state import DEVELOPER
 from dev.setup.paths import CHECKOUT
 from dev.stack.parts.control_plane import Etcd, KubeApiserver
 from dev.stack.parts.mongod import REPLICA_SET
+from dev.stack.pytest_plugin import TestControlPlane
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -70,8 +74,34 @@ def test_nothing_listens_beyond_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     always = {name for name in published if "profiles" not in SERVICES[name]}
-    assert always == {"gateway", "kube-apiserver"}
+    assert always == {"gateway", "kube-apiserver", "page"}
     assert [port.rpartition(":")[2] for port in published["gateway"]] == ["8000", "8001", "8002", "8003", "8004"]
+
+
+def test_the_page_says_the_port_at_which_it_is_published() -> None:
+    page = SERVICES["page"]
+    port = page["environment"]["ORDERSAGA_PAGE_PORT"]
+    assert page["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"--port={port}" in page["command"]
+
+
+def test_the_page_looks_as_somebody_who_sees_orders_and_steers_them_and_nothing_else(
+    control_plane: TestControlPlane,
+) -> None:
+    namespace = "compose"
+    control_plane.administrator.install(namespace)
+    for document in developer(namespace):
+        control_plane.kubectl("apply", "-n", namespace, "-f", "-", input=json.dumps(document))
+
+    def may(*words: str) -> bool:
+        account = f"system:serviceaccount:{namespace}:{DEVELOPER}"
+        return control_plane.kubectl("auth", "can-i", "--as", account, *words, check=False).returncode == 0
+
+    for verb in ("list", "watch", "patch"):
+        assert may(verb, "ordersagas.ordersaga.io", "-n", namespace)
+        assert not may(verb, "ordersagas.ordersaga.io", "-n", "shop")
+    assert not may("patch", "ordersagas.ordersaga.io", "--subresource", "status", "-n", namespace)
+    assert not may("get", "secrets", "-n", namespace)
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

@@ -7,6 +7,7 @@ import pytest
 
 from bench.apiserver import kind_of
 from bench.cases import PRODUCTS
+from bench.identified import DEVELOPMENT, IDENTIFIED, identified_table
 from bench.picture import picture
 from bench.rows import BARE, RESOURCE
 from bench.table import as_markdown, as_text, groups, ratio, tables
@@ -86,3 +87,19 @@ def test_the_picture_is_svg_also_of_a_run_without_figures() -> None:
 )
 def test_what_a_request_was(verb: str, resource: str, subresource: str, kind: str) -> None:
     assert kind_of({"verb": verb, "resource": resource, "subresource": subresource}) == kind
+
+
+def test_what_being_identified_costs_is_the_median_of_pairs_that_ran_side_by_side() -> None:
+    """A machine that was busy in one pair counts once, and on both sides."""
+    turns = []
+    for turn, (identified, development) in enumerate([(1.02, 1.0), (5.1, 5.0), (1.0, 1.0), (1.02, 1.0), (1.05, 1.0)]):
+        # the order within a pair changes with every pair
+        pair = [(IDENTIFIED, identified), (DEVELOPMENT, development)]
+        for side, cpu in pair[:: -1 if turn % 2 else 1]:
+            turns.append({"side": side, "turn": turn, "calls": 1000, "cpu": cpu})
+    heads, development_row, identified_row = identified_table(turns)
+    assert len(heads) == len(development_row) == len(identified_row)
+    assert development_row[:2] == [DEVELOPMENT, "1.000"]
+    assert identified_row[:3] == [IDENTIFIED, "1.020", "+2.0 %"]
+    assert identified_row[3].endswith("5 pairs")
+    assert identified_table([])[1:] == []

@@ -33,7 +33,7 @@ class Places(Placing):
     def __init__(self) -> None:
         self.asked: list[Any] = []
 
-    async def place(self, request: Any, key: str | None) -> Placed:
+    async def place(self, request: Any, key: str | None, client: Any) -> Placed:
         self.asked.append((request, key))
         if request.customer_id == "refused":
             raise Refused("product_unknown", "there is none")

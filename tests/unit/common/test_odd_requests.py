@@ -93,6 +93,16 @@ async def test_a_name_that_an_object_has_twice_means_nothing(app: Service, body:
     assert name in json.loads(answer.body)["detail"]
 
 
+@pytest.mark.parametrize("body", ["{%s}", '{"order_id": {%s}}', '{"order_id": [%s]}'], ids=["plain", "inside", "many"])
+async def test_a_body_with_thousands_of_names_is_refused_before_each_is_judged(app: Service, body: str) -> None:
+    """20,000 findings took a third of a second, in which the service answered nobody."""
+    pair = '{"n%d": 0}' if "[" in body else '"n%d": 0'
+    sent = (body % ", ".join(pair % number for number in range(10_000))).encode()
+    answer = await ask(app, "POST", "/api/things/reserve", headers=[JSON, KEY], chunks=[sent])
+    assert problem(answer) == (422, "invalid")
+    assert "6000 names" in json.loads(answer.body)["detail"]
+
+
 async def test_a_header_that_comes_twice_means_nothing(app: Service) -> None:
     body = b'{"order_id": "o-1"}'
     for headers, expected in (

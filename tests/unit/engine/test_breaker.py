@@ -330,3 +330,114 @@ def test_every_healthy_saga_is_answered_in_time_whatever_the_others_are(
         one = ONE_PROBE + HANG + CLAIM_WITHIN * len(others)
         turns = 1 if untried else 1 + len(others) + SAGAS_TO_OPEN
         assert waited(saga, well) < one + turns * (LAST_PROBE[True] + HANG)
+
+
+def paused(sagas: list[Saga], *, since: float, until: float, end: float) -> Network:
+    """The network after a person has paused the participant, and resumed it."""
+    networks: list[Network] = []
+
+    async def main() -> None:
+        network = Network()
+        networks.append(network)
+        loop = asyncio.get_running_loop()
+        loop.call_at(since, network.breaker.pause, "maintenance")
+        loop.call_at(until, network.breaker.resume)
+        await network.run(sagas, until=end)
+
+    simulated(main())
+    return networks[0]
+
+
+def test_a_paused_participant_gets_no_call_and_all_of_them_when_it_is_resumed() -> None:
+    sagas = [Saga(f"o-{n}", always("answer"), arrives=n * 0.1) for n in range(100)]
+    network = paused(sagas, since=2.0, until=60.0, end=100.0)
+    assert not [time for saga in sagas for time in saga.calls if 2.0 <= time < 60.0]
+    assert max(waited(saga, 60.0) for saga in sagas if saga.arrives > 2.0) < 1.0
+    assert {saga.attempts for saga in sagas} == {1}
+    assert not network.breaker.is_open
+
+
+def test_a_call_that_fails_while_its_participant_is_paused_costs_no_attempt() -> None:
+    sagas = [Saga(f"o-{n}", from_then_on(3.0, down_for=4.0)) for n in range(4)]  # too few to open it
+    paused(sagas, since=2.0, until=60.0, end=100.0)
+    assert {saga.attempts for saga in sagas} == {1}
+
+
+def test_a_turn_that_was_given_before_the_pause_is_not_used_after_it() -> None:
+    async def main() -> None:
+        breaker = Network(concurrency=1).breaker
+        assert breaker.take("o-1", lambda: None, undo=False)
+        with breaker.call("o-1"):
+            assert not breaker.take("o-2", lambda: None, undo=False)
+        breaker.pause("")  # it is the turn of o-2, which hasn't come yet
+        assert not breaker.take("o-2", lambda: None, undo=False)
+        breaker.probe_now()  # a person retries one of the sagas
+        assert not breaker.take("o-2", lambda: None, undo=False)
+        assert breaker.availability.waiting == 1
+        breaker.resume()
+        assert breaker.take("o-2", lambda: None, undo=False)
+
+    simulated(main())
+
+
+def test_those_that_wait_are_told_that_their_participant_is_paused() -> None:
+    async def main() -> None:
+        breaker, told = Network(concurrency=1).breaker, []
+        assert breaker.take("o-1", lambda: None, undo=False)
+        assert not breaker.take("o-2", lambda: told.append("o-2"), undo=False)
+        breaker.pause("maintenance")
+        assert told == ["o-2"]
+        held = breaker.hold("payment", undo=False, started=0.0)
+        assert "paused (maintenance)" in held.message
+        assert held.reason == reasons.PARTICIPANT_PAUSED
+        breaker.pause("until tomorrow")  # they have begun to wait again since, and are told again
+        assert told == ["o-2"], "it isn't its turn, and it waits nowhere"
+        breaker.resume()
+        assert breaker.hold("payment", undo=False, started=0.0).reason == reasons.WAITING_FOR_DOWNSTREAM
+
+    simulated(main())
+
+
+def test_those_that_wait_for_one_that_is_down_learn_of_a_pause_as_well() -> None:
+    async def main() -> None:
+        network, told = Network(), set[str]()
+        breaker, loop = network.breaker, asyncio.get_running_loop()
+        for n in range(SAGAS_TO_OPEN):
+            assert breaker.take(f"o-{n}", lambda: None, undo=False)
+            with breaker.call(f"o-{n}"):
+                breaker.record_outcome(
+                    f"o-{n}", NoUsableAnswer(step="payment", started=0, at=0, undo=False, reason=reasons.NO_ANSWER)
+                )
+        assert breaker.is_open
+        assert not breaker.take("o-waits", lambda: told.add("o-waits"), undo=False)
+        loop.call_later(0.1, breaker.pause, "maintenance")
+        await asyncio.sleep(0.3)
+        assert told == {"o-waits"}
+
+    simulated(main())
+
+
+def test_other_bounds_count_at_once() -> None:
+    async def main() -> None:
+        breaker = Network(concurrency=1).breaker
+        assert breaker.take("o-1", lambda: None, undo=False)
+        assert not breaker.take("o-2", lambda: None, undo=False)
+        breaker.bound(concurrency=2, rate=0.0)
+        assert breaker.take("o-2", lambda: None, undo=False)
+        breaker.bound(concurrency=32, rate=1.0)
+        assert breaker.take("o-3", lambda: None, undo=False)
+        assert not breaker.take("o-4", lambda: None, undo=False)
+
+    simulated(main())
+
+
+def test_whoever_listens_hears_of_changes_and_of_nothing_else() -> None:
+    heard: list[bool] = []
+
+    async def main() -> None:
+        network = Network()
+        network.breaker.on_change = lambda: heard.append(network.breaker.is_open)
+        await network.run([Saga(f"o-{n}", from_then_on(60.0), arrives=n * 0.01) for n in range(500)], until=300.0)
+
+    simulated(main())
+    assert heard in ([True, False, False], [True, True, False])  # down; a first answer; back

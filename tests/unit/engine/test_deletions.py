@@ -19,12 +19,12 @@ def test_a_watch_that_ends_at_once_is_begun_again_after_a_pause() -> None:
     class Ends(Deletions):
         begun = 0
 
-        async def _lines(self) -> AsyncIterator[bytes]:
+        async def _changes(self) -> AsyncIterator[Any]:
             self.begun += 1
             assert self.begun < 100, "that never ends"
             await asyncio.sleep(0)
-            for line in ():
-                yield line
+            for change in ():
+                yield change
 
     async def main() -> None:
         part = cast(Any, Sagas())
@@ -60,14 +60,14 @@ def test_what_ends_while_the_ended_are_listed_is_not_forgotten() -> None:
         asked = 0
 
         @asynccontextmanager
-        async def _answer(self, accept: str, query: Mapping[str, str]) -> AsyncIterator[Any]:
+        async def _all(self, query: Mapping[str, str]) -> AsyncIterator[Any]:
             self.asked += 1
             expiries.add("o-ends-now", 50.0)
             yield Answer()
 
     async def main() -> None:
         part = cast(Any, Sagas())
-        deletions = Asks(part, part, Retention(part, part, part, cast(Any, Clock()), expiries=expiries))
+        deletions = Asks(part, part, Retention(part, part, part, cast(Any, Clock()), expiries=expiries, removals=part))
         deletions.look_at_all()
         await deletions._look()
         assert deletions.asked == 1

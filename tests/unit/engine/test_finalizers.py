@@ -105,6 +105,21 @@ def test_with_the_finalizer_it_is_noted_that_the_story_is_kept() -> None:
     story(told)
 
 
+def test_a_large_one_is_not_held_but_read_again_and_so_is_one_whose_finalizers_are_not_all_known() -> None:
+    async def told(world: World) -> None:
+        large, shortened = sample("o-large"), sample("o-shortened")
+        large["metadata"]["labels"] = {f"l-{n}": "x" * 60 for n in range(1000)}
+        shortened["metadata"]["finalizers"] += [f"example.com/{n}" for n in range(100)]
+        world.queue.add("o-large", "u-o-large", urgent=False, resource=Resource(large))
+        world.queue.add("o-shortened", "u-o-shortened", urgent=True, resource=Resource(shortened).slim())
+        world.add("o-1")
+        await asyncio.sleep(1)
+        assert sorted(world.off) == ["o-1", "o-large", "o-shortened"]
+        assert sorted(world.read) == ["o-large", "o-shortened"]
+
+    story(told)
+
+
 def test_of_many_that_wait_only_the_names_are_kept_and_of_more_that_they_are_there(monkeypatch: Any) -> None:
     monkeypatch.setattr(finalizers, "WAIT_AT_MOST", 8)
     monkeypatch.setattr(finalizers, "WITH_RESOURCE", 3)

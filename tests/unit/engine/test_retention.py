@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from common.wire import Json
 from saga_operator.engine import retention
 from saga_operator.engine.records import stories
 from saga_operator.engine.records.stories import Stories
+from saga_operator.engine.removals import Removals
 from saga_operator.engine.retention import Retention
 from saga_operator.engine.timetable import Timetable
 from saga_operator.resource.body import Resource
@@ -21,6 +23,7 @@ from saga_operator.resource.times import from_wire
 from tests.unit.engine.network import simulated
 
 MISSING = "missing"
+SILENT = Removals(cast(Any, SimpleNamespace(add=lambda *_: None)), lambda: None)
 
 
 class FakeSagas:
@@ -93,7 +96,7 @@ class Wall:
 
 def looking_after(sagas: FakeSagas, service: FakeOrderService, **options: float) -> Retention:
     parts: Any = (sagas, None, Stories(service.keep), Wall())
-    return Retention(*parts, expiries=Timetable(), **options)
+    return Retention(*parts, expiries=Timetable(), removals=SILENT, **options)
 
 
 async def test_one_that_may_not_be_deleted_holds_up_nobody_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -162,7 +165,7 @@ async def test_whatever_one_saga_does_to_its_removal_it_costs_that_saga_alone(
 
     parts: Any = (sagas, None, Stories(keep), Wall())
     with caplog.at_level(logging.WARNING):
-        await Retention(*parts, expiries=Timetable()).once()
+        await Retention(*parts, expiries=Timetable(), removals=SILENT).once()
     assert sagas.names == ["o-b"]
     assert [each for each in caplog.messages if "o-b stays" in each and "creationTimestamp" in each]
 
@@ -218,7 +221,7 @@ def found_by_metadata(told: Callable[[Retention, FakeSagas], Coroutine[Any, Any,
 
     async def main() -> None:
         parts: Any = (sagas, Queue(), Stories(FakeOrderService().keep), LoopClock())
-        work = Retention(*parts, expiries=Timetable())
+        work = Retention(*parts, expiries=Timetable(), removals=SILENT)
         running = asyncio.create_task(work.run())
         work.list_begins()
         for name in sorted(sagas.names):

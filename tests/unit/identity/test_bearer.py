@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import jwt
+import pytest
+
 from common.identity.bearer import LOOK, Bearer
 
 
@@ -40,3 +43,26 @@ def test_a_file_that_is_away_or_just_being_written_leaves_the_token_from_before(
     path.unlink()
     now += LOOK
     assert bearer.header() == "Bearer first"
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_sent"),
+    [
+        ({"aud": ["payment.ordersaga.io"]}, True),
+        ({"aud": "payment.ordersaga.io"}, True),
+        ({"aud": ["shipping.ordersaga.io", "payment.ordersaga.io"]}, True),
+        ({"aud": ["shipping.ordersaga.io"]}, False),
+        ({"sub": "of nobody in particular"}, True),
+    ],
+)
+def test_a_token_for_somebody_else_is_never_sent(tmp_path: Path, claims: dict[str, object], is_sent: bool) -> None:
+    path = tmp_path / "payment"
+    token = jwt.encode(claims, "a secret of thirty-two characters", algorithm="HS256")
+    path.write_text(token)
+    assert Bearer(path, audience="payment.ordersaga.io").header() == (f"Bearer {token}" if is_sent else None)
+
+
+def test_a_token_that_says_nothing_is_theirs_to_judge(tmp_path: Path) -> None:
+    path = tmp_path / "payment"
+    path.write_text("opaque")
+    assert Bearer(path, audience="payment.ordersaga.io").header() == "Bearer opaque"

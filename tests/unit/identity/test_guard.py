@@ -156,7 +156,9 @@ def test_a_route_that_the_table_does_not_name_is_no_service(published: Published
         Guard("payment", table, [routes()], authenticator=authenticator, callers=Callers("shop"))
 
 
-async def test_the_guard_stands_on_both_ports_before_anything_is_served(tmp_path: Path) -> None:
+async def test_the_guard_stands_on_both_ports_before_anything_is_served_and_lets_people_in_without_a_pod(
+    tmp_path: Path,
+) -> None:
     stood: list[bool] = []
 
     @asynccontextmanager
@@ -181,3 +183,7 @@ async def test_the_guard_stands_on_both_ports_before_anything_is_served(tmp_path
             assert (await http.post("/api/payments/process")).status_code == 401
             operator = bearer(issuer.token())
             assert (await http.post("/api/payments/process", headers=operator)).status_code == 200
+            unbound = bearer(issuer.token(pod=""))
+            assert (await http.post("/api/payments/process", headers=unbound)).status_code == 401
+            person = bearer(issuer.token(pod="", sub=AUDITOR))
+            assert (await http.get("/api/payments/p-1", headers=person)).status_code == 200

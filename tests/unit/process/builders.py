@@ -42,11 +42,9 @@ def after(saga: Saga, *events: Event) -> Saga:
     return saga
 
 
-def seen(
-    state: str = "Active", *, at: float = NOW, deleting: bool = False, intervention: Intervention | None = None
-) -> Observed:
+def seen(state: str = "Active", *, at: float = NOW, deleting: bool = False, **more: Any) -> Observed:
     """A look at the resource."""
-    return Observed(at=at, desired=Desired(state), deleting=deleting, intervention=intervention)
+    return Observed(at=at, desired=Desired(state), deleting=deleting, **more)
 
 
 def asked(action: str, step: str, id_: str = "one") -> Observed:

@@ -50,3 +50,10 @@ def test_every_page_can_be_found_from_another() -> None:
     folders = {CHECKOUT / "docs" / "adr"}
     found = linked | {path / "README.md" for path in folders & linked}
     assert {page for page in PAGES if page not in found} <= {CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md"}
+
+
+def test_a_process_that_is_killed_is_that_of_the_checkout_and_not_of_another_stack() -> None:
+    lines = [line for page in PAGES for line in page.read_text().splitlines()]
+    found = [line for line in lines if re.search(r"\b(pgrep|pkill|killall)\b", line)]
+    assert found
+    assert [line for line in found if "$PWD/" not in line] == []

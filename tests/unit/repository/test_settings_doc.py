@@ -21,7 +21,11 @@ def test_the_page_is_fresh() -> None:
 
 def test_every_settings_class_is_on_the_page() -> None:
     sources = [path for folder in ("operator", "common", "services") for path in (CHECKOUT / folder).rglob("*.py")]
-    declared = [name for path in sources for name in re.findall(r"^class (\w+)\(\w*Settings\)", path.read_text(), re.M)]
+    declared = [
+        name
+        for path in sources
+        for name in re.findall(r"^class (\w+)\((?:\w*Settings|MongodFiles)\)", path.read_text(), re.M)
+    ]
     assert sorted(declared) == sorted(program.settings.__name__ for program in PROGRAMS)
 
 

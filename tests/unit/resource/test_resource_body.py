@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.order_saga import ARCHIVED, CORRELATION_ID, EXPIRES, FINALIZER
+from common.order_saga import ABANDON, ARCHIVED, CONFIRM_DELETION, CORRELATION_ID, EXPIRES, FINALIZER
 from common.wire import Json
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import intervention_of
@@ -38,6 +38,8 @@ def test_who_wrote_which_field_is_dropped_unless_somebody_intervened() -> None:
     resource = json.loads(TEXT)
     assert "managedFields" not in slim(resource)["metadata"]
     assert "managedFields" in resource["metadata"]
+    before = {"manager": "argocd", "time": "2025-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:intervention": {}}}}
+    resource["metadata"]["managedFields"].append(before)
     resource["spec"]["intervention"] = {"id": "1", "action": "RetryNow", "step": "payment", "reason": "repaired"}
     intervention = intervention_of(Resource(resource).slim())
     assert intervention is not None
@@ -125,3 +127,51 @@ def test_what_others_wrote_beside_an_order_takes_no_memory_while_it_waits() -> N
     assert slimmed.raw["metadata"] == {"name": "o-1", "uid": "u-1", "annotations": {CORRELATION_ID: "r-1"}}
     assert slimmed.correlation_id == "r-1"
     assert metadata["annotations"] is annotations
+
+
+def test_a_megabyte_of_metadata_takes_no_memory_while_its_order_waits() -> None:
+    """The API server bounds neither labels nor owners nor finalizers, and who may create an order may fill them."""
+    names = [f"example.com/{number:050}" for number in range(20_000)]
+    said = {"f:spec": {"f:intervention": {}, **{f"f:{name}": {} for name in names}}}
+    metadata = {
+        "name": "o-1",
+        "labels": dict.fromkeys(names, ""),
+        "ownerReferences": [{"name": name} for name in names],
+        "finalizers": [*names, FINALIZER],
+        "managedFields": [{"manager": name, "fieldsV1": said} for name in names[:100]],
+    }
+    waiting = Resource(
+        {"metadata": metadata | {"resourceVersion": "7"}, "spec": {"intervention": {"id": "1"}}, "status": {}}
+    ).slim()
+    assert len(json.dumps(waiting.raw)) < 10_000
+    assert waiting.has_finalizer
+    few = {"metadata": {"name": "o-1", "finalizers": names[:60]}, "spec": {}}
+    assert Resource(few).slim().finalizers == names[:60]
+
+
+def test_no_finalizer_of_another_goes_because_it_is_not_held() -> None:
+    metadata = {"name": "o-1", "resourceVersion": "7", "finalizers": [f"example.com/{n}" for n in range(65)]}
+    waiting = Resource({"metadata": metadata, "spec": {}}).slim()
+    for patch in (waiting.with_finalizer, waiting.without_finalizer, waiting.slim().with_finalizer):
+        with pytest.raises(ValueError, match="would go with this write"):
+            patch()
+
+
+def test_why_an_order_is_deleted_is_known_once_it_is() -> None:
+    annotations = {CONFIRM_DELETION: " a test\norder ", ABANDON: "x" * 300, "example.com/note": "y"}
+    metadata: Json = {"name": "o-1", "uid": "u-1", "annotations": annotations}
+    resource = Resource({"metadata": metadata, "spec": {}})
+    assert resource.deletion_reason == ""
+    assert len(resource.abandoned) == 256
+    deleted = Resource({"metadata": metadata | {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}}).slim()
+    assert deleted.deletion_reason == "a test order"
+    assert deleted.raw["metadata"]["annotations"] == {
+        CONFIRM_DELETION: "a test order",
+        ABANDON: resource.abandoned,
+    }
+
+
+@pytest.mark.parametrize("odd", [None, {CONFIRM_DELETION: 7}, {CONFIRM_DELETION: ["x"]}, {CONFIRM_DELETION: ""}])
+def test_a_reason_that_is_none_is_none(odd: Json | None) -> None:
+    metadata = {"name": "o-1", "deletionTimestamp": "2026-01-01T00:00:00Z", "annotations": odd}
+    assert Resource({"metadata": metadata, "spec": {}}).deletion_reason == ""

@@ -1,5 +1,6 @@
 """Reasons, conditions and Kubernetes Events: one set of words, and each says what to do."""
 
+import ast
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.kube_events import events_between
-from saga_operator.resource.status import intervention_of
+from saga_operator.resource.status import intervention_of, requested_by, saga_of
 from tests.support.outside import texts
+from tests.support.samples import spec
 from tests.unit.process.builders import (
     BEFORE_PIVOT,
     NOW,
@@ -245,6 +247,51 @@ def test_a_suspension_says_whether_its_step_was_called() -> None:
     assert "at step payment, which was called but isn't done yet (accepted)" in conditions_of(accepted)[0].message
 
 
+def test_who_asked_is_said_where_a_person_reads_it() -> None:
+    running = before("payment")
+    cancelled = after(running, seen("Cancelled", desired_by="alice"))
+    assert conditions_of(cancelled)[0].message.endswith("Cause: alice cancelled the order")
+    suspended = after(running, seen("Suspended", desired_by="alice"))
+    assert conditions_of(suspended)[0].message.startswith("suspended by alice before step payment;")
+    resumed = after(suspended, seen("Active", desired_by="bob"))
+    late = after(before("notification"), seen("Cancelled", desired_by="client:shop"))
+    deleted = after(running, seen(deleting=True, deletion_reason="a test order"))
+    told = [
+        [event.message for event in events_between(old, new)]
+        for old, new in (
+            (running, cancelled),
+            (running, suspended),
+            (suspended, resumed),
+            (before("notification"), late),
+            (running, deleted),
+        )
+    ]
+    assert told == [
+        ["rolling back from step payment: alice cancelled the order"],
+        ["suspended by alice before step payment"],
+        ["the saga continues, resumed by bob"],
+        ["too late to cancel (client:shop): the order is confirmed"],
+        ["rolling back from step payment: the resource was deleted: a test order"],
+    ]
+    refusal = next(condition for condition in conditions_of(late) if condition.type == "CancelRefused")
+    assert refusal.message.startswith("the order was confirmed before the cancel of client:shop arrived")
+
+
+def test_a_restart_knows_who_asked() -> None:
+    metadata = {"name": "o-1", "namespace": "shop", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    suspended = Resource({"metadata": metadata, "spec": spec("o-1", state="Suspended", requestedBy="ali\nce")})
+    assert saga_of(suspended).desired_by == requested_by(suspended) == "ali ce"
+    assert requested_by(Resource({"metadata": metadata, "spec": spec("o-1")})) == ""
+
+
+def test_who_intervenes_is_who_the_intervention_names_before_the_program_that_wrote_it() -> None:
+    request = {"id": "1", "action": "Skip", "step": "payment", "reason": "why", "by": "alice"}
+    metadata = {"managedFields": [{"manager": "kubectl-patch", "fieldsV1": {"f:spec": {"f:intervention": {}}}}]}
+    intervention = intervention_of(Resource({"metadata": metadata, "spec": {"intervention": request}}))
+    assert intervention is not None
+    assert intervention.by == "alice"
+
+
 @given(texts().filter(bool))
 def test_what_a_person_gives_as_a_reason_can_be_recorded_and_told(text: str) -> None:
     spec = {"intervention": {"id": "1", "action": "Skip", "step": "payment", "reason": text}}
@@ -253,7 +300,7 @@ def test_what_a_person_gives_as_a_reason_can_be_recorded_and_told(text: str) -> 
     assert intervention is not None
     assert intervention.reason.isprintable()
     assert intervention.by.isprintable()
-    assert len(intervention.by) <= 256
+    assert len(intervention.by) <= 512
     before = new_saga()
     for event in events_between(before, after(before, seen(intervention=intervention))):
         assert event.message.isprintable()
@@ -274,3 +321,68 @@ def test_whatever_text_an_outcome_was_made_of_it_is_recorded_in_printable_words(
             text.encode()
         assert len(record.external_id) <= 128
         assert not record.reason or REASON.match(record.reason)
+
+
+def events_of_the_code() -> set[str]:
+    """The reasons of all Events that the operator makes, but for those that depend on what happened."""
+    found = set()
+    for path in (ROOT / "operator" / "saga_operator").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and len(node.args) == 3 and isinstance(node.func, ast.Name):
+                reason = node.args[1]
+                if node.func.id not in ("KubernetesEvent", "cls"):
+                    continue
+                if isinstance(reason, ast.Attribute):
+                    found.add(CONSTANTS.get(reason.attr, ""))
+                elif isinstance(reason, ast.Constant):
+                    found.add(str(reason.value))
+    return found - {""}
+
+
+def test_the_page_of_the_resource_has_every_event() -> None:
+    page = (ROOT / "docs" / "ordersaga.md").read_text()
+    section = page[page.index("\n## Events\n") : page.index("\n## Reasons\n")]
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    told = {reason for row in rows for reason in re.findall(r"`(\w+)`", row)}
+    assert told == events_of_the_code() | {reasons.INTERVENED, reasons.INTERVENTION_REFUSED}
+
+
+def failing(step: str, message: str) -> list[Event]:
+    """Its undo is given up, and the service says this much."""
+    return [replace(event, message=message) for event in never_undone(step) if isinstance(event, NoUsableAnswer)]
+
+
+def said(saga: Saga, type_: str = "Ready") -> str:
+    return next(condition.message for condition in conditions_of(saga) if condition.type == type_)
+
+
+def test_what_a_person_has_to_do_is_never_cut_off() -> None:
+    stuck = after(
+        new_saga(),
+        *done("order", "inventory", "payment"),
+        refused("shipping", "NotServiceable"),
+        *undone("confirmation"),
+        *failing("payment", "p" * 1024),
+        *failing("inventory", "i" * 1024),
+    )
+    assert len(said(stuck)) == 1024
+    assert said(stuck, "Stalled").endswith(
+        "A person has to set spec.intervention: RetryNow or MarkCompensated. `kubectl saga why o-1001` says how"
+    )
+
+
+def test_a_rollback_says_what_keeps_it_and_what_caused_it() -> None:
+    rolled_back = after(new_saga(), *done("order", "inventory", "payment"), refused("shipping", "NotServiceable"))
+    assert said(rolled_back) == "rolling back: rejecting the order. Cause: no"
+    undoing = after(rolled_back, *undone("confirmation"))
+    assert said(undoing) == "rolling back: undoing payment. Cause: no"
+    failed = replace(lost("payment", undo=True), message="p" * 1024)
+    kept = said(after(undoing, failed))
+    assert kept.startswith("rolling back: undoing payment, attempt 1: ppp")
+    assert kept.endswith("ppp. Cause: no")
+
+
+def test_a_saga_that_waits_for_a_service_that_is_down_says_so_first() -> None:
+    """`kubectl get` has one column for it."""
+    (ready, *_) = conditions_of(after(new_saga(), *done("order", "inventory"), paused("payment")))
+    assert (ready.type, ready.reason) == ("Ready", "WaitingForDownstream")

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from types import TracebackType
+from pathlib import Path
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from pymongo import MongoClient
@@ -15,6 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from common.authorities import of_mongodb
 from common.wire import Json
 from ordersaga.audit.rules.records import CONFIRMATION, LEDGERS, Document, RecordKind
 from ordersaga.audit.rules.streams import CannotLookError, Keyed
@@ -66,11 +68,18 @@ class Databases:
 
     tombstones = True
 
-    def __init__(self, urls: Mapping[str, str], prefix: str) -> None:
+    def __init__(
+        self, urls: Mapping[str, str], prefix: str, *, authorities: Mapping[str, Path | None] = MappingProxyType({})
+    ) -> None:
+        """`authorities`: URI → the file of authorities of a database that speaks TLS whatever its URI says."""
         self._prefix = prefix
         self._clients: dict[str, MongoClient[Json]] = {
             url: MongoClient(
-                url, serverSelectionTimeoutMS=TIMEOUT_MS, readConcernLevel="majority", appname="ordersaga-audit"
+                url,
+                **of_mongodb(authorities.get(url)),
+                serverSelectionTimeoutMS=TIMEOUT_MS,
+                readConcernLevel="majority",
+                appname="ordersaga-audit",
             )
             for url in set(urls.values())
         }

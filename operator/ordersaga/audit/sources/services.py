@@ -5,11 +5,14 @@ They show neither ledgers nor tombstones, and they show an order whose document 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from common.authorities import Authorities
+from common.identity.bearer import Bearers
 from common.wire import Json
 from ordersaga.audit.rules.records import CONFIRMATION, Document, RecordKind, units
 from ordersaga.audit.rules.streams import CannotLookError, Keyed, by_message_id
@@ -53,9 +56,21 @@ class Services:
     tombstones = False
     ledgers: frozenset[RecordKind] = frozenset()
 
-    def __init__(self, urls: Mapping[str, str], *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        tokens: Path | None = None,
+        *,
+        ca_file: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`tokens`: a folder with the auditor's for each of them; `ca_file`: authorities that are trusted beside the
+        system's.
+        """
         self._urls = urls
-        self._http = httpx.Client(timeout=30, transport=transport, trust_env=False)
+        self._bearers = Bearers(tokens)
+        verify = Authorities(ca_file).context()
+        self._http = httpx.Client(timeout=30, transport=transport, verify=verify, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +150,7 @@ class Services:
         """The answer's JSON, or None for 404."""
         url = f"{self._urls[service]}{path}"
         try:
-            answer = self._http.get(url, params=params)
+            answer = self._http.get(url, params=params, headers=self._bearers.headers(service))
             if answer.status_code == 404:
                 return None
             if not answer.is_success:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from common.exchange import Answer
+from common.exchange import NOT_LET_IN, Answer
 from common.text import printable, seconds
 from saga_operator.engine.calls.call_gate import MAX_EPOCH
 from saga_operator.process import reasons
@@ -32,8 +32,6 @@ from saga_operator.process.steps import FIRST, PIVOT, Step
 
 TRY_AGAIN: Final = frozenset({408, 425, 429})
 """Client errors that mean "not now" (RFC 9110, RFC 8470, RFC 6585). Every 5xx means it as well."""
-NOT_LET_IN: Final = frozenset({401, 403})
-"""Who calls isn't believed, or may not: no order is to suffer from that."""
 DEFAULT_POLL: Final = 1.0
 """Seconds until an operation in progress is asked for again, if its answer names no time."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,127}")

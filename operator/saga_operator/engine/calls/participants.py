@@ -6,11 +6,11 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from common.exchange import Answer, Exchanges, NoAnswer, NotSent
-from common.identity.bearer import Bearer
+from common.identity.bearer import Bearer, bearer_for
+from common.identity.callers import audience_of
 from saga_operator.engine.calls.answers import Call, json_object, outcome_of
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -18,10 +18,24 @@ from saga_operator.process.events import Outcome
 from saga_operator.process.saga import Saga
 from saga_operator.process.steps import FIRST, ORDER_SAGA, Step, idempotency_key, request_body
 from saga_operator.resource.body import Resource
+from saga_operator.resource.participant import Terms
 from saga_operator.settings import Settings
 
 ARCHIVED_LIMIT: Final = 2 * 1024 * 1024
 """Bytes. The answer has the whole resource again, and etcd takes 1.5 MiB."""
+NAMES: Final = tuple(dict.fromkeys(step.participant for step in ORDER_SAGA))
+"""Of all participants."""
+
+
+def terms_by(settings: Settings, name: str) -> Terms:
+    """How the settings say that this participant is called."""
+    return Terms(
+        url=settings.url_of(name),
+        audience=audience_of(name),
+        timeout=settings.call_timeout,
+        concurrency=settings.max_calls_per_participant,
+        rate=settings.participant_rates.get(name, 0.0),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +51,27 @@ class Participants:
 
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self._now = now
-        names = {step.participant for step in ORDER_SAGA}
-        folder = settings.tokens
-        self._tokens = {name: Bearer(folder / name) for name in names} if folder is not None else {}
+        self._tokens = settings.tokens
+        self._terms = {name: terms_by(settings, name) for name in NAMES}
         self._of = {
             name: Exchanges(
-                settings.url_of(name),
-                timeout=settings.call_timeout,
+                terms.url,
+                timeout=terms.timeout,
                 user_agent="ordersaga-operator",
-                authorization=self._tokens[name].header if self._tokens else lambda: None,
+                ca_file=settings.ca_file,
+                credentials=self._credentials(name, terms),
             )
-            for name in names
+            for name, terms in self._terms.items()
         }
+
+    def change(self, name: str, terms: Terms) -> None:
+        """Call this participant in this way from now on. Calls in flight end as they began."""
+        if terms != self._terms[name]:
+            self._terms[name] = terms
+            self._of[name].change(url=terms.url, timeout=terms.timeout, credentials=self._credentials(name, terms))
+
+    def _credentials(self, name: str, terms: Terms) -> Bearer | None:
+        return bearer_for(name, self._tokens, audience=terms.audience)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -65,8 +88,6 @@ class Participants:
             return call.unavailable(reasons.NOT_SENT, f"the call to {step.participant} could not be made: {error}")
         except NoAnswer as error:
             return call.unavailable(reasons.NO_ANSWER, f"no answer from {step.participant}: {error}")
-        if answer.status == HTTPStatus.UNAUTHORIZED and step.participant in self._tokens:
-            self._tokens[step.participant].read()  # there may be a newer one for the next attempt
         return outcome_of(call, answer)
 
     async def archive(self, resource: Resource) -> None:
@@ -75,6 +96,8 @@ class Participants:
         Raises:
             OSError: it is not kept; try again later.
         """
+        if self._terms[FIRST.participant].is_paused:
+            raise OSError(f"{FIRST.participant} is paused")
         archived = {
             "namespace": resource.namespace,
             "uid": resource.uid,

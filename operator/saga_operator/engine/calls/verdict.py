@@ -53,7 +53,8 @@ class Verdict:
 
     def __init__(self, concurrency: int, crowd: Callable[[], int]) -> None:
         """`concurrency`: calls at once in normal times; `crowd`: how many calls are in flight or wait for a turn."""
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        """It may be changed; a participant that is down finds it when it is back."""
         self._crowd = crowd
         self._limit: int | None = None
         """None: up. Else so many calls at once."""
@@ -83,7 +84,7 @@ class Verdict:
     @property
     def limit(self) -> int:
         """Calls at once."""
-        return self._concurrency if self._limit is None else self._limit
+        return self.concurrency if self._limit is None else self._limit
 
     def due(self, *, tried: bool) -> float:
         """When the next saga of this kind may be called."""
@@ -195,5 +196,5 @@ class Verdict:
             self._probe_again(now)
             return
         self._limit, self._round, self._failed_kinds = 2 * self._limit, [], set()
-        if self._limit >= self._concurrency or self._limit > max(ENOUGH, self._crowd()):
+        if self._limit >= self.concurrency or self._limit > max(ENOUGH, self._crowd()):
             self._limit = None

@@ -6,6 +6,7 @@ from typing import Final
 
 from common.kube import Events, KubeError
 from saga_operator import metrics
+from saga_operator.engine.records.allowance import Allowance
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 
@@ -16,15 +17,24 @@ CAPACITY: Final = 1_000
 """
 
 
+BURST: Final = 200
+"""Events that are sent as fast as the API server takes them."""
+PER_SECOND: Final = 50.0
+"""Events a second after that, of all sagas together: each is a write like a step's, and thousands of sagas may have the
+same trouble at once.
+"""
+
+
 class EventSender:
-    """A bounded queue of Kubernetes Events and the loop that sends them."""
+    """A bounded queue of Kubernetes Events and the loop that sends them, at a bounded rate."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
+        self._allowance = Allowance(BURST, PER_SECOND)
         self._queue: asyncio.Queue[tuple[Resource, KubernetesEvent]] = asyncio.Queue(CAPACITY)
 
     def add(self, resource: Resource, event: KubernetesEvent) -> None:
-        """Queue an event about this resource. Never blocks."""
+        """Queue an event about this resource, a saga as a rule. Never blocks."""
         try:
             self._queue.put_nowait((resource, event))
         except asyncio.QueueFull:
@@ -34,6 +44,9 @@ class EventSender:
         """Send one event after the other until cancelled. One that fails is counted and not repeated."""
         while True:
             resource, event = await self._queue.get()
+            if (pause := self._allowance.pause()) > 0:
+                await asyncio.sleep(pause)
+            self._allowance.spend()
             try:
                 await self._events.create(resource.raw, type_=event.type, reason=event.reason, message=event.message)
             except KubeError as error:

@@ -27,7 +27,7 @@ finished are looked at once these are done.
 """
 WITH_RESOURCE: Final = 500
 """Of those, how many are kept as they were last seen, some 10 MB: the others are read again, which a quiet API server
-does in a millisecond.
+does in a millisecond. So are large ones.
 """
 WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
@@ -76,6 +76,8 @@ class FinalizerQueue:
 
         `resource`: its last version where that is known; without it, it is read first.
         """
+        if resource is not None and not resource.is_small:
+            resource = None
         if urgent:
             self._calm.pop(uid, None)
             self._urgent[uid] = _Finished(name, uid, urgent, resource)
@@ -138,7 +140,8 @@ class FinalizerQueue:
 
     async def _take_off(self, name: str, uid: str, resource: Resource | None) -> None:
         while True:
-            resource = resource or Resource(await self._sagas.get(name))
+            if resource is None or resource.shortened:
+                resource = Resource(await self._sagas.get(name))
             if resource.uid != uid or not resource.has_finalizer:
                 return
             # The last moment: after it, the resource may be deleted without another word.

@@ -149,10 +149,15 @@ class StatusRecorder(SagaRecord):
                 if self._had_finalizer:
                     return
                 raise ResourceGone
-            patch = self.resource.with_finalizer()
+            if self.resource.shortened:
+                self.adopt(whole := await self._read())
+            else:
+                whole = self.resource
+            if whole.has_finalizer or whole.deleting:
+                continue
             try:
                 async with self._writer.turn():
-                    self.resource = await self._writer.patch_finalizer(self.resource.name, patch)
+                    self.resource = await self._writer.patch_finalizer(whole.name, whole.with_finalizer())
             except Conflict:
                 self.adopt(await self._read())
             except ObjectNotFound as error:

@@ -32,6 +32,7 @@ def running_compose(images: dict[str, str], tmp_path_factory: pytest.TempPathFac
     compose.require_absent()
     try:
         compose("up", "-d")
+        compose.identify()
         with compose.shop as shop:
             shop.seed()
             yield compose

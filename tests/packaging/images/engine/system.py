@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import httpx
 
+from common.identity.callers import audience_of
 from common.services import SERVICES
 from common.wire import Json
 from dev.setup.binaries import find
@@ -36,7 +37,8 @@ class Compose:
         self._command = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         self._folder = folder
         self.ports = {name: free_port() for name in (*SERVICES, "apiserver")}
-        self.shop = Shop({name: f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES})
+        self._tokens = folder / "staff"
+        self.shop = Shop({name: f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}, self._tokens)
 
     def __call__(self, *args: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:  # noqa: A002
         """Run it. Raises AssertionError with what it said if `check` and it fails."""
@@ -57,6 +59,13 @@ class Compose:
         path = self._folder / "kubeconfig"
         path.write_text(self("run", "--rm", "-T", "kubeconfig").stdout)
         return _run([str(find("kubectl")), "--kubeconfig", str(path), *args]).stdout
+
+    def identify(self) -> None:
+        """Get tokens of the shop's own people, as the documentation says."""
+        self._tokens.mkdir(exist_ok=True)
+        for name in SERVICES:
+            words = ("create", "token", "ordersaga-staff", "-n", "shop", "--audience", audience_of(name))
+            (self._tokens / name).write_text(self.kubectl(*words, "--duration=4h"))
 
     def place(self, name: str, **changes: Json) -> str:
         """Place an order; its id."""
