@@ -45,6 +45,11 @@ class Request:
         """Whether it is about the Lease, which is renewed whatever happens."""
         return "/leases" in self.path
 
+    @property
+    def is_of_a_participant(self) -> bool:
+        """Whether it is about a Participant, whose first status comes when the operator gets to it."""
+        return "/participants" in self.path
+
 
 @dataclass
 class ApiFault:
