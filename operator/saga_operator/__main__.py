@@ -28,6 +28,7 @@ from saga_operator.engine.engine import Engine
 from saga_operator.engine.namespace_end import NamespaceEnd
 from saga_operator.engine.participant_resources import ParticipantFollower
 from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.duties import Duties
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
@@ -207,7 +208,7 @@ def compose(
     resources = ParticipantResources(sagas.client, sagas.namespace)
     follower = ParticipantFollower(resources, defaults, participants, breakers, clock=clock, events=sender)
     stories = Stories(participants.archive)
-    finalizers = FinalizerQueue(writer, sagas, gate, stories)
+    finalizers = FinalizerQueue(writer, sagas, gate, Duties(stories))
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     expiries = Timetable()
     shared = Shared(clock, writer, sender, gate, participants, breakers, compensations)
@@ -216,7 +217,7 @@ def compose(
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries, removals=Removals(sender, lease))
     deletions = Deletions(sagas, finalizers, retention)
     finalizers.find_missed = deletions.look_at_all
-    end = NamespaceEnd(sagas, engine, finalizers, stories=stories, resync=resync, retention=retention)
+    end = NamespaceEnd(sagas, engine, finalizers, resync=resync, retention=retention)
     return Operator(engine, resync, retention, deletions, finalizers, sender, participants, follower, end)
 
 

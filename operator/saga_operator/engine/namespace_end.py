@@ -12,7 +12,6 @@ from typing import Final
 from common.kube import Conflict, KubeError, Leases, ObjectNotFound, OrderSagas
 from saga_operator.engine.engine import Engine
 from saga_operator.engine.records.finalizers import FinalizerQueue
-from saga_operator.engine.records.stories import Stories
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
 from saga_operator.process.saga import Phase
@@ -37,14 +36,12 @@ class NamespaceEnd:
         engine: Engine,
         finalizers: FinalizerQueue,
         *,
-        stories: Stories,
         resync: Resync,
         retention: Retention,
     ) -> None:
         self._sagas = sagas
         self._engine = engine
         self._finalizers = finalizers
-        self._stories = stories
         self._resync = resync
         self._retention = retention
 
@@ -63,7 +60,6 @@ class NamespaceEnd:
         """Take up to `seconds` for it. What is left then is named in the log: no Event can be made there any more."""
         deadline = time.monotonic() + seconds
         log.warning("the namespace is being deleted with its operator: ending its sagas within %g s", seconds)
-        self._stories.hurry()
         self._finalizers.hurry()
         self._engine.end_all()
         try:

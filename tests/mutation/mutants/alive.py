@@ -250,9 +250,9 @@ ALIVE = (
     Mutant(
         "of a resource that somebody else removed nothing is kept",
         14,
-        f"{OPERATOR}/engine/records/stories.py",
-        "while self._failures[oldest := next(iter(self._failures))][1] < now - FORGOTTEN:",
+        f"{OPERATOR}/engine/records/duties.py",
+        "while self._waits[oldest := next(iter(self._waits))][1] < now - FORGOTTEN:",
         "while False:",
-        "tests/unit/engine/test_retention.py::test_of_a_resource_that_somebody_else_removed_nothing_is_kept",
+        "tests/unit/engine/test_duties.py::test_of_a_resource_that_somebody_else_removed_nothing_is_kept",
     ),
 )

@@ -10,6 +10,7 @@ from common.order_saga import ARCHIVED, EXPIRES, FINALIZER, NEVER
 from common.wire import Json
 from saga_operator.engine.records import finalizers
 from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.duties import Duties
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.resource.body import Resource
 from tests.support.samples import order
@@ -31,7 +32,7 @@ class World:
         self.read: list[str] = []
         self.patches: list[Json] = []
         part = cast(Any, self)
-        self.queue = FinalizerQueue(ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, part)
+        self.queue = FinalizerQueue(ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, Duties(part))
 
     @property
     def quiet_seconds(self) -> float:

@@ -12,6 +12,7 @@ from common.kube import Events, Forbidden, KubeError, ObjectInvalid, OrderSagas
 from common.wire import Json
 from saga_operator.clock import Clock
 from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.engine.records.duties import Duties
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.recorder import StatusRecorder
@@ -184,7 +185,7 @@ def test_a_finalizer_that_cannot_be_taken_off_keeps_no_other(error: type[BaseExc
     async def run() -> None:
         nothing: Any = SimpleNamespace(kept=kept, quiet_seconds=1.0)
         sagas = cast(OrderSagas, SimpleNamespace(patch=patch))
-        queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, nothing)
+        queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, Duties(nothing))
         working = asyncio.create_task(queue.run())
         names = [f"o-poisoned-{number}" for number in range(8)] + ["o-good"]  # more than there are workers
         for name in names:
@@ -205,7 +206,7 @@ def test_a_finalizer_that_is_refused_is_tried_ever_less_often() -> None:
 
         nothing: Any = SimpleNamespace(kept=kept, quiet_seconds=1.0)
         sagas = cast(OrderSagas, api)
-        queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, nothing)
+        queue = FinalizerQueue(ApiWriter(sagas, max_writes=1), sagas, nothing, Duties(nothing))
         working = asyncio.create_task(queue.run())
         queue.add("o-1001", "u-o-1001", urgent=True)
         await asyncio.sleep(HOUR)

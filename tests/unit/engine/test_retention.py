@@ -179,38 +179,6 @@ async def test_an_order_service_that_fails_is_not_asked_for_each_saga() -> None:
     assert len(service.asked) <= retention.AT_ONCE
 
 
-async def test_of_a_resource_that_somebody_else_removed_nothing_is_kept() -> None:
-    service, now = FakeOrderService(), [100.0]
-    service.works = False
-    kept = Stories(service.keep, lambda: now[0])
-    gone, there, later = (
-        Resource(FakeSagas().resource(name, deletionTimestamp="2026-01-01T00:00:00Z"))
-        for name in ("o-gone", "o-there", "o-later")
-    )
-    for resource in (gone, there):
-        await kept.kept(resource)
-    for _ in range(10):
-        now[0] += stories.FORGOTTEN / 9
-        await kept.kept(there)
-    await kept.kept(later)
-    assert kept.may_go_without(gone) is False, "if it is seen again, it waits as if for the first time"
-    assert kept.may_go_without(there) is True
-
-
-async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
-    service, now = FakeOrderService(), [100.0]
-    service.works = False
-    kept = Stories(service.keep, lambda: now[0])
-    deleted = Resource(FakeSagas().resource("o-deleted", deletionTimestamp="2026-01-01T00:00:00Z"))
-    ended = Resource(FakeSagas().resource("o-ended"))
-    for resource in (deleted, ended):
-        assert await kept.kept(resource) is False
-        assert kept.may_go_without(resource) is False
-    now[0] += stories.PATIENCE + 1
-    assert kept.may_go_without(deleted) is True
-    assert kept.may_go_without(ended) is False, "nobody waits for it"
-
-
 class LoopClock:
     def now(self) -> float:
         return from_wire("2026-06-01T00:00:00Z") + asyncio.get_running_loop().time()

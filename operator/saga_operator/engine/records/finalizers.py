@@ -14,7 +14,7 @@ from typing import Final
 from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.records.api_writer import ApiWriter
-from saga_operator.engine.records.stories import Stories
+from saga_operator.engine.records.duties import Duties
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether it is quiet."""
 TRY_AGAIN: Final = 5.0
-"""Seconds after the API server or the order service failed. At worst, a deletion waits for this."""
+"""Seconds after the API server failed, or something that is due could not be done. At worst, a deletion waits for this.
+"""
 LATEST_AGAIN: Final = 300.0
 """Seconds; the longest pause after it has failed again and again for the same resource."""
 
@@ -49,9 +50,9 @@ class _Finished:
 class FinalizerQueue:
     """A queue of lower priority than everything that a live saga does."""
 
-    def __init__(self, writer: ApiWriter, sagas: OrderSagas, gate: CallGate, stories: Stories) -> None:
+    def __init__(self, writer: ApiWriter, sagas: OrderSagas, gate: CallGate, duties: Duties) -> None:
         self._writer = writer
-        self._stories = stories
+        self._duties = duties
         self._sagas = sagas
         self._gate = gate
         self._urgent: OrderedDict[str, _Finished] = OrderedDict()
@@ -69,6 +70,7 @@ class FinalizerQueue:
     def hurry(self) -> None:
         """From now on everything is urgent: all that is queued, and all that comes."""
         self._hurry = True
+        self._duties.hurry()
         self._filled.set()
 
     def add(self, name: str, uid: str, *, urgent: bool, resource: Resource | None = None) -> None:
@@ -145,14 +147,15 @@ class FinalizerQueue:
             if resource.uid != uid or not resource.has_finalizer:
                 return
             # The last moment: after it, the resource may be deleted without another word.
-            kept = await self._stories.kept(resource)
-            if not kept and not self._stories.may_go_without(resource):
+            settled = await self._duties.settled(resource)
+            if settled is None:
                 again = partial(self.add, name, uid, urgent=resource.deleting)
                 asyncio.get_running_loop().call_later(TRY_AGAIN, again)
                 return
             try:
-                await self._writer.patch_finalizer(name, resource.without_finalizer(archived=kept))
+                await self._writer.patch_finalizer(name, resource.without_finalizer(archived=settled.archived))
             except Conflict:
                 resource = None
             else:
+                self._duties.finalizer_is_off(uid)
                 return

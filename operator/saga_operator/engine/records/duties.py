@@ -1,0 +1,151 @@
+"""What is due of a finished saga before our finalizer goes: while it is on, nothing of that is lost with a process.
+
+The finished resource is the outbox. What could not be done stays due: its time to live waits for it, and so does a
+successor. A person who deletes the resource waits only so long.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from saga_operator.engine.records.stories import Stories
+from saga_operator.resource.body import Resource
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 60.0
+"""Seconds that a deletion waits, for all duties together. It covers a receiver that is restarted or replaced, and
+somebody sits before `kubectl delete`, or a sync of Argo CD: they take a minute for slow, and more for broken.
+"""
+FORGOTTEN: Final = 3600.0
+"""Seconds after the last question about a resource: somebody else has removed it. While it is there, it is asked for
+every few minutes.
+"""
+REMEMBERED: Final = 1_000
+"""Resources of which it is kept that the last word was said: until their finalizer is off, which is the next write."""
+
+
+class Duty(Protocol):
+    """One of them. Nothing in it waits for a receiver that hangs: that would hold up the duties of other sagas."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may succeed now. Of sagas for which nobody waits none is begun else."""
+
+    async def done(self, resource: Resource) -> bool:
+        """Whether it is done, or isn't due at all. If not, it is seen to, and asked again."""
+
+    def missed(self, resource: Resource) -> None:
+        """It was not done, and the resource goes: say so."""
+
+    def hurry(self) -> None:
+        """The namespace ends: nobody waits for longer than an attempt takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing holds the finalizer any more."""
+
+    archived: bool
+    """Whether the story is kept."""
+
+
+class Patience:
+    """How long deletions have waited."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._seconds = PATIENCE
+        self._waits: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """When the deletion of a resource (its uid) was first and last waited with, in the order of the last."""
+
+    def hurry(self) -> None:
+        """From now on nobody has any, and whoever asks is being deleted."""
+        self._seconds = 0.0
+
+    def is_over(self, resource: Resource) -> bool:
+        """Whether its deletion has waited long enough; to be asked each time it waits."""
+        if self._seconds == 0.0:
+            return True
+        if not resource.deleting:
+            return False
+        now = self._now()
+        first, _ = self._waits.pop(resource.uid, (now, now))
+        self._waits[resource.uid] = (first, now)
+        while self._waits[oldest := next(iter(self._waits))][1] < now - FORGOTTEN:
+            del self._waits[oldest]
+        return now - first >= self._seconds
+
+    def forget(self, uid: str) -> None:
+        """Its finalizer is off."""
+        self._waits.pop(uid, None)
+
+
+class Duties:
+    """All of them, for the queue of finalizers."""
+
+    def __init__(
+        self,
+        stories: Stories,
+        before: Sequence[Duty] = (),
+        last: Sequence[Callable[[Resource], None]] = (),
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`before`: what is due before the story is kept. `last`: called once for each resource when all is done, at
+        the last moment; never waited for, and what it can't do then isn't done. `now`: seconds, of any clock.
+        """
+        self._stories = stories
+        self._before = before
+        self._last = last
+        self._patience = Patience(now)
+        self._said: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def are_open(self) -> bool:
+        """Whether all that is due of a saga may be done now."""
+        return all(duty.is_open for duty in self._before)
+
+    def hurry(self) -> None:
+        """From now on no deletion waits for longer than one attempt takes."""
+        self._patience.hurry()
+        for duty in self._before:
+            duty.hurry()
+
+    async def settled(self, resource: Resource) -> Settled | None:
+        """Whether the finalizer may go now: all is done, or its deletion has waited long enough. None: ask again.
+
+        The story comes last, since it is sent anew each time.
+        """
+        undone = [duty for duty in self._before if not await duty.done(resource)]
+        if undone and not self._patience.is_over(resource):
+            return None
+        archived = await self._stories.kept(resource)
+        if not archived and not self._patience.is_over(resource):
+            return None
+        for duty in undone:
+            duty.missed(resource)
+        if not archived:
+            self._stories.missed(resource)
+        self._say_the_last_word(resource)
+        return Settled(archived)
+
+    def finalizer_is_off(self, uid: str) -> None:
+        """Nothing more is due of this resource."""
+        self._patience.forget(uid)
+        self._said.pop(uid, None)
+
+    def _say_the_last_word(self, resource: Resource) -> None:
+        if resource.uid in self._said:  # the write after it has failed
+            return
+        self._said[resource.uid] = None
+        if len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        for say in self._last:
+            try:
+                say(resource)
+            except Exception as error:  # of what nobody waits for nothing depends
+                log.error("at the end of saga %s: %r", resource.name, error, exc_info=error)

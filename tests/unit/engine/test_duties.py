@@ -1,0 +1,148 @@
+"""What is due of a finished saga before our finalizer goes. The order service and the other receivers are fakes."""
+
+from typing import Any
+
+from common.order_saga import FINALIZER
+from saga_operator.engine.records import duties
+from saga_operator.engine.records.duties import Duties, Patience, Settled
+from saga_operator.engine.records.stories import Stories
+from saga_operator.resource.body import Resource
+from tests.support.samples import order
+
+DELETED = "2026-01-01T00:00:00Z"
+
+
+def ended(name: str, **metadata: Any) -> Resource:
+    raw = order(name, finalizers=(FINALIZER,))
+    raw["metadata"] |= {"namespace": "shop", "uid": f"u-{name}", "resourceVersion": "1", **metadata}
+    return Resource(raw | {"status": {"phase": "Completed"}})
+
+
+class Receiver:
+    """Takes what is due, or doesn't."""
+
+    def __init__(self, *, works: bool = True) -> None:
+        self.works = self.is_open = works
+        self.asked: list[str] = []
+        self.not_done: list[str] = []
+
+    async def done(self, resource: Resource) -> bool:
+        self.asked.append(resource.name)
+        return self.works
+
+    async def keep(self, resource: Resource) -> None:
+        if not await self.done(resource):
+            raise OSError("no answer")
+
+    def missed(self, resource: Resource) -> None:
+        self.not_done.append(resource.name)
+
+    def hurry(self) -> None:
+        """It hasn't any patience."""
+
+
+class World:
+    """Its clock is moved by hand."""
+
+    def __init__(self, *receivers: Receiver) -> None:
+        self.now = 100.0
+        self.archive = Receiver()
+        self.said: list[str] = []
+        stories = Stories(self.archive.keep, lambda: self.now)
+        self.duties = Duties(stories, receivers, [self.say], now=lambda: self.now)
+
+    def say(self, resource: Resource) -> None:
+        self.said.append(resource.name)
+
+
+async def test_the_finalizer_goes_when_all_is_done() -> None:
+    first, second = Receiver(), Receiver()
+    world = World(first, second)
+    assert await world.duties.settled(ended("o-1")) == Settled(archived=True)
+    assert first.asked == second.asked == world.archive.asked == world.said == ["o-1"]
+
+
+async def test_a_finished_saga_waits_for_all_that_is_due_however_long_it_takes() -> None:
+    broken, good = Receiver(works=False), Receiver()
+    world = World(broken, good)
+    for _ in range(100):
+        assert await world.duties.settled(ended("o-1")) is None
+        world.now += 24 * 3600.0
+    assert good.asked, "one that fails holds up no other"
+    assert not world.archive.asked, "it would be asked again each time"
+    assert not world.said
+    assert not world.duties.are_open
+    broken.works = broken.is_open = True
+    assert await world.duties.settled(ended("o-1")) == Settled(archived=True)
+    assert world.said == ["o-1"]
+    assert world.duties.are_open
+
+
+async def test_a_deletion_waits_for_a_receiver_only_so_long_and_its_story_is_kept() -> None:
+    broken = Receiver(works=False)
+    world, deleted = World(broken), ended("o-1", deletionTimestamp=DELETED)
+    assert await world.duties.settled(deleted) is None
+    world.now += duties.PATIENCE - 1
+    assert await world.duties.settled(deleted) is None
+    assert not broken.not_done
+    world.now += 2
+    assert await world.duties.settled(deleted) == Settled(archived=True)
+    assert broken.not_done == ["o-1"]
+
+
+async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
+    world = World()
+    world.archive.works = False
+    deleted = ended("o-deleted", deletionTimestamp=DELETED)
+    for resource in (deleted, ended("o-ended")):
+        assert await world.duties.settled(resource) is None
+    world.now += duties.PATIENCE + 1
+    assert await world.duties.settled(deleted) == Settled(archived=False)
+    assert await world.duties.settled(ended("o-ended")) is None, "nobody waits for it"
+
+
+async def test_what_a_finished_saga_has_waited_before_is_not_counted_against_it_when_it_is_deleted() -> None:
+    world = World(Receiver(works=False))
+    await world.duties.settled(ended("o-1"))
+    world.now += 10 * duties.PATIENCE
+    assert await world.duties.settled(ended("o-1", deletionTimestamp=DELETED)) is None
+
+
+async def test_where_the_namespace_ends_one_attempt_is_all() -> None:
+    broken = Receiver(works=False)
+    world = World(broken)
+    world.duties.hurry()
+    assert await world.duties.settled(ended("o-1")) == Settled(archived=True)
+    assert broken.asked == broken.not_done == ["o-1"]
+
+
+async def test_the_last_word_is_said_once_also_if_the_write_after_it_fails() -> None:
+    world = World()
+    for _ in range(3):
+        await world.duties.settled(ended("o-1"))
+    assert world.said == ["o-1"]
+    world.duties.finalizer_is_off("u-o-1")
+
+
+async def test_a_last_word_that_can_not_be_said_holds_up_nothing() -> None:
+    def fail(_: Resource) -> None:
+        raise ValueError("a defect")
+
+    world = World()
+    settled = Duties(Stories(world.archive.keep), last=[fail, world.say])
+    assert await settled.settled(ended("o-1")) == Settled(archived=True)
+    assert world.said == ["o-1"]
+
+
+def test_of_a_resource_that_somebody_else_removed_nothing_is_kept() -> None:
+    now = [100.0]
+    patience = Patience(lambda: now[0])
+    gone, there, later = (ended(name, deletionTimestamp=DELETED) for name in ("o-gone", "o-there", "o-later"))
+    for resource in (gone, there):
+        patience.is_over(resource)
+    for _ in range(10):
+        now[0] += duties.FORGOTTEN / 9
+        patience.is_over(there)
+    patience.is_over(later)
+    assert patience.is_over(gone) is False, "if it is seen again, it waits as if for the first time"
+    assert patience.is_over(there) is True
