@@ -33,6 +33,7 @@ from dev.setup.paths import CHECKOUT
 FOLDER: Final = CHECKOUT / "dist" / "sbom"
 SPDX: Final = {
     "Apache 2.0": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache Software License": "Apache-2.0",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
