@@ -10,6 +10,8 @@ from typing import Any, Final, Self
 
 from common.order_saga import ABANDON, ARCHIVED, CONFIRM_DELETION, CORRELATION_ID, EXPIRES, FINALIZER, NEVER
 from common.text import identifier, printable
+from common.tracing.context import ANNOTATION as TRACEPARENT
+from common.tracing.context import TraceContext
 from common.wire import Json
 from saga_operator.process.saga import FINISHED, Phase
 from saga_operator.resource.times import from_wire, read_time, to_wire
@@ -107,6 +109,13 @@ class Resource:
     @property
     def _given_correlation_id(self) -> str:
         return identifier((self._metadata.get("annotations") or {}).get(CORRELATION_ID))
+
+    @property
+    def traceparent(self) -> str:
+        """Whose doing it is, as the header `traceparent` says it; empty if the annotation isn't there, or is none."""
+        noted = (self._metadata.get("annotations") or {}).get(TRACEPARENT)
+        context = TraceContext.parse(noted) if isinstance(noted, str) else None
+        return "" if context is None else context.header()
 
     @property
     def archived(self) -> bool:
@@ -241,6 +250,7 @@ class Resource:
             metadata["finalizers"] = [FINALIZER] if self.has_finalizer else []
         kept = {
             CORRELATION_ID: self._given_correlation_id,
+            TRACEPARENT: self.traceparent,
             CONFIRM_DELETION: self.deletion_reason,
             ABANDON: self.abandoned,
         }

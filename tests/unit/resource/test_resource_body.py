@@ -175,3 +175,18 @@ def test_why_an_order_is_deleted_is_known_once_it_is() -> None:
 def test_a_reason_that_is_none_is_none(odd: Json | None) -> None:
     metadata = {"name": "o-1", "deletionTimestamp": "2026-01-01T00:00:00Z", "annotations": odd}
     assert Resource({"metadata": metadata, "spec": {}}).deletion_reason == ""
+
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def test_whose_doing_it_is_is_known_as_far_as_it_is_a_traceparent_also_when_the_rest_is_left_out() -> None:
+    def noted(text: object) -> str:
+        metadata = {"name": "o-1", "uid": "u-1", "annotations": {"tracing.k8s.io/traceparent": text}}
+        resource = Resource({"metadata": metadata, "spec": {}})
+        assert resource.slim().traceparent == resource.traceparent
+        return resource.traceparent
+
+    assert noted(TRACEPARENT) == TRACEPARENT
+    for wrong in (17, "", "x" * 200_000, TRACEPARENT + "\r\nX-Header: forged", TRACEPARENT.replace("b7", "zz")):
+        assert noted(wrong) == ""
