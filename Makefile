@@ -122,6 +122,7 @@ manifests: venv ## Write what is made from the chart, from crds/ and from manife
 	$(BIN)/python -m dev.release.olm
 docs: venv ## Write the docs that are made from the code: after a change of a setting, a package or a mutant
 	$(BIN)/python -m dev.release.settings_doc
+	$(BIN)/python -m dev.release.observing.metrics_doc
 	$(BIN)/python -m dev.release.rooms_doc
 	$(BIN)/python -m tests.mutation.document
 verify-manifests: ready ## All that we ship, judged by kubeconform, kube-linter and promtool (which are built once: minutes)

@@ -139,9 +139,15 @@ Time = Callable[[], float]
 
 def show_times(service: str, registry: CollectorRegistry, begins: Time, ends: Time) -> None:
     """Two gauges, each in seconds since the epoch."""
-    for name, what, seconds in (
-        ("ordersaga_certificate_not_before_seconds", "begins", begins),
-        ("ordersaga_certificate_not_after_seconds", "expires", ends),
-    ):
-        text = f"When the certificate that TLS is served with {what}, in seconds since the epoch."
-        Gauge(name, text, ["service"], registry=registry).labels(service).set_function(seconds)
+    Gauge(
+        "ordersaga_certificate_not_before_seconds",
+        "When the certificate that TLS is served with begins, in seconds since the epoch.",
+        ["service"],
+        registry=registry,
+    ).labels(service).set_function(begins)
+    Gauge(
+        "ordersaga_certificate_not_after_seconds",
+        "When the certificate that TLS is served with expires, in seconds since the epoch.",
+        ["service"],
+        registry=registry,
+    ).labels(service).set_function(ends)

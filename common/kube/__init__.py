@@ -1,6 +1,6 @@
 """A small typed client for the API server: connections, errors, and the four kinds of objects that we keep there."""
 
-from common.kube.client import KubeClient
+from common.kube.client import KubeClient, OnCall
 from common.kube.config import Access, KubeConfigError
 from common.kube.errors import (
     AlreadyExists,
@@ -36,6 +36,7 @@ __all__ = [
     "ObjectInvalid",
     "ObjectNotFound",
     "ObjectPage",
+    "OnCall",
     "OrderSagas",
     "ParticipantResources",
     "Terminating",

@@ -70,6 +70,8 @@ class _Pool:
 
 OnAnswer = Callable[[str, float], None]
 """Called with an answer's header Date (empty without one) and with the seconds that it took."""
+OnCall = Callable[[str, int, float], None]
+"""Called after each request, answered or not: its method, the status (0 without an answer), the seconds to its end."""
 
 
 class KubeClient:
@@ -79,10 +81,17 @@ class KubeClient:
     """
 
     def __init__(
-        self, access: Access, *, user_agent: str, kubeconfig: Path | None = None, on_answer: OnAnswer | None = None
+        self,
+        access: Access,
+        *,
+        user_agent: str,
+        kubeconfig: Path | None = None,
+        on_answer: OnAnswer | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._access = access
         self._on_answer = on_answer
+        self._on_call = on_call
         self._kubeconfig = kubeconfig
         self._read_at = time.monotonic()
         self._reading: asyncio.Task[Access] | None = None
@@ -92,16 +101,25 @@ class KubeClient:
         self._headers = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
 
     @classmethod
-    def from_config(cls, kubeconfig: Path | None = None, *, user_agent: str, on_answer: OnAnswer | None = None) -> Self:
+    def from_config(
+        cls,
+        kubeconfig: Path | None = None,
+        *,
+        user_agent: str,
+        on_answer: OnAnswer | None = None,
+        on_call: OnCall | None = None,
+    ) -> Self:
         """A client for the explicit kubeconfig, `$KUBECONFIG` or the pod's service account. Reads files (blocking).
 
-        `on_answer` is told of each answer: when the API server wrote it (its header Date) and how many seconds it took.
+        `on_answer` is told of each answer: when the API server wrote it (its header Date) and how many seconds it took;
+        `on_call` of each request.
 
         Raises:
             ApiUnavailable: reason `NotConfigured`; the message says how to configure it.
         """
         try:
-            return cls(load_access(kubeconfig), user_agent=user_agent, kubeconfig=kubeconfig, on_answer=on_answer)
+            access = load_access(kubeconfig)
+            return cls(access, user_agent=user_agent, kubeconfig=kubeconfig, on_answer=on_answer, on_call=on_call)
         except (KubeConfigError, ValueError) as error:
             raise ApiUnavailable(0, "NotConfigured", str(error)) from error
 
@@ -226,9 +244,9 @@ class KubeClient:
         if access.authorization:
             headers["Authorization"] = access.authorization
         pool.calls += 1
+        status, began = 0, time.monotonic()
         try:
             url = URL(access.server + path)
-            began = time.monotonic()
             response = await pool.session.request(
                 method,
                 url.with_query(params) if params else url,
@@ -241,6 +259,7 @@ class KubeClient:
             if self._on_answer is not None:
                 self._on_answer(response.headers.get("Date", ""), time.monotonic() - began)
             body = await read_whole(response, BODY_LIMIT)
+            status = response.status
             return Answer(response.status, response.headers, body, phrase_of(response))
         except AnswerTooLong as error:
             what = f"{method} {url.path}: the answer has more than {BODY_LIMIT} bytes"
@@ -250,6 +269,8 @@ class KubeClient:
             what = str(error) or type(error).__name__
             raise ApiUnavailable(0, "NoAnswer", f"{method} {path}: no answer from {self.server}: {what}") from error
         finally:
+            if self._on_call is not None:
+                self._on_call(method, status, time.monotonic() - began)
             pool.calls -= 1
             if pool.retired:
                 await self._close_if_idle(pool)

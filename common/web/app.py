@@ -24,10 +24,11 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
+from uvicorn import Config
 
 from common.background import Background
 from common.certificate import Certificate
@@ -45,7 +46,7 @@ from common.web.direct import DirectWays
 from common.web.guard import OPEN_TO_CLIENTS, Door, Guard, Table
 from common.web.identification import Identification, identification
 from common.web.indexes import SILENT_SECONDS, Indexes
-from common.web.metrics import CONTENT_TYPE, ServiceMetrics
+from common.web.metrics import ServiceMetrics, raise_if_several
 from common.web.middleware import bounded, observed, refuse_account_numbers
 from common.web.problems import answered, install_problem_handlers, refusal, respond
 from common.web.public import PublicPort, listening, only
@@ -84,6 +85,8 @@ class Service(FastAPI):
         self.metrics = ServiceMetrics(name)
         self.background = Background(name, self.metrics.registry)
         self.public_port = PublicPort()
+        self.config: Config | None = None
+        """Of the server that it runs in, once its lifespan has begun."""
         self.certificate: Certificate | None = None
         self.routers: list[APIRouter] = []
         self.ways = DirectWays(self, ())
@@ -97,7 +100,8 @@ class Service(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
         if scope["type"] == "lifespan":
-            self.certificate = certificate_of(config_of(receive))
+            self.config = config_of(receive)
+            self.certificate = certificate_of(self.config)
             if make_punctual(receive, self.settings.request_timeout_seconds):
                 calm_collector()
         if scope["type"] != "http":
@@ -178,6 +182,7 @@ def create_app(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         assert isinstance(app, Service)  # noqa: S101 - it is the one made below
+        raise_if_several(app.config)
         app.mongo = Mongo(
             settings.mongodb_url,
             url_file=settings.mongodb_url_file,
@@ -188,7 +193,8 @@ def create_app(
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         app.errands = Errands()
         try:
-            async with identification(name, settings) as app.identification, AsyncExitStack() as stack:
+            identifying = identification(name, settings, on_call=app.metrics.api_requests.count)
+            async with app.metrics.loop_lag.watched(), identifying as app.identification, AsyncExitStack() as stack:
                 door = await stack.enter_async_context(doors(app)) if doors is not None else None
                 app.open_to_clients = app.public.open_to_clients = doors is not None and door is None
                 app.public.identification = app.identification
@@ -280,7 +286,8 @@ def _common_routes(app: Service, *, public: bool = False) -> APIRouter:
         return router
 
     @router.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        return Response(app.metrics.render(), media_type=CONTENT_TYPE)
+    async def metrics(request: Request) -> Response:
+        text, kind = app.metrics.render(request.headers.get("accept", ""))
+        return Response(text, media_type=kind)
 
     return router

@@ -10,7 +10,7 @@ from common.identity.authenticator import Authenticator
 from common.identity.callers import Callers, audience_of
 from common.identity.keys import ClusterKeys, FileKeys, Keys
 from common.identity.review import Reviewer
-from common.kube import KubeClient
+from common.kube import KubeClient, OnCall
 from common.settings import ServiceSettings
 from common.web.guard import Door, Guard, Table
 
@@ -54,8 +54,10 @@ class Identification:
 
 
 @asynccontextmanager
-async def identification(service: str, settings: ServiceSettings) -> AsyncIterator[Identification]:
-    """As the settings say; connections to the API server are closed at the end."""
+async def identification(
+    service: str, settings: ServiceSettings, *, on_call: OnCall | None = None
+) -> AsyncIterator[Identification]:
+    """As the settings say. Connections to the API server are closed at the end; `on_call` is told of each request."""
     if not settings.identifies_callers:
         log.warning("%s", DEVELOPMENT)
         yield Identification()
@@ -64,7 +66,9 @@ async def identification(service: str, settings: ServiceSettings) -> AsyncIterat
         audience = audience_of(service)
         needs_client = settings.authentication_keys is None or settings.authentication_review != "none"
         client = (
-            KubeClient.from_config(settings.kubeconfig, user_agent=f"ordersaga-{service}") if needs_client else None
+            KubeClient.from_config(settings.kubeconfig, user_agent=f"ordersaga-{service}", on_call=on_call)
+            if needs_client
+            else None
         )
         if client is not None:
             await stack.enter_async_context(client)

@@ -68,11 +68,21 @@ async def operate(settings: Settings) -> None:
         KubeError, OSError: it can't start.
         PartEnded: a part of it has died; a new process begins with all parts whole.
     """
+    async with metrics.LOOP_LAG.watched():
+        await _follow_and_lead(settings)
+
+
+async def _follow_and_lead(settings: Settings) -> None:
     heartbeats = Heartbeats()
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
     # Those of the sagas may all be in use when the Lease has to be renewed.
-    client, own = (KubeClient.from_config(user_agent="ordersaga-operator", on_answer=clock.heard) for _ in range(2))
+    client, own = (
+        KubeClient.from_config(
+            user_agent="ordersaga-operator", on_answer=clock.heard, on_call=metrics.API_REQUESTS.count
+        )
+        for _ in range(2)
+    )
     leases = Leases(own, settings.namespace, seconds=time_out(settings))
     watched = WatchConnection(client, Echoes())
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import REGISTRY
 
 from common.certificate import Certificate
+from common.exposition import exposed
 from saga_operator.heartbeats import Heartbeats
 from saga_operator.settings import Settings
 
@@ -94,5 +95,6 @@ class Health:
             status = "ok" if self.role in ("leading", "following") else "starting"
         return web.json_response({"status": status, "role": self._shown_role}, status=200 if status == "ok" else 503)
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        text, kind = exposed(REGISTRY, request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": kind})

@@ -86,7 +86,10 @@ class LeaseHolder:
         self._renewed_at = float("-inf")
         self._renewed = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._held_since = 0.0
         metrics.LEADER.set_function(lambda: float(self.is_held))
+        metrics.LEASE_HELD.set_function(lambda: self._leads(self._held_since))
+        metrics.LEASE_RENEWAL_AGE.set_function(lambda: self._leads(self._renewed_at))
 
     @property
     def epoch(self) -> int:
@@ -114,6 +117,10 @@ class LeaseHolder:
     def is_held(self) -> bool:
         """Whether this process surely holds the Lease: no follower can have taken it."""
         return self._lease is not None and self._elapsed() - self._renewed_at < SURE * self._duration
+
+    def _leads(self, since: float) -> float:
+        """Seconds since then, while this process is the leader, also one that isn't sure of it; else 0."""
+        return 0.0 if self._lease is None else self._elapsed() - since
 
     @property
     def unrenewed_seconds(self) -> float | None:
@@ -143,12 +150,14 @@ class LeaseHolder:
             self._heartbeats.beat("lease", again_within=MISSING * self._duration)
             try:
                 lease = await self._get_or_create()
+                metrics.LEASE_TRANSITIONS.set(record.transitions(lease))
                 holder = record.holder(lease)
                 if record.mark(lease) != seen:
                     seen, seen_at = record.mark(lease), self._elapsed()
                 expired = self._elapsed() - seen_at > record.seconds(lease, self._duration)
                 if holder in ("", self._identity) or expired:
                     await self._write(lease, above=self._epoch)
+                    self._held_since = self._renewed_at
                     self._is_new = holder != self._identity
                     log.info("holding lease %s as %s, epoch %d", self._name, self._identity, self.epoch)
                     return
@@ -166,6 +175,7 @@ class LeaseHolder:
                 elif self._elapsed() - seen_at > self._duration and await self._work_without(above=None, begins=True):
                     log.warning("working without lease %s: %s", self._name, error)
                     self._lease = {"metadata": {"name": self._name}, "spec": {}}
+                    self._held_since = self._renewed_at
                     return
             except KubeError as error:
                 log.warning("lease %s: %s", self._name, error)
@@ -176,7 +186,9 @@ class LeaseHolder:
         """Renew until cancelled. While the API server is away nothing can get the Lease, and calls wait (`held`)."""
         while True:
             await asyncio.sleep(max(0.0, self._renewed_at + self._renew_every - self._elapsed()))
-            if not await self._renew():
+            renewed = await self._renew()
+            metrics.LEASE_RENEWALS.labels("renewed" if renewed else "failed").inc()
+            if not renewed:
                 await asyncio.sleep(AGAIN)
 
     async def raise_epoch(self, above: int) -> None:
@@ -260,6 +272,7 @@ class LeaseHolder:
         self._sent = record.held_by(self._identity, lease, epoch=epoch, seconds=self._duration, now=now)
         self._lease = await self._leases.update(self._sent)
         self._sent = None
+        metrics.LEASE_TRANSITIONS.set(record.transitions(self._lease))
         self._note_renewal(began, epoch)
 
     async def _work_without(self, *, above: int | None, begins: bool) -> bool:

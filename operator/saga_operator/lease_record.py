@@ -44,6 +44,12 @@ def seconds(lease: Json, ours: float) -> float:
     return min(given, LONGER_THAN_OURS * ours) if isinstance(given, int) and given > 0 else ours
 
 
+def transitions(lease: Json) -> int:
+    """How often it has gone to another holder; 0 if it doesn't say so, or nothing that could be counted on."""
+    given = _spec(lease).get("leaseTransitions")
+    return given if isinstance(given, int) and 0 <= given < MOST_TRANSITIONS else 0
+
+
 def epoch(lease: Json, now: float) -> int:
     """The epoch that it records; 0 if there is none, or none that an operator can have written by now."""
     text = _annotations(lease).get(EPOCH)
@@ -72,11 +78,8 @@ def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: floa
         "renewTime": stamp,
     }
     if holder(lease) != identity:
-        transitions = _spec(lease).get("leaseTransitions")
         spec["acquireTime"] = stamp
-        if not isinstance(transitions, int) or not 0 <= transitions < MOST_TRANSITIONS:
-            transitions = 0
-        spec["leaseTransitions"] = transitions + 1
+        spec["leaseTransitions"] = transitions(lease) + 1
     annotations = {**_others(lease), EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
     return {**lease, "metadata": {**lease["metadata"], "annotations": annotations}, "spec": spec}
 

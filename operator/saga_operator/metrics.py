@@ -3,20 +3,28 @@
 Prometheus conventions: base units, `_total` for counters. Labels are bounded.
 """
 
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from common.exposition import exemplar
+from common.process_metrics import ApiRequests, LoopLag, build_info
 from common.text import word
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.saga import FINISHED, Phase, Saga
-from saga_operator.process.step_record import is_stuck
-from saga_operator.process.steps import ORDER_SAGA
+from saga_operator.process.step_record import StepRecord, is_stuck
+from saga_operator.process.steps import DEFINITION_HASH, ORDER_SAGA
 
 SAGAS = Gauge("ordersaga_sagas", "Live sagas that this operator works on, by phase.", ["phase"])
-SAGAS_FINISHED = Counter("ordersaga_sagas_finished_total", "Sagas that have ended.", ["phase"])
+SAGAS_FINISHED = Counter(
+    "ordersaga_sagas_finished_total", "Sagas that have ended; the reason says why one was undone.", ["phase", "reason"]
+)
 DURATION = Histogram(
     "ordersaga_saga_duration_seconds",
     "From the creation of the resource to its end.",
@@ -29,11 +37,14 @@ STEP_DURATION = Histogram(
     ["step", "operation", "outcome"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+STEP = Histogram(
+    "ordersaga_step_duration_seconds",
+    "From the first call of a step or of its undo to its end, with all repetitions and pauses.",
+    ["step", "operation", "outcome"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+)
 NOT_TAKEN_IN = Gauge(
     "ordersaga_sagas_not_taken_in", "Live sagas that wait until others have ended, since no more fit into memory."
-)
-OLDEST = Gauge(
-    "ordersaga_oldest_saga_seconds", "Time without progress of the live saga that has made none for longest.", ["phase"]
 )
 PARTICIPANT_ERRORS = Counter(
     "ordersaga_participant_errors_total", "Answers that a participant should never give.", ["participant"]
@@ -41,6 +52,11 @@ PARTICIPANT_ERRORS = Counter(
 RETRIES = Counter("ordersaga_step_retries_total", "Calls that will be made again.", ["step", "operation", "reason"])
 ROLLBACKS = Counter("ordersaga_rollbacks_total", "Decisions to roll back.", ["reason"])
 COMPENSATIONS = Counter("ordersaga_compensations_total", "Undo calls that have answered.", ["step", "effect"])
+INTERVENTIONS = Counter(
+    "ordersaga_interventions_total",
+    "Interventions of people, by what became of them: `Intervened` or `InterventionRefused`.",
+    ["action", "outcome"],
+)
 STUCK = Counter(
     "ordersaga_compensations_failed_total", "Undos that used up their attempts: a person must look.", ["step"]
 )
@@ -67,7 +83,22 @@ IN_FLIGHT = Gauge(
     "ordersaga_participant_calls_in_flight", "Calls that wait for the answer of a participant.", ["participant"]
 )
 WAITING = Gauge("ordersaga_participant_waiting", "Sagas that wait for a turn at a participant.", ["participant"])
+LEASE_RENEWALS = Counter(
+    "ordersaga_lease_renewals_total", "Attempts of the leader to renew the Lease: `renewed` or `failed`.", ["outcome"]
+)
+LEASE_TRANSITIONS = Gauge(
+    "ordersaga_lease_transitions", "How often the Lease has gone to another holder, as it says itself."
+)
+LEASE_HELD = Gauge("ordersaga_lease_held_seconds", "For how long this process has held the Lease; 0 if it doesn't.")
+LEASE_RENEWAL_AGE = Gauge(
+    "ordersaga_lease_renewal_age_seconds",
+    "How long ago the leader has renewed the Lease: after 80 % of its duration it makes no calls; 0 in a follower.",
+)
 CLOCK_SKEW = Gauge("ordersaga_clock_skew_seconds", "How far this host's clock is ahead of the API server's.")
+
+build_info("operator", REGISTRY, definition=DEFINITION_HASH)
+LOOP_LAG: Final = LoopLag("operator", REGISTRY)
+API_REQUESTS: Final = ApiRequests("operator", REGISTRY)
 
 REASONS: Final = 100
 """Different reasons of participants that become labels. A label of too many values would swamp the monitoring: each
@@ -80,17 +111,83 @@ _in_phase: Final = cache(SAGAS.labels)
 _finished_as: Final = cache(SAGAS_FINISHED.labels)
 _lasted: Final = cache(DURATION.labels)
 _call_lasted: Final = cache(STEP_DURATION.labels)
+_step_lasted: Final = cache(STEP.labels)
+written: Final = cache(API_WRITES.labels)
+"""Called with the kind and the outcome of a write."""
+for _phase in FINISHED:
+    _lasted(str(_phase))
+_finished_as(str(Phase.COMPLETED), reasons.COMPLETED)
+for _outcome in ("renewed", "failed"):
+    LEASE_RENEWALS.labels(_outcome)
 
 
-def call_ended(action: Do | Undo, outcome: events.Outcome) -> None:
-    """Count one call to a participant, answered or not."""
+@dataclass(frozen=True, slots=True)
+class LiveSaga:
+    """What is shown of one that is worked on. Times in seconds since the epoch."""
+
+    phase: Phase
+    created: float
+    progressed_at: float
+    held_up: tuple[str, str] = ("", "")
+    """The step whose call waits, or needs a person, and the reason; empty if nothing is known of such."""
+
+
+class LiveSagas(Collector):
+    """What is asked of all live sagas when somebody looks: nothing is counted meanwhile, so it costs them nothing."""
+
+    def __init__(self) -> None:
+        self.look: Callable[[], tuple[float, Iterable[LiveSaga]]] = lambda: (0.0, ())
+        """What time it is, and all sagas."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One pass over all sagas."""
+        now, sagas = self.look()
+        still: dict[str, float] = {str(phase): 0.0 for phase in Phase if phase not in FINISHED}
+        age, held_up = dict(still), dict[tuple[str, str, str], int]()
+        for saga in sagas:
+            phase = str(saga.phase)
+            still[phase] = max(still.get(phase, 0.0), now - saga.progressed_at)
+            age[phase] = max(age.get(phase, 0.0), now - saga.created)
+            step, reason = saga.held_up
+            if reason:
+                key = (phase, step, bounded(reason))
+                held_up[key] = held_up.get(key, 0) + 1
+        oldest = GaugeMetricFamily(
+            "ordersaga_oldest_saga_seconds",
+            "Time without progress of the live saga that has made none for longest.",
+            labels=["phase"],
+        )
+        open_ = GaugeMetricFamily("ordersaga_oldest_open_seconds", "Age of the oldest live saga.", labels=["phase"])
+        waiting = GaugeMetricFamily(
+            "ordersaga_sagas_held_up",
+            "Live sagas whose next call waits or needs a person, by its step and the reason.",
+            labels=["phase", "step", "reason"],
+        )
+        for phase, seconds in still.items():
+            oldest.add_metric([phase], seconds)
+            open_.add_metric([phase], age[phase])
+        for labels, number in sorted(held_up.items()):
+            waiting.add_metric(labels, number)
+        yield from (oldest, open_, waiting)
+
+    def describe(self) -> Iterator[Metric]:
+        """As `collect`, which costs little before there are sagas."""
+        return self.collect()
+
+
+LIVE: Final = LiveSagas()
+REGISTRY.register(LIVE)
+
+
+def call_ended(action: Do | Undo, outcome: events.Outcome, *, trace_id: str = "") -> None:
+    """Count one call to a participant, answered or not. `trace_id` is that of a saga whose trace is kept."""
     step, operation = action.step.name, "undo" if isinstance(action, Undo) else "do"
     duration = max(0.0, outcome.at - outcome.started)
-    _call_lasted(step, operation, outcome.shown_as).observe(duration)
+    _call_lasted(step, operation, outcome.shown_as).observe(duration, exemplar(trace_id))
     if getattr(outcome, "reason", "") == reasons.PARTICIPANT_ERROR:
         PARTICIPANT_ERRORS.labels(action.step.participant).inc()
     if isinstance(outcome, events.NoUsableAnswer):
-        RETRIES.labels(step, operation, _bounded(outcome.reason)).inc()
+        RETRIES.labels(step, operation, bounded(outcome.reason)).inc()
     elif isinstance(outcome, events.EpochRefused):
         RETRIES.labels(step, operation, outcome.shown_as).inc()
     elif isinstance(outcome, events.InProgress):
@@ -99,16 +196,33 @@ def call_ended(action: Do | Undo, outcome: events.Outcome) -> None:
         COMPENSATIONS.labels(step, "none" if outcome.effect == "none" else "undone").inc()
 
 
-def saga_changed(before: Saga, after: Saga) -> None:
-    """Count what an event has changed: the phase, a decision to roll back, an undo that needs a person."""
+def saga_changed(before: Saga, after: Saga, *, trace_id: str = "") -> None:
+    """Count what an event has changed: the phase, a decision to roll back, a step that has ended, an intervention, an
+    undo that needs a person.
+    """
     if before.phase is not after.phase:
         _in_phase(str(before.phase)).dec()
         _in_phase(str(after.phase)).inc()
     if before.failure is None and after.failure is not None:
-        ROLLBACKS.labels(_bounded(after.failure.reason)).inc()
+        ROLLBACKS.labels(bounded(after.failure.reason)).inc()
+    done = after.intervention
+    if done is not None and done is not before.intervention and done != before.intervention:
+        INTERVENTIONS.labels(bounded(done.action), bounded(done.outcome)).inc()
     for old, new in zip(before.steps, after.steps, strict=True):
-        if new is not old and is_stuck(new) and not is_stuck(old):
-            STUCK.labels(new.name).inc()
+        if new is not old:
+            _step_changed(old, new, trace_id)
+
+
+def _step_changed(old: StepRecord, new: StepRecord, trace_id: str) -> None:
+    if new.completion is not None and old.completion is None and new.start is not None:
+        seconds = max(0.0, new.completion - new.start)
+        _step_lasted(new.name, "do", str(new.state)).observe(seconds, exemplar(trace_id))
+    undo = new.compensation
+    if undo.completion is not None and old.compensation.completion is None and undo.start is not None:
+        seconds = max(0.0, undo.completion - undo.start)
+        _step_lasted(new.name, "undo", str(new.state)).observe(seconds, exemplar(trace_id))
+    if is_stuck(new) and not is_stuck(old):
+        STUCK.labels(new.name).inc()
 
 
 def worker_started(saga: Saga) -> None:
@@ -116,12 +230,14 @@ def worker_started(saga: Saga) -> None:
     _in_phase(str(saga.phase)).inc()
 
 
-def worker_ended(saga: Saga, now: float) -> None:
+def worker_ended(saga: Saga, now: float, *, trace_id: str = "") -> None:
     """The worker of this saga has ended. `now`: seconds since the epoch."""
-    _in_phase(str(saga.phase)).dec()
+    phase = str(saga.phase)
+    _in_phase(phase).dec()
     if saga.phase in FINISHED:
-        _finished_as(str(saga.phase)).inc()
-        _lasted(str(saga.phase)).observe(max(0.0, now - saga.created))
+        reason = reasons.COMPLETED if saga.failure is None else bounded(saga.failure.reason)
+        _finished_as(phase, reason).inc(exemplar=exemplar(trace_id))
+        _lasted(phase).observe(max(0.0, now - saga.created), exemplar(trace_id))
 
 
 def worker_left(phase: Phase) -> None:
@@ -129,7 +245,8 @@ def worker_left(phase: Phase) -> None:
     _in_phase(str(phase)).dec()
 
 
-def _bounded(reason: str) -> str:
+def bounded(reason: str) -> str:
+    """A reason as a label: of participants, or of the API server."""
     reason = word(reason)
     if reason in reasons.MEANINGS or reason in _reasons:
         return reason

@@ -204,7 +204,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     credentials = bearer_for("order", app.settings.tokens)
     orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     contacts = Contacts(app.database, orders)
-    provider = TestProvider(app.database)
+    provider = app.metrics.provider_calls.of(TestProvider(app.database))
     provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
     try:
         async with app.background.doing(contacts.keep_clean, name="expiry"):

@@ -35,7 +35,12 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used: to the database, the API server, other services."""
     settings = app.settings
     assert isinstance(settings, OrderSettings)  # noqa: S101 - `build` has made them
-    sagas = Sagas(settings.namespace, settings.kubeconfig, ttl_seconds=settings.saga_ttl_seconds)
+    sagas = Sagas(
+        settings.namespace,
+        settings.kubeconfig,
+        ttl_seconds=settings.saga_ttl_seconds,
+        on_call=app.metrics.api_requests.count,
+    )
     others = Clients(
         inventory=settings.inventory_url,
         payment=settings.payment_url,

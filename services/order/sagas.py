@@ -19,6 +19,7 @@ from common.kube import (
     KubeError,
     ObjectInvalid,
     ObjectNotFound,
+    OnCall,
     OrderSagas,
 )
 from common.wire import Json
@@ -39,8 +40,17 @@ LIST_SECONDS = 10.0
 class Sagas:
     """The resources of our namespace. Every method raises Unavailable if the API server doesn't do what was asked."""
 
-    def __init__(self, namespace: str, kubeconfig: Path | None = None, *, ttl_seconds: int = 7 * 24 * 3600) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        kubeconfig: Path | None = None,
+        *,
+        ttl_seconds: int = 7 * 24 * 3600,
+        on_call: OnCall | None = None,
+    ) -> None:
+        """`on_call` is told of each request to the API server."""
         self.namespace = namespace
+        self._on_call = on_call
         self.ttl_seconds = ttl_seconds
         """For how long those that we make are kept after their saga's end."""
         self._kubeconfig = kubeconfig
@@ -162,7 +172,9 @@ class Sagas:
         async with self._connecting:
             if self._sagas is None:
                 # Reading the configuration imports a large library and reads files: not on the event loop.
-                client = await asyncio.to_thread(KubeClient.from_config, self._kubeconfig, user_agent=USER_AGENT)
+                client = await asyncio.to_thread(
+                    KubeClient.from_config, self._kubeconfig, user_agent=USER_AGENT, on_call=self._on_call
+                )
                 self._sagas = OrderSagas(client, self.namespace)
             return self._sagas
 

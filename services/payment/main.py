@@ -157,7 +157,7 @@ async def repair(body: RepairRequest, payments: PaymentsDep, provider: TestProvi
 async def lifespan(app: Service) -> AsyncIterator[None]:
     """Make the stores, which connect when they are first used, and settle what waits for the provider."""
     provider = TestProvider(app.database)
-    payments = Payments(app.database, provider, app.errands)
+    payments = Payments(app.database, app.metrics.provider_calls.of(provider), app.errands)
     provide(app, provider, payments)
     async with app.background.doing(payments.keep_settling, name="settling"):
         yield

@@ -229,7 +229,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     credentials = bearer_for("order", app.settings.tokens)
     orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     addresses = Addresses(app.database, orders)
-    provider = TestProvider(app.database)
+    provider = app.metrics.provider_calls.of(TestProvider(app.database))
     provide(app, addresses, Shipments(app.database, addresses, provider, app.errands, orders))
     try:
         async with app.background.doing(addresses.keep_clean, name="expiry"):

@@ -81,8 +81,7 @@ class Engine:
         )
         self._stopped = False
         metrics.SAGA_CALLS.set_function(self._most_calls)
-        for phase in set(Phase) - FINISHED:
-            metrics.OLDEST.labels(str(phase)).set_function(partial(self._longest_without_progress, phase))
+        metrics.LIVE.look = lambda: (shared.clock.now(), [worker.seen() for worker in list(self._workers.values())])
         self._finished: OrderedDict[str, Remembered] = OrderedDict()
         self._highest = 0
         self._taken_up = 0
@@ -104,12 +103,6 @@ class Engine:
     def _most_calls(self) -> int:
         """Of the saga that has made the most calls within the last minute."""
         return max((worker.pace.within_a_minute() for worker in list(self._workers.values())), default=0)
-
-    def _longest_without_progress(self, phase: Phase) -> float:
-        """Seconds; of the sagas in this phase. One that can't be worked on counts as Pending."""
-        now = self._shared.clock.now()
-        alike = (worker for worker in list(self._workers.values()) if worker.phase is phase)
-        return max((now - worker.progressed_at for worker in alike), default=0.0)
 
     @property
     def workers(self) -> Mapping[str, str]:

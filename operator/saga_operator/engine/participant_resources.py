@@ -163,7 +163,7 @@ class ParticipantFollower:
                     await self._tell(name)
                 said, failures = "", 0
             except Exception as error:  # a status that isn't written is no reason to end anything
-                metrics.API_WRITES.labels("participant", getattr(error, "reason", "unexpected")).inc()
+                metrics.written("participant", metrics.bounded(getattr(error, "reason", "unexpected"))).inc()
                 if (why := repr(error)) != said:
                     said = why
                     log.info("the status of a Participant can't be written just now: %s", why)
@@ -182,7 +182,7 @@ class ParticipantFollower:
             written = await self._resources.patch_status(name, status)
         except ObjectNotFound:
             return  # its deletion is on its way here
-        metrics.API_WRITES.labels("participant", "OK").inc()
+        metrics.written("participant", "OK").inc()
         if (event := event_between(resource, status)) is not None:
             self._events.add(Resource(written), event)
         if name in self._known:

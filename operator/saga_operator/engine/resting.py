@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from saga_operator.engine.calls.places import Places
-from saga_operator.process.saga import Phase, Saga
+from saga_operator.metrics import LiveSaga
+from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 
 PATIENCE: Final = 1.0
@@ -45,8 +46,8 @@ class Rest:
     packed: bytes
     places: Places
     """They stay in their lines, and are told when it is their turn."""
-    phase: Phase
-    progressed_at: float
+    seen: LiveSaga
+    """What is shown of it."""
     version: int
     """Of the resource as it was last read or written."""
     until: float | None
@@ -56,7 +57,7 @@ class Rest:
     def of(cls, memory: dict[str, Any], epochs_refused: int, places: Places, until: float | None) -> Self:
         """The worker whose recorder has this memory."""
         saga, version = memory["saga"], memory["resource"].version
-        return cls(_pack((memory, epochs_refused)), places, saga.phase, saga.progressed_at, version, until)
+        return cls(_pack((memory, epochs_refused)), places, seen_of(saga), version, until)
 
     @property
     def saga(self) -> Saga:
@@ -74,6 +75,12 @@ class Rest:
         """The memory of the worker, and how often in a row its epoch was refused."""
         unpacked: tuple[dict[str, Any], int] = _unpack(self.packed)
         return unpacked
+
+
+def seen_of(saga: Saga) -> LiveSaga:
+    """What is shown of a live saga beside all others."""
+    step = saga.current_step
+    return LiveSaga(saga.phase, saga.created, saga.progressed_at, (step, saga.reason_of(step) if step else ""))
 
 
 def _pack(memory: object) -> bytes:

@@ -14,9 +14,10 @@ from common.kube import ObjectNotFound
 from saga_operator import metrics
 from saga_operator.engine.calls.call_pace import CallPace
 from saga_operator.engine.mishaps import tell
-from saga_operator.engine.resting import Rest
+from saga_operator.engine.resting import Rest, seen_of
 from saga_operator.engine.shared import Shared
 from saga_operator.engine.worker import Worker
+from saga_operator.metrics import LiveSaga
 from saga_operator.process.saga import Phase, Saga
 from saga_operator.resource.body import Resource
 
@@ -104,15 +105,16 @@ class SupervisedWorker:
     def phase(self) -> Phase:
         """Pending also while its resource can't be worked on."""
         if self._rest is not None:
-            return self._rest.phase
+            return self._rest.seen.phase
         return Phase.PENDING if self._worker is None else self._worker.saga.phase
 
-    @property
-    def progressed_at(self) -> float:
-        """Seconds since the epoch."""
+    def seen(self) -> LiveSaga:
+        """What is shown of it beside all others; nothing is unpacked for that."""
         if self._rest is not None:
-            return self._rest.progressed_at
-        return self.began if self._worker is None else self._worker.saga.progressed_at
+            return self._rest.seen
+        if self._worker is None:  # its resource can't be worked on
+            return LiveSaga(Phase.PENDING, self.began, self.began)
+        return seen_of(self._worker.saga)
 
     @property
     def version(self) -> int:
@@ -186,7 +188,7 @@ class SupervisedWorker:
                 log.error("saga %s begins anew: %r", self.name, error, exc_info=error, extra={"order": self.name})
                 metrics.WORKER_FAILURES.inc()
                 rest.places.forget()
-                metrics.worker_left(rest.phase)
+                metrics.worker_left(rest.seen.phase)
             self._on_wake(self)
         return self._worker
 
@@ -200,7 +202,7 @@ class SupervisedWorker:
         if self._alarm is not None:
             self._alarm.cancel()
         if self._rest is not None:
-            phase, places, self._rest = self._rest.phase, self._rest.places, None
+            phase, places, self._rest = self._rest.seen.phase, self._rest.places, None
             places.forget()
             metrics.worker_left(phase)
         elif self._worker is not None:

@@ -156,8 +156,8 @@ LEASE_MUTANTS = (
         "a Lease whose count of holders is at its end can be taken",
         13,
         f"{OPERATOR}/lease_record.py",
-        "if not isinstance(transitions, int) or not 0 <= transitions < MOST_TRANSITIONS:",
-        "if not isinstance(transitions, int):",
+        "return given if isinstance(given, int) and 0 <= given < MOST_TRANSITIONS else 0",
+        "return given if isinstance(given, int) else 0",
         "tests/unit/engine/test_lease.py::test_a_lease_whose_count_of_holders_is_at_its_end_can_be_taken",
     ),
     Mutant(

@@ -149,7 +149,7 @@ async def test_what_it_can_keep_is_kept_as_it_is(app: Service) -> None:
 async def test_methods_that_nobody_knows_are_one_label(app: Service) -> None:
     for number in range(50):
         await ask(app, f"M{number:05}", "/health")
-    exposed = app.metrics.render().decode()
+    exposed = app.metrics.render()[0].decode()
     assert set(re.findall(r'http_requests_total\{[^}]*method="([^"]*)"', exposed)) <= {
         "_OTHER",
         "GET",

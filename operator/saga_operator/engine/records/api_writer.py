@@ -62,11 +62,11 @@ class ApiWriter:
             answer = await write
             seconds = time.monotonic() - began
         except KubeError as error:
-            metrics.API_WRITES.labels(kind, error.reason).inc()
+            metrics.written(kind, metrics.bounded(error.reason)).inc()
             raise
         finally:
             self.room.ended(seconds)
-        metrics.API_WRITES.labels(kind, "OK").inc()
+        metrics.written(kind, "OK").inc()
         return Resource(answer)
 
     def taken_over(self, resource: Resource) -> Resource:

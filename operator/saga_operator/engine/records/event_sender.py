@@ -50,7 +50,7 @@ class EventSender:
             try:
                 await self._events.create(resource.raw, type_=event.type, reason=event.reason, message=event.message)
             except KubeError as error:
-                metrics.EVENTS_DROPPED.labels(error.reason).inc()
+                metrics.EVENTS_DROPPED.labels(metrics.bounded(error.reason)).inc()
                 log.debug("event %s of %s was not written: %s", event.reason, resource.name, error)
             except Exception as error:  # one that can't be made at all is no reason to send no others
                 metrics.EVENTS_DROPPED.labels("unexpected").inc()

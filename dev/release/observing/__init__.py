@@ -1,0 +1,1 @@
+"""What shows an installation to people: the list of its metrics, and the dashboards over them."""
