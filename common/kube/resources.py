@@ -1,7 +1,7 @@
 """The objects that this system keeps in the API server: OrderSaga, its Events, and the Lease of the operator."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -122,10 +122,18 @@ class Events:
         self.client = client
         self.component = component
 
-    async def create(self, about: Json, *, type_: Literal["Normal", "Warning"], reason: str, message: str) -> Json:
+    async def create(
+        self,
+        about: Json,
+        *,
+        type_: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Json:
         """Record an event about this object: an OrderSaga, unless it says its kind, which one of a list doesn't.
 
-        `reason` is one of the PascalCase constants, `message` is for a person.
+        `reason` is one of the PascalCase constants, `message` is for a person; `annotations` are the Event's own.
 
         What an Event can't hold is replaced or cut off. Raises `KubeError`, and nothing else.
         """
@@ -136,7 +144,11 @@ class Events:
             "apiVersion": "v1",
             "kind": "Event",
             # kubectl writes 16 hex digits after the name; names may be longer than those of our resources
-            "metadata": {"name": f"{name[: NAME_LIMIT - 17]}.{os.urandom(8).hex()}", "namespace": namespace},
+            "metadata": {
+                "name": f"{name[: NAME_LIMIT - 17]}.{os.urandom(8).hex()}",
+                "namespace": namespace,
+                **({"annotations": dict(annotations)} if annotations else {}),
+            },
             "involvedObject": {
                 "apiVersion": about.get("apiVersion", API_VERSION),
                 "kind": about.get("kind", KIND),

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from common.collector import calm_collector
 from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas, ParticipantResources
 from common.logs import configure_logging
+from common.tracing.export import Spans, open_spans
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.clock import Clock
@@ -32,6 +33,7 @@ from saga_operator.engine.records.duties import Duties
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.records.stories import Stories
+from saga_operator.engine.records.traces import Traces
 from saga_operator.engine.removals import Removals
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
@@ -74,6 +76,7 @@ async def operate(settings: Settings) -> None:
 
 async def _follow_and_lead(settings: Settings) -> None:
     heartbeats = Heartbeats()
+    spans = open_spans("ordersaga-operator")
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
     # Those of the sagas may all be in use when the Lease has to be renewed.
@@ -110,7 +113,11 @@ async def _follow_and_lead(settings: Settings) -> None:
             health.role = "leading"
             try:
                 return await _lead(
-                    settings, client, clock, lease, stop, connection=watched, health=health, heartbeats=heartbeats
+                    *(settings, client, clock, lease, stop),
+                    connection=watched,
+                    health=health,
+                    heartbeats=heartbeats,
+                    spans=spans,
                 )
             except BaseExceptionGroup as group:
                 if (ended := group.subgroup(PartEnded)) is not None:
@@ -127,6 +134,8 @@ async def _follow_and_lead(settings: Settings) -> None:
         await client.aclose()
         await own.aclose()
         await health.stop()
+        if spans is not None:
+            await spans.close()
 
 
 async def _answers(leases: Leases, name: str) -> bool:
@@ -201,14 +210,17 @@ def compose(
     heartbeats: Heartbeats | None = None,
     echoes: Echoes | None = None,
     lease: Callable[[], Json | None] = lambda: None,
+    spans: Spans | None = None,
 ) -> Operator:
     """Make all parts. None of them runs yet. Call it inside the event loop.
 
-    `lease`: the Lease that this operator holds, which Events about the operator itself are about.
+    `lease`: the Lease that this operator holds, which Events about the operator itself are about. `spans`: the way to
+    the collector of traces, if one is configured.
     """
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes, echoes=echoes)
-    sender = EventSender(events)
+    traces = None if spans is None else Traces(spans)
+    sender = EventSender(events) if traces is None else EventSender(events, traces.annotations)
     gate = CallGate(epochs)
     defaults = {name: terms_by(settings, name) for name in NAMES}
     breakers = {
@@ -218,10 +230,11 @@ def compose(
     resources = ParticipantResources(sagas.client, sagas.namespace)
     follower = ParticipantFollower(resources, defaults, participants, breakers, clock=clock, events=sender)
     stories = Stories(participants.archive)
-    finalizers = FinalizerQueue(writer, sagas, gate, Duties(stories))
+    duties = Duties(stories, last=() if traces is None else (traces.last_word,))
+    finalizers = FinalizerQueue(writer, sagas, gate, duties)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     expiries = Timetable()
-    shared = Shared(clock, writer, sender, gate, participants, breakers, compensations)
+    shared = Shared(clock, writer, sender, gate, participants, breakers, compensations, traces)
     engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries, removals=Removals(sender, lease))
@@ -241,6 +254,7 @@ async def _lead(
     connection: WatchConnection,
     health: Health,
     heartbeats: Heartbeats,
+    spans: Spans | None,
 ) -> None:
     """Work until the process is told to stop. Raises a group with the errors of the watch and of the parts."""
     sagas = OrderSagas(client, settings.namespace)
@@ -255,6 +269,7 @@ async def _lead(
         heartbeats=heartbeats,
         echoes=connection.echoes,
         lease=lambda: lease.lease,
+        spans=spans,
     )
     if (held := lease.lease) is not None and lease.take_news():
         operator.events.add(Resource(held), KubernetesEvent.of_leader(settings.identity))

@@ -30,6 +30,7 @@ class Call:
     at: float
     correlation_id: str = ""
     authorization: str = ""
+    traceparent: str = ""
     answered: float = 0.0
     """When it was; 0 before that."""
 
@@ -115,6 +116,7 @@ class ScriptedParticipants:
         call = Call(request.path, key or f"GET/{order}/", body, int(request.headers["Saga-Epoch"]), self._loop.time())
         call.correlation_id = request.headers.get("X-Correlation-ID", "")
         call.authorization = request.headers.get("Authorization", "")
+        call.traceparent = request.headers.get("traceparent", "")
         self.calls.append(call)
         queue = self._queued[(order, request.path)]
         reply = queue.pop(0) if queue else self._always.get((order, request.path)) or self._protocol(order, call)

@@ -272,7 +272,9 @@ class Engine:
         while len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
         if resource.has_finalizer:
-            self._finalizers.add(worker.name, worker.uid, urgent=saga.deleting, resource=resource)
+            traces = self._shared.traces
+            is_traced = traces is not None and traces.ended(resource, saga, worker.history, worker.began)
+            self._finalizers.add(worker.name, worker.uid, urgent=saga.deleting or is_traced, resource=resource)
         reason = "" if saga.phase is Phase.COMPLETED or saga.failure is None else f" ({saga.failure.reason})"
         log.info("saga finished: %s%s", saga.phase, reason, extra={"order": worker.name})
 

@@ -10,6 +10,7 @@ from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.calls.participants import Participants
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.traces import Traces
 from saga_operator.engine.resting import Awake
 from saga_operator.process.order import CompensationPolicy
 
@@ -26,6 +27,8 @@ class Shared:
     breakers: Mapping[str, CircuitBreaker]
     """One for each participant, by its name."""
     compensations: CompensationPolicy
+    traces: Traces | None = None
+    """None: no collector is configured."""
     namespace_ends: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the namespace is deleted with its operator: every saga ends as if its deletion was requested."""
     awake: Awake = field(default_factory=Awake)

@@ -19,6 +19,7 @@ from saga_operator.engine.shared import Shared
 from saga_operator.engine.worker import Worker
 from saga_operator.metrics import LiveSaga
 from saga_operator.process.saga import Phase, Saga
+from saga_operator.resource.attempts import History
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,11 @@ class SupervisedWorker:
         if self._rest is not None:
             return self._rest.saga
         return None if self._worker is None else self._worker.saga
+
+    @property
+    def history(self) -> History:
+        """Of each step: its last attempts, as far as they are known while it is at work."""
+        return {} if self._worker is None else self._worker.history
 
     @property
     def is_resting(self) -> bool:

@@ -26,6 +26,7 @@ from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide,
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused, Succeeded
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.process.steps import BY_NAME
+from saga_operator.resource.attempts import History
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.status import desired_of, intervention_of, requested_by
@@ -46,6 +47,7 @@ class Worker:
             shared.clock,
             self._changed.set,
             compensations=shared.compensations,
+            traces=shared.traces,
         )
         self._places = Places(resource.uid, shared.breakers, self.woken)
         self._begin(resource)
@@ -64,6 +66,7 @@ class Worker:
             shared.clock,
             worker._changed.set,
             compensations=shared.compensations,
+            traces=shared.traces,
         )
         worker._places = rest.places
         worker._places.on_turn = worker.woken
@@ -89,6 +92,11 @@ class Worker:
     def saga(self) -> Saga:
         """As it is known now, also beyond what is recorded."""
         return self._recorder.saga
+
+    @property
+    def history(self) -> History:
+        """Of each step: its last attempts."""
+        return self._recorder.history
 
     @property
     def resource(self) -> Resource:
@@ -184,7 +192,12 @@ class Worker:
                 if self._doubted:  # since its turn was waited for
                     return
                 epoch = shared.gate.epoch_for(action.step.participant)
-                context = CallContext(epoch, recorder.resource.correlation_id)
+                number = _attempts(recorder.saga, action) + 1
+                traceparent = ""
+                if shared.traces is not None:
+                    recorded = _attempts(recorder.recorded, action)
+                    traceparent = shared.traces.header(recorder.resource, action.step, number, recorded, undo=undo)
+                context = CallContext(epoch, recorder.resource.correlation_id, traceparent)
                 self.pace.note()
                 outcome = await shared.participants.perform(action, recorder.saga, context)
             event = breaker.record_outcome(self.uid, outcome)
@@ -197,7 +210,7 @@ class Worker:
             self._epochs_refused = 0
         metrics.call_ended(action, outcome)
         self._log_call(action, outcome)
-        recorder.add_attempt(outcome, undo=undo)
+        recorder.add_attempt(outcome, undo=undo, number=number)
         if isinstance(event, Paused):
             recorder.apply(event)  # it takes its next turn when its pause is over
         else:
@@ -294,3 +307,9 @@ class Worker:
         except TimeoutError:
             return False
         return True
+
+
+def _attempts(saga: Saga, action: Do | Undo) -> int:
+    """How many of this call are counted."""
+    record = saga[action.step.name]
+    return record.compensation.attempts if isinstance(action, Undo) else record.attempts

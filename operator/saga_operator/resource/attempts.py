@@ -28,19 +28,22 @@ class CallAttempt:
     outcome: str
     milliseconds: int
     reason: str = ""
+    number: int = 0
+    """Of the attempt, counted from 1; 0 if it isn't known: the status doesn't say it."""
 
 
 History = Mapping[str, tuple[CallAttempt, ...]]
 
 
-def noted(history: History, answer: CallOutcome, *, undo: bool) -> History:
-    """The history with one more attempt. Several polls of one operation in progress count as one."""
+def noted(history: History, answer: CallOutcome, *, undo: bool, number: int = 0) -> History:
+    """The history with one more attempt, which has this number. Polls of one operation in progress count as one."""
     attempt = CallAttempt(
         time=answer.started,
         operation="undo" if undo else "do",
         outcome=answer.shown_as,
         milliseconds=max(1, round((answer.at - answer.started) * 1000)),
         reason=getattr(answer, "reason", ""),
+        number=number,
     )
     before = history.get(answer.step, ())
     if before and (before[-1].operation, before[-1].outcome) == (attempt.operation, "InProgress") == (

@@ -156,7 +156,7 @@ async def test_an_error_in_a_write_beside_the_calls_wakes_its_worker_which_finds
 async def test_an_event_that_cannot_be_sent_keeps_no_other() -> None:
     sent = asyncio.Event()
 
-    async def create(_: Json, *, type_: str, reason: str, message: str) -> None:
+    async def create(_: Json, *, type_: str, reason: str, message: str, annotations: object) -> None:
         if reason == "Poisoned":
             raise ZeroDivisionError("a defect that this event alone meets")
         sent.set()

@@ -11,6 +11,7 @@ from typing import Final
 from common.exchange import Answer, Exchanges, NoAnswer, NotSent
 from common.identity.bearer import Bearer, bearer_for
 from common.identity.callers import audience_of
+from common.tracing.context import HEADER as TRACEPARENT
 from saga_operator.engine.calls.answers import Call, json_object, outcome_of
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do, Undo
@@ -44,6 +45,8 @@ class CallContext:
 
     epoch: int
     correlation_id: str
+    traceparent: str = ""
+    """Empty while nothing is traced."""
 
 
 class Participants:
@@ -121,6 +124,8 @@ class Participants:
     async def _send(self, step: Step, *, undo: bool, saga: Saga, context: CallContext) -> Answer:
         exchanges = self._of[step.participant]
         headers = {"Saga-Epoch": str(context.epoch), "X-Correlation-ID": context.correlation_id}
+        if context.traceparent:
+            headers[TRACEPARENT] = context.traceparent
         if location := saga[step.name].location:
             return await exchanges.exchange("GET", location, headers=headers)
         headers["Idempotency-Key"] = idempotency_key(step, undo=undo, order=saga.order)

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from common.kube import Events, KubeError
+from common.order_saga import KIND
 from saga_operator import metrics
 from saga_operator.engine.records.allowance import Allowance
 from saga_operator.resource.body import Resource
@@ -28,8 +30,12 @@ same trouble at once.
 class EventSender:
     """A bounded queue of Kubernetes Events and the loop that sends them, at a bounded rate."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(
+        self, events: Events, annotations: Callable[[Resource], Mapping[str, str]] = lambda resource: {}
+    ) -> None:
+        """`annotations`: of an Event about this saga."""
         self._events = events
+        self._annotations = annotations
         self._allowance = Allowance(BURST, PER_SECOND)
         self._queue: asyncio.Queue[tuple[Resource, KubernetesEvent]] = asyncio.Queue(CAPACITY)
 
@@ -48,7 +54,10 @@ class EventSender:
                 await asyncio.sleep(pause)
             self._allowance.spend()
             try:
-                await self._events.create(resource.raw, type_=event.type, reason=event.reason, message=event.message)
+                notes = self._annotations(resource) if resource.raw.get("kind", KIND) == KIND else {}
+                await self._events.create(
+                    resource.raw, type_=event.type, reason=event.reason, message=event.message, annotations=notes
+                )
             except KubeError as error:
                 metrics.EVENTS_DROPPED.labels(metrics.bounded(error.reason)).inc()
                 log.debug("event %s of %s was not written: %s", event.reason, resource.name, error)

@@ -4,10 +4,12 @@ import logging
 from dataclasses import replace
 from typing import Final
 
+from common.tracing.span import Span
 from common.wire import Json
 from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.engine.records.event_sender import EventSender
+from saga_operator.engine.records.traces import Traces
 from saga_operator.engine.records.unanswered import Unanswered
 from saga_operator.engine.records.unrecorded import Unrecorded
 from saga_operator.process.decide import Wait, decide, is_progress
@@ -15,7 +17,7 @@ from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import CompensationPolicy, Order
 from saga_operator.process.saga import Saga
-from saga_operator.resource.attempts import history_of, noted
+from saga_operator.resource.attempts import History, history_of, noted
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import events_between
 from saga_operator.resource.status import reports_worker_failure, saga_of, status_of
@@ -34,7 +36,13 @@ class SagaRecord:
     """The saga as it is known (`saga`) and as it is recorded (`recorded`, on `resource`)."""
 
     def __init__(
-        self, resource: Resource, events: EventSender, clock: Clock, *, compensations: CompensationPolicy
+        self,
+        resource: Resource,
+        events: EventSender,
+        clock: Clock,
+        *,
+        compensations: CompensationPolicy,
+        traces: Traces | None = None,
     ) -> None:
         self.resource = resource = resource.slim()
         self._compensations = compensations
@@ -44,6 +52,9 @@ class SagaRecord:
         self._unanswered = Unanswered()
         self._history = history_of(resource.status)
         self._events = events
+        self._traces = traces
+        self._asked: list[Span] = []
+        """What was done to the saga and isn't recorded yet."""
         self._clock = clock
         self._offset = clock.offset
 
@@ -56,15 +67,22 @@ class SagaRecord:
             metrics.saga_changed(before, self.saga)
             for kube_event in events_between(before, self.saga):
                 self._events.add(self.resource, kube_event)
+            if self._traces is not None:
+                self._asked += self._traces.asked(self.resource, before, self.saga, event.at)
 
     def apply_outcome(self, outcome: Outcome) -> None:
         """Apply the outcome of a call, and again if another process's record is adopted before it is written."""
         self.apply(outcome)
         self._unrecorded.add(outcome)
 
-    def add_attempt(self, outcome: Outcome, *, undo: bool) -> None:
-        """Add one more attempt to the step's history."""
-        self._history = noted(self._history, outcome, undo=undo)
+    @property
+    def history(self) -> History:
+        """Of each step: its last attempts."""
+        return self._history
+
+    def add_attempt(self, outcome: Outcome, *, undo: bool, number: int) -> None:
+        """Add one more attempt, with this number, to the step's history."""
+        self._history = noted(self._history, outcome, undo=undo, number=number)
 
     def follow_clock(self) -> None:
         """Take note if the clock was set: what waits in memory waits as long as it was to."""
@@ -99,6 +117,7 @@ class SagaRecord:
         elif not same_status:
             self.recorded = replace(saga_of(resource, self._compensations), absences=self.saga.absences)
             before, self.saga = self.saga, self.recorded
+            self._asked.clear()  # whoever has written it sends that
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)
             log.info("another process wrote the status: deciding again", extra={"order": resource.name})

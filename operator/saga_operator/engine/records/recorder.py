@@ -16,13 +16,14 @@ from saga_operator.clock import Clock
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.record import ResourceGone, SagaRecord
+from saga_operator.engine.records.traces import Traces
 from saga_operator.engine.records.unanswered import Sent
 from saga_operator.process import reasons
 from saga_operator.process.order import CompensationPolicy
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 
-_OF_OTHERS: Final = frozenset({"_writer", "_events", "_clock", "_on_change", "_compensations", "_writing"})
+_OF_OTHERS: Final = frozenset({"_writer", "_events", "_clock", "_on_change", "_compensations", "_writing", "_traces"})
 """Fields of a recorder that aren't what it knows of its saga."""
 
 
@@ -38,9 +39,10 @@ class StatusRecorder(SagaRecord):
         on_change: Callable[[], None],
         *,
         compensations: CompensationPolicy,
+        traces: Traces | None = None,
     ) -> None:
         """`on_change` is called when a write has ended: it may have changed the saga, or found the resource gone."""
-        super().__init__(resource, events, clock, compensations=compensations)
+        super().__init__(resource, events, clock, compensations=compensations, traces=traces)
         self._invalid_writes = 0  # in a row
         self._had_finalizer = False
         self._refusal_told = False
@@ -62,11 +64,13 @@ class StatusRecorder(SagaRecord):
         on_change: Callable[[], None],
         *,
         compensations: CompensationPolicy,
+        traces: Traces | None = None,
     ) -> Self:
         """The recorder whose `memory` this was."""
         recorder = cls.__new__(cls)
         recorder._writer, recorder._events, recorder._clock = writer, events, clock
         recorder._on_change, recorder._compensations, recorder._writing = on_change, compensations, None
+        recorder._traces = traces
         vars(recorder).update(memory)
         return recorder
 
@@ -226,6 +230,7 @@ class StatusRecorder(SagaRecord):
             try:
                 async with self._writer.turn():
                     saga, newest, status = self.saga, self._unrecorded.newest, self._status()
+                    asked = len(self._asked)
                     if status != self.resource.status:
                         self._unanswered.add(Sent(status, saga, newest))
                         written = self._writer.taken_over(await self._writer.write_status(self.resource, status))
@@ -233,6 +238,7 @@ class StatusRecorder(SagaRecord):
                 self._unanswered.clear()
                 self.recorded = saga
                 self._unrecorded.recorded(newest)
+                self._send_asked(asked)
             except (Conflict, ObjectInvalid):
                 raise
             except ObjectNotFound as error:
@@ -249,6 +255,12 @@ class StatusRecorder(SagaRecord):
             if not self._awaited and self._can_wait():
                 self._wait_for_room()
                 return
+
+    def _send_asked(self, number: int) -> None:
+        """The first so many of them are recorded: nobody else sends them now."""
+        if self._traces is not None and number:
+            self._traces.send(self._asked[:number])
+            del self._asked[:number]
 
     async def _read(self) -> Resource:
         try:
