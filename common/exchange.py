@@ -21,6 +21,8 @@ import aiohttp
 from yarl import URL
 
 from common.authorities import TRUSTED, Authorities
+from common.tracing.calls import calling
+from common.tracing.current import here
 from common.wire import Json
 
 log = logging.getLogger("ordersaga.tls")
@@ -110,18 +112,20 @@ class Exchanges:
         trusted: float = TRUSTED,
         credentials: Credentials | None = None,
         ca_file: Path | None = None,
+        ours: bool = False,
     ) -> None:
         """`timeout`: seconds for a whole exchange, and `connect` for a new connection within it; `connections`: at
         most so many (0: its callers bound them); `oldest`: seconds after which a connection surely isn't used again;
         `trusted`: seconds after which new connections have the authorities read again (SSL_CERT_FILE, the system's);
         `ca_file`: more of them, read again as soon as they have changed;
-        `credentials`: ours there, looked for again after a 401.
+        `credentials`: ours there, looked for again after a 401; `ours`: a part of the shop, which learns of our traces.
         """
         self._url = url
         self._timeout = timeout
         self._connect = connect
         self._connections = connections
         self._oldest = oldest
+        self._ours = ours
         self._credentials = credentials
         # identity: a compressed answer may be a thousand times as large as what was read of it
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -164,8 +168,18 @@ class Exchanges:
             NotSent: it could not be built.
             NoAnswer: there is no whole answer within the time-out and the bounds.
         """
-        request = self._request(method, path, headers, body)
         within = self._timeout if seconds is None else seconds
+        above = here()
+        if above is None:
+            return await self._whole(self._request(method, path, headers, body), limit, within)
+        with calling(above, method, self._url, path) as call:
+            told = {**headers, **call.headers} if self._ours else headers
+            answer = await self._whole(self._request(method, path, told, body), limit, within)
+            call.answered(answer.status)
+        return answer
+
+    async def _whole(self, request: _Request, limit: int, within: float) -> Answer:
+        """The whole answer, within so many seconds."""
         try:
             async with asyncio.timeout(within):
                 pool, before = self._pool_now()

@@ -12,6 +12,7 @@ from common.barrier.rules import Answer, Decision, Document, Write
 from common.barrier.state import BarrierState
 from common.errors import Refused, Unavailable
 from common.mongo import PyMongoError
+from common.tracing.current import recorded, recording
 
 log = logging.getLogger("ordersaga.claims")
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class ClaimHolder:
         """Call the provider and return its result, also a Refused. Raises Unavailable, with the claim released."""
         try:
             async with asyncio.timeout(PROVIDER_SECONDS):
-                return await call(document)
+                return await _seen(call, document)
         except Refused as refusal:
             return refusal
         except Unavailable:
@@ -76,3 +77,16 @@ class ClaimHolder:
             await self._barrier.apply(self._document_id, transition)
         except (PyMongoError, Unavailable):
             log.warning("a claim could not be released: it ends when its lease does")
+
+
+async def _seen(call: Callable[[Document], Awaitable[T]], document: Document) -> T:
+    """The provider's result, as a span below the request's: what it asks of the world is below that one."""
+    if recorded() is None:
+        return await call(document)
+    asked = getattr(call, "__name__", "ask").strip("_")
+    with recording(f"provider {asked}", "client", {"ordersaga.provider.operation": asked}) as noted:
+        try:
+            return await call(document)
+        except Refused as refusal:
+            noted["error.type"] = refusal.code
+            raise

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, ExecutionTimeout, 
 
 from common.deadline import left
 from common.mongo.source import Source, once_more_if_refused
+from common.mongo.spans import Operation, spanned
 from common.server_clock import ServerClock
+from common.tracing.current import recorded
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -89,7 +92,7 @@ class Collection:
 
     def __init__(self, source: Source, database: str, name: str, lists: asyncio.Semaphore) -> None:
         self.source = source
-        self._name = (database, name)
+        self.place = (database, name)
         self._lists = lists
         self._made: tuple[Any, Any] = (None, None)
         """A client and its collection, which is made once: that costs the driver as much as a small operation."""
@@ -99,7 +102,7 @@ class Collection:
         """The driver's collection, of the current client."""
         client = self.source.current()
         if client is not self._made[0]:
-            database, name = self._name
+            database, name = self.place
             self._made = (client, client[database][name])
         return self._made[1]
 
@@ -121,6 +124,7 @@ class Collection:
         finally:
             self._lists.release()
 
+    @spanned("find")
     @once_more_if_refused
     async def find_one(self, where: Filter, *, session: Session = None) -> Document | None:
         """The first document that matches, or None."""
@@ -128,6 +132,7 @@ class Collection:
             found: Document | None = await ended(self._native.find_one(where, session=session), session)
         return found
 
+    @spanned("find")
     @once_more_if_refused
     async def find(
         self,
@@ -157,6 +162,8 @@ class Collection:
         fields = dict.fromkeys(without, 0) or None
         cursor = self._native.find(where, fields).sort(sort, 1).skip(skip).limit(limit).batch_size(STREAM_BATCH)
         ends = time.monotonic() + OPERATION_SECONDS
+        here = recorded()
+        span = None if here is None else Operation(here, "find", self.place)
         documents = aiter(cursor)
         try:
             while True:
@@ -167,8 +174,11 @@ class Collection:
                         return
                 yield document
         finally:
+            if span is not None:
+                span.end(sys.exception())
             await cursor.close()
 
+    @spanned("aggregate")
     @once_more_if_refused
     async def count(self, where: Filter) -> int:
         """How many documents match."""
@@ -176,6 +186,7 @@ class Collection:
             number: int = await self._native.count_documents(where)
         return number
 
+    @spanned("insert")
     @once_more_if_refused
     async def insert(self, document: Document, *, session: Session = None) -> None:
         """Insert one document; raises DuplicateKeyError if a unique index has it already."""
@@ -187,6 +198,10 @@ class Collection:
         if len(documents) == 1:
             await self.insert(documents[0], session=session)
             return
+        await self._insert_many(documents, session)
+
+    @spanned("insert")
+    async def _insert_many(self, documents: Sequence[Document], session: Session) -> None:
         with in_time():
             try:
                 await ended(self._native.insert_many(documents, session=session), session)
@@ -201,11 +216,16 @@ class Collection:
         """
         if len(changes) == 1:
             return await self.update(*changes[0], session=session)
+        return await self._update_each(changes, session)
+
+    @spanned("update")
+    async def _update_each(self, changes: Sequence[tuple[Filter, Change]], session: Session) -> bool:
         with in_time():
             made = [UpdateOne(where, change) for where, change in changes]
             result = await ended(self._native.bulk_write(made, session=session), session)
         return bool(result.matched_count == len(changes))
 
+    @spanned("update")
     @once_more_if_refused
     async def update(
         self, where: Filter, change: Change, *, upsert: bool = False, hint: str | None = None, session: Session = None
@@ -218,12 +238,14 @@ class Collection:
             result = await ended(change_it, session)
         return bool(result.matched_count or result.upserted_id is not None)
 
+    @spanned("update")
     @once_more_if_refused
     async def update_many(self, where: Filter, change: Change) -> None:
         """Change all documents that match: as many as can be changed in time."""
         with in_time():
             await self._native.update_many(where, change)
 
+    @spanned("findAndModify")
     @once_more_if_refused
     async def find_and_update(
         self, where: Filter, change: Change, *, sort: str = "_id", upsert: bool = False, session: Session = None
@@ -241,6 +263,7 @@ class Collection:
             found: Document | None = await ended(change_it, session)
         return found
 
+    @spanned("delete")
     @once_more_if_refused
     async def delete(self, where: Filter, *, session: Session = None) -> bool:
         """Delete the first document that matches. True if there was one."""
@@ -248,6 +271,7 @@ class Collection:
             result = await ended(self._native.delete_one(where, session=session), session)
         return bool(result.deleted_count)
 
+    @spanned("aggregate")
     @once_more_if_refused
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]], *, session: Session = None) -> list[Document]:
         """The whole result of a pipeline."""

@@ -13,6 +13,8 @@ from pymongo.write_concern import WriteConcern
 
 from common.deadline import left, within
 from common.mongo.collection import OPERATION_SECONDS, Session, ended, in_time
+from common.mongo.spans import seen
+from common.tracing.current import recorded
 
 T = TypeVar("T")
 
@@ -94,5 +96,11 @@ async def _once(session: Session, body: Callable[[Session], Awaitable[T]]) -> T:
 
 
 async def _commit(session: Session) -> None:
+    here = recorded()
+    committing = _commit_in_time(session)
+    await (committing if here is None else seen(here, "commitTransaction", ("", ""), committing))
+
+
+async def _commit_in_time(session: Session) -> None:
     with in_time():
         await ended(session.commit_transaction(), session)

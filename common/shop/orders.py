@@ -48,7 +48,9 @@ class Orders:
         exchanges: Exchanges | None = None,
     ) -> None:
         """`credentials`: ours there; `ca_file`: authorities that are trusted beside the system's."""
-        self._exchanges = exchanges or Exchanges(url, timeout=ASK_SECONDS, credentials=credentials, ca_file=ca_file)
+        self._exchanges = exchanges or Exchanges(
+            url, timeout=ASK_SECONDS, credentials=credentials, ca_file=ca_file, ours=True
+        )
 
     async def status_of(self, order_id: str) -> str | None:
         """The order's status; None if the order service knows no such order. Raises Unavailable."""

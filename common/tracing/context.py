@@ -45,9 +45,14 @@ class TraceContext:
         """A span of the same trace and decision, with this id or a new one."""
         return TraceContext(self.trace_id, span_id or _random(64), self.sampled)
 
+    @property
+    def hex_id(self) -> str:
+        """The trace's id, as people and collectors write it."""
+        return f"{self.trace_id:032x}"
+
     def header(self) -> str:
         """The traceparent."""
-        return f"00-{self.trace_id:032x}-{self.span_id:016x}-{'01' if self.sampled else '00'}"
+        return f"00-{self.hex_id}-{self.span_id:016x}-{'01' if self.sampled else '00'}"
 
 
 def _random(bits: int) -> int:

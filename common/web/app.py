@@ -27,6 +27,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 
@@ -38,6 +39,7 @@ from common.errors import Problem, Unavailable, documented
 from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo
 from common.settings import ServiceSettings
+from common.tracing.export import open_spans
 from common.web.ambiguity import unambiguous
 from common.web.certificate import certificate_of, renewed
 from common.web.connections import config_of, make_punctual
@@ -52,11 +54,18 @@ from common.web.problems import answered, install_problem_handlers, refusal, res
 from common.web.public import PublicPort, listening, only
 from common.web.request_state import RequestState
 from common.web.security import docs_page
+from common.web.tracing import RequestSpans
 
 __all__ = ["Service", "answered", "create_app", "respond"]
 
 FINISH_SECONDS = 9.0
 """How long a process that is told to end waits for calls of providers, which have 8 s. Kubernetes kills it after 30."""
+
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own, which an environment variable would turn on: it records what a body that was refused had in it. Ours
+is in `common.web.tracing`, `common.web.metrics` and `common.logs`.
+"""
 
 
 class Service(FastAPI):
@@ -84,6 +93,7 @@ class Service(FastAPI):
         self.callers = callers
         self.metrics = ServiceMetrics(name)
         self.background = Background(name, self.metrics.registry)
+        self.spans: RequestSpans | None = None
         self.public_port = PublicPort()
         self.config: Config | None = None
         """Of the server that it runs in, once its lifespan has begun."""
@@ -109,7 +119,7 @@ class Service(FastAPI):
             return
         limit, seconds = self.settings.max_body_bytes, self.settings.request_timeout_seconds
         receive = bounded(scope, receive, limit=limit, seconds=seconds)
-        await observed(scope, receive, send, handle=self._handle, metrics=self.metrics)
+        await observed(scope, receive, send, handle=self._handle, metrics=self.metrics, spans=self.spans)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -192,6 +202,9 @@ def create_app(
         )
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         app.errands = Errands()
+        spans = open_spans(f"{name}-service", on_drop=app.metrics.spans_dropped)
+        if spans is not None:
+            app.spans, app.public.spans = RequestSpans(spans, public=False), RequestSpans(spans, public=True)
         try:
             identifying = identification(name, settings, on_call=app.metrics.api_requests.count)
             async with app.metrics.loop_lag.watched(), identifying as app.identification, AsyncExitStack() as stack:
@@ -211,6 +224,8 @@ def create_app(
         finally:
             await app.errands.finish(FINISH_SECONDS)
             await app.mongo.close()
+            if spans is not None:
+                await spans.close()
 
     about: dict[str, Any] = {
         "title": f"OrderSaga {name} service",
@@ -223,6 +238,7 @@ def create_app(
         "redirect_slashes": False,
         "responses": documented(413, 422, 503),
         "dependencies": [Depends(unambiguous)],
+        "telemetry": NO_TELEMETRY,
         "callers": callers or {},
     }
     app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)

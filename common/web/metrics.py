@@ -16,7 +16,7 @@ from common.text import word
 # A barrier's write takes 2 to 20 ms; a caller gives up after 5 s.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 """Those of RFC 9110 and RFC 5789; the rest is `_OTHER`, as OpenTelemetry names it."""
 
 
@@ -56,6 +56,12 @@ class ServiceMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._spans_dropped = Counter(
+            "ordersaga_spans_dropped_total",
+            "Spans that the collector of traces didn't get.",
+            ["service"],
+            registry=self.registry,
+        ).labels(service)
         self._service = service
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
         """Looked up once: as many as there are combinations of labels."""
@@ -67,7 +73,7 @@ class ServiceMetrics:
         All methods that HTTP doesn't know count as one, `_OTHER`: each new label costs memory for as long as the
         process lives, and a client can make up a million of them.
         """
-        method = method if method in _METHODS else "_OTHER"
+        method = method if method in METHODS else "_OTHER"
         code = word(code) if code else ""
         children = self._children.get((method, route, status, code))
         if children is None:
@@ -79,6 +85,10 @@ class ServiceMetrics:
         shown = exemplar(trace_id)
         requests.inc(exemplar=shown)
         durations.observe(seconds, shown)
+
+    def spans_dropped(self, number: int) -> None:
+        """Count spans that were dropped. From any thread."""
+        self._spans_dropped.inc(number)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """What Prometheus reads, and its media type; `accept` is the header of that name."""

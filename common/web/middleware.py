@@ -9,6 +9,7 @@ import math
 import re
 import time
 import uuid
+from contextlib import nullcontext
 from urllib.parse import unquote_plus
 
 from starlette.exceptions import HTTPException
@@ -19,10 +20,12 @@ from common.deadline import within
 from common.errors import Invalid
 from common.logs import log_context
 from common.text import printable
+from common.tracing.current import under
 from common.web.idempotency import saga_key_parts
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
 from common.web.security import secured
+from common.web.tracing import QUIET, RequestSpans, parent_of
 
 log = logging.getLogger("ordersaga.access")
 
@@ -31,12 +34,20 @@ SAGA_CALL_SECONDS = 4.0
 """The deadline of all that a saga's call asks of the database: its caller hangs up after 5 s, and a call that goes on
 for nobody would be in the way of its own repetition.
 """
-_QUIET = frozenset({"/health", "/ready", "/metrics"})
-"""Probes and scrapes come every few seconds: DEBUG, unless they fail."""
+_ATTEMPT = re.compile(rb"[1-9][0-9]{0,5}")
+_NOWHERE = nullcontext()
 
 
-async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIApp, metrics: ServiceMetrics) -> None:
-    """Let `handle` answer the request; log and count the outcome."""
+async def observed(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    handle: ASGIApp,
+    metrics: ServiceMetrics,
+    spans: RequestSpans | None = None,
+) -> None:
+    """Let `handle` answer the request; log and count the outcome, and make it a span."""
     started = time.perf_counter()
     headers = dict(scope["headers"])
     given = headers.get(b"x-correlation-id", b"")
@@ -56,17 +67,27 @@ async def observed(scope: Scope, receive: Receive, send: Send, *, handle: ASGIAp
     state.unsayable = _has_account_number(scope, headers)
     saga = {} if state.unsayable else _saga_fields(headers)
     deadline = within(SAGA_CALL_SECONDS if saga else math.inf)
-    with log_context({"correlation_id": correlation_id.decode(), **saga}), deadline:
+    parent = parent_of(headers)
+    span = None if spans is None else spans.begin(scope, parent)
+    state.trace = parent if span is None else span.here.context
+    fields = {"correlation_id": correlation_id.decode(), **saga}
+    if state.trace is not None:
+        fields["trace_id"] = state.trace.hex_id
+    with log_context(fields), deadline, _NOWHERE if span is None else under(span.here):
         try:
             await handle(scope, receive, send_with_id)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "(none)")
             code = state.problem_code
-            metrics.observe(scope["method"], route, status, code, seconds)
-            level = logging.DEBUG if scope["path"] in _QUIET and status < 400 else logging.INFO
+            kept = span.here.context.hex_id if span is not None and span.here.context.sampled else ""
+            metrics.observe(scope["method"], route, status, code, seconds, trace_id=kept)
+            # probes and scrapes come every few seconds
+            level = logging.DEBUG if scope["path"] in QUIET and status < 400 else logging.INFO
             said = {"code": code, "caller": state.caller, "refused": state.refused}
             _write(logging.ERROR if status in {0, 500} else level, scope, status, seconds, said)
+            if span is not None:
+                span.end(scope, status, saga)
 
 
 def _write(level: int, scope: Scope, status: int, seconds: float, said: dict[str, str]) -> None:
@@ -127,10 +148,16 @@ def _has_account_number(scope: Scope, headers: dict[bytes, bytes]) -> bool:
     return any(map(is_account_number, texts))
 
 
-def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str]:
-    """`saga`, `order` and `step` from the Idempotency-Key; none of them if the key is no saga's."""
+def _saga_fields(headers: dict[bytes, bytes]) -> dict[str, str | int]:
+    """`saga`, `order` and `step` from the Idempotency-Key, and `attempt` from the Saga-Attempt that came with it; none
+    of them if the key is no saga's.
+    """
     key = saga_key_parts(headers.get(b"idempotency-key", b"").decode("latin-1"))
     if key is None:
         return {}
     namespace, order, step, direction = key
-    return {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}
+    fields: dict[str, str | int] = {"saga": f"{namespace}/{order}", "order": order, "step": f"{step}/{direction}"}
+    attempt = headers.get(b"saga-attempt", b"")
+    if _ATTEMPT.fullmatch(attempt):
+        fields["attempt"] = int(attempt)
+    return fields

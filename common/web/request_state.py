@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.types import Scope, Send
 
 from common.identity.callers import Caller
+from common.tracing.context import TraceContext
 
 _KEY = "ordersaga"
 
@@ -15,7 +16,8 @@ class RequestState:
     `code` of the problem that was answered, for the access log and the metrics ("" for a success); `caller` is who the
     credential that came with it stands for, and `refused` why none was believed, for the log; `identified` is the
     caller for the route, None where callers aren't identified; `unsayable`: a card's or an account's number stands in
-    path, query or key, so that none of them may be logged or repeated.
+    path, query or key, so that none of them may be logged or repeated; `trace` is the request's span, or its caller's
+    while this service makes none.
     """
 
     send: Send
@@ -24,6 +26,7 @@ class RequestState:
     refused: str = ""
     identified: Caller | None = None
     unsayable: bool = False
+    trace: TraceContext | None = None
 
     @classmethod
     def begin(cls, scope: Scope, send: Send) -> "RequestState":

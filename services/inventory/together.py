@@ -17,6 +17,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from contextvars import Context
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ from common.barrier import Answer, Call
 from common.deadline import left, within
 from common.errors import Unavailable
 from common.mongo import OPERATION_SECONDS, Contended, DuplicateKeyError, PyMongoError
+from common.tracing.current import Here, recorded, together
 from services.inventory.models import ReserveRequest
 from services.inventory.turns import Turns
 
@@ -49,12 +51,15 @@ class NotTogether(Exception):  # noqa: N818 - it reads as what happened
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """A reservation that waits for its answer. `ends`: when its time is up, by the monotonic clock."""
+    """A reservation that waits for its answer. `ends`: when its time is up, by the monotonic clock; `span`: of its
+    request.
+    """
 
     call: Call
     request: ReserveRequest
     ends: float
     answer: asyncio.Future[Answer]
+    span: Here | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -96,7 +101,7 @@ class Together:
         """Reserve it with those that come at the same time. Raises Contended, Unavailable, or what `alone` raises."""
         seconds = left(OPERATION_SECONDS)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        waiting = Waiting(call, request, time.monotonic() + seconds - ANSWER_SECONDS, answer)
+        waiting = Waiting(call, request, time.monotonic() + seconds - ANSWER_SECONDS, answer, recorded())
         group = self._join(waiting)
         try:
             async with asyncio.timeout(seconds):
@@ -153,7 +158,7 @@ class Together:
             groups.append(group)
         everybody = [waiting for group in groups for waiting in group.members.values()]
         try:
-            with within(min(ROUND_SECONDS, _seconds_of(everybody))):
+            with within(min(ROUND_SECONDS, _seconds_of(everybody))), _seen_by(everybody):
                 if len(everybody) == 1:
                     made = [await self._alone(everybody[0], False)]
                 else:
@@ -171,7 +176,7 @@ class Together:
         members = list(group.members.values())
         if len(members) > 1 and group.again:
             try:
-                with within(_seconds_of(members)):
+                with within(_seconds_of(members)), _seen_by(members):
                     _tell(group, await self._together(members, True))
                 return
             except Contended as error:  # so it would be for each of them, with no time left
@@ -181,7 +186,7 @@ class Together:
                 pass
         for waiting in members:
             try:
-                with within(_seconds_of([waiting])):
+                with within(_seconds_of([waiting])), _seen_by([waiting]):
                     answer = await self._alone(waiting, True)
             except Contended as error:
                 _fail(members, error)
@@ -211,6 +216,11 @@ def _send_away_the_late(group: _Group) -> None:
     _fail(late, Contended("other reservations took their time: repeat it later"))
     for waiting in late:
         del group.members[waiting.call.order_id]
+
+
+def _seen_by(members: Sequence[Waiting]) -> AbstractContextManager[None]:
+    """What is done for them is a span of each."""
+    return together("reserve together" if len(members) > 1 else "reserve", [each.span for each in members])
 
 
 def _seconds_of(members: Sequence[Waiting]) -> float:

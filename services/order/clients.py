@@ -109,6 +109,7 @@ class Clients:
                 connections=CONNECTIONS,
                 credentials=bearer_for(name, tokens),
                 ca_file=ca_file,
+                ours=True,
             )
             for name, url in urls.items()
         }

@@ -18,6 +18,7 @@ from typing import Any
 from common.errors import Invalid, Problem, Refused, Unavailable
 from common.logs import correlation_id
 from common.shop.erasure import ERASED
+from common.tracing.current import traceparent
 from common.wire import Json
 from services.order.client import Client
 from services.order.client_models import Placed, PlaceRequest, derived_order_id
@@ -116,6 +117,7 @@ class Placing:
                 namespace=self._sagas.namespace,
                 ttl_seconds=self._sagas.ttl_seconds,
                 correlation_id=correlation_id(),
+                traceparent=traceparent(),
             )
             return await self._sagas.create(resource)
 

@@ -9,6 +9,7 @@ from common.account_numbers import kept
 from common.errors import Unreadable
 from common.order_saga import API_VERSION, CORRELATION_ID, FINALIZER, KIND
 from common.shop import order_spec
+from common.tracing.context import ANNOTATION
 from services.order.client_models import Compensation, Placed, SagaCondition, SagaRef, SagaStep, SagaView
 from services.order.matrix import row_of, same_content
 from services.order.models import Content, OrderStatus
@@ -17,15 +18,23 @@ Resource = Mapping[str, Any]
 
 
 def resource_of(
-    content: Content, *, namespace: str, ttl_seconds: int, correlation_id: str | None, cancelled_by: str = ""
+    content: Content,
+    *,
+    namespace: str,
+    ttl_seconds: int,
+    correlation_id: str | None,
+    traceparent: str | None = None,
+    cancelled_by: str = "",
 ) -> dict[str, Any]:
     """The resource to create. It has our finalizer from the start, so that no deletion skips the rollback.
 
-    `ttl_seconds`: for how long it is kept after the saga's end.
+    `ttl_seconds`: for how long it is kept after the saga's end. `traceparent`: the span that the saga's trace begins
+    with.
 
     `cancelled_by` (spec.requestedBy): unless it is empty, the order is rejected already, and the saga has nothing but
     its rollback to do.
     """
+    annotations = {CORRELATION_ID: correlation_id, ANNOTATION: traceparent}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -33,7 +42,7 @@ def resource_of(
             "name": content.order_id,
             "namespace": namespace,
             "finalizers": [FINALIZER],
-            "annotations": {CORRELATION_ID: correlation_id} if correlation_id else {},
+            "annotations": {name: said for name, said in annotations.items() if said},
         },
         "spec": {
             **order_spec.spec_of(content.model_dump()),

@@ -1,0 +1,135 @@
+"""The span that the running code belongs to, so that what it asks of others becomes a span below it.
+
+    with under(Here(spans, context)):              # of a request: the middleware does that
+        ...
+        with recording("charge", "client") as note:     # a span, if the request is sampled
+            note["ordersaga.provider.operation"] = "charge"
+
+Tasks inherit it from the code that starts them. Where nothing is recorded, all of this is one look at a variable.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from common.tracing.context import TraceContext
+from common.tracing.export import Spans
+from common.tracing.span import Kind, Span, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A span that isn't over yet, and where those below it go to."""
+
+    spans: Spans
+    context: TraceContext
+
+
+_here: ContextVar[Here | None] = ContextVar("ordersaga_span", default=None)
+
+
+def here() -> Here | None:
+    """The span of the running code, recorded or not; None where there are no traces."""
+    return _here.get()
+
+
+def recorded() -> Here | None:
+    """The span of the running code if it is recorded."""
+    found = _here.get()
+    return found if found is not None and found.context.sampled else None
+
+
+def traceparent() -> str | None:
+    """What an answer's or an object's author is told of the running code's span; None where there are no traces."""
+    found = _here.get()
+    return None if found is None else found.context.header()
+
+
+@contextmanager
+def under(span: Here | None) -> Iterator[None]:
+    """What is done in the block belongs to this span."""
+    token = _here.set(span)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+@contextmanager
+def recording(name: str, kind: Kind, attributes: Mapping[str, Value] | None = None) -> Iterator[dict[str, Value]]:
+    """The block is a span below the running code's, if that is recorded. It yields its attributes, to add to.
+
+    An exception makes it an error, whose type is told and nothing else: messages quote what others sent.
+    """
+    above = recorded()
+    noted: dict[str, Value] = dict(attributes or {})
+    if above is None:
+        yield noted
+        return
+    context, began = above.context.child(), Moment()
+    token = _here.set(Here(above.spans, context))
+    try:
+        yield noted
+    except BaseException as error:
+        noted.setdefault("error.type", type(error).__name__)
+        raise
+    finally:
+        _here.reset(token)
+        failed = "error.type" in noted
+        above.spans.send(
+            [
+                Span(
+                    name,
+                    kind,
+                    context,
+                    above.context.span_id,
+                    began.time,
+                    began.now(),
+                    noted,
+                    status="error" if failed else "unset",
+                )
+            ]
+        )
+
+
+@contextmanager
+def together(name: str, spans: Iterable[Here | None]) -> Iterator[None]:
+    """The block is done for several at once, each of which sees it as a span below its own, if it is recorded. What is
+    below it, in turn, is in the first one's trace, and the others' are linked to that.
+    """
+    all_recorded = [each for each in spans if each is not None and each.context.sampled]
+    if not all_recorded:
+        yield
+        return
+    first = all_recorded[0]
+    context, began = first.context.child(), Moment()
+    noted: dict[str, Value] = {"ordersaga.together": len(all_recorded)}
+    try:
+        with under(Here(first.spans, context)):
+            yield
+    except BaseException as error:
+        noted["error.type"] = type(error).__name__
+        raise
+    finally:
+        for each in all_recorded:
+            own = context if each is first else each.context.child()
+            links = () if each is first else (context,)
+            above, ended = each.context.span_id, began.now()
+            each.spans.send([Span(name, "internal", own, above, began.time, ended, noted, links)])
+
+
+class Moment:
+    """When a span began, and how long ago that is: a clock that is set meanwhile makes no span end before it began."""
+
+    __slots__ = ("_began", "time")
+
+    def __init__(self) -> None:
+        self.time = time.time()
+        """Seconds since 1970."""
+        self._began = time.perf_counter()
+
+    def now(self) -> float:
+        """Seconds since 1970, by the clock with which it began."""
+        return self.time + time.perf_counter() - self._began
