@@ -119,7 +119,7 @@ OUTSIDE = (
         "methods that nobody knows are one label",
         16,
         "common/web/metrics.py",
-        'method = method if method in _METHODS else "_OTHER"',
+        'method = method if method in METHODS else "_OTHER"',
         "pass",
         f"{ODD}::test_methods_that_nobody_knows_are_one_label",
     ),
