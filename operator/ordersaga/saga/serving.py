@@ -37,7 +37,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         action="append",
         default=[],
         metavar="NAME=URL",
-        help="to logs or traces of an order; {order} and {correlation} stand for its ids",
+        help="to logs or traces of an order; {order}, {correlation} and {trace} stand for its ids",
     )
     parser.set_defaults(run=run)
 

@@ -32,6 +32,8 @@ export interface Action {
  *  With both it is what was known at `as_of`. */
 export interface Saga {
   item: OrderSaga | null; sentence: Sentence | null; row: Row | null; now: string; actions: Action[]; trouble?: string; as_of?: string;
+  /** The id of its trace, or empty. */
+  trace?: string;
 }
 export interface Asked {
   action: string; orders?: string[]; filter?: Record<string, string>; step: string | null; reason: string;

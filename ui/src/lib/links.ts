@@ -7,7 +7,7 @@ export interface Link { name: string; url: string }
 const CORRELATION = 'ordersaga.io/correlation-id';
 
 /** Those whose blanks can all be filled, and that lead to http(s): a template is somebody's setting. */
-export function linksOf(templates: readonly Link[], saga: OrderSaga): Link[] {
+export function linksOf(templates: readonly Link[], saga: OrderSaga, trace = ''): Link[] {
   const values: Record<string, string | undefined> = {
     order: saga.metadata?.name,
     namespace: saga.metadata?.namespace,
@@ -15,6 +15,7 @@ export function linksOf(templates: readonly Link[], saga: OrderSaga): Link[] {
     correlation: saga.metadata?.annotations?.[CORRELATION],
     start: saga.status?.startTime ?? saga.metadata?.creationTimestamp,
     end: saga.status?.completionTime ?? 'now',
+    trace: trace || undefined,
   };
   return templates.flatMap(({ name, url }) => {
     let isWhole = true;

@@ -60,6 +60,11 @@ describe('links', () => {
     expect(linksOf([{ name: 'trace', url: 'https://t/{correlation}' }], sagaOf('o-1042'))).toEqual([]);
     expect(linksOf([{ name: 'trace', url: 'https://t/{correlation}' }], saga)).toHaveLength(1);
   });
+  it('to a trace are there for an order that is traced', () => {
+    const trace = '6b45f919102d4c62af14399e0a698fcc';
+    expect(linksOf([{ name: 'trace', url: 'https://t/{trace}' }], saga, trace)).toEqual([{ name: 'trace', url: `https://t/${trace}` }]);
+    expect(linksOf([{ name: 'trace', url: 'https://t/{trace}' }], saga, '')).toEqual([]);
+  });
   it('lead to the web only', () => { expect(linksOf([{ name: 'x', url: 'javascript:alert(1)' }], saga)).toEqual([]); });
 });
 

@@ -17,7 +17,7 @@ from ordersaga.saga.record import PIVOT, STEPS, Record
 from ordersaga.saga.sentence import sentence_of
 from ordersaga.saga.ui.acting import Asked, carry_out
 from ordersaga.saga.ui.filters import Filter
-from ordersaga.saga.ui.links import Link
+from ordersaga.saga.ui.links import Link, trace_id_of
 from ordersaga.saga.ui.live import Live
 from ordersaga.saga.ui.rows import Row, View, listed, wire
 
@@ -162,6 +162,7 @@ def _whole(saga: Record) -> dict[str, Any]:
         "item": clean(saga.item),
         "sentence": {**said, "needs_person": sentence.needs_person},
         "row": Row.of(saga).shown(moment),
+        "trace": trace_id_of(saga),
         "now": wire(moment),
     }
 
