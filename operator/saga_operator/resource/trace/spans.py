@@ -57,8 +57,10 @@ def spans_of(place: Place, story: Story) -> list[Span]:
         span for record in saga.steps for undo in (False, True) for span in _step(place, saga, record, story, undo)
     ]
     began = saga.created if story.seen is None or story.seen > saga.created + 1 else max(story.seen, saga.created)
-    times = [began, *(at for span in under for at in (span.start, span.end))]
-    times += [] if story.completed is None else [story.completed]
+    starts = [began, *(span.start for span in under)]
+    ends = [began, *(span.end for span in under)]
+    if story.completed is not None:  # whole seconds: it may be said to end before it began
+        ends.append(story.completed)
     failure = saga.failure
     more: dict[str, Value] = {"ordersaga.phase": str(saga.phase)}
     if failure is not None:
@@ -71,8 +73,8 @@ def spans_of(place: Place, story: Story) -> list[Span]:
         "internal",
         place.saga,
         place.parent,
-        _sane(min(times)),
-        _sane(max(times)),
+        _sane(min(starts)),
+        _sane(max(ends)),
         _about(place, saga) | more,
         status=status.get(saga.phase, "unset"),
         message=reasons.COMPENSATION_FAILED if saga.phase is Phase.FAILED else "",
