@@ -11,9 +11,14 @@ _DECIMALS = {
 }
 
 
+def parts_of(minor: int, currency: str) -> tuple[str, str, str]:
+    """Sign, whole units and decimals: `parts_of(-2505, "EUR")` is ("-", "25", "05"), and of yen the last is empty."""
+    decimals = _DECIMALS.get(currency, 2)
+    digits = str(abs(minor)).rjust(decimals + 1, "0")
+    return "-" if minor < 0 else "", digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+
+
 def format_money(minor: int, currency: str) -> str:
     """`format_money(2500, "EUR")` is "25.00 EUR"; the decimals are those of ISO 4217."""
-    decimals = _DECIMALS.get(currency, 2)
-    sign, digits = ("-" if minor < 0 else ""), str(abs(minor)).rjust(decimals + 1, "0")
-    whole, fraction = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
-    return f"{sign}{whole}{'.' if decimals else ''}{fraction} {currency}"
+    sign, whole, decimals = parts_of(minor, currency)
+    return f"{sign}{whole}{'.' if decimals else ''}{decimals} {currency}"

@@ -168,7 +168,7 @@ class References(Generic[Kept]):
         if stored is None:  # it expired just before its 30 days began again
             return await self.create(reference, content, owner)
         is_anothers = owner is not None and stored.get(OWNER) not in (None, owner)
-        if is_anothers or any(stored[name] != value for name, value in content.model_dump().items()):
+        if is_anothers or any(stored.get(name) != value for name, value in content.model_dump().items()):
             raise Problem(
                 f"{self._noun} {reference} exists with other content, and If-None-Match: * only creates; "
                 "use another reference, or overwrite it by a PUT without that header",

@@ -29,6 +29,7 @@ from dev.release import generated
 from dev.setup.paths import CHECKOUT
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator.settings import Settings as OperatorSettings
+from services.notification.settings import NotificationSettings
 from services.order.settings import OrderSettings
 
 DOCUMENT: Final = CHECKOUT / "docs" / "settings.md"
@@ -97,6 +98,15 @@ PROGRAMS: Final = (
         "order-service",
     ),
     Program(
+        "Notification service",
+        "The notification service reads these as well (`services/notification/settings.py`): "
+        "[notifications](notifications.md).",
+        NotificationSettings,
+        "notification-service",
+        "`services.notification.env`",
+        "notification-service",
+    ),
+    Program(
         "Operator",
         "`python -m saga_operator` reads these (`operator/saga_operator/settings.py`).",
         OperatorSettings,
@@ -152,6 +162,10 @@ UNITS: Final = {
     "clients_staff_burst": "requests",
     "clients_open_orders": "orders",
     "clients_staff_open_orders": "orders",
+    "smtp_timeout_seconds": "seconds",
+    "smtp_connections": "connections",
+    "webhook_timeout_seconds": "seconds",
+    "webhook_connections": "connections",
 }
 """The unit of every setting that is a number; a port has none."""
 

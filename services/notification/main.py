@@ -15,11 +15,12 @@ from common.settings import ServiceSettings
 from common.shop.erasure import Erase, Erased
 from common.shop.orders import Orders
 from common.web.app import Service, answered, create_app, respond
-from common.web.dependencies import OnlyCreate, Owner, provide, store_of
+from common.web.dependencies import OnlyCreate, Owner, provide, provided, store_of
 from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import SagaKey, saga_key
 from common.web.pagination import PagingQuery
 from common.wire import CustomerId, NothingUndone, OrderId, Page, Reference
+from services.notification.delivery.outlet import Outlet
 from services.notification.models import (
     CancelRequest,
     Contact,
@@ -30,8 +31,8 @@ from services.notification.models import (
     Status,
     Undone,
 )
+from services.notification.settings import NotificationSettings
 from services.notification.store import INDEXES, Contacts, Notifications
-from services.notification.testprovider import TestProvider
 
 PUBLIC = (
     "GET /api/notifications",
@@ -80,7 +81,9 @@ ContactRef = Annotated[Reference, Path(examples=["c-17"])]
 )
 async def send(request: Request, body: SendRequest, key: DoKey, notifications: NotificationsDep) -> Response:
     """Send a message about an order, once. A repeated call with the same key gets the same answer and sends nothing."""
-    return respond(request, await notifications.send(key.call(body), body))
+    # A repetition may know another reason (an operator that found the order cancelled already): the first one stays.
+    call = key.call(body, outside={"reason", "payment"})
+    return respond(request, await notifications.send(call, body))
 
 
 @router.post(
@@ -204,13 +207,21 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     credentials = bearer_for("order", app.settings.tokens)
     orders = Orders(app.settings.order_url, credentials=credentials, ca_file=app.settings.ca_file)
     contacts = Contacts(app.database, orders)
-    provider = app.metrics.provider_calls.of(TestProvider(app.database))
-    provide(app, contacts, Notifications(app.database, contacts, provider, app.errands))
+    assert isinstance(app.settings, NotificationSettings)  # noqa: S101 - `build` has made them
+    outlet = Outlet(app.settings, app.database, app.metrics.registry)
+    provider = app.metrics.provider_calls.of(outlet.provider)
+    notifications = Notifications(app.database, contacts, provider, outlet.wordings, app.errands)
+    provide(app, contacts, outlet, notifications)
     try:
         async with app.background.doing(contacts.keep_clean, name="expiry"):
             yield
     finally:
+        await outlet.aclose()
         await orders.aclose()
+
+
+async def _why_no_outlet(app: Service) -> str | None:
+    return provided(app, Outlet).why_not_ready()
 
 
 def build(settings: ServiceSettings | None = None) -> Service:
@@ -223,7 +234,8 @@ def build(settings: ServiceSettings | None = None) -> Service:
         callers=CALLERS,
         indexes=INDEXES,
         lifespan=lifespan,
-        settings=settings,
+        ready_checks=[_why_no_outlet],
+        settings=NotificationSettings(**settings.model_dump()) if settings else NotificationSettings(),
     )
 
 

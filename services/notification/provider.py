@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from common.errors import Refused, Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A rendered message. `message_id` is the provider's idempotency key (with SMTP: the Message-ID); it follows from
-    the order and the type of the message, and never changes.
+    """A rendered message. `message_id` is the provider's idempotency key (with SMTP: a part of the Message-ID); it
+    follows from the order and the type of the message, and never changes. `locale` is the language of its text.
     """
 
     message_id: str
@@ -15,6 +17,22 @@ class Message:
     to: str
     subject: str
     text: str
+    notification_type: str = "order_confirmed"
+    locale: str = "en"
+
+
+class Misconfigured(Unavailable):
+    """The message waits for a person: what stands in its way is on our side, and goes for all messages alike.
+
+    It did nothing and is repeated like any Unavailable. Its own class gives it a metric and a line in the log.
+    """
+
+    def __init__(self, detail: str, *, order_id: str | None = None) -> None:
+        super().__init__(detail, retry_after=10, order_id=order_id)
+
+
+class Unanswered(Exception):  # noqa: N818 - it reads as what happened
+    """The message was handed over, and nobody said that it was taken: it may have gone. Its text has no addresses."""
 
 
 class Provider(Protocol):
@@ -40,3 +58,13 @@ class Provider(Protocol):
 
         A provider that can't promise this (SMTP) answers False: the message counts as sent.
         """
+
+
+def bounced(order_id: str) -> Refused:
+    """The address of the order's contact takes no mail, for good. The address itself isn't repeated."""
+    return Refused(
+        "bounced",
+        f"order {order_id}: the e-mail address of its contact doesn't exist; correct the contact and inform the "
+        "customer by other means",
+        order_id=order_id,
+    )

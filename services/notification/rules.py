@@ -1,27 +1,13 @@
 """The rules of notification, without a database: which message an order gets, and what it says."""
 
-from collections.abc import Mapping, Sequence
-from string import Template
+from collections.abc import Mapping
 from typing import Any
 
-from common.shop.money import format_money
 from services.notification.models import Notification, NotificationType, SendRequest
 from services.notification.provider import Message
+from services.notification.wording import Wordings
 
 Fields = dict[str, Any]
-
-_TEMPLATES: Mapping[NotificationType, tuple[Template, Template]] = {
-    "order_confirmed": (
-        Template("Your order $order_id is confirmed"),
-        Template(
-            "Thank you for your order $order_id.\n\n$lines\n\nTotal: $total\n\nWe'll let you know when it ships.\n"
-        ),
-    ),
-    "order_cancelled": (
-        Template("Your order $order_id is cancelled"),
-        Template("Your order $order_id was cancelled.\n\n$lines\n\nYour payment of $total has been refunded.\n"),
-    ),
-}
 
 
 def document_id_of(order_id: str, notification_type: NotificationType) -> str:
@@ -41,10 +27,11 @@ def notification_id_of(document_id: str) -> str:
 
 
 def begun(request: SendRequest) -> Fields:
-    """The new notification, before the provider is asked."""
+    """The new notification, before the provider is asked. `why` is the order's reason, `reason` its own."""
     return {
         "notification_id": notification_id_of(document_id_of(request.order_id, request.notification_type)),
-        **request.model_dump(),
+        **request.model_dump(exclude={"reason"}),
+        "why": request.reason,
         "channel": "email",
         "status": "sending",
         "reason": None,
@@ -61,19 +48,16 @@ def shown(notification: Mapping[str, Any]) -> Fields:
     return {name: notification[name] for name in Notification.model_fields}
 
 
-def render(notification: Mapping[str, Any], *, email: str) -> Message:
-    """The message of a notification, addressed to `email`."""
-    subject, text = _TEMPLATES[notification["notification_type"]]
-    items: Sequence[Mapping[str, Any]] = notification["items"]
-    values = {
-        "order_id": notification["order_id"],
-        "lines": "\n".join(f"  {item['quantity']} x {item['product_id']}" for item in items),
-        "total": format_money(notification["total_minor"], notification["currency"]),
-    }
+def render(notification: Mapping[str, Any], wordings: Wordings, *, email: str, locale: str | None = None) -> Message:
+    """The message of a notification in the contact's language, addressed to `email`."""
+    wording = wordings.of(locale)
+    subject, text = wording.message(notification)
     return Message(
         message_id=notification["notification_id"],
         order_id=notification["order_id"],
         to=email,
-        subject=subject.substitute(values),
-        text=text.substitute(values),
+        subject=subject,
+        text=text,
+        notification_type=notification["notification_type"],
+        locale=wording.locale,
     )

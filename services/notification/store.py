@@ -17,6 +17,7 @@ from common.wire import Page
 from services.notification import rules
 from services.notification.models import Contact, Notification, NotificationType, SendRequest, Status
 from services.notification.provider import Provider
+from services.notification.wording import Wordings
 
 OPERATIONS = "/api/notifications/operations"
 INDEXES = (
@@ -48,10 +49,12 @@ class Contacts(References[Contact]):
 class Notifications:
     """The collection `notifications`, one document for each order and type (`_id` = `{order_id}-{type}`)."""
 
-    def __init__(self, database: Database, contacts: Contacts, provider: Provider, errands: Errands) -> None:
+    def __init__(
+        self, database: Database, contacts: Contacts, provider: Provider, wordings: Wordings, errands: Errands
+    ) -> None:
         self._contacts = contacts
         self._barrier = Barrier(database["notifications"])
-        effect = _MessageEffect(contacts, provider)
+        effect = _MessageEffect(contacts, provider, wordings)
         self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
 
     async def send(self, call: Call, request: SendRequest) -> Answer:
@@ -112,9 +115,10 @@ class Notifications:
 class _MessageEffect:
     """A message at the provider, under its notification_id. A message that was sent can't be taken back."""
 
-    def __init__(self, contacts: Contacts, provider: Provider) -> None:
+    def __init__(self, contacts: Contacts, provider: Provider, wordings: Wordings) -> None:
         self._contacts = contacts
         self._provider = provider
+        self._wordings = wordings
 
     async def ask(self, document: Document) -> Happened | Accepted:
         contact = await self._contacts.use(document["contact_ref"], document["customer_id"])
@@ -126,7 +130,8 @@ class _MessageEffect:
             )
             raise Refused("contact_unknown", detail, fields=rules.failed("contact_unknown"), order_id=order_id)
         try:
-            await self._provider.send(rules.render(document, email=contact.email))
+            message = rules.render(document, self._wordings, email=contact.email, locale=contact.locale)
+            await self._provider.send(message)
         except Refused as refusal:
             refusal.fields = rules.failed(refusal.code)
             raise

@@ -5,7 +5,7 @@ import logging
 from common.errors import Refused
 from common.mongo import Database
 from common.shop.ledger import Ledger
-from services.notification.provider import Message
+from services.notification.provider import Message, bounced
 
 log = logging.getLogger("ordersaga.notification")
 
@@ -21,12 +21,7 @@ class TestProvider:
     async def send(self, message: Message) -> None:
         """Send the message, once for each message_id. Raises Refused (`bounced`, `cancelled`)."""
         if message.to.lower().endswith("@bounce.example"):
-            raise Refused(
-                "bounced",
-                f"order {message.order_id}: the e-mail address of its contact doesn't exist; correct the contact and "
-                "inform the customer by other means",
-                order_id=message.order_id,
-            )
+            raise bounced(message.order_id)
         if await self._ledger.once(message.message_id, message.order_id, "message"):
             log.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
         elif await self._ledger.is_withdrawn(message.message_id):

@@ -7,7 +7,14 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from common.wire import Body, Currency, CustomerId, OrderId, ProductId, Quantity, Reference, UnitPriceMinor
 from services.order.models import (
@@ -46,6 +53,14 @@ class Contact(Body):
     """Who gets the messages. The notification service keeps it; the order carries a reference."""
 
     email: Annotated[str, Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
+    locale: Annotated[str, Field(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = Field(
+        default=None, description="The language of messages (BCP 47). Default: the shop's own.", examples=["de"]
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_it_came(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a language that wasn't given: the reference is made of this, and was before there were languages."""
+        return {name: value for name, value in dump(self).items() if value is not None}
 
 
 class Destination(Body):

@@ -69,6 +69,7 @@ SECTIONS: Final = (
     ("The operator and every service", EVERYBODY),
     ("Every service", EVERY_SERVICE),
     ("The order service", frozenset({"order"})),
+    ("The notification service", frozenset({"notification"})),
 )
 
 

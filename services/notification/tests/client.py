@@ -38,6 +38,10 @@ class NotificationClient(ServiceClient):
     async def notification(self, order_id: str) -> httpx.Response:
         return await self.call("GET", f"/ntf-{order_id}-order_confirmed")
 
+    async def page(self, path: str) -> httpx.Response:
+        """One of the pages that every service has."""
+        return await next(self._next).get(path)
+
     async def messages(self, order_id: str) -> int:
         """How many messages were really sent."""
         return await self.database["ledger"].count({"order_id": order_id, "kind": "message"})

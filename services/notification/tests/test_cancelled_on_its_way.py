@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from common.settings import ServiceSettings
 from common.web.dependencies import provide, provided
+from services.notification.delivery.outlet import Outlet
 from services.notification.main import build
 from services.notification.provider import Message
 from services.notification.store import Contacts, Notifications
@@ -31,7 +32,10 @@ async def test_what_was_answered_cancelled_doesnt_go_out_later(
 ) -> None:
     async with replicas_of(build, settings) as (clients, app):
         provider = Stopped(app.database)
-        provide(app, Notifications(app.database, provided(app, Contacts), provider, app.errands))
+        provide(
+            app,
+            Notifications(app.database, provided(app, Contacts), provider, provided(app, Outlet).wordings, app.errands),
+        )
         slow = asyncio.create_task(NotificationClient(clients, app.database).send(order_id))
         await provider.reached.wait()
 

@@ -17,7 +17,7 @@ async def test_a_contact_is_created_and_changed(notifications: NotificationClien
     created = await notifications.put_contact(ref, "a@example.com")
     assert (created.status_code, created.json()) == (
         201,
-        {"contact_ref": ref, "email": "a@example.com", "customer_id": None},
+        {"contact_ref": ref, "email": "a@example.com", "locale": None, "customer_id": None},
     )
     changed = await notifications.put_contact(ref, "b@example.com")
     assert (changed.status_code, changed.json()["email"]) == (200, "b@example.com")

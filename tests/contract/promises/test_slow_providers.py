@@ -13,6 +13,7 @@ import pytest_asyncio
 from common.settings import ServiceSettings
 from common.web.app import Service
 from common.web.dependencies import provide, provided
+from services.notification.delivery.outlet import Outlet
 from services.notification.main import build as build_notification
 from services.notification.store import Contacts, Notifications
 from services.notification.testprovider import TestProvider as MessageProvider
@@ -54,7 +55,7 @@ def shipping(app: Service) -> tuple[object, Gate]:
 
 def notification(app: Service) -> tuple[object, Gate]:
     gate = Gate(MessageProvider(app.database))
-    return Notifications(app.database, provided(app, Contacts), gate, app.errands), gate
+    return Notifications(app.database, provided(app, Contacts), gate, provided(app, Outlet).wordings, app.errands), gate
 
 
 BEHIND_A_GATE = {

@@ -4,6 +4,7 @@ import pytest
 
 from common.shop.money import format_money
 from saga_operator.process.order import Order
+from services.notification.catalogues import read
 from services.notification.rules import render
 from tests.support.samples import spec
 
@@ -29,9 +30,15 @@ def test_minor_units_have_the_decimals_of_their_currency(minor: int, currency: s
 
 
 @pytest.mark.parametrize(
-    ("currency", "shown"), [("EUR", "25.00 EUR"), ("JPY", "2500 JPY"), ("KRW", "2500 KRW"), ("KWD", "2.500 KWD")]
+    ("currency", "shown", "mailed"),
+    [
+        ("EUR", "25.00 EUR", "€25.00"),
+        ("JPY", "2500 JPY", "¥2,500"),
+        ("KRW", "2500 KRW", "KRW\u00a02,500"),
+        ("KWD", "2.500 KWD", "KWD\u00a02.500"),
+    ],
 )
-def test_kubectl_and_the_customers_mail_show_the_same_total(currency: str, shown: str) -> None:
+def test_kubectl_and_the_customers_mail_show_the_same_total(currency: str, shown: str, mailed: str) -> None:
     order = Order.from_spec("shop", spec("o-1", currency=currency))
     notification = {
         "notification_id": "ntf-1",
@@ -42,4 +49,4 @@ def test_kubectl_and_the_customers_mail_show_the_same_total(currency: str, shown
         "currency": currency,
     }
     assert order.total == shown
-    assert f"Total: {shown}\n" in render(notification, email="c17@example.com").text
+    assert f"Total: {mailed}\n" in render(notification, read(None, "en"), email="c17@example.com").text
