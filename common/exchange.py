@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
@@ -21,6 +22,7 @@ import aiohttp
 from yarl import URL
 
 from common.authorities import TRUSTED, Authorities
+from common.text import seconds as seconds_of
 from common.tracing.calls import calling
 from common.tracing.current import here
 from common.wire import Json
@@ -80,6 +82,18 @@ class Answer:
     body: bytes = b""
     phrase: str = ""
     """The words beside the status."""
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds. A date (RFC 9110 §10.2.3), as a gateway writes it, counts from the answer's own Date: its clock."""
+        asked, written = self.headers.get("Retry-After"), self.headers.get("Date")
+        found = seconds_of(asked)
+        if found is not None or not asked or not written:
+            return found
+        try:
+            return seconds_of((parsedate_to_datetime(asked) - parsedate_to_datetime(written)).total_seconds())
+        except (ValueError, TypeError, OverflowError, IndexError):  # no dates; or one of them without a time zone
+            return None
 
 
 @dataclass(slots=True)
@@ -156,13 +170,14 @@ class Exchanges:
         path: str,
         *,
         headers: Mapping[str, str],
-        body: Json | None = None,
+        body: Json | bytes | None = None,
         limit: int = ANSWER_LIMIT,
         seconds: float | None = None,
     ) -> Answer:
         """Send a request, with `body` as its JSON, and read the whole answer, up to `limit` bytes of its body.
 
-        `seconds`: the time for this exchange, where it isn't the usual one.
+        `body` in bytes is sent as it is, and `headers` say what it is. `seconds`: the time for this exchange, where it
+        isn't the usual one.
 
         Raises:
             NotSent: it could not be built.
@@ -215,7 +230,7 @@ class Exchanges:
             self._credentials.read()
         return answer
 
-    def _request(self, method: str, path: str, headers: Mapping[str, str], body: Json | None) -> _Request:
+    def _request(self, method: str, path: str, headers: Mapping[str, str], body: Json | bytes | None) -> _Request:
         try:
             heads = {**self._headers, **headers}
             for name, value in headers.items():
@@ -223,9 +238,9 @@ class Exchanges:
                     raise ValueError(f"{name} is not a header: {value[:HEADER_LIMIT]!r}")
             if not (path.isascii() and path.isprintable() and len(path) <= PATH_LIMIT):
                 raise ValueError(f"it is not a path: {path[:HEADER_LIMIT]!r}")
-            content = None if body is None else ENCODER.encode(body).encode()
+            content = body if body is None or isinstance(body, bytes) else ENCODER.encode(body).encode()
             if content is not None:
-                heads["Content-Type"] = "application/json"
+                heads.setdefault("Content-Type", "application/json")
             if self._credentials is not None and (authorization := self._credentials.header()):
                 heads["Authorization"] = authorization
             return method, URL(self._url + path), heads, content

@@ -38,6 +38,7 @@ from saga_operator.engine.removals import Removals
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
 from saga_operator.engine.shared import Shared
+from saga_operator.engine.telling.tellers import Tellers, tellers_of
 from saga_operator.engine.timetable import Timetable
 from saga_operator.handlers import watch
 from saga_operator.health import Health
@@ -193,11 +194,14 @@ class Operator:
     participants: Participants
     follower: ParticipantFollower
     namespace_end: NamespaceEnd
+    tellers: Tellers
 
     async def stop(self) -> None:
         """Stop the sagas and close the connections to the participants. Stopping twice does no harm."""
         await self.engine.stop()
         await self.participants.aclose()
+        for teller in self.tellers.everybody:
+            await teller.aclose()
 
 
 def compose(
@@ -230,18 +234,23 @@ def compose(
     resources = ParticipantResources(sagas.client, sagas.namespace)
     follower = ParticipantFollower(resources, defaults, participants, breakers, clock=clock, events=sender)
     stories = Stories(participants.archive)
-    duties = Duties(stories, last=() if traces is None else (traces.last_word,))
+    tellers = tellers_of(settings, clock, sender, gate=gate, participants=participants, breakers=breakers)
+    duties = Duties(stories, tellers.everybody, last=() if traces is None else (traces.last_word,))
     finalizers = FinalizerQueue(writer, sagas, gate, duties)
+    for teller in tellers.everybody:
+        teller.when_done(finalizers.look_again)
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     expiries = Timetable()
-    shared = Shared(clock, writer, sender, gate, participants, breakers, compensations, traces)
+    on_end = [teller.ended for teller in tellers.everybody]
+    parts = (clock, writer, sender, gate, participants, breakers, compensations, traces)
+    shared = Shared(*parts, systems=tellers.systems, on_end=on_end)
     engine = Engine(shared, finalizers, expiries, most=settings.max_sagas)
     resync = Resync(engine, sagas, heartbeats=heartbeats or Heartbeats(), interval=settings.sweep_interval)
     retention = Retention(sagas, finalizers, stories, clock, expiries=expiries, removals=Removals(sender, lease))
     deletions = Deletions(sagas, finalizers, retention)
     finalizers.find_missed = deletions.look_at_all
     end = NamespaceEnd(sagas, engine, finalizers, resync=resync, retention=retention)
-    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, follower, end)
+    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, follower, end, tellers)
 
 
 async def _lead(
@@ -281,6 +290,7 @@ async def _lead(
         "the removal of finalizers": operator.finalizers.run(),
         "the sending of Events": operator.events.run(),
         "the participants' resources": operator.follower.run(),
+        **{f"{type(teller).__name__}, who tell others": teller.run() for teller in operator.tellers.everybody},
     }
     running: list[asyncio.Task[None]] = []
     ending = asyncio.Event()

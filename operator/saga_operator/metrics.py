@@ -76,6 +76,46 @@ WORKER_FAILURES = Counter(
 )
 UNREADABLE = Counter("ordersaga_unreadable_resources_total", "Resources that could not be read at all.")
 EVENTS_DROPPED = Counter("ordersaga_kubernetes_events_dropped_total", "Kubernetes Events not sent.", ["why"])
+EVENTS_SENT = Counter("ordersaga_lifecycle_events_sent_total", "Lifecycle events that the sink has taken.", ["type"])
+EVENTS_FAILED = Counter(
+    "ordersaga_lifecycle_events_failed_total",
+    "Attempts to send a lifecycle event that were in vain. Each is made again.",
+    ["type"],
+)
+EVENTS_WAITING = Gauge(
+    "ordersaga_lifecycle_events_waiting",
+    "Lifecycle events that the sink has not taken yet, as far as they are in memory.",
+    ["type"],
+)
+EVENTS_OLDEST = Gauge(
+    "ordersaga_lifecycle_events_oldest_waiting_seconds",
+    "How long this operator has had the lifecycle event that has waited for longest; 0 while none waits.",
+)
+EVENTS_MISSED = Counter(
+    "ordersaga_lifecycle_events_missed_total",
+    "Lifecycle events whose resource was deleted by a person before the sink had taken them.",
+    ["type"],
+)
+MESSAGES_SENT = Counter(
+    "ordersaga_customer_messages_sent_total",
+    "Messages to customers of undone orders that the notification service has answered.",
+    ["type"],
+)
+MESSAGES_FAILED = Counter(
+    "ordersaga_customer_messages_failed_total",
+    "Attempts to have such a message sent that were in vain. Each is made again.",
+    ["type"],
+)
+MESSAGES_WAITING = Gauge("ordersaga_customer_messages_waiting", "Such messages that have no answer yet.", ["type"])
+MESSAGES_OLDEST = Gauge(
+    "ordersaga_customer_messages_oldest_waiting_seconds",
+    "How long this operator has had the one that has waited for longest; 0 while none waits.",
+)
+MESSAGES_MISSED = Counter(
+    "ordersaga_customer_messages_missed_total",
+    "Such messages that had no answer when a person's deletion took the resource.",
+    ["type"],
+)
 LEADER = Gauge("ordersaga_leader", "1 while this process holds the Lease.")
 BREAKER = Gauge("ordersaga_participant_down", "1 while a participant counts as down.", ["participant"])
 PAUSED = Gauge("ordersaga_participant_paused", "1 while a person has paused a participant.", ["participant"])

@@ -1,13 +1,17 @@
 """The operator's settings, from environment variables named `ORDERSAGA_…`. Times in seconds."""
 
 import os
+import re
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from common.services import SERVICES
+
+_URI: Final = re.compile(r"[A-Za-z0-9._~:/?@!$&'()*+,;=%-]{1,512}")
 
 
 def _default_identity() -> str:
@@ -45,6 +49,27 @@ class Settings(BaseSettings):
     """A file with authorities (PEM) that are trusted beside the system's, where the address of a participant begins
     with https. It is read again as soon as it has changed.
     """
+
+    events_sink: str = ""
+    """The address of an HTTP sink that is told of each order's lifecycle by CloudEvents (docs/events.md); empty: nobody
+    is. Finished orders wait for it: their time to live, and for a minute whoever deletes them.
+    """
+    events_secret: Path | None = None
+    """A file with the secret that events are signed with: `whsec_` and base64, one a line where several are valid at
+    once. It is read again as soon as it has changed. Without it events aren't signed.
+    """
+    events_token: Path | None = None
+    """A file with a Bearer token for the sink, which others may replace at any time."""
+    events_ca_file: Path | None = None
+    """A file with authorities (PEM) that are trusted beside the system's, for a sink with https. It is read again as
+    soon as it has changed.
+    """
+    events_source: str = "/ordersaga"
+    """The beginning of each event's `source`, before `/` and the namespace: a URI, absolute or not, that tells this
+    installation from others that send to the same sink.
+    """
+    tell_customers: bool = False
+    """Whether the notification service is asked to tell the customer of an order that was undone (docs/events.md)."""
 
     call_timeout: float = Field(default=5.0, gt=0)
     """For the whole of one call, from connecting to the last byte of the answer. No answer by then means Unknown, and
@@ -117,6 +142,24 @@ class Settings(BaseSettings):
                 f" ORDERSAGA_LEASE_DURATION ({self.lease_duration:g} s): two renewals in a row may fail"
             )
         return self
+
+    @field_validator("events_sink")
+    @classmethod
+    def _the_sink_is_an_address(cls, sink: str) -> str:
+        parts = urlsplit(sink)
+        if sink and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
+            raise ValueError(
+                "ORDERSAGA_EVENTS_SINK must be a URL with http or https and a host, without a user in it: "
+                "a password belongs into ORDERSAGA_EVENTS_TOKEN"
+            )
+        return sink
+
+    @field_validator("events_source")
+    @classmethod
+    def _the_source_is_a_uri(cls, source: str) -> str:
+        if not _URI.fullmatch(source):
+            raise ValueError("ORDERSAGA_EVENTS_SOURCE must be a URI, such as https://shop.example.com/ordersaga")
+        return source.rstrip("/")
 
     @field_validator("participant_rates")
     @classmethod

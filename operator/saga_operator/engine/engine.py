@@ -267,6 +267,8 @@ class Engine:
         if task.cancelled() or task.exception() is not None or saga is None or saga.phase not in FINISHED:
             return
         resource = worker.resource
+        for told in self._shared.on_end:
+            told(resource)
         self._note_expiry(resource)
         self._finished[worker.uid] = Remembered(resource.version, time.monotonic())
         while len(self._finished) > REMEMBERED:

@@ -41,6 +41,8 @@ LATER: Final = 30.0
 """Seconds until a removal is tried again that the API server didn't do."""
 SOON: Final = 2.0
 """Seconds until it is tried after the finalizer is to be taken off; then ever later, up to `LATER`."""
+MUCH_LATER: Final = 300.0
+"""Up to this, while what is due of finished sagas can't be done: there may be tens of thousands of them meanwhile."""
 READ_EVERY: Final = 0.05
 """Seconds between two that are read since their metadata doesn't tell: 100,000 in an hour and a half, by which time a
 quiet shop has taken their finalizers off.
@@ -171,14 +173,16 @@ class Retention:
                 expires = resource.expires
                 if resource.has_finalizer:
                     is_over = expires is not None and self._clock.now() >= expires
-                    self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting or is_over)
+                    urgent = resource.deleting or (is_over and self._finalizers.is_open)
+                    self._finalizers.add(resource.name, resource.uid, urgent=urgent)
                 if resource.deleting:
                     continue  # whoever's finalizer holds it
                 if expires is None:
                     continue
                 if resource.has_finalizer:
                     now = self._clock.now()
-                    self._expiries.add(resource.name, max(expires, now + min(max(SOON, now - expires), LATER)))
+                    latest = LATER if self._finalizers.is_open else MUCH_LATER
+                    self._expiries.add(resource.name, max(expires, now + min(max(SOON, now - expires), latest)))
                 elif self._clock.now() < expires:
                     self._expiries.add(resource.name, expires)
                 else:

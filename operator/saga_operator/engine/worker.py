@@ -191,6 +191,8 @@ class Worker:
             async with shared.gate.call():
                 if self._doubted:  # since its turn was waited for
                     return
+                if shared.systems is not None:
+                    shared.systems.begun(recorder.resource)
                 epoch = shared.gate.epoch_for(action.step.participant)
                 number = _attempts(recorder.saga, action) + 1
                 traceparent = ""
@@ -254,6 +256,8 @@ class Worker:
         # At the start, and again whenever somebody has replaced the resource by a manifest without it.
         await recorder.ensure_finalizer()
         resource, now = recorder.resource, self._shared.clock.now()
+        if self._shared.systems is not None:
+            self._shared.systems.saw(resource)
         before = recorder.saga.intervention
         recorder.apply(
             Observed(

@@ -61,6 +61,8 @@ ABANDONED: Final = "Abandoned"
 # what becomes of a finished saga's resource, and who works
 REMOVED: Final = "Removed"
 REMOVAL_REFUSED: Final = "RemovalRefused"
+EVENTS_NOT_TOLD: Final = "EventsNotTold"
+CUSTOMER_NOT_TOLD: Final = "CustomerNotTold"
 LEADER_ELECTION: Final = "LeaderElection"
 
 LONGEST: Final = 128
@@ -189,6 +191,16 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     REMOVAL_REFUSED: Meaning(
         "The API server refuses to remove a finished saga whose time to live is over, or it can't be read.",
         "The message says who refuses it: an admission policy, or missing rights.",
+    ),
+    EVENTS_NOT_TOLD: Meaning(
+        "A person deleted the order, and the sink of its lifecycle events didn't take them within the minute that a "
+        "deletion waits.",
+        "Tell by hand who listens there; `kubectl saga history` has the story, and [events](events.md) what was due.",
+    ),
+    CUSTOMER_NOT_TOLD: Meaning(
+        "A person deleted the undone order, and the notification service didn't answer for the message to its customer "
+        "within the minute that a deletion waits.",
+        "Tell the customer by hand.",
     ),
     LEADER_ELECTION: Meaning("Another operator works from now on; the Event is about the Lease."),
 }

@@ -15,7 +15,7 @@ ENDINGS = (
         "the resync removes finalizers that a crash left behind",
         12,
         f"{OPERATOR}/engine/retention.py",
-        "self._finalizers.add(resource.name, resource.uid, urgent=resource.deleting or is_over)",
+        "self._finalizers.add(resource.name, resource.uid, urgent=urgent)",
         "pass",
         "tests/operator/resources/test_hazards.py::test_the_resync_clears_a_finalizer_that_a_crash_left_behind",
     ),

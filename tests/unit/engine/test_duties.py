@@ -4,7 +4,7 @@ from typing import Any
 
 from common.order_saga import FINALIZER
 from saga_operator.engine.records import duties
-from saga_operator.engine.records.duties import Duties, Patience, Settled
+from saga_operator.engine.records.duties import Duties, NotYet, Patience, Settled
 from saga_operator.engine.records.stories import Stories
 from saga_operator.resource.body import Resource
 from tests.support.samples import order
@@ -40,6 +40,9 @@ class Receiver:
     def hurry(self) -> None:
         """It hasn't any patience."""
 
+    def forget(self, uid: str) -> None:
+        """It remembers nothing."""
+
 
 class World:
     """Its clock is moved by hand."""
@@ -66,7 +69,7 @@ async def test_a_finished_saga_waits_for_all_that_is_due_however_long_it_takes()
     broken, good = Receiver(works=False), Receiver()
     world = World(broken, good)
     for _ in range(100):
-        assert await world.duties.settled(ended("o-1")) is None
+        assert isinstance(await world.duties.settled(ended("o-1")), NotYet)
         world.now += 24 * 3600.0
     assert good.asked, "one that fails holds up no other"
     assert not world.archive.asked, "it would be asked again each time"
@@ -81,9 +84,9 @@ async def test_a_finished_saga_waits_for_all_that_is_due_however_long_it_takes()
 async def test_a_deletion_waits_for_a_receiver_only_so_long_and_its_story_is_kept() -> None:
     broken = Receiver(works=False)
     world, deleted = World(broken), ended("o-1", deletionTimestamp=DELETED)
-    assert await world.duties.settled(deleted) is None
+    assert isinstance(await world.duties.settled(deleted), NotYet)
     world.now += duties.PATIENCE - 1
-    assert await world.duties.settled(deleted) is None
+    assert isinstance(await world.duties.settled(deleted), NotYet)
     assert not broken.not_done
     world.now += 2
     assert await world.duties.settled(deleted) == Settled(archived=True)
@@ -95,17 +98,33 @@ async def test_a_deletion_waits_for_its_story_only_so_long() -> None:
     world.archive.works = False
     deleted = ended("o-deleted", deletionTimestamp=DELETED)
     for resource in (deleted, ended("o-ended")):
-        assert await world.duties.settled(resource) is None
+        assert isinstance(await world.duties.settled(resource), NotYet)
     world.now += duties.PATIENCE + 1
     assert await world.duties.settled(deleted) == Settled(archived=False)
-    assert await world.duties.settled(ended("o-ended")) is None, "nobody waits for it"
+    assert isinstance(await world.duties.settled(ended("o-ended")), NotYet), "nobody waits for it"
 
 
 async def test_what_a_finished_saga_has_waited_before_is_not_counted_against_it_when_it_is_deleted() -> None:
     world = World(Receiver(works=False))
     await world.duties.settled(ended("o-1"))
     world.now += 10 * duties.PATIENCE
-    assert await world.duties.settled(ended("o-1", deletionTimestamp=DELETED)) is None
+    assert isinstance(await world.duties.settled(ended("o-1", deletionTimestamp=DELETED)), NotYet)
+
+
+async def test_a_duty_with_a_defect_holds_up_no_other_and_no_deletion() -> None:
+    class Defective(Receiver):
+        async def done(self, resource: Resource) -> bool:
+            raise KeyError("a status that somebody has edited")
+
+        def missed(self, resource: Resource) -> None:
+            raise KeyError("a status that somebody has edited")
+
+    good = Receiver()
+    world, deleted = World(Defective(), good), ended("o-1", deletionTimestamp=DELETED)
+    assert isinstance(await world.duties.settled(deleted), NotYet)
+    assert good.asked == ["o-1"]
+    world.now += duties.PATIENCE + 1
+    assert await world.duties.settled(deleted) == Settled(archived=True)
 
 
 async def test_where_the_namespace_ends_one_attempt_is_all() -> None:

@@ -9,12 +9,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
 from common.exchange import NOT_LET_IN, Answer
-from common.text import printable, seconds
+from common.text import printable
 from saga_operator.engine.calls.call_gate import MAX_EPOCH
 from saga_operator.process import reasons
 from saga_operator.process.events import (
@@ -79,7 +78,7 @@ def outcome_of(call: Call, answer: Answer) -> Outcome:
         return _success(call, body or {})
     if status == HTTPStatus.ACCEPTED:
         return _accepted(call, answer, body)
-    retry_after = _retry_after(answer)
+    retry_after = answer.retry_after
     problem = body or {}
     phrase = printable(answer.phrase, 80)
     code = _code(problem, status)
@@ -138,7 +137,7 @@ def _accepted(call: Call, answer: Answer, body: dict[str, Any] | None) -> Outcom
         started=call.started,
         at=call.at(),
         undo=call.undo,
-        retry_after=_retry_after(answer) or DEFAULT_POLL,
+        retry_after=answer.retry_after or DEFAULT_POLL,
         location=location,
         message=f"{who} has accepted the call and is still working on it",
     )
@@ -205,15 +204,3 @@ def _code(problem: dict[str, Any], status: int) -> str:
 def _own_path(location: str) -> str:
     """The path to ask again, only ever at the same participant: a Location elsewhere is ignored (ask by POST)."""
     return location if _PATH.fullmatch(location) else ""
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds. A date (RFC 9110 §10.2.3), as a gateway may write it, counts from the answer's own Date: its clock."""
-    asked, written = answer.headers.get("Retry-After"), answer.headers.get("Date")
-    found = seconds(asked)
-    if found is not None or not asked or not written:
-        return found
-    try:
-        return seconds((parsedate_to_datetime(asked) - parsedate_to_datetime(written)).total_seconds())
-    except (ValueError, TypeError, OverflowError, IndexError):  # no dates; or one of them without a time zone
-        return None

@@ -24,6 +24,10 @@ FORGOTTEN: Final = 3600.0
 """Seconds after the last question about a resource: somebody else has removed it. While it is there, it is asked for
 every few minutes.
 """
+AGAIN: Final = 5.0
+"""Seconds until it is asked again what somebody waits for, and whether the story can be kept."""
+SELDOM: Final = 300.0
+"""Seconds, where nobody waits: whoever sees to what is due says when it is done."""
 REMEMBERED: Final = 1_000
 """Resources of which it is kept that the last word was said: until their finalizer is off, which is the next write."""
 
@@ -44,6 +48,9 @@ class Duty(Protocol):
     def hurry(self) -> None:
         """The namespace ends: nobody waits for longer than an attempt takes."""
 
+    def forget(self, uid: str) -> None:
+        """Its finalizer is off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -51,6 +58,14 @@ class Settled:
 
     archived: bool
     """Whether the story is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Something holds it."""
+
+    seconds: float
+    """Until it is to be asked again, unless somebody says before that it is done."""
 
 
 class Patience:
@@ -115,21 +130,19 @@ class Duties:
         for duty in self._before:
             duty.hurry()
 
-    async def settled(self, resource: Resource) -> Settled | None:
-        """Whether the finalizer may go now: all is done, or its deletion has waited long enough. None: ask again.
+    async def settled(self, resource: Resource) -> Settled | NotYet:
+        """Whether the finalizer may go now: all is done, or its deletion has waited long enough.
 
         The story comes last, since it is sent anew each time.
         """
-        undone = [duty for duty in self._before if not await duty.done(resource)]
+        undone = [duty for duty in self._before if not await _is_done(duty, resource)]
         if undone and not self._patience.is_over(resource):
-            return None
+            return NotYet(AGAIN if resource.deleting else SELDOM)
         archived = await self._stories.kept(resource)
         if not archived and not self._patience.is_over(resource):
-            return None
-        for duty in undone:
-            duty.missed(resource)
-        if not archived:
-            self._stories.missed(resource)
+            return NotYet(AGAIN)
+        for missed in [*(duty.missed for duty in undone), *([] if archived else [self._stories.missed])]:
+            _say(missed, resource)
         self._say_the_last_word(resource)
         return Settled(archived)
 
@@ -137,6 +150,8 @@ class Duties:
         """Nothing more is due of this resource."""
         self._patience.forget(uid)
         self._said.pop(uid, None)
+        for duty in self._before:
+            duty.forget(uid)
 
     def _say_the_last_word(self, resource: Resource) -> None:
         if resource.uid in self._said:  # the write after it has failed
@@ -145,7 +160,19 @@ class Duties:
         if len(self._said) > REMEMBERED:
             self._said.popitem(last=False)
         for say in self._last:
-            try:
-                say(resource)
-            except Exception as error:  # of what nobody waits for nothing depends
-                log.error("at the end of saga %s: %r", resource.name, error, exc_info=error)
+            _say(say, resource)
+
+
+async def _is_done(duty: Duty, resource: Resource) -> bool:
+    try:
+        return await duty.done(resource)
+    except Exception as error:  # a defect, or a status that somebody has edited: the others are seen to all the same
+        log.error("what is due of saga %s can't be done: %r", resource.name, error, exc_info=error)
+        return False
+
+
+def _say(say: Callable[[Resource], None], resource: Resource) -> None:
+    try:
+        say(resource)
+    except Exception as error:  # nothing depends on it
+        log.error("at the end of saga %s: %r", resource.name, error, exc_info=error)

@@ -14,7 +14,7 @@ from typing import Final
 from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.records.api_writer import ApiWriter
-from saga_operator.engine.records.duties import Duties
+from saga_operator.engine.records.duties import Duties, NotYet
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,7 @@ WORKERS: Final = 4
 LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether it is quiet."""
 TRY_AGAIN: Final = 5.0
-"""Seconds after the API server failed, or something that is due could not be done. At worst, a deletion waits for this.
-"""
+"""Seconds after the API server failed. At worst, a deletion waits for this."""
 LATEST_AGAIN: Final = 300.0
 """Seconds; the longest pause after it has failed again and again for the same resource."""
 
@@ -59,10 +58,17 @@ class FinalizerQueue:
         self._calm: OrderedDict[str, _Finished] = OrderedDict()
         self._filled = asyncio.Event()
         self._failures: dict[str, int] = {}
+        self._not_yet: dict[str, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
+        """Those of which something is due still, by uid: when they are looked at again, and how that is done."""
         self._hurry = False
         self._has_missed = False
         self.find_missed: Callable[[], None] = lambda: None
         """Called when all are done that were noted, and there were more: whoever finds them adds them again."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether all that is due of a finished saga may be done now. Until then those wait for which nobody waits."""
+        return self._duties.are_open
 
     def __len__(self) -> int:
         return len(self._urgent) + len(self._calm)
@@ -71,6 +77,8 @@ class FinalizerQueue:
         """From now on everything is urgent: all that is queued, and all that comes."""
         self._hurry = True
         self._duties.hurry()
+        for uid in list(self._not_yet):
+            self.look_again(uid)
         self._filled.set()
 
     def add(self, name: str, uid: str, *, urgent: bool, resource: Resource | None = None) -> None:
@@ -91,10 +99,30 @@ class FinalizerQueue:
             self._calm[uid] = _Finished(name, uid, urgent, kept)
         self._filled.set()
 
+    def look_again(self, uid: str) -> None:
+        """What was due of this saga is done: look at it now, if it waits for that."""
+        if (waits := self._not_yet.get(uid)) is not None:
+            _, again = waits
+            again()
+
+    def _put_off(self, resource: Resource, seconds: float) -> None:
+        name, uid, urgent = resource.name, resource.uid, resource.deleting
+        kept = resource if len(self._not_yet) < WITH_RESOURCE and not urgent else None
+
+        def again() -> None:
+            handle, _ = self._not_yet.pop(uid)
+            handle.cancel()
+            self.add(name, uid, urgent=urgent, resource=kept)
+
+        if uid in self._not_yet:
+            self._not_yet[uid][0].cancel()
+        self._not_yet[uid] = (asyncio.get_running_loop().call_later(seconds, again), again)
+
     @property
     def _is_quiet(self) -> bool:
-        """Whether live sagas need neither the machine nor the API server."""
-        return self._hurry or (self._gate.quiet_seconds >= QUIET and self._writer.room.is_open)
+        """Whether live sagas need neither the machine nor the API server, and what is due may be done."""
+        quiet = self._gate.quiet_seconds >= QUIET and self._writer.room.is_open
+        return self._hurry or (quiet and self._duties.are_open)
 
     async def run(self) -> None:
         """Work through the queue until cancelled."""
@@ -148,9 +176,8 @@ class FinalizerQueue:
                 return
             # The last moment: after it, the resource may be deleted without another word.
             settled = await self._duties.settled(resource)
-            if settled is None:
-                again = partial(self.add, name, uid, urgent=resource.deleting)
-                asyncio.get_running_loop().call_later(TRY_AGAIN, again)
+            if isinstance(settled, NotYet):
+                self._put_off(resource, settled.seconds)
                 return
             try:
                 await self._writer.patch_finalizer(name, resource.without_finalizer(archived=settled.archived))
