@@ -1,8 +1,9 @@
 """One log format everywhere: a JSON object per line, or a readable line for a terminal.
 
-Every line of a request has the fields `correlation_id`, `saga` (namespace/order), `order` and `step`; they come from
-the headers, never from a body. Personal data (names, addresses, e-mail addresses, method tokens) is never logged:
-code logs ids and reasons only.
+Every line of a request has the field `correlation_id`, and one of a saga's call `saga` (namespace/order), `order`,
+`step` (payment/do) and `attempt`; `trace_id` is there if the request belongs to a trace. They come from the headers,
+never from a body; the operator's lines about a saga have the same fields (docs/logs.md). Personal data (names,
+addresses, e-mail addresses, method tokens) is never logged: code logs ids and reasons only.
 
 Whatever a message or a field quotes from outside stays in its line: line breaks, escape sequences and marks of
 direction are taken out (`common.text`), and a line has an end.
@@ -68,6 +69,7 @@ def configure_logging(service: str, *, log_format: str = "json", level: str = "I
     logging.getLogger("uvicorn.access").disabled = True  # common.web.middleware writes that line, with order and step
     # no line says where in the code, in which thread or process it was written: finding that out is a third of its cost
     logging._srcfile = None
+    logging.captureWarnings(True)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for noisy in ("pymongo", "httpx", "httpcore", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

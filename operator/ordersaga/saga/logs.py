@@ -101,6 +101,6 @@ def _readable(text: str) -> str:
         return text
     if not isinstance(found, dict):
         return text
-    first = [str(found.pop(name, "")) for name in ("timestamp", "level", "message")]
+    first = [str(found.pop(name, "")) for name in ("time", "level", "message")]
     rest = [f"{name}={value}" for name, value in found.items() if isinstance(value, str | int | float)]
     return "  ".join(part for part in (*first, " ".join(rest)) if part)

@@ -3,6 +3,7 @@
 import heapq
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from common.kube import ObjectNotFound
@@ -125,7 +126,7 @@ class Admission:
         while len(self._waiting) and self._has_room:
             name, place = self._waiting.call_next()
             self._coming += 1
-            self._tasks.start(self._come_in(name, place), f"take in {name}", order=name)
+            self._tasks.start(self._come_in(name, place), f"take in {name}", partial(_about, name))
 
     async def _come_in(self, name: str, place: float) -> None:
         try:
@@ -143,3 +144,7 @@ class Admission:
         resource = worker.resource
         self._end(worker)
         self._waiting.enter(resource, place)
+
+
+def _about(name: str) -> dict[str, str]:
+    return {"order": name}

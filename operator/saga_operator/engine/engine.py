@@ -23,6 +23,7 @@ from saga_operator.engine.tasks import Tasks
 from saga_operator.engine.timetable import Timetable
 from saga_operator.engine.waiting_room import FIRST
 from saga_operator.process.saga import FINISHED, Phase, Saga
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class Engine:
         if uid in self._workers:
             worker = self._workers[uid]
             if listing is not None and resource.version < listing.versions.get(uid, 0):
-                log.warning("an older version of saga %s is listed: etcd was restored", resource.name)
+                log.warning("an older version of a saga is listed: etcd was restored", extra=about(resource))
                 self.restorations += 1
                 worker.restored(resource)
             else:
@@ -186,7 +187,7 @@ class Engine:
         if known is not None and resource.version <= known.version:
             if listing is None or listing.began < known.at:
                 return False
-            log.warning("an older version of finished saga %s is listed: etcd was restored", resource.name)
+            log.warning("an older version of a finished saga is listed: etcd was restored", extra=about(resource))
             self.restorations += 1
             del self._finished[uid]
         if resource.deleting and not resource.has_finalizer:
@@ -210,7 +211,7 @@ class Engine:
         """Begin, also after a rest. One that is woken before its task has quite ended is begun when it has."""
         self._admission.woken(worker)
         if worker.task is None and not self._stopped:
-            worker.task = self._tasks.start(worker.run(), f"saga {worker.name}", order=worker.name)
+            worker.task = self._tasks.start(worker.run(), f"saga {worker.name}", worker.about)
             worker.task.add_done_callback(partial(self._has_run, worker))
 
     def resource_deleted(self, resource: Resource) -> None:
@@ -233,8 +234,7 @@ class Engine:
     def stop_worker(self, uid: str) -> None:
         """End the worker of a resource that is gone."""
         worker = self._workers[uid]
-        name = worker.name
-        log.warning("resource %s is gone: its saga can't be recorded any more", name, extra={"order": name})
+        log.warning("resource %s is gone: its saga can't be recorded any more", worker.name, extra=worker.about())
         if worker.task is None or worker.task.done():
             self._end(worker)
             self._admission.call_in()
@@ -278,7 +278,7 @@ class Engine:
             is_traced = traces is not None and traces.ended(resource, saga, worker.history, worker.began)
             self._finalizers.add(worker.name, worker.uid, urgent=saga.deleting or is_traced, resource=resource)
         reason = "" if saga.phase is Phase.COMPLETED or saga.failure is None else f" ({saga.failure.reason})"
-        log.info("saga finished: %s%s", saga.phase, reason, extra={"order": worker.name})
+        log.info("saga finished: %s%s", saga.phase, reason, extra=about(resource))
 
     def _note_expiry(self, resource: Resource) -> None:
         try:

@@ -6,6 +6,7 @@ from common.kube import KubeError
 from saga_operator import metrics
 from saga_operator.engine.shared import Shared
 from saga_operator.process import reasons
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.status import with_worker_failure
@@ -20,7 +21,7 @@ async def tell(error: BaseException, resource: Resource, shared: Shared, *, fail
         The resource with its condition, as far as that can be written: what ails the saga may be its status.
     """
     name = resource.name
-    fields = {"order": name}
+    fields = about(resource)
     log.error("saga %s stopped, again in %.0f s: %r", name, seconds, error, exc_info=error, extra=fields)
     metrics.WORKER_FAILURES.inc()
     said = f"the operator could not work on this saga: {error!r}. It tries again"

@@ -15,6 +15,7 @@ from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.resync import Resync
 from saga_operator.engine.retention import Retention
 from saga_operator.process.saga import Phase
+from saga_operator.resource.about import about_name
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class NamespaceEnd:
         left = self._engine.unfinished()
         for name, saga in left.items():
             where = "its resource can't be read" if saga is None else f"{saga.phase} at {saga.current_step}"
-            log.error("order %s can't end in its namespace: %s", name, where, extra={"order": name})
+            known = about_name(self._sagas.namespace, name)
+            log.error("order %s can't end in its namespace: %s", name, where, extra=known)
         await self._engine.stop()
         await self._let_go(deadline)
 

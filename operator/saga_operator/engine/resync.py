@@ -9,6 +9,7 @@ from common.kube import KubeError, ObjectNotFound, OrderSagas
 from saga_operator import metrics
 from saga_operator.engine.engine import Engine, Listing
 from saga_operator.heartbeats import Heartbeats
+from saga_operator.resource.about import about
 from saga_operator.resource.body import LIVE, Resource
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Resync:
     def _take_up(self, resource: Resource, listing: Listing) -> None:
         if self._engine.resource_seen(resource, listing):
             metrics.RESYNC_RESUMED.inc()
-            log.info("the resync took up saga %s", resource.name)
+            log.info("the resync took up saga %s", resource.name, extra=about(resource))
 
     async def _read(self, name: str) -> Resource | None:
         try:

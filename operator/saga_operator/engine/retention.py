@@ -21,6 +21,7 @@ from saga_operator.engine.removals import Removals
 from saga_operator.engine.resync import AGAIN
 from saga_operator.engine.timetable import Timetable
 from saga_operator.process.saga import FINISHED
+from saga_operator.resource.about import about, about_name
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -147,7 +148,7 @@ class Retention:
         except ObjectNotFound:
             return None
         except KubeError as error:
-            log.warning("saga %s was not removed: %s", name, error)
+            log.warning("saga %s was not removed: %s", name, error, extra=about_name(self._sagas.namespace, name))
             self._expiries.add(name, self._clock.now() + LATER)
             return None
 
@@ -229,11 +230,11 @@ class Retention:
             self._note_refusal(resource, str(error))
             return False
         except KubeError as error:
-            log.warning("saga %s was not removed: %s", name, error)
+            log.warning("saga %s was not removed: %s", name, error, extra=about(resource))
             return False
         self._refused.pop(resource.uid, None)
         self._removals.add(resource)
-        log.info("saga %s removed: its time to live is over", name, extra={"order": name})
+        log.info("saga %s removed: its time to live is over", name, extra=about(resource))
         return True
 
     def _note_refusal(self, resource: Resource, why: str) -> None:
@@ -244,4 +245,4 @@ class Retention:
             self._removals.refused(resource, why)
         pause = self._first_pause if before is None else min(2 * before.pause, LONGEST_PAUSE)
         self._refused[resource.uid] = _Refusal(pause, time.monotonic() + pause)
-        log.warning("saga %s stays, though its time to live is over: %s", resource.name, why)
+        log.warning("saga %s stays, though its time to live is over: %s", resource.name, why, extra=about(resource))

@@ -19,6 +19,7 @@ from saga_operator.engine.shared import Shared
 from saga_operator.engine.worker import Worker
 from saga_operator.metrics import LiveSaga
 from saga_operator.process.saga import Phase, Saga
+from saga_operator.resource.about import about
 from saga_operator.resource.attempts import History
 from saga_operator.resource.body import Resource
 
@@ -144,6 +145,10 @@ class SupervisedWorker:
         assert self._newest is not None  # noqa: S101 - for the type checker
         return self._newest
 
+    def about(self) -> dict[str, str]:
+        """The fields of a log line about its saga."""
+        return {"order": self.name} if self._knows_nothing else about(self.resource)
+
     def notify(self, resource: Resource) -> None:
         """Take note of the resource as a watch event or a list shows it. An older version than the known is ignored."""
         if self._rest is not None and resource.version <= self._rest.version:
@@ -191,7 +196,7 @@ class SupervisedWorker:
                 self._worker = Worker.resumed(rest, self._shared)
                 self._worker.pace = self.pace
             except Exception as error:  # of memory, say: it begins anew, as after any unexpected error
-                log.error("saga %s begins anew: %r", self.name, error, exc_info=error, extra={"order": self.name})
+                log.error("saga %s begins anew: %r", self.name, error, exc_info=error, extra=about(rest.resource))
                 metrics.WORKER_FAILURES.inc()
                 rest.places.forget()
                 metrics.worker_left(rest.seen.phase)

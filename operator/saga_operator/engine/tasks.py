@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from typing import Any
 
@@ -15,8 +15,10 @@ class Tasks:
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None], name: str, **fields: str) -> asyncio.Task[None]:
-        """Run it beside the caller; `fields` go with the log line if it fails.
+    def start(
+        self, work: Coroutine[Any, Any, None], name: str, fields: Callable[[], Mapping[str, str]] = dict
+    ) -> asyncio.Task[None]:
+        """Run it beside the caller; what `fields` returns goes with the log line if it fails.
 
         It begins with no context: in the caller's may be all that kopf knows of an event, 20 KB, and a timer holds the
         context that it was set in.
@@ -27,7 +29,7 @@ class Tasks:
         def ended(task: asyncio.Task[None]) -> None:
             self._running.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("%s stopped: %r", name, error, exc_info=error, extra=fields)
+                log.error("%s stopped: %r", name, error, exc_info=error, extra=fields())
 
         task.add_done_callback(ended)
         return task

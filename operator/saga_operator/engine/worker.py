@@ -26,6 +26,7 @@ from saga_operator.process.decide import Action, Do, Finish, Undo, Wait, decide,
 from saga_operator.process.events import EpochRefused, Observed, Outcome, Paused, Succeeded
 from saga_operator.process.saga import FINISHED, Saga
 from saga_operator.process.steps import BY_NAME
+from saga_operator.resource.about import about
 from saga_operator.resource.attempts import History
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
@@ -86,7 +87,6 @@ class Worker:
         """Whether the resource has to be read before anything else is done: it may be gone."""
         self.name = resource.name
         self.uid = resource.uid
-        self._fields = {"saga": f"{resource.namespace}/{self.name}", "order": self.name}
 
     @property
     def saga(self) -> Saga:
@@ -143,7 +143,7 @@ class Worker:
                     continue
                 rest = await self._act(action)
         except ResourceGone:
-            log.info("the resource is gone", extra=self._fields)
+            log.info("the resource is gone", extra=about(self.resource))
             self._tell_if_abandoned()
         finally:
             if rest is None:
@@ -199,7 +199,7 @@ class Worker:
                 if shared.traces is not None:
                     recorded = _attempts(recorder.recorded, action)
                     traceparent = shared.traces.header(recorder.resource, action.step, number, recorded, undo=undo)
-                context = CallContext(epoch, recorder.resource.correlation_id, traceparent)
+                context = CallContext(epoch, recorder.resource.correlation_id, number, traceparent)
                 self.pace.note()
                 outcome = await shared.participants.perform(action, recorder.saga, context)
             event = breaker.record_outcome(self.uid, outcome)
@@ -211,7 +211,7 @@ class Worker:
         else:
             self._epochs_refused = 0
         metrics.call_ended(action, outcome)
-        self._log_call(action, outcome)
+        self._log_call(action, number, outcome)
         recorder.add_attempt(outcome, undo=undo, number=number)
         if isinstance(event, Paused):
             recorder.apply(event)  # it takes its next turn when its pause is over
@@ -223,22 +223,21 @@ class Worker:
         self._recorder.retry_now(step)
         self._changed.set()
 
-    def _log_call(self, action: Do | Undo, outcome: Outcome) -> None:
+    def _log_call(self, action: Do | Undo, number: int, outcome: Outcome) -> None:
         step = self.saga[action.step.name]
-        undo = isinstance(action, Undo)
+        operation = "undo" if isinstance(action, Undo) else "do"
         # nothing to tell: the service has a line of it, and the end of the saga is one
         level = logging.DEBUG if isinstance(outcome, Succeeded) and step.start is None else logging.INFO
         if not log.isEnabledFor(level):
             return
         fields = {
-            **self._fields,
-            "step": action.step.name,
-            "attempt": 1 + (step.compensation.attempts if undo else step.attempts),
-            "correlation_id": self.resource.correlation_id,
+            **about(self.resource),
+            "step": f"{action.step.name}/{operation}",
+            "attempt": number,
         }
         if reason := getattr(outcome, "reason", ""):
             fields["reason"] = reason
-        log.log(level, "%s %s: %s", "undo" if undo else "do", action.step.name, outcome.shown_as, extra=fields)
+        log.log(level, "%s %s: %s", operation, action.step.name, outcome.shown_as, extra=fields)
 
     async def _observe(self) -> None:
         """Apply what the resource says now: the desired state, a deletion, an intervention; and what time it is."""

@@ -62,8 +62,8 @@ OUTSIDE = (
         "a correlation id that is mended is seen without a restart",
         16,
         f"{OPERATOR}/engine/worker.py",
-        "CallContext(epoch, recorder.resource.correlation_id, traceparent)",
-        "CallContext(epoch, recorder.resource.uid, traceparent)",
+        "CallContext(epoch, recorder.resource.correlation_id, number, traceparent)",
+        "CallContext(epoch, recorder.resource.uid, number, traceparent)",
         "tests/operator/answers/test_text_from_outside.py::test_a_correlation_id_that_is_mended_is_seen_without_a_restart",
     ),
     Mutant(

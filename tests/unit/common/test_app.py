@@ -172,7 +172,12 @@ async def test_a_line_of_the_log_says_which_order_and_step(
 ) -> None:
     configure_logging("thing", log_format="json", level="INFO")
     try:
-        headers = {"Idempotency-Key": "shop/o-1/payment/do", "X-Correlation-ID": "abc"}
+        headers = {
+            "Idempotency-Key": "shop/o-1/payment/do",
+            "X-Correlation-ID": "abc",
+            "Saga-Attempt": "3",
+            "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+        }
         await client.post("/api/things", json={"name": "x"}, headers=headers)
         lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     finally:
@@ -186,6 +191,8 @@ async def test_a_line_of_the_log_says_which_order_and_step(
         "saga": "shop/o-1",
         "order": "o-1",
         "step": "payment/do",
+        "attempt": 3,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     }
     assert expected.items() <= line.items()
     assert {"time", "duration_ms"} <= set(line)

@@ -44,6 +44,8 @@ def sample(name: str = "o-1001", *, finalizer: bool = True) -> Json:
 class Refusing:
     """An API server that answers every write with this error."""
 
+    namespace = "shop"
+
     def __init__(self, error: Exception, *, finalizer: bool = True) -> None:
         self.error = error
         self.writes = 0

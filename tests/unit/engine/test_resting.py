@@ -76,11 +76,12 @@ class World:
 
     call = turn
 
-    def show(self, name: str, *, age: float = 0.0, **spec: Any) -> Resource:
+    def show(self, name: str, *, age: float = 0.0, annotations: Json | None = None, **spec: Any) -> Resource:
         """What the watch shows after somebody has made it or changed its spec."""
         before = self.stored.get(name)
         metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "generation": 1, "resourceVersion": "0"}
         metadata |= {"creationTimestamp": to_wire(CREATED - age), "finalizers": [FINALIZER]}
+        metadata |= {"annotations": annotations} if annotations else {}
         raw = before or {**order(name), "metadata": metadata, "status": {}}
         metadata = {**raw["metadata"], "generation": raw["metadata"]["generation"] + bool(before)}
         self._store({**raw, "metadata": metadata, "spec": {**raw["spec"], **spec}})

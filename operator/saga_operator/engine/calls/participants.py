@@ -45,6 +45,8 @@ class CallContext:
 
     epoch: int
     correlation_id: str
+    attempt: int = 1
+    """Counted from 1, for each action and each compensation by itself."""
     traceparent: str = ""
     """Empty while nothing is traced."""
 
@@ -126,9 +128,10 @@ class Participants:
         headers = {"Saga-Epoch": str(context.epoch), "X-Correlation-ID": context.correlation_id}
         if context.traceparent:
             headers[TRACEPARENT] = context.traceparent
-        if location := saga[step.name].location:
-            return await exchanges.exchange("GET", location, headers=headers)
+        headers["Saga-Attempt"] = str(context.attempt)
         headers["Idempotency-Key"] = idempotency_key(step, undo=undo, order=saga.order)
+        if location := saga[step.name].location:  # the key says here, too, what is asked about
+            return await exchanges.exchange("GET", location, headers=headers)
         reason = reasons.snake(saga.failure.reason) if saga.failure is not None else ""
         path = step.undo if undo else step.do
         body = request_body(step, undo=undo, order=saga.order, reason=reason)

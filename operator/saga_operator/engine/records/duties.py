@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from saga_operator.engine.records.stories import Stories
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -167,7 +168,7 @@ async def _is_done(duty: Duty, resource: Resource) -> bool:
     try:
         return await duty.done(resource)
     except Exception as error:  # a defect, or a status that somebody has edited: the others are seen to all the same
-        log.error("what is due of saga %s can't be done: %r", resource.name, error, exc_info=error)
+        log.error("what is due of a saga can't be done: %r", error, exc_info=error, extra=about(resource))
         return False
 
 
@@ -175,4 +176,4 @@ def _say(say: Callable[[Resource], None], resource: Resource) -> None:
     try:
         say(resource)
     except Exception as error:  # nothing depends on it
-        log.error("at the end of saga %s: %r", resource.name, error, exc_info=error)
+        log.error("at the end of a saga: %r", error, exc_info=error, extra=about(resource))

@@ -9,6 +9,7 @@ from common.kube import Events, KubeError
 from common.order_saga import KIND
 from saga_operator import metrics
 from saga_operator.engine.records.allowance import Allowance
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 
@@ -60,7 +61,8 @@ class EventSender:
                 )
             except KubeError as error:
                 metrics.EVENTS_DROPPED.labels(metrics.bounded(error.reason)).inc()
-                log.debug("event %s of %s was not written: %s", event.reason, resource.name, error)
+                log.debug("event %s was not written: %s", event.reason, error, extra=about(resource))
             except Exception as error:  # one that can't be made at all is no reason to send no others
                 metrics.EVENTS_DROPPED.labels("unexpected").inc()
-                log.error("event %s of %s can't be written: %r", event.reason, resource.name, error, exc_info=error)
+                said = (event.reason, error)
+                log.error("event %s can't be written: %r", *said, exc_info=error, extra=about(resource))

@@ -15,6 +15,7 @@ from common.kube import Conflict, KubeError, ObjectNotFound, OrderSagas
 from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.duties import Duties, NotYet
+from saga_operator.resource.about import about, about_name
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,8 @@ class FinalizerQueue:
         failures = self._failures[uid] = self._failures.get(uid, 0) + 1
         seconds = min(TRY_AGAIN * 2.0 ** min(failures - 1, 10), LATEST_AGAIN)
         unexpected = None if isinstance(error, KubeError) else error
-        log.warning("finalizer of %s stays, again in %.0f s: %r", name, seconds, error, exc_info=unexpected)
+        known = about_name(self._sagas.namespace, name) if found.resource is None else about(found.resource)
+        log.warning("a finalizer stays, again in %.0f s: %r", seconds, error, exc_info=unexpected, extra=known)
         asyncio.get_running_loop().call_later(seconds, partial(self.add, name, uid, urgent=found.urgent))
 
     async def _take_off(self, name: str, uid: str, resource: Resource | None) -> None:

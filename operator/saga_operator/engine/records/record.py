@@ -17,6 +17,7 @@ from saga_operator.process.events import Event, Outcome
 from saga_operator.process.evolve import evolve
 from saga_operator.process.order import CompensationPolicy, Order
 from saga_operator.process.saga import Saga
+from saga_operator.resource.about import about
 from saga_operator.resource.attempts import History, history_of, noted
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import events_between
@@ -120,7 +121,7 @@ class SagaRecord:
             self._asked.clear()  # whoever has written it sends that
             for event in self._unrecorded:
                 self.saga = evolve(self.saga, event)
-            log.info("another process wrote the status: deciding again", extra={"order": resource.name})
+            log.info("another process wrote the status: deciding again", extra=about(resource))
             metrics.saga_changed(before, self.saga)
 
     def _may_differ(self) -> bool:

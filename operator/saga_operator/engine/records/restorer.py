@@ -5,6 +5,7 @@ import logging
 
 from common.kube import KubeError
 from saga_operator.engine.records.api_writer import ApiWriter
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -41,4 +42,4 @@ class FinalizerRestorer:
             async with self._writer.turn():
                 await self._writer.patch_finalizer(seen.name, seen.with_finalizer())
         except KubeError as error:
-            log.info("the finalizer isn't back yet: %s", error, extra={"order": seen.name})
+            log.info("the finalizer isn't back yet: %s", error, extra=about(seen))

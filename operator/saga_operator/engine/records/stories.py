@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -30,10 +31,10 @@ class Stories:
             await self._keep(resource)
         except OSError as error:
             self._ask_again_at = self._now() + AGAIN
-            log.warning("the story of saga %s isn't kept yet: %s", resource.name, error)
+            log.warning("the story of saga %s isn't kept yet: %s", resource.name, error, extra=about(resource))
             return False
         return True
 
     def missed(self, resource: Resource) -> None:
         """It goes without."""
-        log.warning("saga %s goes without its story: the order service has not kept it", resource.name)
+        log.warning("a saga goes without its story: the order service has not kept it", extra=about(resource))

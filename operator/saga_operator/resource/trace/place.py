@@ -56,6 +56,12 @@ class Place:
         return TraceContext(trace_id, _id(self.uid, kind, which, "span"), self.saga.sampled)
 
 
+def trace_id_of(uid: str, traceparent: str) -> int:
+    """Of a saga's trace, whether or not it is recorded."""
+    parent = TraceContext.parse(traceparent) if traceparent else None
+    return _number(uid, 16) if parent is None else parent.trace_id
+
+
 def _operation(undo: bool) -> str:
     return "undo" if undo else "do"
 
