@@ -163,7 +163,7 @@ ALIVE = (
         "a status that breaks a rule is written ever less often",
         14,
         f"{OPERATOR}/engine/records/recorder.py",
-        "await self._writer.pause(self._invalid_writes, error)",
+        "await self._writer.pause(self._invalid_writes, error, about(self.resource))",
         "await self._writer.pause(1, error)",
         f"{REFUSED}::test_a_status_that_is_refused_for_an_hour_is_one_event_and_no_hot_loop",
     ),

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Literal
 
@@ -15,6 +15,7 @@ from common.wire import Json
 from saga_operator import metrics
 from saga_operator.echoes import Echoes
 from saga_operator.engine.records.write_room import WriteRoom
+from saga_operator.resource.about import about_name
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -84,17 +85,18 @@ class ApiWriter:
                 raise
             except KubeError as error:
                 attempt += 1
-                await self.pause(attempt, error)
+                await self.pause(attempt, error, about_name(self._sagas.namespace, name))
 
-    async def pause(self, attempt: int, error: KubeError) -> None:
+    async def pause(self, attempt: int, error: KubeError, fields: Mapping[str, str]) -> None:
         """Wait after the failed attempt with that number (from 1 on): at least as long as the API server asked for.
 
-        What it refuses (a policy, missing rights) is tried less often than what it could not do just now.
+        What it refuses (a policy, missing rights) is tried less often than what it could not do just now. `fields` go
+        with the line in the log.
         """
         refused = not isinstance(error, ApiUnavailable)
         if attempt & (attempt - 1) == 0:  # the 1st, 2nd, 4th, 8th, …
             level = logging.ERROR if refused else logging.WARNING
-            log.log(level, "the API server did not do it (attempt %d): %s", attempt, error)
+            log.log(level, "the API server did not do it (attempt %d): %s", attempt, error, extra=fields)
         longest = REFUSED_MAX if refused else BACKOFF_MAX
         seconds = (0.5 + random.random() / 2) * min(longest, 0.1 * 2.0 ** min(attempt, 10))  # noqa: S311 - jitter
         await asyncio.sleep(max(seconds, min(error.retry_after or 0.05, ASKED_MAX)))

@@ -20,6 +20,7 @@ from saga_operator.engine.records.traces import Traces
 from saga_operator.engine.records.unanswered import Sent
 from saga_operator.process import reasons
 from saga_operator.process.order import CompensationPolicy
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 
@@ -169,7 +170,7 @@ class StatusRecorder(SagaRecord):
             except KubeError as error:
                 attempt += 1
                 self._tell_refusal(error)
-                await self._writer.pause(attempt, error)
+                await self._writer.pause(attempt, error, about(self.resource))
         self._had_finalizer = True
 
     def _wait_for_room(self) -> None:
@@ -210,7 +211,7 @@ class StatusRecorder(SagaRecord):
                 self._invalid_writes += 1
                 self._tell_refusal(error)
                 answered()
-                await self._writer.pause(self._invalid_writes, error)
+                await self._writer.pause(self._invalid_writes, error, about(self.resource))
             self.adopt(await self._read())
 
     def _tell_refusal(self, error: KubeError) -> None:
@@ -247,7 +248,7 @@ class StatusRecorder(SagaRecord):
                 attempt += 1
                 self._tell_refusal(error)
                 answered()
-                await self._writer.pause(attempt, error)
+                await self._writer.pause(attempt, error, about(self.resource))
                 continue
             self._invalid_writes = 0
             if self.saga == saga:

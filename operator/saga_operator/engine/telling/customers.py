@@ -19,6 +19,7 @@ from saga_operator.process.decide import Do
 from saga_operator.process.events import DoRefused, EpochRefused, InProgress, NoUsableAnswer, Outcome, Paused, Succeeded
 from saga_operator.process.saga import Saga
 from saga_operator.process.undone_orders import NOTIFICATION_TYPE, Notice, notice_of
+from saga_operator.resource.about import about, about_name
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.status import saga_of
@@ -104,7 +105,7 @@ class Customers:
         """A person deletes it, and has waited long enough."""
         metrics.MESSAGES_MISSED.labels(NOTIFICATION_TYPE).inc()
         text = "its deletion has waited long enough for the notification service, which has not told the customer"
-        log.warning("saga %s: %s", resource.name, text, extra={"order": resource.name})
+        log.warning("%s", text, extra=about(resource))
         self._events.add(resource, KubernetesEvent("Warning", reasons.CUSTOMER_NOT_TOLD, text))
 
     def hurry(self) -> None:
@@ -148,8 +149,9 @@ class Customers:
         if isinstance(outcome, EpochRefused):
             await self._gate.epoch_was_refused(PARTICIPANT, epoch, outcome)
         elif isinstance(outcome, DoRefused):
-            order = letter.notice.order.order_id
-            log.info("the customer can't be told: %s (%s)", outcome.reason, outcome.message, extra={"order": order})
+            order = letter.notice.order
+            known = {**about_name(order.namespace, order.order_id), "correlation_id": letter.correlation_id}
+            log.info("the customer can't be told: %s (%s)", outcome.reason, outcome.message, extra=known)
         return outcome
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 
 log = logging.getLogger(__name__)
@@ -15,4 +16,4 @@ def harmless(resource: Resource) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # a defect, or a status that somebody has edited
-        log.error("nobody is told of saga %s now: %r", resource.name, error, exc_info=error)
+        log.error("nobody is told of a saga now: %r", error, exc_info=error, extra=about(resource))

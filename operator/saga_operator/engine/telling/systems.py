@@ -17,6 +17,7 @@ from saga_operator.engine.telling.outbox import Outbox, Tally
 from saga_operator.engine.telling.sink import CONCURRENCY, Sink
 from saga_operator.process import reasons
 from saga_operator.process.saga import Phase
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.lifecycle import Kind, Lifecycle, due, end_of, started
@@ -103,7 +104,7 @@ class Systems:
             metrics.EVENTS_MISSED.labels(event.kind).inc()
         types = ", ".join(event.kind.type for event in missing)
         text = f"its deletion has waited long enough for the sink of events, which may not have got: {types}"
-        log.warning("saga %s: %s", resource.name, text, extra={"order": resource.name})
+        log.warning("%s", text, extra=about(resource))
         self._events.add(resource, KubernetesEvent("Warning", reasons.EVENTS_NOT_TOLD, text))
 
     def hurry(self) -> None:
