@@ -23,6 +23,8 @@ from dev.stack.processes import free_port
 
 T = TypeVar("T")
 PROJECT = "ordersaga-test"
+WATCHERS = ("prometheus", "jaeger", "mailpit")
+"""What watches the system. Grafana shows what these have; the dashboards have tests of their own."""
 
 
 def docker(*args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -36,14 +38,18 @@ class Compose:
     def __init__(self, folder: Path) -> None:
         self._command = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         self._folder = folder
-        self.ports = {name: free_port() for name in (*SERVICES, "apiserver")}
+        self.ports = {name: free_port() for name in (*SERVICES, "apiserver", *WATCHERS)}
+        self.options: tuple[str, ...] = ()
+        """Of docker-compose itself, before its command."""
         self._tokens = folder / "staff"
         self.shop = Shop({name: f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}, self._tokens)
 
     def __call__(self, *args: str, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:  # noqa: A002
         """Run it. Raises AssertionError with what it said if `check` and it fails."""
         ports = {f"ORDERSAGA_LOCAL_{name.upper()}_PORT": str(port) for name, port in self.ports.items()}
-        return _run([*self._command, "-p", PROJECT, *args], env={**os.environ, **ports}, input=input, check=check)
+        return _run(
+            [*self._command, "-p", PROJECT, *self.options, *args], env={**os.environ, **ports}, input=input, check=check
+        )
 
     def require_absent(self) -> None:
         """The database's container has a fixed name: two systems can't run on one engine."""
