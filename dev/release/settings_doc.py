@@ -58,6 +58,8 @@ CHART: Final = {
     "identity": "the name of the pod",
     "saga_ttl_seconds": "`global.sagaTTLSeconds`",
     "personal_data_days": "`global.personalDataDays`",
+    "notification_provider": "`services.notification.provider.kind`",
+    "messages_locale": "`services.notification.provider.locale`",
     **{f"{name}_url": f"`services.{name}.port`" for name in SERVICES},
     **{f"{name}_mongodb_url": f"`services.{name}.mongodbSecret`" for name in SERVICES},
 }
@@ -103,7 +105,7 @@ PROGRAMS: Final = (
         "[notifications](notifications.md).",
         NotificationSettings,
         "notification-service",
-        "`services.notification.env`",
+        "`services.notification.provider` or `services.notification.env`",
         "notification-service",
     ),
     Program(

@@ -70,7 +70,7 @@ class NotificationSettings(ServiceSettings):
         ge=1,
         le=64,
         description="Connections to the mail server at the same time, for each replica of this service. With 50 ms for "
-        "a message, eight take 160 a second; mail providers often allow ten or twenty.",
+        "a message, eight take 160 a second; ask your mail provider how many it allows.",
     )
     webhook_url: str = Field(
         default="", description="Where messages are posted, with https; http only if the service is on this host."

@@ -30,6 +30,10 @@ EVERYTHING = (
     *("--set-json", 'audit.tolerations=[{"key": "night", "operator": "Exists"}]'),
     *("--set", "page.enabled=true", "--set", "page.secret=page-proxy", "--set", "page.host=orders.example.com"),
     *("--set", "page.oauth2Proxy.issuer=https://id.example.com/realms/shop"),
+    *("--set", "services.notification.provider.kind=smtp", "--set", "services.notification.provider.messages=words"),
+    *("--set", "services.notification.provider.smtp.host=smtp.example.com"),
+    *("--set", "services.notification.provider.smtp.from=orders@shop.example.com"),
+    *("--set", "services.notification.provider.existingSecret=mail"),
     *("--set-json", 'page.links=[{"name": "logs", "url": "https://logs.example.com/?q={order}"}]'),
 )
 OPENSHIFT = ("--values", str(render.CHART / "values-openshift.yaml"))

@@ -373,7 +373,7 @@ def test_every_value_of_a_service_is_described_in_the_values() -> None:
     assert set(values["serviceDefaults"]) == defaults
     own = set(schema["definitions"]["service"]["properties"]) - defaults
     text = (render.CHART / "values.yaml").read_text()
-    assert own == {"port", "replicas", "image", "mongodbSecret"}
+    assert own == {"port", "replicas", "image", "mongodbSecret", "provider"}
     assert all(f"#   {name} " in text for name in own - {"port"})
     for section, described in schema["properties"].items():
         if section not in ("services", "serviceDefaults"):

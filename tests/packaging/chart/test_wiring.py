@@ -18,6 +18,7 @@ from dev.release import render
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics
 from saga_operator.settings import Settings
+from services.notification.settings import NotificationSettings
 from services.order.lost import LostSagas
 from services.order.settings import OrderSettings
 from tests.packaging.chart.charts import EVERYTHING, environment, rendered
@@ -40,7 +41,7 @@ def _settings(*models: type) -> set[str]:
 @pytest.mark.parametrize("arguments", [(), EVERYTHING, ENCRYPTED], ids=["defaults", "everything", "TLS"])
 def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple[str, ...]) -> None:
     known = {
-        "service": _settings(ServiceSettings, OrderSettings)
+        "service": _settings(ServiceSettings, OrderSettings, NotificationSettings)
         | {
             "UVICORN_PORT",
             "UVICORN_SSL_CERTFILE",
