@@ -25,7 +25,7 @@ IDLE: Final = 5.0
 minutes; a busy shop has the next message within one.
 """
 MOST_MESSAGES: Final = 50
-"""Messages on one connection: a new one finds a server that was added, and no server sees one of ours without an end."""
+"""Messages on one connection: a new one finds a server that was added, and no server sees one without an end."""
 GOODBYE: Final = 1.0
 """Seconds for QUIT or RSET and its answer, on a connection that may be dead: its messages are sent, and for the next
 one there are others.
