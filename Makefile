@@ -25,7 +25,7 @@ mess: ready ## 500 orders in two dozen kinds of trouble, on a stack that runs al
 	$(BIN)/python -m dev.mess $(ARGS)
 
 ##@ Guard it
-.PHONY: check test test-unit test-services test-e2e chaos outage bench bench-writes bench-picture bench-live bench-scale bench-page mutate lint types imports format
+.PHONY: check test test-unit test-services test-e2e alerts-test chaos outage bench bench-writes bench-picture bench-live bench-scale bench-page mutate lint types imports format
 test: check ## Everything that guards main: lint, types, imports, then all tests on a real API server and MongoDB
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 check: ready lint types imports ## What needs no running system: lint, types, imports
@@ -35,6 +35,8 @@ test-services: ready ## Each service's own tests, on a real MongoDB
 	$(BIN)/python -m pytest services/*/tests/ $(ARGS)
 test-e2e: ready ## Orders through all real parts, with crashes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
+alerts-test: ready ## Trouble is made on the local stack, and a real Prometheus has to say so (ORDERSAGA_PROMETHEUS, else the one in PATH)
+	ORDERSAGA_PROMETHEUS=$${ORDERSAGA_PROMETHEUS:-prometheus} $(BIN)/python -m pytest -p no:randomly tests/e2e/alerts $(ARGS)
 chaos: ready ## Thousands of orders while everything is killed and disturbed, then an audit (CHAOS_SAGAS, CHAOS_SEED)
 	$(BIN)/python -m dev.chaos
 outage: ready ## Ten minutes without the API server, half of them paused and half gone, then an audit (OUTAGE_SECONDS, OUTAGE_REVIEW=strict)

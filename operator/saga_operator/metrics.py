@@ -157,8 +157,15 @@ written: Final = cache(API_WRITES.labels)
 for _phase in FINISHED:
     _lasted(str(_phase))
 _finished_as(str(Phase.COMPLETED), reasons.COMPLETED)
+for _action in ("RetryNow", "MarkCompensated", "Skip"):
+    for _outcome in (reasons.INTERVENED, reasons.INTERVENTION_REFUSED):
+        INTERVENTIONS.labels(_action, _outcome)
 for _outcome in ("renewed", "failed"):
     LEASE_RENEWALS.labels(_outcome)
+
+
+OBJECTIVE: Final = 60.0
+"""Seconds within which an order is to end (helm/files/alerts.yaml): one of the buckets of `DURATION`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +190,10 @@ class LiveSagas(Collector):
         """One pass over all sagas."""
         now, sagas = self.look()
         still: dict[str, float] = {str(phase): 0.0 for phase in Phase if phase not in FINISHED}
-        age, held_up = dict(still), dict[tuple[str, str, str], int]()
+        age, held_up, late = dict(still), dict[tuple[str, str, str], int](), 0
         for saga in sagas:
             phase = str(saga.phase)
+            late += saga.phase is not Phase.SUSPENDED and now - saga.created > OBJECTIVE
             still[phase] = max(still.get(phase, 0.0), now - saga.progressed_at)
             age[phase] = max(age.get(phase, 0.0), now - saga.created)
             step, reason = saga.held_up
@@ -198,6 +206,10 @@ class LiveSagas(Collector):
             labels=["phase"],
         )
         open_ = GaugeMetricFamily("ordersaga_oldest_open_seconds", "Age of the oldest live saga.", labels=["phase"])
+        overdue = GaugeMetricFamily(
+            "ordersaga_sagas_late", "Live sagas older than 60 seconds, without those that people have suspended."
+        )
+        overdue.add_metric([], late)
         waiting = GaugeMetricFamily(
             "ordersaga_sagas_held_up",
             "Live sagas whose next call waits or needs a person, by its step and the reason.",
@@ -208,7 +220,7 @@ class LiveSagas(Collector):
             open_.add_metric([phase], age[phase])
         for labels, number in sorted(held_up.items()):
             waiting.add_metric(labels, number)
-        yield from (oldest, open_, waiting)
+        yield from (oldest, open_, overdue, waiting)
 
     def describe(self) -> Iterator[Metric]:
         """As `collect`, which costs little before there are sagas."""

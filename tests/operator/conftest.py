@@ -157,8 +157,8 @@ class OperatorProcess:
             return 0, {}
         return answer.status_code, answer.json()
 
-    def metrics(self) -> str:
-        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5).text
+    def metrics(self, accept: str = "*/*") -> str:
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5, headers={"Accept": accept}).text
 
     def signal(self, number: int) -> None:
         assert self.process is not None

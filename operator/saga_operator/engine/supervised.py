@@ -275,7 +275,7 @@ class SupervisedWorker:
             rest = await worker.run()
         finally:
             if rest is None:
-                metrics.worker_ended(worker.saga, self._shared.clock.now())
+                metrics.worker_ended(worker.saga, self._shared.clock.now(), trace_id=worker.kept_trace)
         return rest
 
     def _go_to_rest(self, rest: Rest) -> None:

@@ -103,6 +103,11 @@ class Worker:
         """The resource as it was last read or written."""
         return self._recorder.resource
 
+    @property
+    def kept_trace(self) -> str:
+        """The id of its trace, if that is recorded."""
+        return self._recorder.kept_trace
+
     def notify(self, resource: Resource) -> None:
         """Take note of the resource as a watch event or a list shows it. An older version than the known is ignored."""
         if resource.version > (self._newer or self.resource).version:
@@ -210,7 +215,7 @@ class Worker:
             await shared.gate.epoch_was_refused(action.step.participant, epoch, outcome)
         else:
             self._epochs_refused = 0
-        metrics.call_ended(action, outcome)
+        metrics.call_ended(action, outcome, trace_id=recorder.kept_trace)
         self._log_call(action, number, outcome)
         recorder.add_attempt(outcome, undo=undo, number=number)
         if isinstance(event, Paused):

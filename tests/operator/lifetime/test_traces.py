@@ -1,5 +1,6 @@
 """Traces of sagas whose operator dies: whole, without orphans, and no span twice."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -92,3 +93,20 @@ def test_a_kill_at_any_call_leaves_no_orphan_and_sends_no_span_twice(
         sagas.wait(name, "Compensated", seconds=40)
     for name in held | back:
         judge(whole(collector, name), participants, name)
+
+
+def test_the_times_of_a_traced_saga_lead_to_its_trace(
+    resting: None, operators: Operators, sagas: Sagas, collector: Collector
+) -> None:
+    operator = traced(operators, collector)
+    sagas.create("o-exemplar")
+    sagas.wait("o-exemplar", "Completed")
+    [root] = [span for span in whole(collector, "o-exemplar") if span.name == "saga"]
+    text = operator.metrics(accept="application/openmetrics-text")
+    marked = set(re.findall(rf'^(ordersaga_\w+)\{{.* # \{{trace_id="{root.trace_id}"\}}', text, re.MULTILINE))
+    assert marked >= {
+        "ordersaga_saga_duration_seconds_bucket",
+        "ordersaga_sagas_finished_total",
+        "ordersaga_step_call_duration_seconds_bucket",
+        "ordersaga_step_duration_seconds_bucket",
+    }

@@ -16,7 +16,8 @@ HELMS = ("helm", "helm3")
 # Everything that is off by default, switched on.
 EVERYTHING = (
     *("--set", "monitoring.serviceMonitor.enabled=true", "--set", "monitoring.prometheusRule.enabled=true"),
-    *("--set", "monitoring.prometheusRule.runbookUrl=https://shop.example.com/alerts.md"),
+    *("--set", "monitoring.prometheusRule.runbookUrl=https://shop.example.com/runbooks"),
+    *("--set", "monitoring.prometheusRule.dashboardUrl=https://grafana.example.com/d/ordersaga"),
     *("--set", "ingress.enabled=true", "--set", "ingress.tlsSecret=shop-tls", "--set", "ingress.className=nginx"),
     *("--set", "serviceDefaults.autoscaling.enabled=true", "--set", "global.imagePullSecrets[0].name=registry-login"),
     *("--set", "operator.priorityClassName=system-cluster-critical", "--set", "mongodb.persistence.storageClass=fast"),

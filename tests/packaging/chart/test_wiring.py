@@ -1,30 +1,34 @@
 """Names that the chart shares with the programs: a setting, a metric or a label that no program knows is an error."""
 
 import re
-from typing import Any
+import shlex
 
-import prometheus_client
 import pytest
 import yaml
 
-from common.background import Background
-from common.certificate import show_times
 from common.mongod_files import MongodFiles
 from common.replicaset import ReplicaSetSettings
 from common.settings import ServiceSettings
-from common.web.metrics import ServiceMetrics
 from common.wire import Json
 from dev.release import render
+from dev.release.observing.declared import declared
+from ordersaga.saga.command import parser as command_parser
 from ordersaga.settings import Settings as CommandSettings
 from saga_operator import metrics
 from saga_operator.settings import Settings
 from services.notification.settings import NotificationSettings
-from services.order.lost import LostSagas
 from services.order.settings import OrderSettings
 from tests.packaging.chart.charts import EVERYTHING, environment, rendered
 
 ENCRYPTED = (*EVERYTHING, "--set", "tls.enabled=true")
-ALERTS = yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
+RULES = [
+    rule
+    for group in yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"]
+    for rule in group["rules"]
+]
+ALERTS = [rule for rule in RULES if "alert" in rule]
+RUNBOOKS = render.CHECKOUT / "docs" / "runbooks"
+PLAYED = yaml.safe_load((render.CHECKOUT / "tests" / "packaging" / "chart" / "alerts-test.yaml").read_text())["tests"]
 # Stable ones of kube-state-metrics (its docs/metrics/workload): how jobs are going isn't ours to measure.
 KUBE_STATE_METRICS = {
     "kube_cronjob_status_last_successful_time",
@@ -74,34 +78,27 @@ def test_urls_lead_to_services_that_exist() -> None:
 
 
 def test_alerts_speak_of_metrics_that_are_measured() -> None:
-    assert {rule["alert"] for rule in ALERTS} == {
-        "SagaCompensationFailed",
-        "SagaStuck",
-        "ParticipantDown",
-        "ParticipantError",
-        "SagaWorkerFailed",
-        "OperatorDown",
-        "SagaCallsThrottled",
-        "SagasNotTakenIn",
-        "ClockSkewed",
-        "BackgroundWorkFailing",
-        "CertificateNotRenewed",
-        "OrdersWithoutSaga",
-        "OrderSagaAuditFailed",
-    }
-    assert metrics.LEADER in prometheus_client.REGISTRY._collector_to_names  # the operator's are in the common one
-    registry = ServiceMetrics("order").registry
-    Background("order", registry)
-    show_times("order", registry, float, float)
-    nobody: Any = None
-    LostSagas(nobody, nobody, nobody, mode="report", seconds=60, registry=registry)
-    collectors = [*prometheus_client.REGISTRY.collect(), *registry.collect()]
-    measured = {sample.name for each in collectors for sample in each.samples} | {each.name for each in collectors}
-    measured |= {f"{name}_total" for name in measured} | KUBE_STATE_METRICS
+    measured = {series for metric in declared().values() for series in metric.series} | KUBE_STATE_METRICS
+    for rule in RULES:
+        names = set(re.findall(r"(?<!:)\b(?:ordersaga|kube)_\w+", rule["expr"]))
+        recorded = set(re.findall(r"\bordersaga:[\w:]+", rule["expr"]))
+        assert names | recorded, rule
+        assert names <= measured, rule
+        assert recorded <= {each["record"] for each in RULES if "record" in each}
+
+
+def test_every_alert_is_played_to_promtool_until_it_fires_and_to_where_it_does_not() -> None:
+    cases = [case for test in PLAYED for case in test["alert_rule_test"]]
     for rule in ALERTS:
-        names = set(re.findall(r"\b(?:ordersaga|kube)_\w+", rule["expr"]))
-        assert names, rule["alert"]
-        assert names <= measured, rule["alert"]
+        outcomes = {bool(case.get("exp_alerts")) for case in cases if case["alertname"] == rule["alert"]}
+        assert outcomes == {True, False}, rule["alert"]
+
+
+def test_an_order_is_late_after_a_time_that_the_histogram_of_durations_tells_apart() -> None:
+    bounds = set(re.findall(r'le="([^"]+)"', (render.CHART / "files" / "alerts.yaml").read_text()))
+    assert bounds == {str(metrics.OBJECTIVE)}
+    metrics.DURATION.labels("Completed")
+    assert str(metrics.OBJECTIVE) in {s.labels.get("le") for f in metrics.DURATION.collect() for s in f.samples}
 
 
 def test_the_alert_of_the_audit_names_the_chart_s_job() -> None:
@@ -110,24 +107,47 @@ def test_the_alert_of_the_audit_names_the_chart_s_job() -> None:
     assert set(re.findall(r'(?:cronjob|owner_name)="([^"]+)"', rule["expr"])) == {name}
 
 
-def test_every_alert_says_what_to_do_and_has_its_section() -> None:
-    manual = (render.CHECKOUT / "docs" / "alerts.md").read_text()
+def test_every_alert_says_what_to_do_and_has_its_runbook() -> None:
+    index = (RUNBOOKS / "README.md").read_text()
     for rule in ALERTS:
-        assert set(rule["annotations"]) == {"summary", "description", "runbook", "runbook_url"}
-        assert rule["labels"]["severity"] in ("critical", "warning")
-        assert rule["annotations"]["runbook_url"] == f"RUNBOOK#{rule['alert'].lower()}"
-        assert f"\n## {rule['alert']}\n" in manual
+        name, notes = rule["alert"], rule["annotations"]
+        assert set(notes) == {"summary", "description", "runbook", "runbook_url", "dashboard_url"}
+        assert rule["labels"]["severity"] in ("critical", "warning", "none")
+        assert notes["runbook_url"] == f"RUNBOOK/{name}.md"
+        assert notes["dashboard_url"] == "DASHBOARD?var-namespace=NAMESPACE"
+        page = (RUNBOOKS / f"{name}.md").read_text()
+        assert page.startswith(f"# {name}\n")
+        assert re.findall("^## (.*)$", page, re.MULTILINE) == ["Find", "Mend", "Over"]
+        assert f"Severity: {rule['labels']['severity']}" in page or name == "SagasLate"
+        assert f"[{name}]({name}.md)" in index
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == {rule["alert"] for rule in ALERTS} | {"README"}
+
+
+def test_the_commands_of_the_runbooks_can_be_typed() -> None:
+    typed = 0
+    for page in RUNBOOKS.glob("*.md"):
+        for command in re.findall(
+            r"^ +kubectl saga (.*)$|`kubectl saga ([^`]* NS\b[^`]*)`", page.read_text(), re.MULTILINE
+        ):
+            command_parser().parse_args(shlex.split("".join(command)))  # it exits if the command is wrong
+            typed += 1
+    assert typed > 20
 
 
 def test_the_alerts_in_the_chart_are_those_for_this_namespace() -> None:
-    with_url = rendered(*EVERYTHING)("PrometheusRule", "ordersaga")["spec"]["groups"][0]["rules"]
-    without = rendered("--set", "monitoring.prometheusRule.enabled=true")("PrometheusRule", "ordersaga")
-    for rule, bare, source in zip(with_url, without["spec"]["groups"][0]["rules"], ALERTS, strict=True):
+    def rules(*arguments: str) -> list[Json]:
+        groups = rendered(*arguments)("PrometheusRule", "ordersaga")["spec"]["groups"]
+        return [rule for group in groups for rule in group["rules"]]
+
+    bare = rules("--set", "monitoring.prometheusRule.enabled=true")
+    for rule, without, source in zip(rules(*EVERYTHING), bare, RULES, strict=True):
         assert rule["expr"] == source["expr"].replace("NAMESPACE", "shop")
-        anchor = rule["alert"].lower()
-        assert rule["annotations"]["runbook_url"] == f"https://shop.example.com/alerts.md#{anchor}"
-        assert "runbook_url" not in bare["annotations"]
-        assert "NAMESPACE" not in str(rule)
+        assert not {"NAMESPACE", "RUNBOOK", "DASHBOARD"} & set(re.findall(r"[A-Z]{2,}", str(rule)))
+        if "alert" in rule:
+            notes = rule["annotations"]
+            assert notes["runbook_url"] == f"https://shop.example.com/runbooks/{rule['alert']}.md"
+            assert notes["dashboard_url"] == "https://grafana.example.com/d/ordersaga?var-namespace=shop"
+            assert not {"runbook_url", "dashboard_url"} & set(without["annotations"])
 
 
 def test_prometheus_finds_all_services_and_the_operator() -> None:

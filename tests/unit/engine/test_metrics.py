@@ -12,7 +12,7 @@ from saga_operator.process import reasons
 from saga_operator.process.events import Event, NoUsableAnswer, Succeeded
 from saga_operator.process.evolve import evolve
 from saga_operator.process.saga import Phase, Saga
-from tests.unit.process.builders import CREATED, NOW, STEPS, after, asked, done, new_saga, refused
+from tests.unit.process.builders import CREATED, NOW, STEPS, after, asked, done, new_saga, refused, seen
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -84,7 +84,7 @@ def test_an_intervention_is_counted_once_by_what_became_of_it() -> None:
 def test_what_holds_up_live_sagas_is_counted_by_step_and_reason_and_the_oldest_of_each_phase_is_told() -> None:
     no_answer = NoUsableAnswer(step="inventory", started=NOW, at=NOW, undo=False, reason=reasons.NO_ANSWER)
     waiting = after(new_saga(), *done("order"), no_answer)
-    sagas = [new_saga(), waiting, waiting]
+    sagas = [new_saga(), waiting, waiting, after(new_saga(), *done("order"), seen("Suspended"))]
     metrics.LIVE.look = lambda: (CREATED + 100, map(seen_of, sagas))
     labels = {"phase": "Running", "step": "inventory", "reason": reasons.NO_ANSWER}
     assert value("ordersaga_sagas_held_up", **labels) == 2
@@ -92,6 +92,7 @@ def test_what_holds_up_live_sagas_is_counted_by_step_and_reason_and_the_oldest_o
     assert value("ordersaga_oldest_open_seconds", phase="Pending") == 100
     assert value("ordersaga_oldest_saga_seconds", phase="Running") == 90, "its order step has ended since"
     assert value("ordersaga_oldest_open_seconds", phase="Failed") == 0
+    assert value("ordersaga_sagas_late") == 3, "what people have suspended isn't late"
 
 
 @pytest.mark.usefixtures("live")

@@ -65,11 +65,16 @@ class SagaRecord:
         if self.recorded.absences is not self.saga.absences:  # kept by the Lease: nothing to write
             self.recorded = replace(self.recorded, absences=self.saga.absences)
         if before is not self.saga and before != self.saga:
-            metrics.saga_changed(before, self.saga)
+            metrics.saga_changed(before, self.saga, trace_id=self.kept_trace)
             for kube_event in events_between(before, self.saga):
                 self._events.add(self.resource, kube_event)
             if self._traces is not None:
                 self._asked += self._traces.asked(self.resource, before, self.saga, event.at)
+
+    @property
+    def kept_trace(self) -> str:
+        """The id of its trace, if that is recorded."""
+        return "" if self._traces is None else self._traces.kept(self.resource)
 
     def apply_outcome(self, outcome: Outcome) -> None:
         """Apply the outcome of a call, and again if another process's record is adopted before it is written."""

@@ -41,10 +41,15 @@ class Traces:
         """The traceparent of a call: of the attempt with this number, when so many are recorded."""
         return self.place_of(resource).call(step.name, number, recorded, undo=undo).header()
 
+    def kept(self, resource: Resource) -> str:
+        """The id of its trace, 32 hexadecimal digits, if that is recorded; else nothing."""
+        saga = self.place_of(resource).saga
+        return f"{saga.trace_id:032x}" if saga.sampled else ""
+
     def annotations(self, resource: Resource) -> Mapping[str, str]:
         """What an Event about this saga is annotated with."""
-        saga = self.place_of(resource).saga
-        return {ANNOTATION: f"{saga.trace_id:032x}"} if saga.sampled else {}
+        kept = self.kept(resource)
+        return {ANNOTATION: kept} if kept else {}
 
     def asked(self, resource: Resource, old: Saga, new: Saga, at: float) -> list[Span]:
         """What was done to the saga by this change: to be sent once it is recorded."""
