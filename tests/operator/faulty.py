@@ -8,10 +8,12 @@ from typing import Any
 
 from common.kube import client
 from saga_operator.__main__ import main
-from saga_operator.engine import supervised, worker
+from saga_operator.engine import retention, supervised, worker
+from saga_operator.engine.records import duties
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.records.finalizers import FinalizerQueue
 from saga_operator.engine.resync import Resync
+from saga_operator.engine.telling import outbox, sink
 from saga_operator.lease import LeaseHolder
 from saga_operator.process.decide import Action
 from saga_operator.process.saga import Saga
@@ -82,4 +84,13 @@ def run(fault: str) -> None:
         LeaseHolder.keep_renewed = hangs  # type: ignore[method-assign]
     elif fault == "hasty":  # no defect: a minute would be too long for a test
         client.CREDENTIALS_SECONDS = 0.2
+    elif fault == "brief":  # no defect: the minutes of those who are told and don't answer
+        brief = {
+            outbox: {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.5, "OWN_PAUSE": 0.2, "LONGEST_OWN_PAUSE": 0.5},
+            sink: {"TIMEOUT": 1.0},
+            duties: {"PATIENCE": 4.0, "AGAIN": 0.5, "SELDOM": 5.0},
+            retention: {"LATER": 1.0, "MUCH_LATER": 2.0},
+        }
+        for module, constants in brief.items():
+            vars(module).update(constants)
     main()
