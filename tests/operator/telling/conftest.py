@@ -8,7 +8,7 @@ import pytest
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.operator.conftest import OperatorProcess, Operators, Sagas
 from tests.operator.scripted import ScriptedParticipants
-from tests.operator.telling.sink import SECRET, ScriptedSink
+from tests.support.event_sink import SECRET, ScriptedSink
 
 NAMESPACE = "sagas-of-which-others-are-told"
 Start = Callable[..., OperatorProcess]

@@ -1,5 +1,5 @@
-"""Other systems are told of each order, whatever happens to the sink or to the operator. A `brief` operator has seconds in
-the place of minutes.
+"""Other systems are told of each order, whatever happens to the sink or to the operator. A `brief` operator has seconds
+in the place of minutes.
 """
 
 import itertools
@@ -10,7 +10,7 @@ from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import DO, PATIENCE, UNDO
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
 from tests.operator.telling.conftest import Start
-from tests.operator.telling.sink import ScriptedSink
+from tests.support.event_sink import ScriptedSink
 
 OK, BROKEN, DROPS, HANGS = 202, 500, 0, -1
 

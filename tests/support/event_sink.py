@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -38,7 +39,8 @@ class Delivery:
 class ScriptedSink:
     """Runs in a thread of its own. `status` is its answer: 0 drops the connection, -1 never answers."""
 
-    def __init__(self, secret: str = SECRET) -> None:
+    def __init__(self, secret: str = SECRET, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.status = 202
         self.headers: dict[str, str] = {}
         self.lose_answers = 0
@@ -81,9 +83,10 @@ class ScriptedSink:
         app.router.add_post("/events", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/events"
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://localhost:{self._runner.addresses[0][1]}/events"
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
