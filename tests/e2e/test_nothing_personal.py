@@ -17,6 +17,7 @@ from pymongo import MongoClient
 from common.services import SERVICES
 from common.wire import Json
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
+from tests.support.otlp import Collector
 
 METHODS = (
     "test-ok",
@@ -37,6 +38,7 @@ class Run:
 
     stack: Stack
     begins: dict[Path, int]
+    collector: Collector
     secrets: list[str] = field(default_factory=lambda: [CARD])
     answers: list[str] = field(default_factory=list)
 
@@ -71,21 +73,33 @@ class Run:
         """What each process has written in this run."""
         return {log.name: log.read_bytes()[begin:].decode(errors="replace") for log, begin in self.begins.items()}
 
+    def spans(self) -> str:
+        """What was sent to the collector of traces, whose texts stand in it as they are."""
+        return b"".join(self.collector.raw).decode(errors="replace")
+
     def found_in(self, text: str) -> list[str]:
         return [secret for secret in self.secrets if secret.lower() in text.lower()]
 
 
 @pytest.fixture
 def run(stack: Stack) -> Iterator[Run]:
-    """The system at DEBUG, and as it was again afterwards."""
+    """The system at DEBUG with every request traced, and as it was again afterwards."""
     stack.stop()
-    for process in stack.processes:
-        process.env["ORDERSAGA_LOG_LEVEL"] = "DEBUG"
-    stack.start()
-    yield Run(stack, {process.log: process.log.stat().st_size for process in stack.processes})
-    stack.stop()
-    for process in stack.processes:
-        del process.env["ORDERSAGA_LOG_LEVEL"]
+    with Collector() as collector:
+        telling = {
+            "ORDERSAGA_LOG_LEVEL": "DEBUG",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER_ARG": "1",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+        for process in stack.processes:
+            process.env |= telling
+        stack.start()
+        yield Run(stack, {process.log: process.log.stat().st_size for process in stack.processes}, collector)
+        stack.stop()
+        for process in stack.processes:
+            for name in telling:
+                del process.env[name]
 
 
 def audit(stack: Stack) -> str:
@@ -165,6 +179,11 @@ def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
         said[f"{name} health"] = httpx.get(f"{stack.wiring.url(name)}/health").text
     said["operator metrics"] = httpx.get(f"http://127.0.0.1:{stack.wiring.health_port}/metrics").text
     said["audit"] = audit(stack)
+    traced = {*(f"{name}-service" for name in SERVICES), "ordersaga-operator"}
+    run.collector.wait_for(lambda spans: {span.service for span in spans} == traced)
+    said["spans"] = run.spans()
+    assert "eyJ" not in said["spans"], "no token is in them"
+    assert all(order_id in said["spans"] for order_id in orders), "there is something to be read"
     assert len(json.loads(said["events"])["items"]) > len(orders), "there is something to be read"
     assert {where: found for where, text in said.items() if (found := run.found_in(text))} == {}
 
@@ -212,6 +231,8 @@ def test_an_order_of_a_number_of_a_card_ends_and_the_number_is_nowhere_else(run:
     assert archived.json()["archived_at"] is not None
     assert [answer for answer in run.answers if run.found_in(answer)] == []
     assert {name: found for name, log in run.logs().items() if (found := run.found_in(log))} == {}
+    run.collector.wait_for(lambda _: order_id in run.spans())
+    assert run.found_in(run.spans()) == []
     with MongoClient[Json](run.stack.wiring.mongodb_url) as client:
         for service in SERVICES:
             database = client[f"{PREFIX}{service}"]
