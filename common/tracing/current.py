@@ -13,17 +13,52 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 from common.tracing.context import TraceContext
-from common.tracing.export import Spans
 from common.tracing.span import Kind, Span, Value
+
+
+class Sink(Protocol):
+    """Where finished spans go to."""
+
+    def send(self, spans: Iterable[Span]) -> None:
+        """Send these, or keep them for a while. It blocks nobody and raises nothing."""
+
+
+class Gathered:
+    """Keeps the spans below one until that is over, and sends them with it: of a process that is killed in between
+    nobody sees spans whose parent is missing.
+    """
+
+    __slots__ = ("_kept", "_sink")
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._kept: list[Span] | None = []
+
+    def send(self, spans: Iterable[Span]) -> None:
+        """Keep these; what comes when the span above is over is sent at once, and so is more than has room."""
+        if self._kept is None or len(self._kept) >= MOST_GATHERED:
+            self._sink.send(spans)
+        else:
+            self._kept.extend(spans)
+
+    def end(self, above: Span) -> None:
+        """The span above is over."""
+        kept, self._kept = self._kept or [], None
+        self._sink.send([above, *kept])
+
+
+MOST_GATHERED = 200
+"""Spans below one, 200 KB: a request has about ten, and one that has hundreds shows that with the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
     """A span that isn't over yet, and where those below it go to."""
 
-    spans: Spans
+    spans: Sink
     context: TraceContext
 
 

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from common.text import printable
 from common.tracing.context import HEADER, TraceContext
-from common.tracing.current import Here, Moment
+from common.tracing.current import Gathered, Here, Moment
 from common.tracing.export import Spans
 from common.tracing.span import Span, Value
 from common.web.metrics import METHODS
@@ -60,7 +60,7 @@ class RequestSpans:
             sampled = self._follows(parent)
         if sampled is not context.sampled:
             context = TraceContext(context.trace_id, context.span_id, sampled)
-        return RequestSpan(Here(self._spans, context), None if parent is None else parent.span_id)
+        return RequestSpan(self._spans, context, None if parent is None else parent.span_id)
 
     def _follows(self, parent: TraceContext) -> bool:
         sampling = self._spans.sampling
@@ -74,16 +74,17 @@ class RequestSpans:
 class RequestSpan:
     """One request's."""
 
-    __slots__ = ("_began", "_parent", "here")
+    __slots__ = ("_began", "_below", "_parent", "here")
 
-    def __init__(self, here: Here, parent: int | None) -> None:
-        self.here = here
+    def __init__(self, spans: Spans, context: TraceContext, parent: int | None) -> None:
+        self._below = Gathered(spans) if context.sampled else None
+        self.here = Here(self._below or spans, context)
         self._parent = parent
-        self._began = Moment() if here.context.sampled else None
+        self._began = Moment()
 
     def end(self, scope: Scope, status: int, saga: Mapping[str, str | int]) -> None:
         """The answer is out. `status` 0: there was none. `saga`: as in its lines of the log."""
-        if self._began is None:
+        if self._below is None:
             return
         state = RequestState.of(scope)
         route = getattr(scope.get("route"), "path", None)
@@ -100,7 +101,7 @@ class RequestSpan:
             _attributes(scope, state, method, route, status) | _of_saga(scope, state, saga),
             status="error" if failed else "unset",
         )
-        self.here.spans.send([span])
+        self._below.end(span)
 
 
 def _attributes(scope: Scope, state: RequestState, method: str, route: str | None, status: int) -> dict[str, Value]:
