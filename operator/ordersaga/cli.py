@@ -1,4 +1,6 @@
-"""The command line: `ordersaga audit`, `conformance`, `drain`, `smoke`, and `saga`, which is `kubectl saga`."""
+"""The command line: `ordersaga audit`, `conformance`, `drain`, `smoke`, and `saga`, which is `kubectl saga`. `trace` is
+one of that, and has a short cut.
+"""
 
 import argparse
 import sys
@@ -20,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["saga"]:
         return saga.main(given[1:])
+    if given[:1] == ["trace"]:
+        return saga.main(given)
     return _checked(given)
 
 
@@ -40,6 +44,7 @@ def _checked(arguments: Sequence[str]) -> int:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commands.add_parser("saga", help="see and steer orders: the same as `kubectl saga`")
+    commands.add_parser("trace", help="the trace of one order: the same as `kubectl saga trace`")
     settings = Settings()
     for command in (audit, conformance, drain, smoke):
         command.add_to(commands, settings)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from common.barrier import Document
 from common.errors import NotFound
+from common.tracing.context import ANNOTATION, TraceContext
 from common.web.pagination import Paging
 from common.wire import Body, CustomerId, Json, OrderId, Page, StorableJson, Timestamp, utcnow
 from services.order.client import Client
@@ -16,6 +17,13 @@ from services.order.store import Orders
 from services.order.stories import Stories
 
 Part = Annotated[StorableJson, Field(description="The same as in the resource.")]
+Traceparent = Annotated[
+    str | None,
+    Field(
+        pattern="^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        description="Of the resource's annotation tracing.k8s.io/traceparent, if it has one.",
+    ),
+]
 
 
 def _text(given: Any) -> Any:
@@ -33,6 +41,7 @@ class ArchiveRequest(Body):
     created_at: Annotated[Timestamp, BeforeValidator(_text)]
     spec: Part
     status: Part
+    traceparent: Traceparent = None
 
 
 class KeptSaga(BaseModel):
@@ -53,6 +62,7 @@ class ArchivedSaga(BaseModel):
     archived_at: Timestamp | None = Field(description="When the saga was archived; null while its resource exists.")
     spec: Part
     status: Part
+    traceparent: Traceparent = None
 
 
 class EndedSaga(BaseModel):
@@ -169,4 +179,12 @@ def _live(resource: Json) -> ArchivedSaga:
         archived_at=None,
         spec=without_numbers(resource["spec"]),
         status=resource.get("status") or {},
+        traceparent=_traceparent(metadata),
     )
+
+
+def _traceparent(metadata: Json) -> str | None:
+    """None if there is none, or it is none: everybody with `edit` can write the annotation."""
+    noted = (metadata.get("annotations") or {}).get(ANNOTATION)
+    context = TraceContext.parse(noted) if isinstance(noted, str) else None
+    return None if context is None else context.header()

@@ -42,6 +42,27 @@ def test_the_story_of_an_order_is_told_when_its_resource_is_gone(stack: Stack) -
     assert order_id not in typed(stack, "history", "--phase", "Completed")
 
 
+def test_the_trace_of_an_order_is_the_same_when_its_resource_is_gone(stack: Stack) -> None:
+    order_id = stack.new_id("traced")
+    annotations = {"tracing.k8s.io/traceparent": f"00-{0xABC:032x}-{0xDEF:016x}-01"}
+    made = manifest(order_id, payment={"methodRef": "test-declined"})
+    stack.kubectl(
+        "apply",
+        "-n",
+        NAMESPACE,
+        "-f",
+        "-",
+        manifest={**made, "metadata": {**made["metadata"], "annotations": annotations}},
+    )
+    stack.until_finished(order_id)
+    there = json.loads(typed(stack, "trace", order_id, "-o", "json"))
+    stack.kubectl("delete", "ordersaga", order_id, "--timeout=60s")
+    gone = typed(stack, "trace", order_id, "-o", "json")
+    assert json.loads(gone[: gone.rindex("}") + 1]) == there
+    assert there["traceID"] == f"{0xABC:032x}"
+    assert there["spans"][0]["parentSpanID"] == f"{0xDEF:016x}"
+
+
 def test_a_list_of_what_has_ended_has_what_is_still_in_the_cluster_and_what_is_gone(stack: Stack) -> None:
     """Whoever counts the declined cards of the last minutes must not miss those whose resource is there."""
     customer = stack.new_id("c")

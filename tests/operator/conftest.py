@@ -41,10 +41,13 @@ class Sagas:
         self.api = client.CustomObjectsApi(config.new_client_from_config(str(kubeconfig)))
         self.core = client.CoreV1Api(self.api.api_client)
 
-    def create(self, name: str, *, finalizer: bool = True, **spec: Any) -> Json:
+    def create(
+        self, name: str, *, finalizer: bool = True, annotations: dict[str, str] | None = None, **spec: Any
+    ) -> Json:
         finalizers = ("ordersaga.io/compensation",) if finalizer else ()
         retry = {"maxAttempts": 3, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
         body = order(name, finalizers=finalizers, **{"retry": retry, **spec})
+        body["metadata"]["annotations"] = annotations or {}
         return self.api.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)  # type: ignore[no-any-return]
 
     def get(self, name: str) -> Json:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from ordersaga.saga import creating, doctor, history, listing, logs, looking, serving, steering, top
+from ordersaga.saga import creating, doctor, history, listing, logs, looking, serving, steering, top, trace
 from ordersaga.saga.access import AccessError, read_access
 from ordersaga.saga.cluster import Cluster, ClusterError
 from ordersaga.saga.output import Output
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.set_defaults(namespace=None, context=None, kubeconfig=None, color="auto")
     commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for kind in (listing, looking, steering, creating, history, logs, top, doctor, serving):
+    for kind in (listing, looking, steering, creating, history, logs, top, trace, doctor, serving):
         kind.add_to(commands)
     for command in commands.choices.values():
         for action in common._actions:  # a command takes them as well, before or after its own

@@ -35,7 +35,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def run_show(options: argparse.Namespace, cluster: Cluster, output: Output) -> int:
     """`show`."""
-    saga = _found(options.order, cluster, output)
+    saga = found(options.order, cluster, output)
     if options.output:
         output.machine(options.output, clean(saga.item))
     else:
@@ -47,7 +47,7 @@ def run_show(options: argparse.Namespace, cluster: Cluster, output: Output) -> i
 
 def run_why(options: argparse.Namespace, cluster: Cluster, output: Output) -> int:
     """`why`; 0, or 3 if a person has to decide."""
-    saga = _found(options.order, cluster, output)
+    saga = found(options.order, cluster, output)
     sentence = sentence_of(saga, now())
     if options.output:
         said = {"state": sentence.state, "why": sentence.why, "itself": sentence.itself, "person": sentence.person}
@@ -119,7 +119,7 @@ def _since(saga: Record) -> str:
     return ""
 
 
-def _found(name: str, cluster: Cluster, output: Output) -> Record:
+def found(name: str, cluster: Cluster, output: Output) -> Record:
     """The order's resource; once that is gone, its story in the archive, if the viewer may ask for it.
 
     Raises:

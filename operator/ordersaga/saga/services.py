@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from common.order_saga import API_VERSION, KIND
+from common.tracing.context import ANNOTATION as TRACEPARENT
 from ordersaga.saga.cluster import Cluster, ClusterError
 
 ORDERS, ORDERS_PORT, AUDIENCE = "order-service", 8000, "order.ordersaga.io"
@@ -58,6 +59,8 @@ class Orders:
 def story(archived: Mapping[str, Any]) -> dict[str, Any]:
     """An archived saga in the form of its resource."""
     metadata = {"name": archived["order_id"], "namespace": archived["namespace"], "uid": archived["uid"]}
+    if traceparent := archived.get("traceparent"):
+        metadata["annotations"] = {TRACEPARENT: traceparent}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,

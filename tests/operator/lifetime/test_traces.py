@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from common.tracing.context import TraceContext
+from common.tracing.context import ANNOTATION, TraceContext
 from saga_operator.process.steps import ORDER_SAGA
 from tests.operator.conftest import OperatorProcess, Operators, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
@@ -31,13 +31,8 @@ def collector() -> Iterator[Collector]:
 
 def traced(operators: Operators, collector: Collector, identity: str = "traced", **env: str) -> OperatorProcess:
     """An operator that traces every saga."""
-    return operators.start(
-        identity,
-        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-        OTEL_TRACES_SAMPLER_ARG="1",
-        OTEL_BSP_SCHEDULE_DELAY="100",
-        **env,
-    )
+    usual = {"OTEL_TRACES_SAMPLER_ARG": "1", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    return operators.start(identity, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **{**usual, **env})
 
 
 def of_order(collector: Collector, name: str) -> list[Received]:
@@ -110,3 +105,88 @@ def test_the_times_of_a_traced_saga_lead_to_its_trace(
         "ordersaga_step_call_duration_seconds_bucket",
         "ordersaga_step_duration_seconds_bucket",
     }
+
+
+def test_a_trace_has_the_times_that_the_process_saw(
+    resting: None, operators: Operators, sagas: Sagas, participants: ScriptedParticipants, collector: Collector
+) -> None:
+    traced(operators, collector)
+    name = "o-traced-times"
+    participants.say(
+        name, "/api/payments/process", Reply(503, {"code": "busy"}), Reply(200, {"order_id": name}, delay=0.3)
+    )
+    sagas.create(name)
+    spans = whole(collector, name)
+    judge(spans, participants, name)
+    lost, paid = (span for span in spans if span.name == "POST /api/payments/process")
+    assert (lost.status, lost.attributes["error.type"]) == ("error", "Unavailable")
+    assert 0.3 <= paid.end - paid.start < 1.5
+    assert paid.attributes["http.request.resend_count"] == 1
+    assert lost.end <= paid.start
+    [root] = [span for span in spans if span.name == "saga"]
+    assert (root.status, root.service) == ("ok", "ordersaga-operator")
+    assert root.attributes["ordersaga.saga.uid"] == sagas.get(name)["metadata"]["uid"]
+
+
+def test_a_saga_of_a_trace_follows_it_and_its_events_name_it(
+    resting: None, operators: Operators, sagas: Sagas, participants: ScriptedParticipants, collector: Collector
+) -> None:
+    traced(operators, collector, OTEL_TRACES_SAMPLER_ARG="0")
+    sampled, not_sampled = TraceContext(0xAB, 0x1, sampled=True), TraceContext(0xAC, 0x2, sampled=False)
+    for name, context in (("o-traced-by-parent", sampled), ("o-traced-by-none", not_sampled)):
+        participants.say(name, "/api/payments/process", refused("card_declined"))
+        sagas.create(name, annotations={ANNOTATION: context.header()})
+    spans = whole(collector, "o-traced-by-parent")
+    [root] = [span for span in spans if span.name == "saga"]
+    assert (root.trace_id, root.parent) == (f"{0xAB:032x}", f"{1:016x}")
+    sagas.wait("o-traced-by-none", "Compensated")
+    assert {call.traceparent[-3:] for call in participants.of("o-traced-by-none")} == {"-00"}
+    assert of_order(collector, "o-traced-by-none") == []
+
+    def noted(name: str) -> list[str]:
+        listed = sagas.core.list_namespaced_event(sagas.namespace, field_selector=f"involvedObject.name={name}").items
+        return [str((event.metadata.annotations or {}).get("ordersaga.io/trace-id", "")) for event in listed]
+
+    wait_until(lambda: len(noted("o-traced-by-parent")) > 1 or None, "its Events")
+    wait_until(lambda: len(noted("o-traced-by-none")) > 1 or None, "its Events")
+    assert set(noted("o-traced-by-parent")) == {root.trace_id}
+    assert set(noted("o-traced-by-none")) == {""}
+
+
+def test_what_people_do_has_traces_of_its_own_and_each_is_sent_once(
+    resting: None, operators: Operators, sagas: Sagas, participants: ScriptedParticipants, collector: Collector
+) -> None:
+    first = traced(operators, collector)
+    resumed, cancelled = "o-traced-resumed", "o-traced-cancelled"
+    sagas.create(resumed, state="Suspended")
+    participants.say(cancelled, "/api/payments/process", Reply(503, {"code": "busy"}, {"Retry-After": "600"}))
+    sagas.create(cancelled)
+    sagas.wait(resumed, "Suspended")
+    wait_until(lambda: "/api/payments/process" in participants.paths(cancelled) or None, "the payment to be called")
+    retry = {"id": "again-1", "action": "RetryNow", "step": "payment", "reason": "it is back"}
+    participants.say(cancelled, "/api/payments/process", Reply(503, {"code": "busy"}, {"Retry-After": "600"}))
+    sagas.patch(cancelled, intervention=retry)
+    wait_until(lambda: sagas.status(cancelled).get("intervention"), "the intervention to be recorded")
+    collector.wait_for(lambda spans: any(span.name == "intervention RetryNow" for span in spans))
+    first.kill()
+    traced(operators, collector)
+    sagas.patch(resumed, state="Active")
+    sagas.patch(cancelled, state="Cancelled")
+    roots = [next(span for span in whole(collector, name) if span.name == "saga") for name in (resumed, cancelled)]
+    beside = [span for span in collector.spans if not span.parent and span.name != "saga"]
+    assert sorted(span.name for span in beside) == ["cancel", "intervention RetryNow", "resume"]
+    linked = {span.name: span.links for span in beside}
+    assert linked["resume"] == [(roots[0].trace_id, roots[0].span_id)]
+    assert linked["cancel"] == linked["intervention RetryNow"] == [(roots[1].trace_id, roots[1].span_id)]
+
+
+def test_without_a_collector_no_call_has_the_header_and_opentelemetry_is_not_imported(
+    resting: None, operators: Operators, sagas: Sagas, participants: ScriptedParticipants
+) -> None:
+    operator = operators.start("untraced", PYTHONVERBOSE="1")
+    sagas.create("o-untraced", annotations={ANNOTATION: TraceContext(1, 2, sampled=True).header()})
+    sagas.wait("o-untraced", "Completed")
+    assert {call.traceparent for call in participants.of("o-untraced")} == {""}
+    imported = operator.log.read_text(errors="replace")
+    assert "import 'kopf" in imported
+    assert "import 'opentelemetry" not in imported

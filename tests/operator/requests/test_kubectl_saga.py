@@ -1,42 +1,20 @@
 """`kubectl saga` sees and steers sagas with the viewer's own kubeconfig: the real API server, operator and kubectl."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from dev.setup.binaries import find
 from ordersaga.saga.access import read_access
 from ordersaga.saga.cluster import Cluster
 from ordersaga.saga.operator_lease import unattended
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import DO, PATIENCE, UNDO
 from tests.operator.scripted import ScriptedParticipants, refused
-
-SCRIPTS = Path(sys.executable).parent
-
-
-@pytest.fixture
-def saga(control_plane: Any) -> Any:
-    """Types `kubectl saga …` in the tests' namespace, as administrator; kubectl finds it as a plugin in PATH."""
-    kubectl = find("kubectl")
-
-    def typed(*arguments: str, status: int | None = 0, kubeconfig: Path = control_plane.kubeconfig) -> str:
-        env = {**os.environ, "PATH": f"{SCRIPTS}:{os.environ['PATH']}", "KUBECONFIG": str(kubeconfig)}
-        command = [kubectl, "saga", *arguments, "-n", NAMESPACE]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
-        assert status in (None, done.returncode), f"{done.returncode}: {done.stdout}{done.stderr}"
-        return done.stdout + done.stderr
-
-    return typed
 
 
 @pytest.fixture(autouse=True)

@@ -110,6 +110,8 @@ class Participants:
             "spec": resource.spec,
             "status": resource.status,
         }
+        if traceparent := resource.traceparent:
+            archived["traceparent"] = traceparent
         path = f"/api/orders/{resource.name}/saga"
         try:
             answer = await self._of[FIRST.participant].exchange(
