@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # they take a tenth of a second, which no other command waits
     from common.tracing.span import Span
 
 PATH: Final = "/v1/traces"
+PORTS: Final = {"http": 80, "https": 443}
 SERVICE: Final = "ordersaga-operator"
 """Whose spans they are, however late they are sent."""
 SECONDS: Final = 15.0
@@ -45,7 +46,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def run(options: argparse.Namespace, cluster: Cluster, output: Output) -> int:
     """Show it, or send it: 0, and 1 if the collector doesn't take it."""
-    if options.otlp and urlsplit(options.otlp).scheme not in ("http", "https"):
+    if options.otlp and (urlsplit(options.otlp).scheme not in PORTS or not urlsplit(options.otlp).hostname):
         raise ValueError(f"--otlp takes the URL of a collector, such as http://127.0.0.1:4318, and not {options.otlp}")
     saga = found(options.order, cluster, output)
     spans = spans_of(saga)
@@ -96,7 +97,7 @@ def tree(spans: "Sequence[Span]", *, unicode: bool = True) -> Table:
             f"+{_long(each.start - first)}" if known else "",
             _long(each.end - each.start) if known else "not recorded",
             str(said.get("ordersaga.attempts", "")),
-            Cell(f"{outcome} {reason}".strip(), style),
+            Cell(outcome if reason == outcome else f"{outcome} {reason}".strip(), style),
         )
     return table
 
@@ -104,7 +105,7 @@ def tree(spans: "Sequence[Span]", *, unicode: bool = True) -> Table:
 def _branches(spans: "Sequence[Span]", unicode: bool) -> "Iterator[tuple[Span, str]]":
     """The spans in the order of a tree, and what is drawn before their names."""
     ids = {each.context.span_id for each in spans}
-    tee, corner, bar = ("├─ ", "└─ ", "│  ") if unicode else ("|- ", "`- ", "|  ")
+    tee, corner, bar = ("├─ ", "└─ ", "│ ") if unicode else ("|- ", "`- ", "| ")
 
     def under(parent: int, indent: str) -> "Iterator[tuple[Span, str]]":
         children = [each for each in spans if each.parent == parent]
@@ -112,7 +113,7 @@ def _branches(spans: "Sequence[Span]", unicode: bool) -> "Iterator[tuple[Span, s
         for each in children:
             last = each is children[-1]
             yield each, indent + (corner if last else tee)
-            yield from under(each.context.span_id, indent + ("   " if last else bar))
+            yield from under(each.context.span_id, indent + ("  " if last else bar))
 
     for each in spans:
         if each.parent is None or each.parent not in ids:
@@ -149,10 +150,17 @@ def _written(each: "Span") -> Mapping[str, Any]:
 
 def _send(spans: "Sequence[Span]", saga: Record, url: str, output: Output) -> int:
     import asyncio
+    import socket
 
     from common.tracing.export import open_spans
 
-    endpoint = url if urlsplit(url).path.endswith(PATH) else url.rstrip("/") + PATH
+    where = urlsplit(url)
+    endpoint = url if where.path.endswith(PATH) else url.rstrip("/") + PATH
+    try:  # the exporter would try for ten seconds, and not say what is wrong
+        socket.create_connection((where.hostname, where.port or PORTS[where.scheme]), timeout=5).close()
+    except OSError as error:
+        output.warn(f"error: nobody answers at {endpoint}: {error}")
+        return 1
     way = open_spans(SERVICE, endpoint=endpoint)
     assert way is not None  # noqa: S101 - an endpoint is named
     way.send(spans)

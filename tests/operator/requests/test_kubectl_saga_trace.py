@@ -8,7 +8,7 @@ import pytest
 
 from tests.operator.conftest import NAMESPACE, OperatorProcess, Operators, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
-from tests.support.otlp import Collector
+from tests.support.otlp import Collector, Received
 
 BUSY = Reply(503, {"code": "busy"})
 
@@ -28,6 +28,10 @@ def place(participants: ScriptedParticipants, sagas: Sagas, *names: str) -> None
         sagas.create(name)
 
 
+def mine(spans: list[Received]) -> list[Received]:
+    return [span for span in spans if span.attributes["ordersaga.order.id"] == "o-trace-sent"]
+
+
 @pytest.mark.usefixtures("resting")
 def test_what_is_sent_later_is_what_the_operator_would_have_sent(
     saga: Any,
@@ -40,7 +44,8 @@ def test_what_is_sent_later_is_what_the_operator_would_have_sent(
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_TRACES_SAMPLER_ARG="1", OTEL_BSP_SCHEDULE_DELAY="100"
     )
     place(participants, sagas, "o-trace-sent")
-    live = {span.span_id: span for span in collector.wait_for(lambda spans: any(s.name == "saga" for s in spans))}
+    collector.wait_for(lambda spans: any(span.name == "saga" for span in mine(spans)))
+    live = {span.span_id: span for span in mine(collector.spans)}
     for _ in range(2):
         with Collector() as later:
             told = saga("trace", "o-trace-sent", "--otlp", later.url)
@@ -99,4 +104,5 @@ def test_a_collector_that_takes_nothing_is_an_error(
     sagas.wait("o-trace-refused", "Completed")
     collector.status = 400
     assert "has not taken it" in saga("trace", "o-trace-refused", "--otlp", collector.url, status=1)
+    assert "nobody answers" in saga("trace", "o-trace-refused", "--otlp", "http://127.0.0.1:1", status=1)
     assert "takes the URL of a collector" in saga("trace", "o-trace-refused", "--otlp", "localhost:4318", status=2)
