@@ -205,6 +205,7 @@ mongodb{{ if and .Values.tls.enabled .Values.tls.openshift }}.{{ .Release.Namesp
   value: {{ .Values.log.format }}
 - name: ORDERSAGA_LOG_LEVEL
   value: {{ .Values.log.level }}
+{{- include "ordersaga.tracingEnv" . }}
 {{- end }}
 
 {{/* A service's base URL: (dict "root" $ "service" "order"). OpenShift's certificates have no short name. */}}

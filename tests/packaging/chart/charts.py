@@ -35,6 +35,7 @@ EVERYTHING = (
     *("--set", "services.notification.provider.smtp.host=smtp.example.com"),
     *("--set", "services.notification.provider.smtp.from=orders@shop.example.com"),
     *("--set", "services.notification.provider.existingSecret=mail"),
+    *("--set", "tracing.endpoint=https://collector.example.com", "--set", "tracing.headersSecret=collector"),
     *("--set-json", 'page.links=[{"name": "logs", "url": "https://logs.example.com/?q={order}"}]'),
 )
 OPENSHIFT = ("--values", str(render.CHART / "values-openshift.yaml"))
