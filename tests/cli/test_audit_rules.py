@@ -59,6 +59,19 @@ BALANCED: list[tuple[str, Records, list[Change]]] = [
         ],
     ),
     (
+        "the customer of an undone order was told so",
+        COMPENSATED,
+        [
+            add(RecordKind.NOTIFICATION, status="sent", notification_type="order_cancelled"),
+            add(RecordKind.MESSAGES, kind="message"),
+        ],
+    ),
+    (
+        "the customer of an undone order could not be told",
+        COMPENSATED,
+        [add(RecordKind.NOTIFICATION, status="failed", reason="bounced", notification_type="order_cancelled")],
+    ),
+    (
         "declined",
         COMPENSATED,
         [put(RecordKind.PAYMENT, status="declined", captured_minor=0, refunded_minor=0), lose(RecordKind.CHARGES)],

@@ -2,7 +2,7 @@
 
     Completed     what was captured, less refunds, is the total; the ordered units are reserved or dispatched; one live
                   shipment; one order_confirmed (none if it bounced, the contact is unknown or a person skipped it)
-    Compensated   net captured nothing, no units, no live shipment, no message
+    Compensated   net captured nothing, no units, no live shipment, no order_confirmed (an order_cancelled may be there)
     always        in each ledger at most one charge, one refund, one booking, one cancellation, one message of a type
 
 and what the ledgers of the providers say is what the documents say.

@@ -101,7 +101,9 @@ def shipment_findings(records: OrderRecords, outcome: Outcome, namespace: str) -
 
 
 def message_findings(records: OrderRecords, outcome: Outcome, namespace: str) -> Iterator[Finding]:
-    """Completed: one order_confirmed, unless it can't be sent or a person skipped it. Compensated: none."""
+    """Completed: one order_confirmed, unless it can't be sent or a person skipped it. Compensated: none of
+    those, but the operator may have had the customer told that it was undone.
+    """
     confirmed = outcome.expected is ExpectedOutcome.ALL
     known = records.of(RecordKind.NOTIFICATION)
     confirmations = [each for each in known if each.get("notification_type", CONFIRMATION) == CONFIRMATION]
