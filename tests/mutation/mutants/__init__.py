@@ -22,6 +22,7 @@ from tests.mutation.mutants.records import RECORDS
 from tests.mutation.mutants.resource import RESOURCE
 from tests.mutation.mutants.rollback import ROLLBACK
 from tests.mutation.mutants.strangers import STRANGERS
+from tests.mutation.mutants.telling import TELLING
 from tests.mutation.mutants.tls import TLS
 from tests.mutation.mutants.trips import TRIPS
 from tests.mutation.mutants.watch import WATCH
@@ -53,6 +54,7 @@ MUTANTS = (
     *POLICIES,
     *DOOR,
     *TLS,
+    *TELLING,
     *DATA,
     *TRIPS,
 )

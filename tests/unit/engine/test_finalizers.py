@@ -8,7 +8,7 @@ from typing import Any, cast
 from common.kube import OrderSagas
 from common.order_saga import ARCHIVED, EXPIRES, FINALIZER, NEVER
 from common.wire import Json
-from saga_operator.engine.records import finalizers
+from saga_operator.engine.records import duties, finalizers
 from saga_operator.engine.records.api_writer import ApiWriter
 from saga_operator.engine.records.duties import Duties
 from saga_operator.engine.records.finalizers import FinalizerQueue
@@ -31,8 +31,11 @@ class World:
         self.off: list[str] = []
         self.read: list[str] = []
         self.patches: list[Json] = []
+        self.told = Told()
         part = cast(Any, self)
-        self.queue = FinalizerQueue(ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, Duties(part))
+        self.queue = FinalizerQueue(
+            ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, Duties(part, [self.told])
+        )
 
     @property
     def quiet_seconds(self) -> float:
@@ -143,5 +146,85 @@ def test_of_many_that_wait_only_the_names_are_kept_and_of_more_that_they_are_the
         assert looked.times == 1
         assert sorted(world.off) == sorted(f"o-{number}" for number in range(12))
         assert len(world.read) == 5 + 1
+
+    story(told)
+
+
+class Told:
+    """A duty that is done when it is `is_open`, for those that are not `held`."""
+
+    def __init__(self) -> None:
+        self.is_open, self.held = True, False
+        self.asked: list[str] = []
+
+    async def done(self, resource: Resource) -> bool:
+        self.asked.append(resource.name)
+        return self.is_open and not self.held
+
+    def missed(self, resource: Resource) -> None:
+        """Nobody looks."""
+
+    def hurry(self) -> None:
+        """Nobody waits."""
+
+    def forget(self, uid: str) -> None:
+        """Nothing is remembered."""
+
+
+def test_while_nobody_can_be_told_only_those_are_looked_at_for_which_somebody_waits() -> None:
+    async def told(world: World) -> None:
+        world.told.is_open = False
+        for number in range(100):
+            world.queue.add(f"o-{number}", f"u-o-{number}", urgent=False)
+        world.add("o-deleted", urgent=True)
+        await asyncio.sleep(3600.0)
+        assert set(world.told.asked) == {"o-deleted"}
+        assert not world.read
+        assert world.off == []
+        world.told.is_open = True
+        await asyncio.sleep(60.0)
+        assert len(world.off) == 101
+
+    story(told)
+
+
+def test_one_that_is_done_meanwhile_comes_off_at_once() -> None:
+    async def told(world: World) -> None:
+        world.told.held = True
+        world.add("o-1")
+        await asyncio.sleep(60.0)
+        assert world.told.asked == ["o-1"], "whoever tells says when it is done"
+        world.told.held = False
+        world.queue.look_again("u-o-1")
+        world.queue.look_again("u-o-unknown")
+        await asyncio.sleep(1.0)
+        assert world.off == ["o-1"]
+        assert not world.read, "it was kept"
+
+    story(told)
+
+
+def test_one_of_which_nobody_says_that_it_is_done_is_found_all_the_same() -> None:
+    async def told(world: World) -> None:
+        world.told.held = True
+        world.add("o-1")
+        await asyncio.sleep(60.0)
+        world.told.held = False
+        await asyncio.sleep(duties.SELDOM)
+        assert world.off == ["o-1"]
+
+    story(told)
+
+
+def test_at_the_end_of_the_namespace_nothing_waits_for_those_who_are_to_be_told() -> None:
+    async def told(world: World) -> None:
+        world.told.held = True
+        world.add("o-1")
+        await asyncio.sleep(60.0)
+        world.told.is_open = False
+        world.add("o-2")
+        world.queue.hurry()
+        await asyncio.sleep(1.0)
+        assert sorted(world.off) == ["o-1", "o-2"]
 
     story(told)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 from saga_operator import metrics
-from saga_operator.clock import Clock
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.telling.harmless import harmless
 from saga_operator.engine.telling.outbox import Outbox, Tally
@@ -21,7 +20,6 @@ from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
 from saga_operator.resource.lifecycle import Kind, Lifecycle, due, end_of, started
-from saga_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +31,11 @@ AT_WORK: Final = frozenset({Phase.RUNNING, Phase.COMPENSATING, Phase.FAILED})
 class Systems:
     """What they are told. Also a duty, which holds the finalizer: see `records.duties`."""
 
-    def __init__(self, settings: Settings, clock: Clock, events: EventSender) -> None:
+    def __init__(self, source: str, sink: Sink, events: EventSender) -> None:
+        """`source`: which installation and namespace it is, as each event says it."""
         self._events = events
-        self._source = f"{settings.events_source}/{settings.namespace}"
-        self._sink = Sink(settings, clock.now)
+        self._source = source
+        self._sink = sink
         tally = Tally(metrics.EVENTS_SENT, metrics.EVENTS_FAILED, metrics.EVENTS_WAITING, metrics.EVENTS_OLDEST)
         self._outbox: Outbox[Lifecycle] = Outbox(self._sink.send, self._sink.name, tally, Kind, concurrency=CONCURRENCY)
         self._wait_until: float | None = None

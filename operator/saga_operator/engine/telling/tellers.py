@@ -57,8 +57,10 @@ def tellers_of(
 
         everybody.append(Customers(participants, breakers[PARTICIPANT], gate, clock, events))
     if settings.events_sink:
-        from saga_operator.engine.telling.systems import Systems  # noqa: PLC0415 - see above
+        from saga_operator.engine.telling.sink import Sink  # noqa: PLC0415 - see above
+        from saga_operator.engine.telling.systems import Systems  # noqa: PLC0415
 
-        systems = Systems(settings, clock, events)
+        source = f"{settings.events_source}/{settings.namespace}"
+        systems = Systems(source, Sink(settings, clock.now), events)
         everybody.append(systems)
     return Tellers(everybody, systems)
