@@ -26,8 +26,8 @@ TELLING = (
         "what a predecessor didn't deliver is sent at the finalizer's moment",
         19,
         f"{TELLING_OF}/systems.py",
-        "            return True\n        self._add_all(resource)\n",
-        "            return True\n",
+        "self._outbox.add(resource.uid, due(resource, self._source), always=resource.deleting)",
+        "pass",
         f"{EVENTS}::test_what_was_not_delivered_before_a_kill_is_told_by_the_successor_and_what_is_live_is_told_again",
     ),
     Mutant(

@@ -73,10 +73,7 @@ class Systems:
     def ended(self, resource: Resource) -> None:
         """Its end is recorded. Never blocks."""
         with harmless(resource):
-            self._add_all(resource)
-
-    def _add_all(self, resource: Resource) -> None:
-        self._outbox.add(resource.uid, due(resource, self._source))
+            self._outbox.add(resource.uid, due(resource, self._source))
 
     @property
     def is_open(self) -> bool:
@@ -87,7 +84,7 @@ class Systems:
         """Whether the sink is known to have the event of its end, and so all before it. If not, it is sent."""
         if self._has_its_end(resource):
             return True
-        self._add_all(resource)
+        self._outbox.add(resource.uid, due(resource, self._source), always=resource.deleting)
         if self._wait_until is not None:
             await self._outbox.settled(resource.uid, self._wait_until - asyncio.get_running_loop().time())
         return self._has_its_end(resource)
