@@ -86,7 +86,7 @@ def run(fault: str) -> None:
         client.CREDENTIALS_SECONDS = 0.2
     elif fault == "brief":  # no defect: the minutes of those who are told and don't answer
         brief = {
-            outbox: {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 0.5, "OWN_PAUSE": 0.2, "LONGEST_OWN_PAUSE": 0.5},
+            outbox: {"FIRST_PAUSE": 0.05, "LONGEST_PAUSE": 1.5, "OWN_PAUSE": 0.7, "LONGEST_OWN_PAUSE": 1.0},
             sink: {"TIMEOUT": 1.0},
             duties: {"PATIENCE": 4.0, "AGAIN": 0.5, "SELDOM": 5.0},
             retention: {"LATER": 1.0, "MUCH_LATER": 2.0},

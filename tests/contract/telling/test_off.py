@@ -6,13 +6,17 @@ import sys
 import pytest
 
 LOOK = """
-import sys
+import asyncio, sys
 import saga_operator.__main__
 from saga_operator.engine.telling.tellers import tellers_of
 from saga_operator.settings import Settings
-told = tellers_of(Settings(), None, None, gate=None, participants=None, breakers={"notification": None})
-imported = sorted(name.split(".")[-1] for name in sys.modules if ".telling." in name)
-print(len(told.everybody), told.systems is not None, *imported)
+
+async def look():
+    told = tellers_of(Settings(), None, None, gate=None, participants=None, breakers={"notification": None})
+    imported = sorted(name.split(".")[-1] for name in sys.modules if ".telling." in name)
+    print(len(told.everybody), told.systems is not None, *imported)
+
+asyncio.run(look())
 """
 
 
