@@ -20,6 +20,7 @@ from bench.peers.restate import OnRestate, Restate
 from bench.rows import BARE, COORDINATOR, OURS, RESOURCE, RESTATE, Bare, ByResource, OverRest, Row, roles_of
 from bench.stacks import Checkout, Stack
 from bench.table import as_text, tables
+from bench.traced import measure_traced
 from dev.setup.errors import exit_status
 from dev.setup.paths import CHECKOUT, STATE
 from dev.stack.processes import wait_ready
@@ -27,7 +28,7 @@ from dev.stack.processes import wait_ready
 PEERS = (COORDINATOR, RESTATE)
 """Measured on the first checkout alone: they are the same on all of them."""
 ROWS = (BARE, *PEERS, *OURS)
-CASES, CONTENDED, ENDPOINTS, IDENTIFIED = PARTS = ("cases", "contended", "endpoints", "identified")
+CASES, CONTENDED, ENDPOINTS, IDENTIFIED, TRACED = PARTS = ("cases", "contended", "endpoints", "identified", "traced")
 CONTENDED_ROWS, CONTENDED_IN_FLIGHT = (BARE, RESOURCE), 64
 """The contended product: so many buyers of one product."""
 IDLE_SECONDS = 5.0
@@ -110,6 +111,9 @@ async def measure(
             if IDENTIFIED in options.parts and not options.not_here:
                 run["identified"] += await measure_identified(benches[0], folder)
                 _say(f"round {number + 1}, callers identified and in development, by turns")
+        if TRACED in options.parts and not options.not_here:
+            run["traced"] += await measure_traced(benches[0], folder)
+            _say("orders with and without traces, by turns")
 
 
 def _say_case(case: Case) -> None:
@@ -143,6 +147,7 @@ def work(options: argparse.Namespace) -> int:
         "cases": [],
         "endpoints": [],
         "identified": [],
+        "traced": [],
     }
     with contextlib.ExitStack() as ending:
         folder = tempfile.mkdtemp(prefix="ordersaga-bench-")

@@ -18,7 +18,7 @@ RUN, WRITES = STATE / "bench" / "latest.json", STATE / "bench" / "writes.json"
 SCALES = (STATE / "bench" / "scale.json", STATE / "bench" / "scale-held.json")
 PAGE = CHECKOUT / "docs" / "performance.md"
 PAGE_WIDTH = 130
-PARTS = {"endpoints": "endpoints", "identified": "callers"}
+PARTS = {"endpoints": "endpoints", "identified": "callers", "traced": "traces"}
 DATA, PICTURE = PAGE.with_suffix(".json"), PAGE.with_suffix(".svg")
 SCALE_PICTURE = PAGE.with_stem(f"{PAGE.stem}-scale").with_suffix(".svg")
 
@@ -58,7 +58,7 @@ def publish(run: Path, costs: Path, scales: Sequence[Path]) -> None:
 
 def _with_parts(run: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
     """A run, with the parts of another that has no cases, and when and where those were measured."""
-    parts = {name: found[name] for name in ("endpoints", "identified") if found[name]}
+    parts = {name: found[name] for name in PARTS if found.get(name)}
     about = f"{found['at']} on {found['cores']} cores, commits {', '.join(found['checkouts'])}"
     return {**run, **parts, "parts": {**run.get("parts", {}), **dict.fromkeys(parts, about)}}
 

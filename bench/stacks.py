@@ -5,6 +5,7 @@ A checkout is started by its own code in its own virtual environment, so any com
 
 import contextlib
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,8 @@ class Checkout:
 class Stack:
     """The local stack of one checkout. Start it in the main thread only."""
 
-    def __init__(self, checkout: Checkout, folder: Path) -> None:
+    def __init__(self, checkout: Checkout, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        """`env`: more environment, for all parts."""
         self.checkout = checkout
         self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.kubeconfig = folder / "kubeconfig"
@@ -67,6 +69,7 @@ class Stack:
                 **{f"ORDERSAGA_LOCAL_{name.upper()}_PORT": str(port) for name, port in self._ports.items()},
                 "PYTHONPATH": "",
                 "KUBECONFIG": "",
+                **(env or {}),
             },
             cwd=checkout.path,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from bench.apiserver import KINDS
 from bench.identified import identified_table
 from bench.rows import BARE, KEEPERS, ROLES, roles_of
+from bench.traced import traced_table
 
 Case = Mapping[str, Any]
 Group = list[Case]
@@ -76,6 +77,7 @@ def tables(run: Mapping[str, Any]) -> list[tuple[str, list[list[str]]]]:
         ("Writes to the API server per saga", writes),
         ("CPU ms per call of each endpoint: service + mongod", endpoint_table(run.get("endpoints", []))),
         ("What it costs a service to know its callers", identified_table(run.get("identified", []))),
+        ("What traces cost", traced_table(run.get("traced", []))),
     ]
     return [(heading, lines) for heading, lines in named if len(lines) > 1]
 

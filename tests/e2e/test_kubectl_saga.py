@@ -56,6 +56,8 @@ def test_the_trace_of_an_order_is_the_same_when_its_resource_is_gone(stack: Stac
     )
     stack.until_finished(order_id)
     there = json.loads(typed(stack, "trace", order_id, "-o", "json"))
+    for command in ("show", "why"):
+        assert f"Trace {0xABC:032x}" in typed(stack, command, order_id)
     stack.kubectl("delete", "ordersaga", order_id, "--timeout=60s")
     gone = typed(stack, "trace", order_id, "-o", "json")
     assert json.loads(gone[: gone.rindex("}") + 1]) == there

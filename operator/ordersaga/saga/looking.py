@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from common.tracing.context import ANNOTATION, TraceContext
 from ordersaga.saga import timeline
 from ordersaga.saga.cluster import Cluster, ClusterError
 from ordersaga.saga.operator_lease import warning, working
@@ -57,6 +58,8 @@ def run_why(options: argparse.Namespace, cluster: Cluster, output: Output) -> in
         output.say(str(sentence))
         if saga.intervention:
             output.say(intervened(saga), Style.DIM)
+        if traced := recorded_trace(saga):
+            output.say(f"Trace {traced}", Style.DIM)
         if not saga.is_finished:
             warn_if_nobody_works(cluster, output)
     return 3 if sentence.needs_person else 0
@@ -101,6 +104,9 @@ def show(saga: Record, output: Output) -> None:
     if saga.intervention:
         output.say()
         output.say(intervened(saga), Style.DIM)
+    if traced := recorded_trace(saga):
+        output.say()
+        output.say(f"Trace {traced}", Style.DIM)
     if saga.steps:
         output.say()
         output.table(timeline.attempts(saga))
@@ -161,6 +167,12 @@ def _with_changes(saga: Record, cluster: Cluster, path: str, params: dict[str, s
     except ClusterError as error:
         if error.status != 410:
             raise
+
+
+def recorded_trace(saga: Record) -> str:
+    """The id of the trace that was begun with the order and is recorded; "" if that isn't known."""
+    context = TraceContext.parse(saga.annotation(ANNOTATION))
+    return f"{context.trace_id:032x}" if context is not None and context.sampled else ""
 
 
 def warn_if_nobody_works(cluster: Cluster, output: Output) -> None:

@@ -11,6 +11,7 @@ from bench.identified import DEVELOPMENT, IDENTIFIED, identified_table
 from bench.picture import picture
 from bench.rows import BARE, RESOURCE
 from bench.table import as_markdown, as_text, groups, ratio, tables
+from bench.traced import OFF, TRACED, traced_table
 
 COMMIT = "0123abc"
 
@@ -103,3 +104,16 @@ def test_what_being_identified_costs_is_the_median_of_pairs_that_ran_side_by_sid
     assert identified_row[:3] == [IDENTIFIED, "1.020", "+2.0 %"]
     assert identified_row[3].endswith("5 pairs")
     assert identified_table([])[1:] == []
+
+
+def test_what_traces_cost_is_the_median_of_the_pairs_that_count() -> None:
+    turns: list[dict[str, Any]] = []
+    for number, more in enumerate((1.01, 1.02, 1.03, 9.0)):
+        for side, factor in ((OFF, 1.0), (TRACED, more)):
+            turn = case(RESOURCE, number, 40, problems=("books",) if more == 9.0 else ())
+            turns.append({**turn, "side": side, "cpu": {role: factor * used for role, used in turn["cpu"].items()}})
+            turns[-1]["cpu_later"] = {}
+    _, off, traced = traced_table(turns)
+    assert (off[0], off[3]) == (OFF, "55.00"), "the load itself doesn't count"
+    assert (traced[0], traced[4]) == (TRACED, "+2.0 %")
+    assert traced_table([]) == traced_table(turns[:2]), "one pair has no quartiles"

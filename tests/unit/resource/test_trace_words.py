@@ -27,6 +27,7 @@ from tests.unit.process.builders import (
     lost,
     never_undone,
     new_saga,
+    paused,
     refused,
     rolled_back,
     seen,
@@ -135,6 +136,18 @@ def test_attempts_that_the_record_has_forgotten_have_spans_that_say_so() -> None
     calls = [span for span in spans_of(ALL, recorded(saga, kept)) if span.kind == "client"]
     assert [span.attributes["ordersaga.step.attempt"] for span in calls] == list(range(1, 13))
     assert [bool(span.attributes.get("ordersaga.estimated")) for span in calls] == [True] * 6 + [False] * 6
+
+
+def test_a_call_that_was_not_counted_since_its_participant_was_down_has_an_attempt() -> None:
+    saga, kept = after(new_saga(), *done("order", "inventory")), {}
+    for number, events in enumerate(
+        ((lost("payment"),), (lost("payment"),), (paused("payment"), seen("Cancelled"))), 1
+    ):
+        saga, kept = after(saga, *events), noted(kept, lost("payment"), undo=False, number=number)
+    saga, _ = rolled_back(saga)
+    for known in (story(saga, kept), recorded(saga, kept)):
+        calls = [span for span in spans_of(ALL, known) if span.name == "POST /api/payments/process"]
+        assert [span.attributes["ordersaga.step.attempt"] for span in calls] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
