@@ -2,8 +2,9 @@
 
 Every line of a request has the field `correlation_id`, and one of a saga's call `saga` (namespace/order), `order`,
 `step` (payment/do) and `attempt`; `trace_id` is there if the request belongs to a trace. They come from the headers,
-never from a body; the operator's lines about a saga have the same fields (docs/logs.md). Personal data (names,
-addresses, e-mail addresses, method tokens) is never logged: code logs ids and reasons only.
+never from a body, except for the id of an order that is being placed; the operator's lines about a saga have the same
+fields (docs/logs.md). Personal data (names, addresses, e-mail addresses, method tokens) is never logged: code logs ids
+and reasons only.
 
 Whatever a message or a field quotes from outside stays in its line: line breaks, escape sequences and marks of
 direction are taken out (`common.text`), and a line has an end.
@@ -45,10 +46,20 @@ def log_context(fields: Mapping[str, Any]) -> Iterator[None]:
         _context.reset(token)
 
 
+def note(fields: Mapping[str, Any]) -> None:
+    """Add `fields` to every line from now on, until the innermost `log_context` ends."""
+    _context.set({**_context.get(), **fields})
+
+
+def noted(name: str) -> str | None:
+    """A field of every line that is logged now; None if there is none of that name."""
+    found: str | None = _context.get().get(name)
+    return found
+
+
 def correlation_id() -> str | None:
     """The correlation id of the request that is being answered; None outside of one."""
-    found: str | None = _context.get().get("correlation_id")
-    return found
+    return noted("correlation_id")
 
 
 def configure_logging(service: str, *, log_format: str = "json", level: str = "INFO") -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,6 +164,7 @@ class Collection:
         here = recorded()
         span = None if here is None else Operation(here, "find", self.place)
         documents = aiter(cursor)
+        failed: BaseException | None = None
         try:
             while True:
                 with in_time(ends - time.monotonic()):
@@ -173,9 +173,12 @@ class Collection:
                     except StopAsyncIteration:
                         return
                 yield document
+        except BaseException as error:
+            failed = error
+            raise
         finally:
             if span is not None:
-                span.end(sys.exception())
+                span.end(failed)
             await cursor.close()
 
     @spanned("aggregate")

@@ -5,7 +5,6 @@ One whose request isn't recorded costs a look at a variable, and no coroutine mo
 """
 
 import functools
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -53,9 +52,12 @@ async def seen(here: Here, command: str, place: tuple[str, str], running: Corout
     """The operation's result, and the span that it was."""
     operation = Operation(here, command, place)
     try:
-        return await running
-    finally:
-        operation.end(sys.exception())
+        result = await running
+    except BaseException as error:
+        operation.end(error)
+        raise
+    operation.end(None)
+    return result
 
 
 class Operation:

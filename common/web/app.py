@@ -118,8 +118,11 @@ class Service(FastAPI):
             await super().__call__(scope, receive, send)
             return
         limit, seconds = self.settings.max_body_bytes, self.settings.request_timeout_seconds
+        namespace = self.settings.namespace
         receive = bounded(scope, receive, limit=limit, seconds=seconds)
-        await observed(scope, receive, send, handle=self._handle, metrics=self.metrics, spans=self.spans)
+        await observed(
+            scope, receive, send, handle=self._handle, metrics=self.metrics, namespace=namespace, spans=self.spans
+        )
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -25,7 +25,7 @@ from common.web.idempotency import saga_key_parts
 from common.web.metrics import ServiceMetrics
 from common.web.request_state import RequestState
 from common.web.security import secured
-from common.web.tracing import QUIET, RequestSpans, parent_of
+from common.web.tracing import QUIET, RequestSpans, order_in_path, parent_of
 
 log = logging.getLogger("ordersaga.access")
 
@@ -45,6 +45,7 @@ async def observed(
     *,
     handle: ASGIApp,
     metrics: ServiceMetrics,
+    namespace: str,
     spans: RequestSpans | None = None,
 ) -> None:
     """Let `handle` answer the request; log and count the outcome, and make it a span."""
@@ -85,6 +86,8 @@ async def observed(
             # probes and scrapes come every few seconds
             level = logging.DEBUG if scope["path"] in QUIET and status < 400 else logging.INFO
             said = {"code": code, "caller": state.caller, "refused": state.refused}
+            if order := order_in_path(scope):
+                said |= {"saga": f"{namespace}/{order}", "order": order}
             _write(logging.ERROR if status in {0, 500} else level, scope, status, seconds, said)
             if span is not None:
                 span.end(scope, status, saga)

@@ -14,6 +14,7 @@ from typing import Final
 
 from starlette.types import Scope
 
+from common.logs import noted
 from common.text import printable
 from common.tracing.context import HEADER, TraceContext
 from common.tracing.current import Gathered, Here, Moment
@@ -98,7 +99,7 @@ class RequestSpan:
             self._parent,
             self._began.time,
             self._began.now(),
-            _attributes(scope, state, method, route, status) | _of_saga(scope, state, saga),
+            _attributes(scope, state, method, route, status) | _of_saga(scope, saga),
             status="error" if failed else "unset",
         )
         self._below.end(span)
@@ -124,17 +125,22 @@ def _attributes(scope: Scope, state: RequestState, method: str, route: str | Non
     return found
 
 
-def _of_saga(scope: Scope, state: RequestState, saga: Mapping[str, str | int]) -> dict[str, Value]:
+def _of_saga(scope: Scope, saga: Mapping[str, str | int]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     if "step" in saga:
         step, _, operation = str(saga["step"]).partition("/")
         found = {"ordersaga.step.name": step, "ordersaga.step.operation": operation}
         if "attempt" in saga:
             found["ordersaga.step.attempt"] = saga["attempt"]
-    order = saga.get("order") or (None if state.unsayable else scope.get("path_params", {}).get("order_id"))
-    if order:
-        found["ordersaga.order.id"] = printable(order, 128)
+    if order := noted("order") or order_in_path(scope):
+        found["ordersaga.order.id"] = order
     return found
+
+
+def order_in_path(scope: Scope) -> str:
+    """The order that the path names, where the route says that it does; empty if it names none."""
+    order = scope.get("path_params", {}).get("order_id")
+    return printable(order, 128) if order and not RequestState.of(scope).unsayable else ""
 
 
 class Allowance:

@@ -129,7 +129,7 @@ class LostSagas:
                     rounds.failed(str(error))
                     break
                 except Exception:
-                    log.exception("the API server can't be told that order %s is cancelled", order_id)
+                    log.exception("the API server can't be told of a cancelled order", extra={"order": order_id})
             else:
                 rounds.done()
 
@@ -169,7 +169,7 @@ class LostSagas:
             except (Unavailable, PyMongoError):
                 raise
             except Exception:  # whatever it is, it is of this order alone
-                log.exception("order %s has lost its OrderSaga, which can't be made again", order_id)
+                log.exception("an order has lost its OrderSaga, which can't be made again", extra={"order": order_id})
                 left.append(order_id)
         if left:
             log.warning(

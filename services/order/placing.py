@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.errors import Invalid, Problem, Refused, Unavailable
-from common.logs import correlation_id
+from common.logs import correlation_id, note
 from common.shop.erasure import ERASED
 from common.tracing.current import traceparent
 from common.wire import Json
@@ -64,7 +64,9 @@ class Placing:
         client.require_own(request.customer_id)
         try:
             async with asyncio.timeout(PLACE_SECONDS):
-                return await self._place(request, await self._claim(request, key, client), client)
+                claim = await self._claim(request, key, client)
+                note({"saga": f"{self._sagas.namespace}/{claim.order_id}", "order": claim.order_id})
+                return await self._place(request, claim, client)
         except TimeoutError as error:
             raise Unavailable(
                 f"the order could not be placed within {PLACE_SECONDS} s: repeat the same request, which is safe",

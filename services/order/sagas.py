@@ -123,10 +123,11 @@ class Sagas:
                 return await sagas.patch(order_id, {"spec": wanted})
             except ObjectNotFound as missing:
                 _raise_if_the_crd_is_missing(missing)
-                log.info("order %s is cancelled: its OrderSaga is gone already", order_id)
+                log.info("the order is cancelled: its OrderSaga is gone already", extra={"order": order_id})
                 return None
             except ObjectInvalid as error:
-                log.info("order %s is cancelled: its OrderSaga is finished already (%s)", order_id, error.message)
+                why = "the order is cancelled: its OrderSaga is finished already (%s)"
+                log.info(why, error.message, extra={"order": order_id})
         return await self.find(order_id)
 
     async def aclose(self) -> None:

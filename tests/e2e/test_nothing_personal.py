@@ -17,7 +17,7 @@ from pymongo import MongoClient
 from common.services import SERVICES
 from common.wire import Json
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
-from tests.support.otlp import Collector
+from tests.support.otlp import Collector, Received
 
 METHODS = (
     "test-ok",
@@ -88,18 +88,19 @@ def run(stack: Stack) -> Iterator[Run]:
     with Collector() as collector:
         telling = {
             "ORDERSAGA_LOG_LEVEL": "DEBUG",
+            "ORDERSAGA_LOG_FORMAT": "json",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_TRACES_SAMPLER_ARG": "1",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
         }
+        usual = {"ORDERSAGA_LOG_FORMAT": stack.wiring.log_format}
         for process in stack.processes:
             process.env |= telling
         stack.start()
         yield Run(stack, {process.log: process.log.stat().st_size for process in stack.processes}, collector)
         stack.stop()
         for process in stack.processes:
-            for name in telling:
-                del process.env[name]
+            process.env = {name: value for name, value in process.env.items() if name not in telling} | usual
 
 
 def audit(stack: Stack) -> str:
@@ -136,6 +137,38 @@ def go_wrong(run: Run, order_id: str) -> None:
         assert answer.status_code == status
         if status == 412:
             run.answers.append(answer.text)
+
+
+def judge_lines(run: Run, orders: set[str]) -> None:
+    """Every line has the one form, and those about a saga say which, and to what they belong."""
+    lines = [json.loads(line) for log in run.logs().values() for line in log.splitlines()]
+    assert all({"time", "level", "logger", "message", "service"} <= line.keys() for line in lines)
+    about = [line for line in lines if line.get("order") in orders and line["message"].startswith("POST ")]
+    about += [line for line in lines if line.get("order") in orders and line["service"] == "operator"]
+    assert {line["service"] for line in about} == {*SERVICES, "operator"}
+    assert [line for line in about if not {"saga", "correlation_id", "trace_id"} <= line.keys()] == []
+    calls = [line for line in about if "step" in line]
+    assert [line for line in calls if not (line["step"].endswith(("/do", "/undo")) and line["attempt"] > 0)] == []
+    for order in orders:
+        mine = [line for line in about if line["order"] == order]
+        assert len({(line["trace_id"], line["saga"]) for line in mine if "step" in line}) == 1, order
+
+
+def judge_traces(run: Run, orders: set[str]) -> None:
+    """One trace for each saga, without an orphan and without an id twice, though parts were killed."""
+    for order in orders:
+        told = run.collector.wait_for(lambda spans, order=order: any(is_saga(span, order) for span in spans))
+        (saga,) = (span for span in told if is_saga(span, order))
+        spans = run.collector.of_trace(saga.trace_id)
+        ids = {span.span_id for span in spans}
+        assert len(ids) == len(spans), order
+        assert [span for span in spans if span.parent not in ids and span.parent] == [], order
+        (first,) = (span for span in spans if not span.parent)
+        assert first.name == "POST /api/orders"
+
+
+def is_saga(span: Received, order: str) -> bool:
+    return span.name == "saga" and span.attributes.get("ordersaga.order.id") == order
 
 
 def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
@@ -186,6 +219,8 @@ def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
     assert all(order_id in said["spans"] for order_id in orders), "there is something to be read"
     assert len(json.loads(said["events"])["items"]) > len(orders), "there is something to be read"
     assert {where: found for where, text in said.items() if (found := run.found_in(text))} == {}
+    judge_lines(run, orders | {cancelled, killed})
+    judge_traces(run, orders | {cancelled, killed})
 
     kept: dict[str, list[str]] = {}
     with MongoClient[Json](stack.wiring.mongodb_url) as client:

@@ -71,6 +71,7 @@ async def test_the_saga_goes_on_with_the_trace_of_the_request_that_placed_it(
     spans = [span for span in spans if span.trace_id == GIVEN.hex_id]
     (placing,) = (span for span in spans if span.name == "POST /api/orders")
     assert (placing.service, placing.kind, placing.parent) == ("order-service", "server", f"{GIVEN.span_id:016x}")
+    assert placing.attributes["ordersaga.order.id"] == resource["metadata"]["name"]
     noted = TraceContext.parse(resource["metadata"]["annotations"][ANNOTATION])
     assert noted == TraceContext(GIVEN.trace_id, int(placing.span_id, 16), sampled=True)
     assert Resource(resource).traceparent == noted.header()

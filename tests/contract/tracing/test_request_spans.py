@@ -183,3 +183,17 @@ async def test_an_error_of_ours_is_one_in_the_trace_and_quotes_nothing(
     assert (database.status, database.message) == ("error", "")
     assert database.attributes["error.type"] == "ServerSelectionTimeoutError"
     assert "secret" not in str(collector.spans)
+
+
+async def test_what_succeeds_after_a_refusal_is_no_error(served: Served, collector: Collector) -> None:
+    parent = TraceContext.new(sampled=True)
+    order_id = fresh("o")
+    async with served(PAYMENT) as client:
+        headers = {"Idempotency-Key": PAYMENT.do.key(order_id), "traceparent": parent.header()}
+        body = PAYMENT.do.body(order_id) | {"method_ref": "test-unavailable-1"}
+        assert (await client.post(PAYMENT.do.path, json=body, headers=headers)).status_code == 503
+        server, spans = await of_trace(collector, parent)
+    assert {each.name for each in spans if each.status == "error"} == {server.name, "provider ask"}
+    (provider,) = (each for each in spans if each.name == "provider ask")
+    after = [each for each in below(spans, server.span_id) if each.start > provider.start and each is not provider]
+    assert {each.status for each in after} == {"unset"}, "the claim is given back"

@@ -115,7 +115,7 @@ class Participants:
         path = f"/api/orders/{resource.name}/saga"
         try:
             answer = await self._of[FIRST.participant].exchange(
-                "PUT", path, headers={}, body=archived, limit=ARCHIVED_LIMIT
+                "PUT", path, headers={"X-Correlation-ID": resource.correlation_id}, body=archived, limit=ARCHIVED_LIMIT
             )
         except (NotSent, NoAnswer) as error:
             raise OSError(f"no answer from {FIRST.participant}: {error}") from error
