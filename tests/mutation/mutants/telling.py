@@ -87,6 +87,15 @@ TELLING = (
         f"{FINALIZERS}::test_one_that_is_done_meanwhile_comes_off_at_once",
     ),
     Mutant(
+        "those whose time is over are seldom read while nobody can be told of them",
+        12,
+        f"{OPERATOR}/engine/retention.py",
+        "latest = LATER if self._finalizers.is_open else MUCH_LATER",
+        "latest = LATER",
+        "tests/unit/engine/test_retention.py"
+        "::test_one_whose_finalizer_stays_is_looked_at_ever_less_often_and_seldom_while_nobody_can_be_told",
+    ),
+    Mutant(
         "a duty with a defect holds up no other",
         19,
         f"{OPERATOR}/engine/records/duties.py",

@@ -184,11 +184,13 @@ class LoopClock:
         return from_wire("2026-06-01T00:00:00Z") + asyncio.get_running_loop().time()
 
 
-def found_by_metadata(told: Callable[[Retention, FakeSagas], Coroutine[Any, Any, None]], sagas: FakeSagas) -> None:
+def found_by_metadata(
+    told: Callable[[Retention, FakeSagas], Coroutine[Any, Any, None]], sagas: FakeSagas, queue: "Queue | None" = None
+) -> None:
     """What follows a list of metadata; then its time to live is over: that is so for all that ended in January."""
 
     async def main() -> None:
-        parts: Any = (sagas, Queue(), Stories(FakeOrderService().keep), LoopClock())
+        parts: Any = (sagas, queue or Queue(), Stories(FakeOrderService().keep), LoopClock())
         work = Retention(*parts, expiries=Timetable(), removals=SILENT)
         running = asyncio.create_task(work.run())
         work.list_begins()
@@ -201,10 +203,14 @@ def found_by_metadata(told: Callable[[Retention, FakeSagas], Coroutine[Any, Any,
 
 
 class Queue:
-    """In the place of the finalizers."""
+    """In the place of the finalizers: it is told which of them are to come off, and takes none."""
+
+    def __init__(self, *, is_open: bool = True) -> None:
+        self.is_open = is_open
+        self.added: list[bool] = []
 
     def add(self, name: str, uid: str, *, urgent: bool) -> None:
-        """Nobody looks."""
+        self.added.append(urgent)
 
 
 def noted(name: str, expires: str) -> Json:
@@ -248,6 +254,23 @@ def test_those_whose_metadata_does_not_say_so_are_read_but_not_all_at_once() -> 
         assert sagas.names == ["o-000"], "the others' time is over, and nobody's finalizer is on them"
 
     found_by_metadata(told, sagas)
+
+
+@pytest.mark.parametrize(("is_open", "most"), [(True, 200), (False, 30)])
+def test_one_whose_finalizer_stays_is_looked_at_ever_less_often_and_seldom_while_nobody_can_be_told(
+    is_open: bool, most: int
+) -> None:
+    sagas, queue = FakeSagas("o-1"), Queue(is_open=is_open)
+    sagas.metadata = {"o-1": {"finalizers": [FINALIZER]}}
+    sagas.ended = {"o-1": "2026-06-01T00:00:00Z"}
+
+    async def told(_: Retention, sagas: FakeSagas) -> None:
+        await asyncio.sleep(5400)
+        assert most / 3 < len(sagas.read) <= most
+        assert not sagas.tried, "our finalizer is on"
+        assert set(queue.added) == {False, is_open}, "once its time is over somebody waits, unless it would be in vain"
+
+    found_by_metadata(told, sagas, queue)
 
 
 async def test_what_could_not_be_removed_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
