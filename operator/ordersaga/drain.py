@@ -133,6 +133,10 @@ def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
     if len(left) > NAMED:
         lines.append(f"  and {len(left) - NAMED} more: kubectl -n {namespace} get ordersagas")
     one, uninstall = left[0].name, f"helm uninstall {release} -n {namespace}"
+    untold = [
+        "A Completed or Compensated one has ended, and waits until all are told who are to be: see docs/events.md. To",
+        "go without, upgrade with events.sink and operator.tellCustomers set to nothing, and repeat.",
+    ]
     return "\n".join(
         [
             f"{_orders(len(left))} still open in namespace {namespace}, so nothing was uninstalled: without the",
@@ -143,6 +147,7 @@ def advice(left: Sequence[OpenOrder], *, namespace: str, release: str) -> str:
             """-p '{"spec":{"state":"Cancelled"}}'""",
             "A Failed order needs a decision (RetryNow, MarkCompensated, Skip); a Suspended one needs spec.state",
             "set back to Active, or to Cancelled: see docs/ordersaga.md.",
+            *(untold if any(order.phase in FINISHED for order in left) else ()),
             f"To give the orders up, with everything that was charged or reserved for them: {uninstall} --no-hooks,",
             f"then, for each: kubectl -n {namespace} patch ordersaga {one} --type=merge "
             """-p '{"metadata":{"finalizers":null}}'""",

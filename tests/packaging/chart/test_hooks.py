@@ -87,6 +87,9 @@ async def test_what_only_a_person_can_end_is_not_waited_for(sagas: OrderSagas) -
 def test_the_advice_names_orders_and_says_how_to_let_them_go() -> None:
     left = [OpenOrder(f"o-{number}", "Running", "payment", deleting=False) for number in range(25)]
     text = advice(left, namespace="shop", release="e-commerce-saga")
+    assert "events.sink" not in text
+    untold = OpenOrder("o-untold", "Completed", "-", deleting=False)
+    assert "events.sink" in advice([*left, untold], namespace="shop", release="e-commerce-saga")
     assert "25 orders are still open in namespace shop" in text
     assert "o-19  Running  payment" in text
     assert "and 5 more" in text

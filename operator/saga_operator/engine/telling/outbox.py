@@ -25,12 +25,12 @@ from saga_operator.engine.tasks import Tasks
 log = logging.getLogger(__name__)
 
 CAPACITY: Final = 5_000
-"""Messages that wait: of a shop with fifty orders a second, those of most of a minute. What comes after is found by the
-finalizer that is still on, when there is room again.
+"""Messages that wait, 8 MB of events: of a shop with fifty orders a second, those of most of a minute. What comes after
+is found by the finalizer that is still on, when there is room again.
 """
 REMEMBERED: Final = 30_000
-"""Sagas of which it is known what was taken: live ones, and those whose finalizer waits for a quiet moment. Of one that
-is forgotten everything is sent again.
+"""Sagas of which it is known what was taken, 12 MB: live ones, and those whose finalizer waits for a quiet moment. Of
+one that is forgotten everything is sent again.
 """
 FIRST_PAUSE: Final = 0.5
 """Seconds after a receiver has failed. Each failure in a row doubles them."""
