@@ -1,13 +1,9 @@
-"""The test provider: it logs that a message was sent (never to whom), and what it sends is in `common.shop.ledger`."""
-
-import logging
+"""The test provider: what it sends is in `common.shop.ledger`, and goes to nobody."""
 
 from common.errors import Refused
 from common.mongo import Database
 from common.shop.ledger import Ledger
 from services.notification.provider import Message, bounced
-
-log = logging.getLogger("ordersaga.notification")
 
 
 class TestProvider:
@@ -22,9 +18,8 @@ class TestProvider:
         """Send the message, once for each message_id. Raises Refused (`bounced`, `cancelled`)."""
         if message.to.lower().endswith("@bounce.example"):
             raise bounced(message.order_id)
-        if await self._ledger.once(message.message_id, message.order_id, "message"):
-            log.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
-        elif await self._ledger.is_withdrawn(message.message_id):
+        is_new = await self._ledger.once(message.message_id, message.order_id, "message")
+        if not is_new and await self._ledger.is_withdrawn(message.message_id):
             detail = f"order {message.order_id}: the message was cancelled before it was sent"
             raise Refused("cancelled", detail, order_id=message.order_id)
 

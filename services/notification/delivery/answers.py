@@ -91,11 +91,11 @@ def meaning(stage: Stage, code: int, text: str) -> Meaning:
 
 def named(stage: Stage, code: int, text: str) -> str:
     """The answer for our log and for the saga: `535 5.7.8 to the sign-in`, and what the server said, where that can't
-    name the recipient. A server likes to repeat the address it refuses.
+    name the recipient: servers like to repeat the address that they refuse.
     """
     found = enhanced(code, text)
     said = f"{code}" if found is None else f"{code} {code // 100}.{found[0]}.{found[1]}"
     if stage in {Stage.RECIPIENT, Stage.CONTENT}:
         return f"{said} to the {stage}"
-    words = " ".join(word for word in text.split() if "@" not in word)
+    words = " ".join(word for word in _ENHANCED.sub("", text).split() if "@" not in word)
     return f"{said} to the {stage} ({words[:200]})" if words else f"{said} to the {stage}"

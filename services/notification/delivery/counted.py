@@ -1,4 +1,4 @@
-"""How each message ended, as a metric, and what a person has to mend, as a line in the log."""
+"""How each message ended, as a metric and in the log (never to whom it went), and what a person has to mend."""
 
 import logging
 import time
@@ -39,6 +39,7 @@ class Counted:
         try:
             await self._provider.send(message)
             outcome = "sent"
+            log.info("sent: %s", message.subject, extra={"order": message.order_id, "bytes": len(message.text)})
         except Refused as refusal:
             outcome = "cancelled" if refusal.code == "cancelled" else "bounced"
             raise

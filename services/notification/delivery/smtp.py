@@ -23,6 +23,13 @@ from services.notification.settings import NotificationSettings
 LATER_SECONDS = 5
 """Seconds after which a message is offered again. Grey-listing lasts minutes; a busy server asks for less."""
 
+_MISSING = {
+    "SMTP STARTTLS": "doesn't offer STARTTLS, and gets nothing without it: set ORDERSAGA_SMTP_TLS to how it encrypts",
+    "The SMTP AUTH": "doesn't offer to sign in: leave ORDERSAGA_SMTP_USER_FILE out, or use the port that has it",
+    "No suitable authentication method found.": "offers no way to sign in that we know (CRAM-MD5, PLAIN, LOGIN)",
+}
+"""How the library says what a server doesn't offer, and what to do about it."""
+
 
 class SmtpProvider:
     """A mail server. Usable inside one event loop."""
@@ -121,13 +128,8 @@ class SmtpProvider:
                 "authority into the file of ORDERSAGA_NOTIFICATION_CA_FILE, or mend the server's certificate",
                 order_id=order_id,
             ) from None
-        if isinstance(error, aiosmtplib.SMTPException) and "not supported" in error.message:
-            what = (
-                "STARTTLS: say ORDERSAGA_SMTP_TLS=tls or none, if it" if "STARTTLS" in error.message else "AUTH, as it"
-            )
-            raise Misconfigured(
-                f"order {order_id}: {self._where} doesn't offer {what} is meant to be", order_id=order_id
-            ) from None
+        if isinstance(error, aiosmtplib.SMTPException) and (cure := _MISSING.get(error.message.partition(" ext")[0])):
+            raise Misconfigured(f"order {order_id}: {self._where} {cure}", order_id=order_id) from None
         kind = "no answer in time" if isinstance(error, TimeoutError) else type(why).__name__
         raise Unavailable(
             f"order {order_id}: {self._where} didn't get the message ({kind} at the {stage}): it is offered again",

@@ -1,9 +1,11 @@
 """A caller of the notification service: what the operator says to it, and what an auditor looks at."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
 
+from common.mongo import Database
 from tests.support.service_client import ServiceClient
 
 
@@ -12,6 +14,17 @@ class NotificationClient(ServiceClient):
 
     prefix = "/api/notifications"
     step = "notification"
+
+    def __init__(
+        self,
+        replicas: Sequence[httpx.AsyncClient],
+        database: Database,
+        *,
+        sent: Callable[[str], int] | None = None,
+    ) -> None:
+        """`sent`: how many messages of an order its provider has got; without it the test provider's ledger says so."""
+        super().__init__(replicas, database)
+        self._sent = sent
 
     async def send(self, order_id: str, contact_ref: str = "c-17", **more: Any) -> httpx.Response:
         body = {
@@ -44,4 +57,6 @@ class NotificationClient(ServiceClient):
 
     async def messages(self, order_id: str) -> int:
         """How many messages were really sent."""
+        if self._sent is not None:
+            return self._sent(order_id)
         return await self.database["ledger"].count({"order_id": order_id, "kind": "message"})

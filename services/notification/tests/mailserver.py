@@ -29,6 +29,8 @@ class MailServer:
     port: int = 0
     answers: dict[str, str] = field(default_factory=dict)
     """By the name of a hook: MAIL, RCPT, DATA."""
+    gone: str = ""
+    """Recipients that end so don't exist."""
     data: str = "take"
     """take; hang: take the message and say nothing; drop: take it and close the connection without a word."""
     seconds: float = 0.0
@@ -48,6 +50,10 @@ class MailServer:
     encrypted: list[bool] = field(default_factory=list)
     transports: list[Any] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop | None = None
+
+    def sent(self, order_id: str) -> int:
+        """How many mails are about this order."""
+        return sum(f"<ntf-{order_id}-order_" in mail["Message-ID"] for mail in self.mails)
 
     def hang_up(self) -> None:
         """Close all connections, as a server does that has waited for long enough."""
@@ -73,6 +79,8 @@ class MailServer:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         answer = self.answers.get("RCPT", "250 2.1.5 OK").replace("%", address)
+        if self.gone and address.endswith(self.gone):
+            return f"550 5.1.1 <{address}>: no such user"
         if answer.startswith("2"):
             envelope.rcpt_tos.append(address)
         return answer
@@ -145,6 +153,8 @@ def mail_server(
     if passwords:
         late = tls == "starttls"  # aiosmtpd doesn't know that a connection was encrypted from the start
         options |= {"authenticator": mail.authenticate, "auth_required": late, "auth_require_tls": late}
+    else:
+        options["auth_exclude_mechanism"] = ["LOGIN", "PLAIN"]
     started = threading.Event()
     loop = mail.loop = asyncio.new_event_loop()
 

@@ -1,10 +1,49 @@
-"""Sending: once for each order and type; what can't be sent is a business no, never a reason to roll back."""
+"""Sending: once for each order and type; what can't be sent is a business no, never a reason to roll back.
+
+What the test provider promises, a mail server and a webhook promise too: each claim is tried with all three.
+"""
 
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
+from common.settings import ServiceSettings
+from services.notification.main import build
+from services.notification.settings import NotificationSettings
 from services.notification.tests.client import NotificationClient
+from services.notification.tests.mailserver import HOST, mail_server
+from services.notification.tests.receiver import KEY, PATH, receiving, secret_of
+from tests.support.service_client import replicas_of
+
+
+@pytest.fixture(scope="module", params=["test", "smtp", "webhook"])
+async def notifications(
+    request: pytest.FixtureRequest, settings: ServiceSettings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[NotificationClient]:
+    """The service with this provider. At bounce.example nobody exists, wherever one asks."""
+    given: dict[str, Any] = {"notification_provider": request.param}
+    sent: Callable[[str], int] | None = None
+    async with AsyncExitStack() as stack:
+        if request.param == "smtp":
+            server = stack.enter_context(mail_server(tls="none"))
+            server.gone = "@bounce.example"
+            sent = server.sent
+            given |= {"smtp_host": HOST, "smtp_port": server.port, "smtp_tls": "none", "mail_from": "a@shop.example"}
+        if request.param == "webhook":
+            receiver = await stack.enter_async_context(receiving())
+            receiver.gone = "@bounce.example"
+            sent = receiver.sent
+            secret = tmp_path_factory.mktemp("hook") / "secret"
+            secret.write_text(secret_of(KEY))
+            given |= {"webhook_url": f"http://127.0.0.1:{receiver.port}{PATH}", "webhook_secret_file": secret}
+        apps = replicas_of(build, NotificationSettings(**settings.model_dump() | given))
+        clients, app = await stack.enter_async_context(apps)
+        client = NotificationClient(clients, app.database, sent=sent)
+        await client.put_contact("c-17", "c17@example.com")
+        yield client
 
 
 async def test_a_notification_has_the_shape_of_the_design(notifications: NotificationClient, order_id: str) -> None:

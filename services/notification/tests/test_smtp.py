@@ -183,6 +183,7 @@ async def test_a_recipient_that_doesnt_exist_is_refused_for_good(
         ("RCPT", "554 5.7.1 <%>: Relay access denied", "misconfigured"),
         ("DATA", "554 5.7.1 this looks like spam to <very.shy@example.com>", "misconfigured"),
         ("DATA", "550 blocked by policy", "misconfigured"),
+        ("RCPT", "554 5.7.1 the mailbox very.shy takes no such mail", "misconfigured"),
     ],
 )
 async def test_a_no_that_isnt_the_recipients_loses_no_message(  # noqa: PLR0917
@@ -259,16 +260,36 @@ async def test_a_server_of_another_authority_gets_nothing_until_its_authority_is
     assert len(server.mails) == 1
 
 
-async def test_a_server_without_starttls_gets_neither_password_nor_message(served: Served, order_id: str) -> None:
-    with mail_server(tls="none") as plain:
+async def test_a_server_without_starttls_gets_neither_password_nor_message(
+    served: Served, server: MailServer, order_id: str
+) -> None:
+    with mail_server(tls="none", passwords={PASSWORD}) as plain:
         async with served(smtp_port=plain.port) as notifications:
             held = await notifications.send(order_id, "c-shy")
             assert held.status_code == 503
-            assert "STARTTLS" in held.json()["detail"]
-        assert not {"AUTH", "MAIL"} & set(plain.said)
+            assert "doesn't offer STARTTLS" in held.json()["detail"]
+            assert await metric(notifications, "misconfigured") == 1
+    assert not {"AUTH", "MAIL"} & set(plain.said)
+
+
+async def test_without_tls_a_message_goes_only_where_that_was_said(
+    served: Served, order_id: str, files: dict[str, Any]
+) -> None:
+    with mail_server(tls="none") as plain:
         async with served(smtp_port=plain.port, smtp_tls="none", smtp_user_file=None, smtp_password_file=None) as told:
             assert (await told.send(order_id, "c-shy")).status_code == 200
-        assert plain.encrypted == [False]
+    assert plain.encrypted == [False]
+
+
+async def test_a_server_that_nobody_signs_in_to_gets_no_message_with_a_user(
+    served: Served, order_id: str, authority: trustme.CA
+) -> None:
+    with mail_server(authority.issue_cert(HOST)) as open_to_all:
+        async with served(smtp_port=open_to_all.port) as notifications:
+            held = await notifications.send(order_id, "c-shy")
+            assert held.status_code == 503
+            assert "sign in" in held.json()["detail"]
+    assert open_to_all.mails == []
 
 
 async def test_tls_from_the_start(served: Served, order_id: str, authority: trustme.CA) -> None:

@@ -1,12 +1,10 @@
 """Messages to a webhook, a real server on real sockets: signed, repeatable, and judged by their answers."""
 
 import asyncio
-import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,47 +16,23 @@ from services.notification.delivery.webhook import signature
 from services.notification.main import build
 from services.notification.settings import NotificationSettings
 from services.notification.tests.client import NotificationClient
+from services.notification.tests.receiver import KEY, PATH, Receiver, receiving, secret_of
 from tests.support.service_client import replicas_of
 
 Served = Callable[..., AbstractAsyncContextManager[NotificationClient]]
-KEY = b"0123456789abcdef01234567"
 NOBODYS = "very.shy@example.com"
-
-
-@dataclass
-class Receiver:
-    """Answers as it is told to, and keeps what it got."""
-
-    answer: Callable[[], web.Response] = lambda: web.Response(status=204)
-    seconds: float = 0.0
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    port: int = 0
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.got.append(({name.lower(): value for name, value in request.headers.items()}, await request.read()))
-        await asyncio.sleep(self.seconds)
-        return self.answer()
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/secret-path", receiver.take)
-    app.router.add_post("/elsewhere", receiver.take)
-    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    receiver.port = runner.addresses[0][1]
-    yield receiver
-    await runner.cleanup()
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
     file = tmp_path / "secret"
-    file.write_text(f"whsec_{base64.b64encode(KEY).decode()}\n")
+    file.write_text(secret_of(KEY))
     return file
 
 
@@ -68,7 +42,7 @@ def served(settings: ServiceSettings, receiver: Receiver, secret: Path) -> Serve
     async def serve(**more: Any) -> AsyncIterator[NotificationClient]:
         given = {
             "notification_provider": "webhook",
-            "webhook_url": f"http://127.0.0.1:{receiver.port}/secret-path",
+            "webhook_url": f"http://127.0.0.1:{receiver.port}{PATH}",
             "webhook_secret_file": secret,
             **more,
         }
@@ -150,7 +124,7 @@ async def test_any_other_no_loses_no_message(  # noqa: PLR0917
         assert said in later.json()["detail"]
         assert ("messages wait for a person" in caplog.text) is is_ours
         assert later.headers["Retry-After"] == ("10" if is_ours else "9" if said == "429" else "1")
-        for secret in ("very.shy", "secret-path"):
+        for secret in ("very.shy", PATH):
             assert secret not in caplog.text + later.text
         receiver.answer = lambda: web.Response(status=200)
         assert (await notifications.send(order_id, "c-shy")).status_code == 200
@@ -182,7 +156,7 @@ async def test_a_secret_that_is_rotated_counts_from_the_next_message_on(
         ready = await notifications.ready()
         assert ready.status_code == 503
         assert "ORDERSAGA_WEBHOOK_SECRET_FILE" in ready.json()["detail"]
-        await asyncio.to_thread(secret.write_text, f"whsec_{base64.b64encode(new).decode()}")
+        await asyncio.to_thread(secret.write_text, secret_of(new))
         assert (await notifications.send(order_id, "c-shy")).status_code == 200
         assert (await notifications.ready()).status_code == 200
     ((headers, body),) = receiver.got

@@ -12,6 +12,7 @@ from tests.mutation.mutants.endings import ENDINGS
 from tests.mutation.mutants.forward import FORWARD
 from tests.mutation.mutants.identity import IDENTITY
 from tests.mutation.mutants.lease import LEASE_MUTANTS
+from tests.mutation.mutants.messages import MESSAGES
 from tests.mutation.mutants.mutant import OUTAGE, Mutant
 from tests.mutation.mutants.orders import ORDERS
 from tests.mutation.mutants.outside import OUTSIDE
@@ -56,5 +57,6 @@ MUTANTS = (
     *TLS,
     *TELLING,
     *DATA,
+    *MESSAGES,
     *TRIPS,
 )

@@ -18,7 +18,7 @@ DATA = (
     Mutant(
         "nothing that comes out of a whole run is personal",
         18,
-        "services/notification/testprovider.py",
+        "services/notification/delivery/counted.py",
         'log.info("sent: %s", message.subject,',
         'log.debug("sent: %s to %s", message.subject, message.to,',
         "tests/e2e/test_nothing_personal.py::test_nothing_personal_comes_out_of_a_whole_run",
