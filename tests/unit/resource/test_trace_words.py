@@ -150,6 +150,23 @@ def test_a_call_that_was_not_counted_since_its_participant_was_down_has_an_attem
         assert [span.attributes["ordersaga.step.attempt"] for span in calls] == [1, 2, 3]
 
 
+def test_a_retry_that_counts_anew_makes_no_attempt_as_long_as_the_time_between() -> None:
+    saga = after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation", "shipping"))
+    saga, kept = after(saga, *never_undone("payment"), *undone("inventory")), {}
+    for number in (1, 2):
+        kept = noted(kept, lost("payment", undo=True, at=NOW + number), undo=True, number=number)
+    [again] = undone("payment")
+    later = replace(again, started=NOW + 9000, at=NOW + 9001)
+    saga = after(saga, asked("RetryNow", "payment"), later)
+    kept = noted(kept, later, undo=True, number=1)
+    calls = [span for span in spans_of(ALL, story(saga, kept)) if span.name == "POST /api/payments/refund"]
+    assert [(span.attributes["ordersaga.step.attempt"], round(span.start - NOW)) for span in calls] == [
+        (1, 9000),
+        (2, 2),
+    ]
+    assert all(span.end - span.start < 2 for span in calls)
+
+
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_a_time_that_somebody_has_written_fits_into_a_span(when: str) -> None:
     status = status_of(after(new_saga(), *done("order")), now=NOW, generation=1, previous={})

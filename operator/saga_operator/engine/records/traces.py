@@ -73,7 +73,7 @@ class Traces:
         """Send its whole trace: its finalizer goes now, and with it the duty to do so."""
         known = self._ended.pop(resource.uid, None)
         place = self.place_of(resource)
-        if not place.saga.sampled or not resource.finished:
-            return
+        if not place.saga.sampled or not resource.finished or resource.archived:
+            return  # the last: the finalizer went before, with its trace, and somebody has put it back
         story = Story.recorded(resource)
         self._spans.send(spans_of(place, story if known is None else story.as_seen(*known)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from saga_operator.resource.attempts import CallAttempt
@@ -76,11 +77,16 @@ def _counts(attempt: CallAttempt) -> bool:
 
 
 def _merged(numbered: Iterator[tuple[int, CallAttempt]]) -> Iterator[Attempt]:
-    """One for each number: several calls of one attempt are one span, from the first to the end of the last."""
-    calls: dict[int, list[CallAttempt]] = {}
-    for number, call in numbered:
-        calls.setdefault(number, []).append(call)
-    for number, alike in calls.items():
+    """One for each number: several calls of one attempt are one span, from the first to the end of the last.
+
+    After a RetryNow attempts are counted from 1 again: of two with the same number the later one has the span.
+    """
+    seen: set[int] = set()
+    for number, group in groupby(numbered, key=lambda each: each[0]):
+        alike = [call for _, call in group]
+        if number in seen:
+            continue
+        seen.add(number)
         last = alike[0]  # they come backwards
         start = min(call.time for call in alike)
         end = max(call.time + call.milliseconds / 1000 for call in alike)
