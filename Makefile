@@ -119,6 +119,7 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 ##@ Deploy it
 .PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed cluster-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
+	$(BIN)/python -m dev.release.observing.dashboards
 	$(BIN)/python -m dev.release.render
 	$(BIN)/python -m dev.release.argocd
 	$(BIN)/python -m dev.release.olm

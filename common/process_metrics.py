@@ -90,6 +90,28 @@ class ApiRequests:
         child.observe(seconds)
 
 
+class DatabaseOperations:
+    """The operations of a service's database."""
+
+    def __init__(self, service: str, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "ordersaga_database_operation_duration_seconds",
+            "One operation of the database, or a transaction: `ok`, `duplicate` (a unique index has it) or `error`.",
+            ["service", "operation", "outcome"],
+            buckets=_CALL,
+            registry=registry,
+        )
+        self._service = service
+        self._children: dict[tuple[str, str], Histogram] = {}
+
+    def count(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count one; both words come from our code."""
+        child = self._children.get((operation, outcome))
+        if child is None:
+            child = self._children[operation, outcome] = self._seconds.labels(self._service, operation, outcome)
+        child.observe(seconds)
+
+
 class ProviderCalls:
     """The calls of a provider: of payments, of parcels, of messages."""
 

@@ -10,7 +10,7 @@ from pymongo.errors import ConfigurationError, ConnectionFailure, InvalidOperati
 
 from common.mongo.clients import Clients
 from common.mongo.collection import INDEX_SECONDS, Database, Session, in_time
-from common.mongo.source import AUTHENTICATION_FAILED
+from common.mongo.source import AUTHENTICATION_FAILED, Watch, watched
 from common.mongo.transactions import TRANSACTION_ATTEMPTS, transact
 from common.mongo.trial import REFUSED
 from common.server_clock import ServerClock
@@ -42,12 +42,13 @@ class Mongo:
         ca_file: Path | None = None,
         driver: str = "pymongo",
         timeout_ms: int = 2000,
+        watch: Watch | None = None,
     ) -> None:
         """`url_file`: a file with the URI, in the place of `url`. `ca_file`: the database speaks TLS, and is checked
         with the authorities (PEM) in it; with the system's, while there is no such file.
 
         What takes their place is used without a restart, as soon as the database lets it in; until then what was before
-        goes on. Raises ValueError if there is no URI in the file.
+        goes on. Raises ValueError if there is no URI in the file. `watch` is told of each operation.
         """
         self.driver = driver
         self._clock = ServerClock()
@@ -55,6 +56,7 @@ class Mongo:
         self._clients = Clients(
             url, url_file=url_file, ca_file=ca_file, driver=driver, timeout_ms=timeout_ms, clock=self._clock
         )
+        self._clients.watch = watch
 
     def __getitem__(self, name: str) -> Database:
         return Database(self._clients, name, self._lists, self._clock)
@@ -96,6 +98,10 @@ class Mongo:
         so it must do nothing but database work. An exception that it raises aborts the transaction and is passed on.
         With `attempts=1` it isn't run again: a conflict raises Contended at once.
         """
+        with watched(self._clients, "transaction"):
+            return await self._transaction(body, attempts)
+
+    async def _transaction(self, body: Callable[[Session], Awaitable[T]], attempts: int) -> T:
         client = self._clients.current()
         has_ended = False
 

@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient
 
 from common.mongo.address import Address
 from common.mongo.collection import OPERATION_SECONDS
+from common.mongo.source import Watch
 from common.mongo.trial import Trial, close
 from common.server_clock import ServerClock
 
@@ -49,6 +50,7 @@ class Clients:
         self, url: str, *, url_file: Path | None, ca_file: Path | None, driver: str, timeout_ms: int, clock: ServerClock
     ) -> None:
         """As of `Mongo`. Raises ValueError if there is no URI in the file."""
+        self.watch: Watch | None = None
         self._driver, self._timeout_ms, self._clock = driver, timeout_ms, clock
         self._address = Address(url, url_file, ca_file)
         self._access = (self._address.url, self._address.tls)

@@ -13,7 +13,7 @@ from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, ExecutionTimeout, OperationFailure
 
 from common.deadline import left
-from common.mongo.source import Source, once_more_if_refused
+from common.mongo.source import Source, once_more_if_refused, watched
 from common.mongo.spans import Operation, spanned
 from common.server_clock import ServerClock
 from common.tracing.current import recorded
@@ -205,7 +205,7 @@ class Collection:
 
     @spanned("insert")
     async def _insert_many(self, documents: Sequence[Document], session: Session) -> None:
-        with in_time():
+        with watched(self.source, "insert_all"), in_time():
             try:
                 await ended(self._native.insert_many(documents, session=session), session)
             except BulkWriteError as error:
@@ -223,7 +223,7 @@ class Collection:
 
     @spanned("update")
     async def _update_each(self, changes: Sequence[tuple[Filter, Change]], session: Session) -> bool:
-        with in_time():
+        with watched(self.source, "update_all"), in_time():
             made = [UpdateOne(where, change) for where, change in changes]
             result = await ended(self._native.bulk_write(made, session=session), session)
         return bool(result.matched_count == len(changes))

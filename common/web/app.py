@@ -202,6 +202,7 @@ def create_app(
             ca_file=settings.mongodb_ca_file,
             driver=settings.mongodb_driver,
             timeout_ms=settings.mongodb_timeout_ms,
+            watch=app.metrics.database_operations.count,
         )
         app.database = app.mongo[f"{settings.database_prefix}{name}"]
         app.errands = Errands()

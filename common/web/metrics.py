@@ -10,7 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 from uvicorn import Config
 
 from common.exposition import exemplar, exposed
-from common.process_metrics import ApiRequests, LoopLag, ProviderCalls, build_info
+from common.process_metrics import ApiRequests, DatabaseOperations, LoopLag, ProviderCalls, build_info
 from common.text import word
 
 # A barrier's write takes 2 to 20 ms; a caller gives up after 5 s.
@@ -42,6 +42,7 @@ class ServiceMetrics:
         build_info(service, self.registry)
         self.loop_lag = LoopLag(service, self.registry)
         self.api_requests = ApiRequests(service, self.registry)
+        self.database_operations = DatabaseOperations(service, self.registry)
         self.provider_calls = ProviderCalls(service, self.registry)
         self._requests = Counter(
             "ordersaga_http_requests_total",

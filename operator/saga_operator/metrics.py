@@ -66,6 +66,8 @@ CALLS_THROTTLED = Counter(
 for _step in ORDER_SAGA:  # from 0 on: Prometheus doesn't see the rise to a first value
     PARTICIPANT_ERRORS.labels(_step.participant)
     CALLS_THROTTLED.labels(_step.name)
+    if _step.undo is not None:
+        STUCK.labels(_step.name)
 SAGA_CALLS = Gauge(
     "ordersaga_saga_calls_per_minute", "The calls of the live saga that has made the most within the last minute."
 )
@@ -136,6 +138,7 @@ LEASE_RENEWAL_AGE = Gauge(
 )
 CLOCK_SKEW = Gauge("ordersaga_clock_skew_seconds", "How far this host's clock is ahead of the API server's.")
 
+EVENTS_DROPPED.labels("queue_full")
 build_info("operator", REGISTRY, definition=DEFINITION_HASH)
 LOOP_LAG: Final = LoopLag("operator", REGISTRY)
 API_REQUESTS: Final = ApiRequests("operator", REGISTRY)

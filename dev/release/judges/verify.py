@@ -17,6 +17,7 @@ import yaml
 from dev.release import render
 from dev.release.judges import schemas, verified
 from dev.release.judges.gotools import find
+from dev.release.observing.dashboards import expressions
 from dev.setup import binaries
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
@@ -51,6 +52,7 @@ RENDERINGS = {
     ),
     "everything": (
         *("--set", "monitoring.serviceMonitor.enabled=true,monitoring.prometheusRule.enabled=true"),
+        *("--set", "monitoring.dashboards.enabled=true"),
         *("--set", "ingress.enabled=true,serviceDefaults.autoscaling.enabled=true"),
         *("--set", "policies.enabled=true,policies.stamp=true"),
         *("--set", "page.enabled=true,page.secret=page-proxy,page.host=orders.example.com"),
@@ -100,11 +102,15 @@ def kube_linter(files: list[Path], folder: Path) -> bool:
 
 
 def promtool(files: list[Path], folder: Path) -> bool:
-    """The alerts are well-formed, and their tests pass."""
+    """The alerts are well-formed, their tests pass, and the dashboards' queries can be read."""
     program = find("promtool")
     rules = CHECKOUT / "helm" / "files" / "alerts.yaml"
     tests = CHECKOUT / "tests" / "packaging" / "chart" / "alerts-test.yaml"
-    return _judge([program, "check", "rules", rules]) & _judge([program, "test", "rules", tests])
+    queries = folder / "queries.yaml"  # as rules: there is no other check of an expression without a server
+    recorded = [{"record": f"query:{number}", "expr": each} for number, each in enumerate(sorted(expressions()))]
+    queries.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": recorded}]}))
+    judged = _judge([program, "check", "rules", rules]) & _judge([program, "test", "rules", tests])
+    return judged & _judge([program, "check", "rules", queries])
 
 
 def _judge(command: list[str | Path]) -> bool:

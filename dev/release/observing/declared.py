@@ -23,8 +23,10 @@ SOURCES: Final = ("operator/saga_operator", "common", "services")
 OPERATOR: Final = "operator"
 EVERY_SERVICE: Final = frozenset(SERVICES)
 EVERYBODY: Final = EVERY_SERVICE | {OPERATOR}
-PROVIDERS: Final = frozenset({"payment", "shipping", "notification"})
-"""The services that call a provider."""
+OF_SERVICES: Final = frozenset(
+    {"ordersaga_database_operation_duration_seconds", "ordersaga_provider_call_duration_seconds"}
+)
+"""Declared beside those that the operator has as well."""
 WITH_TLS: Final = frozenset({"ordersaga_certificate_not_before_seconds", "ordersaga_certificate_not_after_seconds"})
 """Shown where a port has a certificate."""
 
@@ -93,7 +95,7 @@ def _in(path: Path) -> Iterator[Declared]:
 
 def _where(path: Path, name: str) -> frozenset[str]:
     place = str(path.relative_to(CHECKOUT))
-    if name == "ordersaga_provider_call_duration_seconds":
+    if name in OF_SERVICES:
         return EVERY_SERVICE
     if place in WHERE:
         return WHERE[place]

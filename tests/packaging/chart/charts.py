@@ -18,6 +18,7 @@ EVERYTHING = (
     *("--set", "monitoring.serviceMonitor.enabled=true", "--set", "monitoring.prometheusRule.enabled=true"),
     *("--set", "monitoring.prometheusRule.runbookUrl=https://shop.example.com/runbooks"),
     *("--set", "monitoring.prometheusRule.dashboardUrl=https://grafana.example.com/d/ordersaga"),
+    *("--set", "monitoring.dashboards.enabled=true", "--set", "monitoring.dashboards.annotations.grafana_folder=Shop"),
     *("--set", "ingress.enabled=true", "--set", "ingress.tlsSecret=shop-tls", "--set", "ingress.className=nginx"),
     *("--set", "serviceDefaults.autoscaling.enabled=true", "--set", "global.imagePullSecrets[0].name=registry-login"),
     *("--set", "operator.priorityClassName=system-cluster-critical", "--set", "mongodb.persistence.storageClass=fast"),
