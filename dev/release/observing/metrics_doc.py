@@ -23,7 +23,7 @@ HEAD: Final = """\
 
 Operator and services show their metrics at `/metrics`: the operator on the port of its probes (8080), a service on its
 own port, never on the public one. Prometheus finds them by the chart's ServiceMonitors
-(`monitoring.serviceMonitor.enabled`), and [alerts](runbooks/README.md) and dashboards come with the chart as well.
+(`monitoring.serviceMonitor.enabled`). [Alerts](runbooks/README.md) and a [dashboard](install.md) come with the chart.
 
 - **Formats.** Who accepts OpenMetrics gets it, as Prometheus does; everybody else gets Prometheus's text. Only
   OpenMetrics has **exemplars**: the `trace_id` of a request, a step or an order whose trace was kept. Prometheus keeps

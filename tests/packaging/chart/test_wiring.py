@@ -36,6 +36,8 @@ KUBE_STATE_METRICS = {
     "kube_job_owner",
     "kube_job_status_start_time",
 }
+OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_TRACES_SAMPLER_ARG"}
+"""Of its own environment variables: those that `tracing` of the chart sets."""
 
 
 def _settings(*models: type) -> set[str]:
@@ -45,7 +47,8 @@ def _settings(*models: type) -> set[str]:
 @pytest.mark.parametrize("arguments", [(), EVERYTHING, ENCRYPTED], ids=["defaults", "everything", "TLS"])
 def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple[str, ...]) -> None:
     known = {
-        "service": _settings(ServiceSettings, OrderSettings, NotificationSettings)
+        "service": OPENTELEMETRY
+        | _settings(ServiceSettings, OrderSettings, NotificationSettings)
         | {
             "UVICORN_PORT",
             "UVICORN_SSL_CERTFILE",
@@ -53,7 +56,7 @@ def test_every_environment_variable_is_a_setting_of_its_program(arguments: tuple
             "ORDERSAGA_ORDER_URL",
             "ORDERSAGA_PAYMENT_URL",
         },
-        "operator": _settings(Settings),
+        "operator": OPENTELEMETRY | _settings(Settings),
         "wait": _settings(CommandSettings),
         "order": _settings(CommandSettings),
         "replica-set": _settings(ReplicaSetSettings),
