@@ -160,6 +160,14 @@ TELLING = (
         f"{OUTBOX}::test_a_message_that_brings_the_receiver_down_is_found_out",
     ),
     Mutant(
+        "a cancellation that nobody asked for costs no message",
+        14,
+        f"{TELLING_OF}/outbox.py",
+        "except (Exception, asyncio.CancelledError) as error:  # of this one alone",
+        "except Exception as error:  # of this one alone",
+        f"{OUTBOX}::test_an_error_nobody_has_thought_of_costs_its_own_message_alone_and_that_is_tried_again",
+    ),
+    Mutant(
         "those that fail together count as one failure",
         19,
         f"{TELLING_OF}/outbox.py",

@@ -84,9 +84,9 @@ async def test_a_finished_saga_waits_for_all_that_is_due_however_long_it_takes()
 async def test_a_deletion_waits_for_a_receiver_only_so_long_and_its_story_is_kept() -> None:
     broken = Receiver(works=False)
     world, deleted = World(broken), ended("o-1", deletionTimestamp=DELETED)
-    assert isinstance(await world.duties.settled(deleted), NotYet)
+    assert await world.duties.settled(deleted) == NotYet(duties.PATIENCE), "whoever tells says when it is done"
     world.now += duties.PATIENCE - 1
-    assert isinstance(await world.duties.settled(deleted), NotYet)
+    assert await world.duties.settled(deleted) == NotYet(1.0)
     assert not broken.not_done
     world.now += 2
     assert await world.duties.settled(deleted) == Settled(archived=True)

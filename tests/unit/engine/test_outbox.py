@@ -225,10 +225,13 @@ def test_a_message_that_brings_the_receiver_down_is_found_out() -> None:
     story(told)
 
 
-def test_an_error_nobody_has_thought_of_costs_its_own_message_alone() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_an_error_nobody_has_thought_of_costs_its_own_message_alone_and_that_is_tried_again(
+    error: type[BaseException],
+) -> None:
     def answers(id_: str) -> Answered:
         if id_.startswith("o-bad/"):
-            raise ZeroDivisionError
+            raise error
         return TAKEN
 
     async def told(world: World) -> None:
@@ -236,6 +239,9 @@ def test_an_error_nobody_has_thought_of_costs_its_own_message_alone() -> None:
         world.add("o-bad", *names(10))
         await asyncio.sleep(1)
         assert len(world.receiver.taken) == 20
+        world.receiver.answers = lambda _: TAKEN
+        await asyncio.sleep(outbox.OWN_PAUSE)
+        assert len(world.receiver.taken) == 22
 
     story(told)
 

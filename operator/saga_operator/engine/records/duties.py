@@ -26,9 +26,9 @@ FORGOTTEN: Final = 3600.0
 every few minutes.
 """
 AGAIN: Final = 5.0
-"""Seconds until it is asked again what somebody waits for, and whether the story can be kept."""
+"""Seconds until it is asked again whether the story can be kept."""
 SELDOM: Final = 300.0
-"""Seconds, where nobody waits: whoever sees to what is due says when it is done."""
+"""Seconds until anything else is asked again for which nobody waits: whoever sees to it says when it is done."""
 REMEMBERED: Final = 1_000
 """Resources of which it is kept that the last word was said: until their finalizer is off, which is the next write."""
 
@@ -95,6 +95,11 @@ class Patience:
             del self._waits[oldest]
         return now - first >= self._seconds
 
+    def left(self, resource: Resource) -> float:
+        """Seconds until it is over, of a resource that has been waited with."""
+        first, last = self._waits[resource.uid]
+        return first + self._seconds - last
+
     def forget(self, uid: str) -> None:
         """Its finalizer is off."""
         self._waits.pop(uid, None)
@@ -138,7 +143,7 @@ class Duties:
         """
         undone = [duty for duty in self._before if not await _is_done(duty, resource)]
         if undone and not self._patience.is_over(resource):
-            return NotYet(AGAIN if resource.deleting else SELDOM)
+            return NotYet(self._patience.left(resource) if resource.deleting else SELDOM)
         archived = await self._stories.kept(resource)
         if not archived and not self._patience.is_over(resource):
             return NotYet(AGAIN)

@@ -272,7 +272,9 @@ class Outbox(Generic[M]):
         message, began = line.messages[0], self._now()
         try:
             answered = await self._send(message)
-        except Exception as error:  # of this one alone: the others have nothing to do with that
+        except (Exception, asyncio.CancelledError) as error:  # of this one alone, which would wait for ever
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # a cancellation that nobody asked for leaks from a task that was waited for
             log.error("%s can't be sent: %r", message.id, error, exc_info=error)
             answered = Answered(Result.REFUSED, repr(error))
         if answered.result is Result.TAKEN:
