@@ -107,9 +107,9 @@ TELLING = (
         "the start of an order is told before its end",
         19,
         f"{TELLING_OF}/outbox.py",
-        "            if room <= 0:\n                break\n",
-        "            if room <= 0:\n                continue\n",
-        f"{OUTBOX}::test_it_is_bounded_and_what_has_no_room_is_left_out_from_the_first_on",
+        "line.messages.append(message)",
+        "line.messages.appendleft(message)",
+        f"{OUTBOX}::test_messages_are_sent_at_once_some_at_a_time_and_those_of_a_saga_in_their_order",
     ),
     Mutant(
         "what waits to be told has a bound",
