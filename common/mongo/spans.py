@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from common.tracing.current import Here, Moment, recorded
+from common.tracing.current import Here, Moment, here
 from common.tracing.span import Span, Value
 
 P = ParamSpec("P")
@@ -39,9 +39,10 @@ def spanned(
     ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
         @functools.wraps(operation)
         def begun(asking: S, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-            running = operation(asking, *args, **kwargs)
-            here = recorded()
-            return running if here is None else seen(here, command, asking.place, running)
+            above = here()
+            if above is None or not above.context.sampled:
+                return operation(asking, *args, **kwargs)
+            return seen(above, command, asking.place, operation(asking, *args, **kwargs))
 
         return begun
 

@@ -82,14 +82,19 @@ def traceparent() -> str | None:
     return None if found is None else found.context.header()
 
 
-@contextmanager
-def under(span: Here | None) -> Iterator[None]:
-    """What is done in the block belongs to this span."""
-    token = _here.set(span)
-    try:
-        yield
-    finally:
-        _here.reset(token)
+class under:  # noqa: N801 - it reads as what it does
+    """What is done in the block belongs to this span. Each request has one: it costs a fifth of a generator."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, span: Here | None) -> None:
+        self._span = span
+
+    def __enter__(self) -> None:
+        self._token = _here.set(self._span)
+
+    def __exit__(self, *_: object) -> None:
+        _here.reset(self._token)
 
 
 @contextmanager

@@ -53,14 +53,12 @@ class RequestSpans:
         """The span of a request that has just arrived; None if it is never one."""
         if scope["path"] in QUIET:
             return None
-        if parent is None:
-            context = TraceContext.new(sampled=False)
-            sampled = self._spans.sampling.samples(context.trace_id)
-        else:
-            context = parent.child()
-            sampled = self._follows(parent)
-        if sampled is not context.sampled:
-            context = TraceContext(context.trace_id, context.span_id, sampled)
+        context = TraceContext.new(sampled=False) if parent is None else parent
+        sampled = self._spans.sampling.samples(context.trace_id) if parent is None else self._follows(parent)
+        if sampled:  # what isn't a span passes its caller's on
+            context = TraceContext(context.trace_id, context.child().span_id, sampled=True)
+        elif context.sampled:
+            context = TraceContext(context.trace_id, context.span_id, sampled=False)
         return RequestSpan(self._spans, context, None if parent is None else parent.span_id)
 
     def _follows(self, parent: TraceContext) -> bool:
@@ -78,10 +76,11 @@ class RequestSpan:
     __slots__ = ("_began", "_below", "_parent", "here")
 
     def __init__(self, spans: Spans, context: TraceContext, parent: int | None) -> None:
-        self._below = Gathered(spans) if context.sampled else None
-        self.here = Here(self._below or spans, context)
+        self._below: Gathered | None = None
         self._parent = parent
-        self._began = Moment()
+        if context.sampled:
+            self._below, self._began = Gathered(spans), Moment()
+        self.here = Here(self._below or spans, context)
 
     def end(self, scope: Scope, status: int, saga: Mapping[str, str | int]) -> None:
         """The answer is out. `status` 0: there was none. `saga`: as in its lines of the log."""

@@ -26,7 +26,7 @@ def test_inside_the_cluster_the_caller_decides() -> None:
         parent = TraceContext.new(sampled=sampled)
         span = begun(door, parent)
         assert (span.trace_id, span.sampled) == (parent.trace_id, sampled)
-        assert span.span_id != parent.span_id
+        assert (span.span_id != parent.span_id) is sampled, "what isn't a span passes its caller's on"
 
 
 def test_a_stranger_may_have_a_handful_of_traces_recorded_and_no_more() -> None:
