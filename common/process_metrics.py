@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final, TypeVar, cast
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from common.errors import Refused, Unavailable
 
@@ -32,6 +32,16 @@ def build_info(service: str, registry: CollectorRegistry, *, definition: str = "
         ["service", "version", "definition"],
         registry=registry,
     ).labels(service, version("ordersaga"), definition).set(1)
+
+
+def spans_dropped(service: str, registry: CollectorRegistry) -> Counter:
+    """What counts the spans that a collector didn't get. It may be told from any thread."""
+    return Counter(
+        "ordersaga_spans_dropped_total",
+        "Spans that the collector of traces didn't get.",
+        ["service"],
+        registry=registry,
+    ).labels(service)
 
 
 class LoopLag:

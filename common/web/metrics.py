@@ -10,7 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 from uvicorn import Config
 
 from common.exposition import exemplar, exposed
-from common.process_metrics import ApiRequests, DatabaseOperations, LoopLag, ProviderCalls, build_info
+from common.process_metrics import ApiRequests, DatabaseOperations, LoopLag, ProviderCalls, build_info, spans_dropped
 from common.text import word
 
 # A barrier's write takes 2 to 20 ms; a caller gives up after 5 s.
@@ -57,12 +57,8 @@ class ServiceMetrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._spans_dropped = Counter(
-            "ordersaga_spans_dropped_total",
-            "Spans that the collector of traces didn't get.",
-            ["service"],
-            registry=self.registry,
-        ).labels(service)
+        self.spans_dropped = spans_dropped(service, self.registry).inc
+        """Count so many spans, from any thread."""
         self._service = service
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
         """Looked up once: as many as there are combinations of labels."""
@@ -86,10 +82,6 @@ class ServiceMetrics:
         shown = exemplar(trace_id)
         requests.inc(exemplar=shown)
         durations.observe(seconds, shown)
-
-    def spans_dropped(self, number: int) -> None:
-        """Count spans that were dropped. From any thread."""
-        self._spans_dropped.inc(number)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """What Prometheus reads, and its media type; `accept` is the header of that name."""

@@ -77,7 +77,7 @@ async def operate(settings: Settings) -> None:
 
 async def _follow_and_lead(settings: Settings) -> None:
     heartbeats = Heartbeats()
-    spans = open_spans("ordersaga-operator")
+    spans = open_spans("ordersaga-operator", on_drop=metrics.SPANS_DROPPED.inc)
     clock = Clock()
     metrics.CLOCK_SKEW.set_function(lambda: clock.skew)
     # Those of the sagas may all be in use when the Lease has to be renewed.

@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from common.exposition import exemplar
-from common.process_metrics import ApiRequests, LoopLag, build_info
+from common.process_metrics import ApiRequests, LoopLag, build_info, spans_dropped
 from common.text import word
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
@@ -142,6 +142,7 @@ EVENTS_DROPPED.labels("queue_full")
 build_info("operator", REGISTRY, definition=DEFINITION_HASH)
 LOOP_LAG: Final = LoopLag("operator", REGISTRY)
 API_REQUESTS: Final = ApiRequests("operator", REGISTRY)
+SPANS_DROPPED: Final = spans_dropped("operator", REGISTRY)
 
 REASONS: Final = 100
 """Different reasons of participants that become labels. A label of too many values would swamp the monitoring: each
