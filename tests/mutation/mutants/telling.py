@@ -11,7 +11,7 @@ SIGNATURE = "tests/unit/engine/test_signature.py"
 UNDONE = "tests/unit/process/test_undone_orders.py"
 SINK = "tests/contract/telling/test_sink.py"
 EVENTS = "tests/operator/telling/test_events.py"
-CUSTOMERS = "tests/operator/telling/test_customers.py"
+LETTERS = "tests/unit/engine/test_customers.py"
 
 TELLING = (
     Mutant(
@@ -261,7 +261,7 @@ TELLING = (
         f"{TELLING_OF}/customers.py",
         "            await self._turn(place)\n",
         "",
-        f"{CUSTOMERS}::test_a_message_is_repeated_until_it_is_answered_also_by_a_successor",
+        f"{LETTERS}::test_while_the_service_is_paused_nobody_is_told_and_afterwards_everybody_is",
     ),
     Mutant(
         "a customer is told again until the notification service has answered",
@@ -269,6 +269,6 @@ TELLING = (
         f"{TELLING_OF}/customers.py",
         "        case Succeeded() | DoRefused():\n",
         "        case _ if True:\n",
-        f"{CUSTOMERS}::test_a_message_is_repeated_until_it_is_answered_also_by_a_successor",
+        f"{LETTERS}::test_whatever_is_no_answer_is_asked_again_and_holds_up_no_other",
     ),
 )
