@@ -50,6 +50,13 @@ def is_configured(environ: Mapping[str, str]) -> bool:
     return any(environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
 
 
+def _protocol(environ: Mapping[str, str]) -> str:
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if said := environ.get(name, "").strip().lower():
+            return said
+    return ""
+
+
 def open_spans(
     service: str,
     *,
@@ -66,6 +73,8 @@ def open_spans(
         return None
     from common.tracing.otlp import Otlp  # noqa: PLC0415 - see above
 
+    if _protocol(os.environ) not in {"", "http/protobuf"}:
+        log.warning("spans go over http/protobuf (port 4318, as a rule), whatever OTEL_EXPORTER_OTLP_PROTOCOL says")
     spans = Spans(Sampling.from_environment(os.environ, log.warning), on_drop=on_drop)
     try:
         spans.pipeline = Otlp(service, os.environ, endpoint, on_lost=spans.lost)

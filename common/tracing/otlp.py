@@ -3,7 +3,9 @@ collector is configured.
 """
 
 import logging
+import socket
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
@@ -50,8 +52,15 @@ class Otlp:
         sender = _Sender(OTLPSpanExporter(endpoint=endpoint), self._room, on_lost)
         self._processor = BatchSpanProcessor(sender, max_queue_size=self._room.size, max_export_batch_size=batch)
         release = version("ordersaga")
-        own = Resource.create({"service.name": service, "service.namespace": "ordersaga", "service.version": release})
-        self._resource = own.merge(OTELResourceDetector().detect())
+        own = {
+            "service.name": service,
+            "service.namespace": "ordersaga",
+            "service.version": release,
+            "service.instance.id": str(uuid.uuid4()),
+        }
+        if "KUBERNETES_SERVICE_HOST" in environ:
+            own["k8s.pod.name"] = socket.gethostname()
+        self._resource = Resource.create(own).merge(OTELResourceDetector().detect())
         self._scope = InstrumentationScope("ordersaga", release)
 
     def put(self, span: Span) -> bool:

@@ -45,6 +45,7 @@ class Collector:
         self.raw: list[bytes] = []
         """Bodies, for those who look for what must not be in them."""
         self.headers: list[dict[str, str]] = []
+        self.paths: set[str] = set()
         self.status, self.delay = status, delay
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
@@ -88,7 +89,8 @@ class Collector:
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 time.sleep(collector.delay)
-                if collector.status == 200:
+                collector.paths.add(self.path)
+                if collector.status == 200 and self.path == "/v1/traces":
                     collector.raw.append(body)
                     collector.headers.append(dict(self.headers))
                     collector.spans += received(body)

@@ -103,6 +103,15 @@ async def test_a_dead_collector_costs_spans_and_nothing_else(opened: Open, troub
         assert spans.dropped == 500
 
 
+async def test_a_protocol_that_isnt_spoken_is_said(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    with Collector() as collector:
+        spans = opened(collector.url, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        spans.send([span()])
+        assert await spans.close()
+        assert len(collector.spans) == 1
+    assert "http/protobuf" in caplog.text
+
+
 async def test_variables_that_cant_be_used_stop_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

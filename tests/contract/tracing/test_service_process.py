@@ -146,16 +146,20 @@ def test_without_a_collector_nothing_of_opentelemetry_is_in_the_operator() -> No
 
 async def test_a_service_that_is_told_to_end_sends_what_it_has(served: Serve) -> None:
     with Collector() as collector:
-        # it would wait for a minute
-        async with served(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_BSP_SCHEDULE_DELAY="60000") as (
-            client,
-            process,
-        ):
+        collected = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "60000",  # it would wait for a minute
+            "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
+        }
+        async with served(**collected) as (client, process):
             await pay(client)
+            await client.post(PAYMENT.do.path, json={"order_id": 7, "customer_id": "s3cret"})
             assert collector.spans == []
             process.end()
         assert [each.name for each in collector.spans if each.kind == "server"] == ["POST /api/payments/process"]
         assert any(each.attributes.get("db.system.name") == "mongodb" for each in collector.spans)
+        assert {each.service for each in collector.spans} == {"payment-service"}
+        assert collector.paths == {"/v1/traces"}, "the framework sends nothing of its own, such as refused bodies"
 
 
 async def test_a_collector_that_hangs_costs_spans_and_nothing_else(served: Serve) -> None:
