@@ -79,6 +79,14 @@ TELLING = (
         f"{FINALIZERS}::test_while_nobody_can_be_told_only_those_are_looked_at_for_which_somebody_waits",
     ),
     Mutant(
+        "what a predecessor left untold waits for no quiet moment",
+        19,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "            if not self._duties.are_seen_to(uid):\n                self._found.append(uid)\n",
+        "",
+        f"{FINALIZERS}::test_in_a_busy_shop_those_that_a_predecessor_left_are_told_though_their_finalizer_stays",
+    ),
+    Mutant(
         "a finalizer comes off as soon as what was due is done",
         19,
         f"{OPERATOR}/engine/records/finalizers.py",

@@ -26,6 +26,9 @@ class Receiver:
         self.asked: list[str] = []
         self.not_done: list[str] = []
 
+    def is_seen_to(self, uid: str) -> bool:
+        return f"u-{uid}" in self.asked
+
     async def done(self, resource: Resource) -> bool:
         self.asked.append(resource.name)
         return self.works

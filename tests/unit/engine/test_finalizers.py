@@ -130,6 +130,7 @@ def test_of_many_that_wait_only_the_names_are_kept_and_of_more_that_they_are_the
 
     async def told(world: World) -> None:
         looked = SimpleNamespace(times=0)
+        world.told.asked = [f"o-{number}" for number in range(12)]  # so that none is read to be told of
 
         def find_missed() -> None:
             looked.times += 1
@@ -156,6 +157,9 @@ class Told:
     def __init__(self) -> None:
         self.is_open, self.held = True, False
         self.asked: list[str] = []
+
+    def is_seen_to(self, uid: str) -> bool:
+        return uid.removeprefix("u-") in self.asked
 
     async def done(self, resource: Resource) -> bool:
         self.asked.append(resource.name)
@@ -226,5 +230,31 @@ def test_at_the_end_of_the_namespace_nothing_waits_for_those_who_are_to_be_told(
         world.queue.hurry()
         await asyncio.sleep(1.0)
         assert sorted(world.off) == ["o-1", "o-2"]
+
+    story(told)
+
+
+def test_in_a_busy_shop_those_that_a_predecessor_left_are_told_though_their_finalizer_stays() -> None:
+    async def told(world: World) -> None:
+        world.busy = True
+        for number in range(200):
+            world.queue.add(f"o-{number}", f"u-o-{number}", urgent=False)
+        await asyncio.sleep(5.0)
+        assert 50 <= len(world.told.asked) <= 110, "at a bounded rate"
+        await asyncio.sleep(60.0)
+        assert sorted(world.told.asked) == sorted(f"o-{number}" for number in range(200)), "each once"
+        assert world.off == []
+
+    story(told)
+
+
+def test_those_that_are_on_their_way_are_not_read_for_that() -> None:
+    async def told(world: World) -> None:
+        world.busy = True
+        world.told.asked = [f"o-{number}" for number in range(200)]
+        for number in range(200):
+            world.queue.add(f"o-{number}", f"u-o-{number}", urgent=False)
+        await asyncio.sleep(60.0)
+        assert world.read == []
 
     story(told)

@@ -40,6 +40,9 @@ class Duty(Protocol):
     def is_open(self) -> bool:
         """Whether it may succeed now. Of sagas for which nobody waits none is begun else."""
 
+    def is_seen_to(self, uid: str) -> bool:
+        """Whether it was looked at what is due of this saga, so that it is done or on its way."""
+
     async def done(self, resource: Resource) -> bool:
         """Whether it is done, or isn't due at all. If not, it is seen to, and asked again."""
 
@@ -129,6 +132,15 @@ class Duties:
     def are_open(self) -> bool:
         """Whether all that is due of a saga may be done now."""
         return all(duty.is_open for duty in self._before)
+
+    def are_seen_to(self, uid: str) -> bool:
+        """Whether all that is due of this saga before its story is kept is done, or on its way."""
+        return all(duty.is_seen_to(uid) for duty in self._before)
+
+    async def see_to(self, resource: Resource) -> None:
+        """Have begun what is due of a finished saga, though its finalizer stays for a while."""
+        for duty in self._before:
+            await _is_done(duty, resource)
 
     def hurry(self) -> None:
         """From now on no deletion waits for longer than one attempt takes."""

@@ -4,7 +4,7 @@ for the saga's deletion or for the end of its time to live, whichever comes firs
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +35,10 @@ LOOK_AGAIN: Final = 0.1
 """Seconds between two looks whether it is quiet."""
 TRY_AGAIN: Final = 5.0
 """Seconds after the API server failed. At worst, a deletion waits for this."""
+SEE_TO_EVERY: Final = 0.05
+"""Seconds between two finished sagas that are read because a predecessor may not have told of them: a busy shop has no
+quiet moment for hours, and whoever is to be told shouldn't wait for one. 20 reads a second are nothing to notice.
+"""
 LATEST_AGAIN: Final = 300.0
 """Seconds; the longest pause after it has failed again and again for the same resource."""
 
@@ -61,6 +65,8 @@ class FinalizerQueue:
         self._failures: dict[str, int] = {}
         self._not_yet: dict[str, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
         """Those of which something is due still, by uid: when they are looked at again, and how that is done."""
+        self._found: deque[str] = deque(maxlen=WAIT_AT_MOST)
+        """The uids of calm ones that may have to be told of."""
         self._hurry = False
         self._has_missed = False
         self.find_missed: Callable[[], None] = lambda: None
@@ -98,6 +104,8 @@ class FinalizerQueue:
                 return
             kept = resource if len(self._calm) < WITH_RESOURCE else None
             self._calm[uid] = _Finished(name, uid, urgent, kept)
+            if not self._duties.are_seen_to(uid):
+                self._found.append(uid)
         self._filled.set()
 
     def look_again(self, uid: str) -> None:
@@ -130,6 +138,27 @@ class FinalizerQueue:
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._work())
+            group.create_task(self._see_to_those_found())
+
+    async def _see_to_those_found(self) -> None:
+        """What is due of them waits for no quiet moment; the removal of their finalizer does."""
+        while True:
+            await asyncio.sleep(SEE_TO_EVERY if self._found and self._duties.are_open else 1.0)
+            while self._found and self._duties.are_open:
+                found = self._calm.get(self._found.popleft())
+                if found is not None and not self._duties.are_seen_to(found.uid):
+                    await self._see_to(found)
+                    break
+
+    async def _see_to(self, found: _Finished) -> None:
+        try:
+            resource = found.resource or Resource(await self._sagas.get(found.name))
+            if resource.uid == found.uid and resource.has_finalizer:
+                await self._duties.see_to(resource)
+        except (Exception, asyncio.CancelledError) as error:  # it has its quiet moment
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            log.info("what is due of saga %s waits for a quiet moment: %r", found.name, error)
 
     async def _next(self) -> _Finished:
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +14,7 @@ from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.calls.participants import CallContext, Participants
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.telling.harmless import harmless
-from saga_operator.engine.telling.outbox import TAKEN, Answered, Outbox, Result, Tally
+from saga_operator.engine.telling.outbox import REMEMBERED, TAKEN, Answered, Outbox, Result, Tally
 from saga_operator.process import reasons
 from saga_operator.process.decide import Do
 from saga_operator.process.events import DoRefused, EpochRefused, InProgress, NoUsableAnswer, Outcome, Paused, Succeeded
@@ -61,6 +62,8 @@ class Customers:
         self._outbox: Outbox[_Letter] = Outbox(
             self._send, PARTICIPANT, tally, [NOTIFICATION_TYPE], concurrency=CONCURRENCY, capacity=CAPACITY
         )
+        self._nobody: OrderedDict[str, None] = OrderedDict()
+        """Finished sagas, by uid, of whom nobody is to be told."""
         self._wait_until: float | None = None
         metrics.MESSAGES_MISSED.labels(NOTIFICATION_TYPE)
 
@@ -83,11 +86,19 @@ class Customers:
     def _add(self, resource: Resource) -> None:
         if (letter := _letter_of(resource)) is not None:
             self._outbox.add(resource.uid, [letter])
+        elif resource.finished:
+            self._nobody[resource.uid] = None
+            if len(self._nobody) > REMEMBERED:
+                self._nobody.popitem(last=False)
 
     @property
     def is_open(self) -> bool:
         """Whether the notification service answers, as far as is known, and isn't paused."""
         return self._outbox.is_open and not self._breaker.is_open
+
+    def is_seen_to(self, uid: str) -> bool:
+        """Whether there is nobody to tell, as far as is known, or the message is answered or on its way."""
+        return uid in self._nobody or self._outbox.knows(uid)
 
     async def done(self, resource: Resource) -> bool:
         """Whether there is nobody to tell, or the notification service is known to have the message."""
@@ -115,6 +126,7 @@ class Customers:
     def forget(self, uid: str) -> None:
         """Its finalizer is off."""
         self._outbox.forget(uid)
+        self._nobody.pop(uid, None)
         self._breaker.forget(_place_of(uid))
 
     async def _send(self, letter: _Letter) -> Answered:

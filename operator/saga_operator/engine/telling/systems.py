@@ -80,6 +80,10 @@ class Systems:
         """Whether the sink takes events, and there is room for more."""
         return self._outbox.is_open
 
+    def is_seen_to(self, uid: str) -> bool:
+        """Whether its events are taken, or on their way."""
+        return self._outbox.knows(uid)
+
     async def done(self, resource: Resource) -> bool:
         """Whether the sink is known to have the event of its end, and so all before it. If not, it is sent."""
         if self._has_its_end(resource):
