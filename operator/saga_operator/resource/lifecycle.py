@@ -14,6 +14,7 @@ from saga_operator.process import reasons
 from saga_operator.process.order import Order
 from saga_operator.process.saga import Phase
 from saga_operator.process.step_record import is_stuck
+from saga_operator.resource.about import about_name
 from saga_operator.resource.body import Resource
 from saga_operator.resource.status import saga_of
 
@@ -50,6 +51,11 @@ class Lifecycle:
     kind: Kind
     body: bytes
     """The CloudEvent in structured mode."""
+
+    def about(self) -> dict[str, str]:
+        """The fields of a log line about its saga. Read when there is one: it needn't be kept."""
+        data = json.loads(self.body)["data"]
+        return about_name(data["namespace"], data["order_id"])
 
 
 def started(resource: Resource, source: str) -> Lifecycle:

@@ -23,6 +23,9 @@ class Note:
     id: str
     kind: str = "note"
 
+    def about(self) -> dict[str, str]:
+        return {"order": self.id}
+
 
 class Receiver:
     """Answers as it is told, and remembers every attempt."""

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from common.wire import Json
 from saga_operator.process import reasons
+from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
 from saga_operator.resource.lifecycle import BY_SOMEBODY, SCHEMA, Kind, due, end_of, started
 from tests.support.samples import order
@@ -138,3 +139,10 @@ def test_the_trace_goes_with_the_event() -> None:
     assert event["traceparent"] == traceparent
     (event,) = told(resource(annotations={"tracing.k8s.io/traceparent": "none"}))
     assert "traceparent" not in event
+
+
+@pytest.mark.parametrize("of", ALL)
+def test_a_line_about_an_event_says_which_saga_it_is_of(of: Resource) -> None:
+    fields = about(of)
+    for event in due(of, "/ordersaga/shop"):
+        assert event.about() == {"saga": fields["saga"], "order": fields["order"]}

@@ -46,6 +46,11 @@ class _Letter:
     correlation_id: str
     kind: str = NOTIFICATION_TYPE
 
+    def about(self) -> dict[str, str]:
+        """The fields of a log line about its saga."""
+        order = self.notice.order
+        return {**about_name(order.namespace, order.order_id), "correlation_id": self.correlation_id}
+
 
 class Customers:
     """Also a duty, which holds the finalizer: see `records.duties`."""
@@ -161,9 +166,7 @@ class Customers:
         if isinstance(outcome, EpochRefused):
             await self._gate.epoch_was_refused(PARTICIPANT, epoch, outcome)
         elif isinstance(outcome, DoRefused):
-            order = letter.notice.order
-            known = {**about_name(order.namespace, order.order_id), "correlation_id": letter.correlation_id}
-            log.info("the customer can't be told: %s (%s)", outcome.reason, outcome.message, extra=known)
+            log.info("the customer can't be told: %s (%s)", outcome.reason, outcome.message, extra=letter.about())
         return outcome
 
 

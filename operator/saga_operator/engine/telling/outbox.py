@@ -10,7 +10,7 @@ import heapq
 import logging
 import random
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -77,6 +77,9 @@ class Message(Protocol):
     @property
     def kind(self) -> str:
         """A label of metrics, one of a few."""
+
+    def about(self) -> Mapping[str, str]:
+        """The fields of a log line about its saga."""
 
 
 M = TypeVar("M", bound=Message)
@@ -275,7 +278,7 @@ class Outbox(Generic[M]):
         except (Exception, asyncio.CancelledError) as error:  # of this one alone, which would wait for ever
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # a cancellation that nobody asked for leaks from a task that was waited for
-            log.error("%s can't be sent: %r", message.id, error, exc_info=error)
+            log.error("%s can't be sent: %r", message.id, error, exc_info=error, extra=message.about())
             answered = Answered(Result.REFUSED, repr(error))
         if answered.result is Result.TAKEN:
             self._note_taken(uid, line)
@@ -316,8 +319,9 @@ class Outbox(Generic[M]):
     def _let_pause(self, uid: str, line: _Line[M], answered: Answered) -> None:
         line.refusals += 1
         if line.refusals & (line.refusals - 1) == 0:  # the 1st, 2nd, 4th, 8th, …
-            said = (self._receiver, line.messages[0].id, line.refusals, answered.why)
-            log.warning("%s doesn't take %s (attempt %d): %s", *said)
+            first = line.messages[0]
+            said = (self._receiver, first.id, line.refusals, answered.why)
+            log.warning("%s doesn't take %s (attempt %d): %s", *said, extra=first.about())
         pause = min(OWN_PAUSE * 2.0 ** min(line.refusals - 1, 10), LONGEST_OWN_PAUSE)
         asked = min(answered.retry_after or 0.0, LONGEST_OWN_PAUSE)
         heapq.heappush(self._pausing, (self._now() + max(pause, asked), uid))
