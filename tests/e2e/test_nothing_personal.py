@@ -17,6 +17,7 @@ from pymongo import MongoClient
 from common.services import SERVICES
 from common.wire import Json
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
+from tests.support.event_sink import ScriptedSink
 from tests.support.otlp import Collector, Received
 
 METHODS = (
@@ -39,6 +40,7 @@ class Run:
     stack: Stack
     begins: dict[Path, int]
     collector: Collector
+    sink: ScriptedSink
     secrets: list[str] = field(default_factory=lambda: [CARD])
     answers: list[str] = field(default_factory=list)
 
@@ -85,8 +87,10 @@ class Run:
 def run(stack: Stack) -> Iterator[Run]:
     """The system at DEBUG with every request traced, and as it was again afterwards."""
     stack.stop()
+    sink = ScriptedSink()
     with Collector() as collector:
         telling = {
+            "ORDERSAGA_EVENTS_SINK": sink.url,
             "ORDERSAGA_LOG_LEVEL": "DEBUG",
             "ORDERSAGA_LOG_FORMAT": "json",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -97,8 +101,9 @@ def run(stack: Stack) -> Iterator[Run]:
         for process in stack.processes:
             process.env |= telling
         stack.start()
-        yield Run(stack, {process.log: process.log.stat().st_size for process in stack.processes}, collector)
+        yield Run(stack, {process.log: process.log.stat().st_size for process in stack.processes}, collector, sink)
         stack.stop()
+        sink.stop()
         for process in stack.processes:
             process.env = {name: value for name, value in process.env.items() if name not in telling} | usual
 
@@ -215,6 +220,8 @@ def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
     traced = {*(f"{name}-service" for name in SERVICES), "ordersaga-operator"}
     run.collector.wait_for(lambda spans: {span.service for span in spans} == traced)
     said["spans"] = run.spans()
+    said["events to systems"] = json.dumps([each.event for each in run.sink.deliveries])
+    assert all(run.sink.taken(order_id) for order_id in orders), "there is something to be read"
     assert "eyJ" not in said["spans"], "no token is in them"
     assert all(order_id in said["spans"] for order_id in orders), "there is something to be read"
     assert len(json.loads(said["events"])["items"]) > len(orders), "there is something to be read"
