@@ -19,6 +19,7 @@ BACKWARD = [
     *("/api/orders/reject", "/api/payments/refund", "/api/inventory/release", "/api/orders/cancel"),
 ]
 """The calls of a saga whose shipment is refused."""
+SHIPPING = "/api/shipping/schedule"
 HELD = 4.0
 """Seconds that a participant takes for the call at which the operator is killed."""
 
@@ -64,30 +65,33 @@ def judge(spans: list[Received], participants: ScriptedParticipants, name: str) 
         assert not sent.sampled or f"{sent.span_id:016x}" in by_id, (name, call.path)
 
 
-def test_a_kill_at_any_call_leaves_no_orphan_and_sends_no_span_twice(
+def test_a_kill_at_any_call_or_between_two_leaves_no_orphan_and_sends_no_span_twice(
     resting: None, operators: Operators, sagas: Sagas, participants: ScriptedParticipants, collector: Collector
 ) -> None:
+    """Of each call that there is one saga has it in flight when the operator dies, and another waits to repeat it."""
     first = traced(operators, collector)
-    held = {f"o-traced-on-{number}": path for number, path in enumerate(FORWARD)}
-    back = {f"o-traced-back-{number}": path for number, path in enumerate(BACKWARD)}
+    calls = [(path, "on") for path in FORWARD] + [(path, "back") for path in BACKWARD]
+    died_in = {f"o-traced-{way}-{number}": (path, way) for number, (path, way) in enumerate(calls)}
+    died_between = {f"o-traced-again-{way}-{number}": (path, way) for number, (path, way) in enumerate(calls)}
     no = refused("not_serviceable")
-    for name, path in (held | back).items():
-        ships = path == "/api/shipping/schedule"
+    for name, (path, way) in (died_in | died_between).items():
         yes = Reply(200, {"order_id": name, "effect": "undone"})
-        participants.say(name, path, replace(no if name in back and ships else yes, delay=HELD))
-        if name in back:
-            participants.say(name, "/api/shipping/schedule", always=no)
+        answer = no if way == "back" and path == SHIPPING else yes
+        later = Reply(503, {"code": "busy"}, {"Retry-After": f"{HELD:.0f}"})
+        participants.say(name, path, replace(answer, delay=HELD) if name in died_in else later)
+        if way == "back":
+            participants.say(name, SHIPPING, always=no)
         sagas.create(name)
-    for name, path in (held | back).items():
-        wait_until(lambda name=name, path=path: path in participants.paths(name) or None, f"{name} at {path}")
+    for name, (path, _) in (died_in | died_between).items():
+        wait_until(lambda name=name, path=path: path in participants.paths(name) or None, f"{name} at {path}", 60.0)
     first.kill()
-    traced(operators, collector)
-    for name in held:
-        sagas.wait(name, "Completed", seconds=40)
-    for name in back:
-        sagas.wait(name, "Compensated", seconds=40)
-    for name in held | back:
-        judge(whole(collector, name), participants, name)
+    second = traced(operators, collector)
+    for name, (_, way) in (died_in | died_between).items():
+        sagas.wait(name, "Completed" if way == "on" else "Compensated", seconds=90)
+    traces = {name: whole(collector, name) for name in died_in | died_between}
+    second.stop()
+    for name in traces:
+        judge(of_order(collector, name), participants, name)
 
 
 def test_the_times_of_a_traced_saga_lead_to_its_trace(
