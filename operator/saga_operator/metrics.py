@@ -3,6 +3,7 @@
 Prometheus conventions: base units, `_total` for counters. Labels are bounded.
 """
 
+from collections import Counter as Counted
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -193,17 +194,20 @@ class LiveSagas(Collector):
     def collect(self) -> Iterator[Metric]:
         """One pass over all sagas."""
         now, sagas = self.look()
-        still: dict[str, float] = {str(phase): 0.0 for phase in Phase if phase not in FINISHED}
-        age, held_up, late = dict(still), dict[tuple[str, str, str], int](), 0
+        progressed, created, alike = dict[Phase, float](), dict[Phase, float](), Counted[tuple[Phase, str, str]]()
+        late = 0
         for saga in sagas:
-            phase = str(saga.phase)
-            late += saga.phase is not Phase.SUSPENDED and now - saga.created > OBJECTIVE
-            still[phase] = max(still.get(phase, 0.0), now - saga.progressed_at)
-            age[phase] = max(age.get(phase, 0.0), now - saga.created)
-            step, reason = saga.held_up
-            if reason:
-                key = (phase, step, bounded(reason))
-                held_up[key] = held_up.get(key, 0) + 1
+            phase = saga.phase
+            if saga.progressed_at < progressed.get(phase, now):
+                progressed[phase] = saga.progressed_at
+            if saga.created < created.get(phase, now):
+                created[phase] = saga.created
+            late += now - saga.created > OBJECTIVE and phase is not Phase.SUSPENDED
+            if saga.held_up[1]:
+                alike[phase, *saga.held_up] += 1
+        held_up = Counted[tuple[str, str, str]]()
+        for (phase, step, reason), number in alike.items():
+            held_up[str(phase), step, bounded(reason)] += number
         oldest = GaugeMetricFamily(
             "ordersaga_oldest_saga_seconds",
             "Time without progress of the live saga that has made none for longest.",
@@ -219,9 +223,10 @@ class LiveSagas(Collector):
             "Live sagas whose next call waits or needs a person, by its step and the reason.",
             labels=["phase", "step", "reason"],
         )
-        for phase, seconds in still.items():
-            oldest.add_metric([phase], seconds)
-            open_.add_metric([phase], age[phase])
+        for phase in Phase:
+            if phase not in FINISHED:
+                oldest.add_metric([str(phase)], now - progressed.get(phase, now))
+                open_.add_metric([str(phase)], now - created.get(phase, now))
         for labels, number in sorted(held_up.items()):
             waiting.add_metric(labels, number)
         yield from (oldest, open_, overdue, waiting)
