@@ -33,6 +33,22 @@ class Auditor:
 
     environment: dict[str, str]
 
+    @classmethod
+    def of(cls, stack: Stack, control_plane: TestControlPlane, folder: Path) -> "Auditor":
+        """As in a cluster; its tokens go to `folder`."""
+        urls = {f"ORDERSAGA_{name.upper()}_URL": url for name, url in stack.shop.urls.items()}
+        return cls(
+            {
+                **os.environ,
+                **urls,
+                "KUBECONFIG": str(control_plane.identity("ordersaga-audit", NAMESPACE)),
+                "ORDERSAGA_TOKENS": str(control_plane.administrator.tokens("ordersaga-audit", NAMESPACE, folder)),
+                "ORDERSAGA_NAMESPACE": NAMESPACE,
+                "ORDERSAGA_DATABASE_PREFIX": PREFIX,
+                "ORDERSAGA_MONGODB_URL": stack.wiring.mongodb_url,
+            }
+        )
+
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "ordersaga", "audit", *options]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
@@ -52,19 +68,7 @@ class Auditor:
 
 @pytest.fixture(scope="module")
 def auditor(running_stack: Stack, control_plane: TestControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Auditor:
-    folder = tmp_path_factory.mktemp("auditor")
-    urls = {f"ORDERSAGA_{name.upper()}_URL": url for name, url in running_stack.shop.urls.items()}
-    return Auditor(
-        {
-            **os.environ,
-            **urls,
-            "KUBECONFIG": str(control_plane.identity("ordersaga-audit", NAMESPACE)),
-            "ORDERSAGA_TOKENS": str(control_plane.administrator.tokens("ordersaga-audit", NAMESPACE, folder)),
-            "ORDERSAGA_NAMESPACE": NAMESPACE,
-            "ORDERSAGA_DATABASE_PREFIX": PREFIX,
-            "ORDERSAGA_MONGODB_URL": running_stack.wiring.mongodb_url,
-        }
-    )
+    return Auditor.of(running_stack, control_plane, tmp_path_factory.mktemp("auditor"))
 
 
 @pytest.mark.parametrize("via", ["databases", "services"])

@@ -6,17 +6,25 @@ import pytest
 
 from common.services import SERVICES
 from dev.stack.processes import wait_ready
+from tests.e2e.alerts.jobs import Jobs
 from tests.e2e.alerts.prometheus import PROGRAM, Prometheus, program
 from tests.e2e.system import NAMESPACE, Stack
 
 
 @pytest.fixture(scope="session")
-def prometheus(running_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def jobs() -> Iterator[Jobs]:
+    with Jobs() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def prometheus(running_stack: Stack, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     binary = program()
     if binary is None:
         pytest.skip(f"{PROGRAM} names no Prometheus: `make alerts-test` runs this with the one in PATH")
     targets = {name: running_stack.wiring.url(name) for name in SERVICES}
     targets["operator"] = f"http://127.0.0.1:{running_stack.wiring.health_port}"
+    targets["kube-state-metrics"] = jobs.url
     made = Prometheus(binary, tmp_path_factory.mktemp("prometheus"), targets, NAMESPACE)
     made.start()
     try:
