@@ -6,7 +6,7 @@ from typing import Any, Final
 from common.wire import Json
 from dev.release.observing.order_rows import ORDERS_ROW, STEPS_ROW, TROUBLE_ROW
 from dev.release.observing.panels import Panel, Query
-from dev.release.observing.part_rows import DATABASE_ROW, OPERATOR_ROW, PARTICIPANTS_ROW, SERVICES_ROW
+from dev.release.observing.part_rows import DATABASE_ROW, OPERATOR_ROW, PARTICIPANTS_ROW, SERVICES_ROW, TOLD_ROW
 
 ROWS: Final = (
     ORDERS_ROW,
@@ -16,6 +16,7 @@ ROWS: Final = (
     OPERATOR_ROW,
     SERVICES_ROW,
     DATABASE_ROW,
+    TOLD_ROW,
 )
 
 UID: Final = "ordersaga"

@@ -178,3 +178,36 @@ DATABASE_ROW: Final = Row(
         ),
     ),
 )
+
+TOLD_ROW: Final = Row(
+    "Told to others",
+    (
+        graph(
+            "Lifecycle events, per second",
+            "Taken by the sink, if there is one.",
+            rate("ordersaga_lifecycle_events_sent_total", "type"),
+            "{{type}}",
+            "ops",
+        ),
+        graph(
+            "Lifecycle events that wait",
+            "The sink has not taken them yet. None is lost.",
+            "sum by (type) (ordersaga_lifecycle_events_waiting{@})",
+            "{{type}}",
+        ),
+        graph(
+            "Messages to customers, per second",
+            "Attempts to deliver one, by provider and outcome.",
+            rate("ordersaga_messages_total", "provider, outcome"),
+            "{{provider}} {{outcome}}",
+            "ops",
+        ),
+        graph(
+            "Spans that no collector got, per second",
+            "Traces have gaps then.",
+            rate("ordersaga_spans_dropped_total", "service"),
+            "{{service}}",
+            "ops",
+        ),
+    ),
+)

@@ -15,8 +15,10 @@ WELL = {
     "Requests that failed, per second",
     "Work beside the requests that fails",
     "Operations that failed, per second",
+    "Lifecycle events, per second",
+    "Lifecycle events that wait",
 }
-"""Panels that show nothing while nothing is wrong."""
+"""Panels that show nothing while nothing is wrong, or told to a sink."""
 
 
 def test_every_panel_of_a_busy_shop_has_data(seen: Prometheus, stack: Stack) -> None:

@@ -40,6 +40,7 @@ class Failing:
     """A worker that works for so long, then fails; one that has no more of these is done."""
 
     saga = None
+    kept_trace = ""
     of: ClassVar[Iterator[tuple[float, BaseException]]]
     began: ClassVar[list[float]]
 
