@@ -7,6 +7,7 @@ process takes it off. What that one has seen itself it knows to the millisecond,
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Final
 
 from common.tracing.export import Spans
@@ -22,7 +23,7 @@ ANNOTATION: Final = "ordersaga.io/trace-id"
 """On Kubernetes Events about a saga whose trace is recorded."""
 REMEMBERED: Final = 1_000
 """Ended sagas that are known to the millisecond until their finalizer goes, some 5 MB: it goes at once, unless the API
-server is away. Of more the record is enough.
+server is away. Of more the record is enough. And sagas whose place among the traces needn't be worked out again.
 """
 
 
@@ -31,15 +32,18 @@ class Traces:
 
     def __init__(self, spans: Spans) -> None:
         self._spans = spans
+        self._places = lru_cache(REMEMBERED)(partial(Place.of, samples=spans.sampling.samples))
         self._ended: OrderedDict[str, tuple[Saga, History, float]] = OrderedDict()
 
     def place_of(self, resource: Resource) -> Place:
         """Where its saga stands among the traces."""
-        return Place.of(resource.uid, resource.traceparent, self._spans.sampling.samples)
+        return self._places(resource.uid, resource.traceparent)
 
     def header(self, resource: Resource, step: Step, number: int, recorded: int, *, undo: bool) -> str:
         """The traceparent of a call: of the attempt with this number, when so many are recorded."""
-        return self.place_of(resource).call(step.name, number, recorded, undo=undo).header()
+        place = self.place_of(resource)
+        context = place.call(step.name, number, recorded, undo=undo) if place.saga.sampled else place.saga
+        return context.header()
 
     def kept(self, resource: Resource) -> str:
         """The id of its trace, 32 hexadecimal digits, if that is recorded; else nothing."""
