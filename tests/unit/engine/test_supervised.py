@@ -59,7 +59,7 @@ class Failing:
 def around(monkeypatch: pytest.MonkeyPatch) -> Around:
     monkeypatch.setattr(supervised, "Worker", Failing)
     for name in ("worker_started", "worker_ended"):
-        monkeypatch.setattr(supervised.metrics, name, lambda *_: None)
+        monkeypatch.setattr(supervised.metrics, name, lambda *_, **__: None)
     return Around()
 
 
