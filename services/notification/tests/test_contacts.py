@@ -35,6 +35,25 @@ async def test_a_contact_that_comes_with_an_order_is_never_overwritten(
     assert (await notifications.contact(ref)).json()["email"] == "a@example.com"
 
 
+async def test_a_contact_of_the_release_before_is_the_same_to_a_placing_that_is_repeated(
+    notifications: NotificationClient, order_id: str
+) -> None:
+    ref = f"{order_id}-0123456789ab"
+    await notifications.put_contact(ref, "a@example.com", create=True)
+    assert await notifications.database["contacts"].update({"_id": ref}, {"$unset": {"locale": ""}})
+    assert (await notifications.put_contact(ref, "a@example.com", create=True)).status_code == 200
+    more = {"email": "a@example.com", "locale": "de"}
+    other = await notifications.call("PUT", f"/contacts/{ref}", json=more, headers={"If-None-Match": "*"})
+    assert (other.status_code, other.json()["code"]) == (412, "exists")
+    assert (await notifications.send(order_id, ref)).status_code == 200
+
+
+@pytest.mark.parametrize("locale", ["", "german", "de_DE", "de-", "../en", "d" * 40, 5])
+async def test_what_is_no_language_is_invalid(notifications: NotificationClient, locale: object) -> None:
+    answer = await notifications.call("PUT", "/contacts/c-bad", json={"email": "a@example.com", "locale": locale})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
 async def test_nobody_is_written_to_about_the_order_of_another(
     notifications: NotificationClient, order_id: str
 ) -> None:

@@ -305,10 +305,11 @@ async def test_a_price_that_drips_is_given_up(
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
 
 
+@pytest.mark.parametrize("language", [{}, {"locale": "de-AT"}], ids=["none", "de-AT"])
 async def test_inline_data_goes_to_its_owner_and_the_resource_carries_references(
-    services: Services, order_id: str
+    services: Services, order_id: str, language: Json
 ) -> None:
-    contact = {"email": "ada@example.com"}
+    contact = {"email": "ada@example.com", **language}
     request_ = {"order_id": order_id, "ship_to": {"address": ADDRESS}, "contact": contact}
     for _ in range(2):
         assert (await services.place(**request_)).status_code == 202
