@@ -3,19 +3,14 @@
 Prometheus conventions: base units, `_total` for counters. Labels are bounded.
 """
 
-from collections import Counter as Counted
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from common.exposition import exemplar
 from common.process_metrics import ApiRequests, LoopLag, build_info, spans_dropped
-from common.text import word
+from saga_operator.live_sagas import Bounded, LiveSagas
 from saga_operator.process import events, reasons
 from saga_operator.process.decide import Do, Undo
 from saga_operator.process.saga import FINISHED, Phase, Saga
@@ -145,11 +140,14 @@ LOOP_LAG: Final = LoopLag("operator", REGISTRY)
 API_REQUESTS: Final = ApiRequests("operator", REGISTRY)
 SPANS_DROPPED: Final = spans_dropped("operator", REGISTRY)
 
-REASONS: Final = 100
-"""Different reasons of participants that become labels. A label of too many values would swamp the monitoring: each
-further reason is counted as `Other`. The operator's own reasons are always told apart.
-"""
-_reasons: set[str] = set()
+ACTIONS: Final = ("RetryNow", "MarkCompensated", "Skip")
+"""Of interventions."""
+
+
+bounded: Final = Bounded()
+"""Reasons of participants, which are written into statuses."""
+of_api_server: Final = Bounded()
+"""Reasons of the API server, or of what answers in its place. However many the participants make up, they stay."""
 
 # Finding the labels' own metric costs ten times as much as counting. There are a few of each.
 _in_phase: Final = cache(SAGAS.labels)
@@ -162,81 +160,14 @@ written: Final = cache(API_WRITES.labels)
 for _phase in FINISHED:
     _lasted(str(_phase))
 _finished_as(str(Phase.COMPLETED), reasons.COMPLETED)
-for _action in ("RetryNow", "MarkCompensated", "Skip"):
+for _action in ACTIONS:
     for _outcome in (reasons.INTERVENED, reasons.INTERVENTION_REFUSED):
         INTERVENTIONS.labels(_action, _outcome)
 for _outcome in ("renewed", "failed"):
     LEASE_RENEWALS.labels(_outcome)
 
 
-OBJECTIVE: Final = 60.0
-"""Seconds within which an order is to end (helm/files/alerts.yaml): one of the buckets of `DURATION`."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSaga:
-    """What is shown of one that is worked on. Times in seconds since the epoch."""
-
-    phase: Phase
-    created: float
-    progressed_at: float
-    held_up: tuple[str, str] = ("", "")
-    """The step whose call waits, or needs a person, and the reason; empty if nothing is known of such."""
-
-
-class LiveSagas(Collector):
-    """What is asked of all live sagas when somebody looks: nothing is counted meanwhile, so it costs them nothing."""
-
-    def __init__(self) -> None:
-        self.look: Callable[[], tuple[float, Iterable[LiveSaga]]] = lambda: (0.0, ())
-        """What time it is, and all sagas."""
-
-    def collect(self) -> Iterator[Metric]:
-        """One pass over all sagas."""
-        now, sagas = self.look()
-        progressed, created, alike = dict[Phase, float](), dict[Phase, float](), Counted[tuple[Phase, str, str]]()
-        late = 0
-        for saga in sagas:
-            phase = saga.phase
-            if saga.progressed_at < progressed.get(phase, now):
-                progressed[phase] = saga.progressed_at
-            if saga.created < created.get(phase, now):
-                created[phase] = saga.created
-            late += now - saga.created > OBJECTIVE and phase is not Phase.SUSPENDED
-            if saga.held_up[1]:
-                alike[phase, *saga.held_up] += 1
-        held_up = Counted[tuple[str, str, str]]()
-        for (phase, step, reason), number in alike.items():
-            held_up[str(phase), step, bounded(reason)] += number
-        oldest = GaugeMetricFamily(
-            "ordersaga_oldest_saga_seconds",
-            "Time without progress of the live saga that has made none for longest.",
-            labels=["phase"],
-        )
-        open_ = GaugeMetricFamily("ordersaga_oldest_open_seconds", "Age of the oldest live saga.", labels=["phase"])
-        overdue = GaugeMetricFamily(
-            "ordersaga_sagas_late", "Live sagas older than 60 seconds, without those that people have suspended."
-        )
-        overdue.add_metric([], late)
-        waiting = GaugeMetricFamily(
-            "ordersaga_sagas_held_up",
-            "Live sagas whose next call waits or needs a person, by its step and the reason.",
-            labels=["phase", "step", "reason"],
-        )
-        for phase in Phase:
-            if phase not in FINISHED:
-                oldest.add_metric([str(phase)], now - progressed.get(phase, now))
-                open_.add_metric([str(phase)], now - created.get(phase, now))
-        for labels, number in sorted(held_up.items()):
-            waiting.add_metric(labels, number)
-        yield from (oldest, open_, overdue, waiting)
-
-    def describe(self) -> Iterator[Metric]:
-        """As `collect`, which costs little before there are sagas."""
-        return self.collect()
-
-
-LIVE: Final = LiveSagas()
+LIVE: Final = LiveSagas(bounded)
 REGISTRY.register(LIVE)
 
 
@@ -268,7 +199,7 @@ def saga_changed(before: Saga, after: Saga, *, trace_id: str = "") -> None:
         ROLLBACKS.labels(bounded(after.failure.reason)).inc()
     done = after.intervention
     if done is not None and done is not before.intervention and done != before.intervention:
-        INTERVENTIONS.labels(bounded(done.action), bounded(done.outcome)).inc()
+        INTERVENTIONS.labels(done.action if done.action in ACTIONS else "Other", bounded(done.outcome)).inc()
     for old, new in zip(before.steps, after.steps, strict=True):
         if new is not old:
             _step_changed(old, new, trace_id)
@@ -304,14 +235,3 @@ def worker_ended(saga: Saga, now: float, *, trace_id: str = "") -> None:
 def worker_left(phase: Phase) -> None:
     """The worker of a saga in this phase has ended, and its saga has not."""
     _in_phase(str(phase)).dec()
-
-
-def bounded(reason: str) -> str:
-    """A reason as a label: of participants, or of the API server."""
-    reason = word(reason)
-    if reason in reasons.MEANINGS or reason in _reasons:
-        return reason
-    if len(_reasons) >= REASONS:
-        return "Other"
-    _reasons.add(reason)
-    return reason

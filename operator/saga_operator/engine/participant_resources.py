@@ -163,7 +163,7 @@ class ParticipantFollower:
                     await self._tell(name)
                 said, failures = "", 0
             except Exception as error:  # a status that isn't written is no reason to end anything
-                metrics.written("participant", metrics.bounded(getattr(error, "reason", "unexpected"))).inc()
+                metrics.written("participant", metrics.of_api_server(getattr(error, "reason", "unexpected"))).inc()
                 if (why := repr(error)) != said:
                     said = why
                     log.info("the status of a Participant can't be written just now: %s", why)

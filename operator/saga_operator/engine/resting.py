@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from saga_operator.engine.calls.places import Places
-from saga_operator.metrics import LiveSaga
+from saga_operator.live_sagas import LiveSaga
 from saga_operator.process.saga import Saga
 from saga_operator.resource.body import Resource
 

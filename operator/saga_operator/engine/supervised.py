@@ -17,7 +17,7 @@ from saga_operator.engine.mishaps import tell
 from saga_operator.engine.resting import Rest, seen_of
 from saga_operator.engine.shared import Shared
 from saga_operator.engine.worker import Worker
-from saga_operator.metrics import LiveSaga
+from saga_operator.live_sagas import LiveSaga
 from saga_operator.process.saga import Phase, Saga
 from saga_operator.resource.about import about
 from saga_operator.resource.attempts import History

@@ -63,7 +63,7 @@ class ApiWriter:
             answer = await write
             seconds = time.monotonic() - began
         except KubeError as error:
-            metrics.written(kind, metrics.bounded(error.reason)).inc()
+            metrics.written(kind, metrics.of_api_server(error.reason)).inc()
             raise
         finally:
             self.room.ended(seconds)

@@ -60,7 +60,7 @@ class EventSender:
                     resource.raw, type_=event.type, reason=event.reason, message=event.message, annotations=notes
                 )
             except KubeError as error:
-                metrics.EVENTS_DROPPED.labels(metrics.bounded(error.reason)).inc()
+                metrics.EVENTS_DROPPED.labels(metrics.of_api_server(error.reason)).inc()
                 log.debug("event %s was not written: %s", event.reason, error, extra=about(resource))
             except Exception as error:  # one that can't be made at all is no reason to send no others
                 metrics.EVENTS_DROPPED.labels("unexpected").inc()
