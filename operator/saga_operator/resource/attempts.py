@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from common.wire import Json
 from saga_operator.process.events import CallOutcome
-from saga_operator.resource.times import read_time, to_wire
+from saga_operator.resource.times import read_time, to_wire_finely
 
 KEPT: Final = 6
 """Attempts per step: enough to see a pattern, while each write costs as much as the status is large."""
@@ -80,7 +80,7 @@ def entries(attempts: tuple[CallAttempt, ...]) -> list[Json]:
         return []
     return [
         {
-            "time": to_wire(attempt.time),
+            "time": to_wire_finely(attempt.time),
             "operation": attempt.operation,
             "outcome": attempt.outcome,
             "milliseconds": attempt.milliseconds,

@@ -13,7 +13,7 @@ from saga_operator.process.steps import BY_NAME, DEFINITION_HASH, ORDER_SAGA, PI
 from saga_operator.resource.attempts import CallAttempt, History, entries
 from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import CANCEL_REFUSED, WORKER_FAILED, conditions_of
-from saga_operator.resource.times import from_wire, read_time, to_wire
+from saga_operator.resource.times import from_wire, read_time, to_wire, to_wire_finely
 
 RESTING = FINISHED | {Phase.SUSPENDED}
 """In these phases no call is made, however much time passes."""
@@ -235,7 +235,7 @@ def _intervention(done: Intervention) -> Json:
         action=done.action,
         step=done.step,
         by=done.by,
-        time=_wire(done.time),
+        time=None if done.time is None else to_wire(done.time),
         reason=done.outcome,
         earlier=list(done.earlier),
     )
@@ -247,4 +247,4 @@ def _filled(**fields: Any) -> Json:
 
 
 def _wire(seconds: float | None) -> str | None:
-    return None if seconds is None else to_wire(seconds)
+    return None if seconds is None else to_wire_finely(seconds)

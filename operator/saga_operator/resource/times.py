@@ -1,4 +1,8 @@
-"""Times on the wire (RFC 3339, UTC, whole seconds as in metav1.Time) and inside (seconds since the epoch)."""
+"""Times on the wire (RFC 3339, UTC) and inside (seconds since the epoch).
+
+Whole seconds, as in metav1.Time, but for the calls of a step, which have milliseconds: a whole saga takes a tenth of a
+second, and a picture or a trace that is made of its record shall tell what took how long.
+"""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -7,6 +11,11 @@ from functools import lru_cache
 def to_wire(seconds: float) -> str:
     """`2026-11-22T20:15:00Z`."""
     return _second(int(seconds))
+
+
+def to_wire_finely(seconds: float) -> str:
+    """`2026-11-22T20:15:00.123Z`, never later than it is."""
+    return f"{_second(int(seconds))[:-1]}.{int(seconds % 1 * 1000):03d}Z"
 
 
 @lru_cache(1024)  # a status names the same few seconds many times, and so do those of other sagas

@@ -1,5 +1,6 @@
 """The saga on the resource: what is written is what a restart reads, within the bounds of the schema."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -202,6 +203,13 @@ def test_times_of_the_record_do_not_move() -> None:
     assert [c["lastTransitionTime"] for c in later["conditions"]] == [
         c["lastTransitionTime"] for c in first["conditions"]
     ]
+
+
+def test_the_calls_of_a_step_are_recorded_to_the_millisecond() -> None:
+    status = written(after(new_saga(), *done("order")))
+    times = [status["steps"][0][name] for name in ("startTime", "completionTime")]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time) for time in times)
+    assert re.fullmatch(r"[^.]*Z", status["startTime"])
 
 
 def test_a_condition_that_changes_has_a_new_time() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from common.tracing.span import Span
@@ -44,6 +45,16 @@ def test_what_is_rebuilt_has_the_same_spans_as_what_was_seen(run: Run) -> None:
     assert [(span.context, span.name, span.parent) for span in live] == [
         (span.context, span.name, span.parent) for span in rebuilt
     ]
+
+
+@EVERY
+@given(run=runs(downs=False, crashes=False))
+def test_what_is_rebuilt_says_to_the_millisecond_how_long_a_step_took(run: Run) -> None:
+    live, rebuilt = spans_of(run.place, run.live), spans_of(run.place, run.rebuilt)
+    for seen, recorded in zip(live[1:], rebuilt[1:], strict=True):
+        assert recorded.start == pytest.approx(seen.start, abs=0.002)
+        if seen.parent == live[0].context.span_id:
+            assert recorded.end == pytest.approx(seen.end, abs=0.002)
 
 
 @EVERY

@@ -25,7 +25,9 @@ ERRORS: Final = frozenset({"Unavailable", "EpochRefused"})
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is known of a saga. Live it has the times that the process saw, recorded they are whole seconds."""
+    """What is known of a saga. Live it has the times that the process saw; recorded, all but those of calls are whole
+    seconds.
+    """
 
     saga: Saga
     history: History
@@ -49,7 +51,7 @@ class Story:
 def spans_of(place: Place, story: Story) -> list[Span]:
     """All of them, each after its parent; none ends before it begins, or lies outside its parent.
 
-    One that would is no reason to doubt it: whole seconds say when something was no better than that. So the parent
+    One that would is no reason to doubt it: recorded times are rounded, and clocks are set. So the parent
     is made as long as its children need.
     """
     saga = story.saga
