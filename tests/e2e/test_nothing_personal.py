@@ -227,7 +227,7 @@ def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
     assert len(json.loads(said["events"])["items"]) > len(orders), "there is something to be read"
     assert {where: found for where, text in said.items() if (found := run.found_in(text))} == {}
     judge_lines(run, orders | {cancelled, killed})
-    judge_traces(run, orders | {cancelled, killed})
+    judge_traces(run, orders | {killed})  # a call that nobody repeats after a kill may be missing from a cancelled one
 
     kept: dict[str, list[str]] = {}
     with MongoClient[Json](stack.wiring.mongodb_url) as client:
