@@ -82,7 +82,7 @@ def configure_logging(service: str, *, log_format: str = "json", level: str = "I
     logging._srcfile = None
     logging.captureWarnings(True)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    for noisy in ("pymongo", "httpx", "httpcore", "asyncio"):
+    for noisy in ("pymongo", "httpx", "httpcore", "asyncio", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
