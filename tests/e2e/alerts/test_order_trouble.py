@@ -12,7 +12,7 @@ import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.alerts.prometheus import Prometheus
-from tests.e2e.system import NAMESPACE, Stack
+from tests.e2e.system import NAMESPACE, Stack, step_states
 from tests.support.samples import order
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -118,6 +118,12 @@ def test_a_participant_that_takes_a_call_for_another_one_gives_an_answer_that_it
 def test_a_service_that_does_not_get_on_beside_its_requests(
     seen: Prometheus, stack: Stack, control_plane: TestControlPlane
 ) -> None:
+    """It looks for the resources of orders that have not ended, and isn't allowed to."""
+    waiting = stack.new_id("waiting")
+    patient = {"maxAttempts": 100, "initialBackoffSeconds": 1, "maxBackoffSeconds": 1}
+    manifest = order(waiting, payment={"methodRef": "test-unavailable-9999"}, retry=patient)
+    stack.kubectl("apply", "-f", "-", manifest=manifest)
+    stack.until(waiting, lambda shown: step_states(shown).get("inventory") == "Succeeded")
     stack.kubectl("delete", "rolebinding", "order-service")
     try:
         fired = seen.until_fires("BackgroundWorkFailing", service="order")
@@ -125,3 +131,5 @@ def test_a_service_that_does_not_get_on_beside_its_requests(
     finally:
         control_plane.administrator.install(NAMESPACE)
     seen.until_ends("BackgroundWorkFailing")
+    saga(stack, "cancel", waiting, "--yes")
+    assert stack.until_finished(waiting) == {waiting: "Compensated"}
