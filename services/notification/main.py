@@ -14,7 +14,7 @@ from common.identity.bearer import bearer_for
 from common.settings import ServiceSettings
 from common.shop.erasure import Erase, Erased
 from common.shop.orders import Orders
-from common.web.app import Service, answered, create_app, respond
+from common.web.app import FINISH_SECONDS, Service, answered, create_app, respond
 from common.web.dependencies import OnlyCreate, Owner, provide, provided, store_of
 from common.web.guard import OPERATOR, ORDER_SERVICE, READERS, STAFF, Table
 from common.web.idempotency import SagaKey, saga_key
@@ -216,6 +216,7 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
         async with app.background.doing(contacts.keep_clean, name="expiry"):
             yield
     finally:
+        await app.errands.finish(FINISH_SECONDS)  # what is on its way needs its connection
         await outlet.aclose()
         await orders.aclose()
 

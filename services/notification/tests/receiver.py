@@ -28,11 +28,13 @@ class Receiver:
     seconds: float = 0.0
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     port: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.read()
         if self.gone and json.loads(body)["to"].endswith(self.gone):
             return web.json_response({"code": "bounced"}, status=410)
+        self.reached.set()
         self.got.append(({name.lower(): value for name, value in request.headers.items()}, body))
         await asyncio.sleep(self.seconds)
         return self.answer()

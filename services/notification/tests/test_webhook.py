@@ -144,6 +144,20 @@ async def test_after_a_lost_answer_it_is_posted_again_under_the_same_id(
     assert first == second
 
 
+async def test_a_post_that_is_under_way_when_the_process_ends_is_answered_first(
+    served: Served, receiver: Receiver, order_id: str
+) -> None:
+    receiver.seconds = 0.4
+    async with served() as notifications:
+        caller = asyncio.create_task(notifications.send(order_id, "c-shy"))
+        await receiver.reached.wait()
+        caller.cancel()  # it has hung up, and what it asked for goes on
+    async with served() as notifications:
+        assert (await notifications.notification(order_id)).json()["status"] == "sent"
+        assert (await notifications.send(order_id, "c-shy")).status_code == 200
+    assert len(receiver.got) == 1
+
+
 async def test_a_secret_that_is_rotated_counts_from_the_next_message_on(
     served: Served, receiver: Receiver, order_id: str, secret: Path
 ) -> None:
