@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import DO, PATIENCE, UNDO
-from tests.operator.scripted import Reply, ScriptedParticipants, refused
+from tests.operator.scripted import ScriptedParticipants, refused
 from tests.operator.telling.conftest import Start
 from tests.support.event_sink import ScriptedSink
 
@@ -51,7 +51,7 @@ def test_each_order_is_told_by_a_start_and_its_end(
     start: Start, sagas: Sagas, sink: ScriptedSink, participants: ScriptedParticipants
 ) -> None:
     participants.say("o-told-undone", DO["payment"], refused("card_declined"))
-    participants.say("o-told-cancelled", DO["inventory"], always=Reply(503))
+    participants.say("o-told-cancelled", DO["inventory"], always=refused("running", "wait"))
     start()
     create(sagas, ["o-told", "o-told-undone", "o-told-cancelled"])
     until_told(sink, "o-told", "started", "completed")
