@@ -234,7 +234,9 @@ def compose(
     resources = ParticipantResources(sagas.client, sagas.namespace)
     follower = ParticipantFollower(resources, defaults, participants, breakers, clock=clock, events=sender)
     stories = Stories(participants.archive)
-    tellers = tellers_of(settings, clock, sender, gate=gate, participants=participants, breakers=breakers)
+    tellers = tellers_of(
+        settings, clock, sender, gate=gate, participants=participants, breakers=breakers, lease=lease()
+    )
     duties = Duties(stories, tellers.everybody, last=() if traces is None else (traces.last_word,))
     finalizers = FinalizerQueue(writer, sagas, gate, duties)
     for teller in tellers.everybody:

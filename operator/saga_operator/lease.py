@@ -74,6 +74,8 @@ class LeaseHolder:
         self._identity = settings.identity
         self._duration = settings.lease_duration
         self._renew_every = settings.lease_renew
+        tells = ((record.TELLS_CUSTOMERS, settings.tell_customers), (record.TELLS_SYSTEMS, settings.events_sink))
+        self._tells = [name for name, is_set in tells if is_set]
         self._reconnect = reconnect
         self._stand_in = stand_in
         self._heartbeats = heartbeats or Heartbeats()
@@ -269,7 +271,9 @@ class LeaseHolder:
             above = last  # it was released or deleted: another may have held it meanwhile
         epoch = last if above is None else record.next_epoch(max(last, above), now)
         # Kept until it is known to have arrived: if this is cancelled, `release` finds what may have arrived.
-        self._sent = record.held_by(self._identity, lease, epoch=epoch, seconds=self._duration, now=now)
+        self._sent = record.held_by(
+            self._identity, lease, epoch=epoch, seconds=self._duration, now=now, tells=self._tells
+        )
         self._lease = await self._leases.update(self._sent)
         self._sent = None
         metrics.LEASE_TRANSITIONS.set(record.transitions(self._lease))

@@ -4,6 +4,7 @@ Anybody who may edit Leases can write anything into one, so whatever can't be me
 """
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ EPOCH: Final = "ordersaga.io/epoch"
 """Annotation of the Lease."""
 ABSENCES: Final = "ordersaga.io/absences"
 """Annotation of the Lease: when no operator worked (`process/absences.py`)."""
+TELLS_CUSTOMERS: Final = "ordersaga.io/tells-customers-since"
+TELLS_SYSTEMS: Final = "ordersaga.io/tells-systems-since"
+"""Annotations of the Lease: since when its holders tell them. What ended before is no news when that is switched on."""
 BELIEVED_AHEAD: Final = 24 * 3600 * 1000
 """Milliseconds by which an epoch, which is a time, may be ahead of our clock: more than hosts differ by mistake."""
 AHEAD: Final = 60.0
@@ -68,8 +72,11 @@ def next_epoch(last: int, now: float) -> int:
     return max(last + 1, _milliseconds(now))
 
 
-def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: float) -> Json:
-    """The Lease as this holder writes it; whatever else is in it stays, as far as there is room for it."""
+def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: float, tells: Collection[str] = ()) -> Json:
+    """The Lease as this holder writes it; whatever else is in it stays, as far as there is room for it.
+
+    `tells`: which of TELLS_CUSTOMERS and TELLS_SYSTEMS hold for it, since now unless the Lease says that they did.
+    """
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {
         **_spec(lease),
@@ -80,8 +87,19 @@ def held_by(identity: str, lease: Json, *, epoch: int, seconds: float, now: floa
     if holder(lease) != identity:
         spec["acquireTime"] = stamp
         spec["leaseTransitions"] = transitions(lease) + 1
-    annotations = {**_others(lease), EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
+    others = {name: said for name, said in _others(lease).items() if name not in (TELLS_CUSTOMERS, TELLS_SYSTEMS)}
+    told = {name: _to_second(min(told_since(lease, name) or now, now)) for name in tells}
+    annotations = {**others, **told, EPOCH: str(epoch), ABSENCES: to_text(absences(lease, now))}
     return {**lease, "metadata": {**lease["metadata"], "annotations": annotations}, "spec": spec}
+
+
+def told_since(lease: Json, name: str) -> float:
+    """Since when, in seconds since the epoch; 0 if the Lease doesn't say so."""
+    return max(0.0, _time(_annotations(lease).get(name)))
+
+
+def _to_second(at: float) -> str:
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _others(lease: Json) -> dict[str, Any]:

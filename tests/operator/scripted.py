@@ -55,6 +55,7 @@ class ScriptedParticipants:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.archive_answers = 200
         self.archived: list[str] = []
         """The orders whose saga was archived here before their resource was deleted."""
         self.url = ""
@@ -109,6 +110,8 @@ class ScriptedParticipants:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.text() or "{}")
         if request.method == "PUT" and request.path.endswith("/saga"):
+            if self.archive_answers != 200:
+                return web.Response(status=self.archive_answers)
             self.archived.append(request.path.split("/")[-2])
             return web.json_response(body)
         key = request.headers.get("Idempotency-Key", "")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from common.order_saga import ARCHIVED
 from saga_operator.clock import Clock
 from saga_operator.engine.calls.breaker import CircuitBreaker
 from saga_operator.engine.calls.call_gate import CallGate
@@ -104,6 +105,17 @@ def test_a_customer_is_told_once_and_then_nothing_is_due() -> None:
 def test_of_an_order_of_which_nobody_is_to_be_told_nothing_is_due() -> None:
     async def told(world: World) -> None:
         assert await world.customers.done(undone(reason=reasons.ORDER_ID_USED)) is True
+        await asyncio.sleep(1)
+        assert world.calls == []
+
+    story(told)
+
+
+def test_of_an_order_with_an_archive_whose_finalizer_somebody_has_put_back_nothing_is_due() -> None:
+    async def told(world: World) -> None:
+        saga = undone()
+        saga.raw["metadata"]["annotations"] = {ARCHIVED: saga.uid}
+        assert await world.customers.done(saga) is True
         await asyncio.sleep(1)
         assert world.calls == []
 

@@ -133,6 +133,22 @@ def test_a_lease_that_is_full_of_another_s_annotation_can_be_taken(text: str) ->
     assert taken[lease_record.EPOCH] == "7"
 
 
+def test_a_lease_keeps_since_when_its_holders_tell_others_and_forgets_it_when_one_does_not() -> None:
+    name, lease = lease_record.TELLS_CUSTOMERS, {"metadata": {}, "spec": {}}
+    assert lease_record.told_since(lease, name) == 0
+    tells = lease_record.held_by("a", lease, epoch=1, seconds=10, now=NOW, tells=[name])
+    assert lease_record.told_since(tells, name) == int(NOW)
+    later = lease_record.held_by("b", tells, epoch=2, seconds=10, now=NOW + 900, tells=[name])
+    assert lease_record.told_since(later, name) == int(NOW)
+    off = lease_record.held_by("c", later, epoch=3, seconds=10, now=NOW + 901)
+    assert lease_record.told_since(off, name) == 0
+    again = lease_record.held_by("d", off, epoch=4, seconds=10, now=NOW + 902, tells=[name])
+    assert lease_record.told_since(again, name) == int(NOW + 902)
+    again["metadata"]["annotations"][name] = "2999-01-01T00:00:00Z"
+    mended = lease_record.held_by("d", again, epoch=4, seconds=10, now=NOW + 903, tells=[name])
+    assert lease_record.told_since(mended, name) == int(NOW + 903), "nobody would ever be told"
+
+
 @pytest.mark.parametrize("text", ["0-99999999999", f"{int(NOW)}-{int(NOW) + 86_400}", "1-" + "9" * 400])
 def test_an_absence_that_is_yet_to_come_is_none(text: str) -> None:
     """With it the deadline of no order would ever come, and no undo would ever count as stuck."""

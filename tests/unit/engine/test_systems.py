@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from saga_operator.engine.telling import outbox, systems
-from saga_operator.engine.telling.outbox import TAKEN, Answered, Result
+from saga_operator.engine.telling.outbox import CAPACITY, TAKEN, Answered, Result
 from saga_operator.engine.telling.systems import Systems
 from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import KubernetesEvent
@@ -153,5 +153,29 @@ def test_an_order_of_which_nothing_can_be_made_is_nobody_s_trouble_but_stays_due
         world.systems.ended(saga("o-well", "Completed"))
         await asyncio.sleep(1)
         assert world.told == ["u-o-odd/started", "u-o-well/started", "u-o-well/completed"]
+
+    story(told)
+
+
+def test_an_end_for_which_there_was_no_room_is_not_seen_to_though_its_start_is_told() -> None:
+    """A busy shop has no quiet moment for hours: whoever counts as seen to waits for one."""
+
+    async def told(world: World) -> None:
+        world.systems.begun(saga("o-1"))
+        await asyncio.sleep(1)
+        world.works = False
+        for number in range(CAPACITY):
+            world.systems.begun(saga(f"o-full-{number}"))
+        ended = saga("o-1", "Completed")
+        world.systems.ended(ended)
+        assert not world.systems.is_seen_to(ended.uid)
+        world.works = True
+        await asyncio.sleep(60)
+        assert not world.systems.is_seen_to(ended.uid)
+        await world.systems.done(ended)
+        assert world.systems.is_seen_to(ended.uid)
+        await asyncio.sleep(1)
+        assert world.systems.is_seen_to(ended.uid)
+        assert await world.systems.done(ended) is True
 
     story(told)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from saga_operator.engine.records.stories import Stories
 from saga_operator.resource.about import about
 from saga_operator.resource.body import Resource
+from saga_operator.resource.times import read_time
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,14 @@ SELDOM: Final = 300.0
 """Seconds until anything else is asked again for which nobody waits: whoever sees to it says when it is done."""
 REMEMBERED: Final = 1_000
 """Resources of which it is kept that the last word was said: until their finalizer is off, which is the next write."""
+
+
+def is_past(resource: Resource, since: float) -> bool:
+    """Whether nobody is to be told any more of a finished saga: it ended before that was switched on (seconds since the
+    epoch), or it has its archive, which comes after all that was due, and somebody has put the finalizer back.
+    """
+    ended = read_time(resource.status.get("completionTime"))
+    return resource.archived or (ended is not None and ended < since)
 
 
 class Duty(Protocol):

@@ -12,6 +12,7 @@ from saga_operator.clock import Clock
 from saga_operator.engine.calls.breaker import WAIT_AT_MOST, CircuitBreaker
 from saga_operator.engine.calls.call_gate import CallGate
 from saga_operator.engine.calls.participants import CallContext, Participants
+from saga_operator.engine.records.duties import is_past
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.telling.harmless import harmless
 from saga_operator.engine.telling.outbox import REMEMBERED, TAKEN, Answered, Outbox, Result, Tally
@@ -56,13 +57,22 @@ class Customers:
     """Also a duty, which holds the finalizer: see `records.duties`."""
 
     def __init__(
-        self, participants: Participants, breaker: CircuitBreaker, gate: CallGate, clock: Clock, events: EventSender
+        self,
+        participants: Participants,
+        breaker: CircuitBreaker,
+        gate: CallGate,
+        clock: Clock,
+        events: EventSender,
+        *,
+        since: float = 0.0,
     ) -> None:
+        """`since`: seconds since the epoch. Of what had ended before nobody is told."""
         self._participants = participants
         self._breaker = breaker
         self._gate = gate
         self._clock = clock
         self._events = events
+        self._since = since
         tally = Tally(metrics.MESSAGES_SENT, metrics.MESSAGES_FAILED, metrics.MESSAGES_WAITING, metrics.MESSAGES_OLDEST)
         self._outbox: Outbox[_Letter] = Outbox(
             self._send, PARTICIPANT, tally, [NOTIFICATION_TYPE], concurrency=CONCURRENCY, capacity=CAPACITY
@@ -107,7 +117,7 @@ class Customers:
 
     async def done(self, resource: Resource) -> bool:
         """Whether there is nobody to tell, or the notification service is known to have the message."""
-        if self._is_taken(resource):
+        if is_past(resource, self._since) or self._is_taken(resource):
             return True
         self._add(resource)
         if self._wait_until is not None:

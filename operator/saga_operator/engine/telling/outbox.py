@@ -167,6 +167,11 @@ class Outbox(Generic[M]):
         """Whether the receiver is known to have this message of this saga."""
         return id_ in self._taken.get(uid, ())
 
+    def has(self, uid: str, id_: str) -> bool:
+        """Whether this message of this saga waits, or is known to be taken."""
+        line = self._lines.get(uid)
+        return self.has_taken(uid, id_) or (line is not None and any(m.id == id_ for m in line.messages))
+
     def add(self, uid: str, messages: Iterable[M], *, repeated: bool = False, always: bool = False) -> None:
         """Have these sent in this order, but for those that wait or are taken. Never blocks.
 
@@ -175,7 +180,7 @@ class Outbox(Generic[M]):
         """
         line, room = self._lines.get(uid), (2 if always else 1) * self._capacity - len(self)
         for message in messages:
-            if self.has_taken(uid, message.id) or (line is not None and any(m.id == message.id for m in line.messages)):
+            if self.has(uid, message.id):
                 continue
             if room <= 0:
                 break

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from saga_operator import metrics
+from saga_operator.engine.records.duties import is_past
 from saga_operator.engine.records.event_sender import EventSender
 from saga_operator.engine.telling.harmless import harmless
 from saga_operator.engine.telling.outbox import Outbox, Tally
@@ -25,15 +26,19 @@ log = logging.getLogger(__name__)
 
 AT_THE_END: Final = 2.0
 """Seconds, of all that the end of a namespace takes, in which events are waited for: enough for what is on its way."""
+ENDS: Final = (Kind.COMPLETED, Kind.COMPENSATED, Kind.CANCELLED)
 AT_WORK: Final = frozenset({Phase.RUNNING, Phase.COMPENSATING, Phase.FAILED})
 
 
 class Systems:
     """What they are told. Also a duty, which holds the finalizer: see `records.duties`."""
 
-    def __init__(self, source: str, sink: Sink, events: EventSender) -> None:
-        """`source`: which installation and namespace it is, as each event says it."""
+    def __init__(self, source: str, sink: Sink, events: EventSender, *, since: float = 0.0) -> None:
+        """`source`: which installation and namespace it is, as each event says it. `since`: seconds since the epoch; of
+        what had ended before nobody is told.
+        """
         self._events = events
+        self._since = since
         self._source = source
         self._sink = sink
         tally = Tally(metrics.EVENTS_SENT, metrics.EVENTS_FAILED, metrics.EVENTS_WAITING, metrics.EVENTS_OLDEST)
@@ -81,12 +86,12 @@ class Systems:
         return self._outbox.is_open
 
     def is_seen_to(self, uid: str) -> bool:
-        """Whether its events are taken, or on their way."""
-        return self._outbox.knows(uid)
+        """Whether the event of its end is taken, or on its way: there may have been room for its start alone."""
+        return any(self._outbox.has(uid, f"{uid}/{kind}") for kind in ENDS)
 
     async def done(self, resource: Resource) -> bool:
         """Whether the sink is known to have the event of its end, and so all before it. If not, it is sent."""
-        if self._has_its_end(resource):
+        if is_past(resource, self._since) or self._has_its_end(resource):
             return True
         self._outbox.add(resource.uid, due(resource, self._source), always=resource.deleting)
         if self._wait_until is not None:
