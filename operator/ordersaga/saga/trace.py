@@ -29,7 +29,7 @@ examples:
 
 It is made from the order's resource, or from its story in the archive once that is gone. Its ids follow from the
 resource's uid: they are those under which the services have sent their parts, and sending it twice makes no second
-trace. Times are whole seconds there; how long an attempt took is recorded where there were several."""
+trace. Attempts that the record has forgotten have no times."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -66,6 +66,8 @@ class Run:
         self.recorded: Saga = self.saga
         self.history: History = {}
         self.crashed = False
+        self.done: set[str] = set()
+        """The steps whose action has an effect."""
         self.called: set[str] = set()
         """The steps whose action somebody has called."""
 
@@ -94,7 +96,8 @@ class Run:
     def to_the_end(self) -> None:
         cancel = self.draw(st.integers(0, 40))
         for number in range(MOST_CALLS):
-            if number == cancel and not self.crashed:  # what a dead process had called, and not recorded, is done again
+            if number == cancel and PIVOT.name not in self.called:  # else it would be too late
+                self._forget_what_nobody_repeats()
                 self.saga = evolve(self.saga, Observed(at=self.now, desired=Desired.CANCELLED, deleting=False))
                 self.record()
             action = decide(self.saga, self.now)
@@ -124,10 +127,21 @@ class Run:
         number, recorded = (_attempts(saga, action) for saga in (self.saga, self.recorded))
         self.sent.append(self.place.call(step.name, number + 1, recorded, undo=undo))
         began, self.now = self.now, self.now + self.draw(st.sampled_from((0.004, 0.3, 0.999, 2.5)))
-        outcome, event = _answer(answer, action, began, self.now, downs=self.downs)
+        self.done |= {step.name} if answer == "yes" and not undo else set()
+        effect = "undone" if step.name in self.done else "none"
+        outcome, event = _answer(answer, action, began, self.now, effect=effect, downs=self.downs)
         self.told.append(f"{'undo' if undo else 'do'} {step.name} {number + 1} of {recorded}: {answer}")
         self.history = noted(self.history, outcome, undo=undo, number=number + 1)
         self.saga = evolve(self.saga, event)
+
+    def _forget_what_nobody_repeats(self) -> None:
+        """A call of a process that died leaves a trace if it was the first of its step and had an effect."""
+        for step in ORDER_SAGA if self.crashed else ():
+            counted, found = self.saga[step.name].attempts, step.name in self.done
+            lost = {self.place.attempt(step.name, counted + more, undo=False) for more in (1, 2)}
+            if not counted and found and self.saga[step.name].start is None:
+                lost.discard(self.place.attempt(step.name, 1, undo=False))
+            self.sent = [context for context in self.sent if context not in lost]
 
     def _was_further(self, step: Step) -> bool:
         """Whether a process that died has called a later one, so that this one had succeeded."""
@@ -140,14 +154,16 @@ def _attempts(saga: Saga, action: Do | Undo) -> int:
     return record.compensation.attempts if isinstance(action, Undo) else record.attempts
 
 
-def _answer(answer: str, action: Do | Undo, began: float, at: float, *, downs: bool) -> tuple[Outcome, Event]:
+def _answer(
+    answer: str, action: Do | Undo, began: float, at: float, *, effect: str, downs: bool
+) -> tuple[Outcome, Event]:
     """What the participant said, and what is made of that."""
     undo, what = isinstance(action, Undo), {"step": action.step.name, "started": began, "at": at}
     lost = NoUsableAnswer(**what, undo=undo, reason=reasons.NO_ANSWER, jitter=0.5)
     outcome: Outcome = lost
     match answer:
         case "yes":
-            outcome = Undone(**what) if undo else Succeeded(**what, external_id="x-1")
+            outcome = Undone(**what, effect=effect) if undo else Succeeded(**what, external_id="x-1")
         case "no" if not undo:
             outcome = DoRefused(**what, reason="CardDeclined")
         case "no" if action.step is not PIVOT:

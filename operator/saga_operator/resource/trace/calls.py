@@ -40,11 +40,13 @@ class Calls:
     outcome: str
     reason: str
     known: Sequence[CallAttempt]
+    unrecorded: bool = False
+    """A process that died has made a call, which shows in what its undo has found."""
 
     @property
     def were_made(self) -> bool:
         """Whether the participant was called at all."""
-        return bool(self.counted or self.known or self.start is not None)
+        return bool(self.counted or self.known or self.start is not None or self.unrecorded)
 
     def attempts(self, otherwise: float) -> list[Attempt]:
         """All that have a span, by their numbers. `otherwise`: a time, where none is known."""
@@ -54,6 +56,8 @@ class Calls:
         start = otherwise if self.start is None else self.start
         if not known and len(missing) == 1:
             end = start if self.end is None else self.end
+            if self.unrecorded:
+                return [Attempt(missing[0], start, max(start, end))]
             return [Attempt(missing[0], start, max(start, end), self.outcome, self.reason)]
         until = min((attempt.start for attempt in known.values()), default=self.end if self.end is not None else start)
         for place, number in enumerate(missing):

@@ -166,7 +166,10 @@ def _of(story: Story, record: StepRecord) -> tuple[CallAttempt, ...]:
 
 
 def _dos(record: StepRecord, known: tuple[CallAttempt, ...]) -> Calls:
-    return Calls(record.attempts, record.start, record.completion, _did(record, known), record.reason, known)
+    undone = record.state is StepState.COMPENSATED and record.compensation.reason != reasons.MARKED_COMPENSATED
+    unrecorded = undone and not (record.attempts or known) and record.start is None
+    done = str(StepState.SUCCEEDED) if unrecorded else _did(record, known)
+    return Calls(record.attempts, record.start, record.completion, done, record.reason, known, unrecorded)
 
 
 def _did(record: StepRecord, known: tuple[CallAttempt, ...]) -> str:
