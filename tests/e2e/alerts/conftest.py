@@ -11,6 +11,15 @@ from tests.e2e.alerts.prometheus import PROGRAM, Prometheus, program
 from tests.e2e.system import NAMESPACE, Stack
 
 
+@pytest.fixture(scope="session", autouse=True)
+def binary() -> str:
+    """Asked for before the stack is started for nothing."""
+    found = program()
+    if found is None:
+        pytest.skip(f"{PROGRAM} names no Prometheus: `make alerts-test` runs this with the one in PATH")
+    return found
+
+
 @pytest.fixture(scope="session")
 def jobs() -> Iterator[Jobs]:
     with Jobs() as running:
@@ -18,10 +27,9 @@ def jobs() -> Iterator[Jobs]:
 
 
 @pytest.fixture(scope="session")
-def prometheus(running_stack: Stack, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    binary = program()
-    if binary is None:
-        pytest.skip(f"{PROGRAM} names no Prometheus: `make alerts-test` runs this with the one in PATH")
+def prometheus(
+    binary: str, running_stack: Stack, jobs: Jobs, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
     targets = {name: running_stack.wiring.url(name) for name in SERVICES}
     targets["operator"] = f"http://127.0.0.1:{running_stack.wiring.health_port}"
     targets["kube-state-metrics"] = jobs.url
