@@ -12,9 +12,10 @@ from typing import NoReturn
 
 import aiosmtplib
 
-from common.errors import Unavailable
+from common.errors import Refused, Unavailable
 from services.notification.delivery.answers import Meaning, Stage, meaning, named
 from services.notification.delivery.connections import Connections
+from services.notification.delivery.doubts import Doubts
 from services.notification.delivery.mail import NoAddress, Sender, composed
 from services.notification.delivery.secret_files import NoSecret
 from services.notification.provider import Message, Misconfigured, Unanswered, bounced
@@ -38,6 +39,7 @@ class SmtpProvider:
         self._sender = Sender(settings.mail_from, settings.mail_from_name, settings.namespace)
         self._timeout = settings.smtp_timeout_seconds
         self._connections = Connections(settings)
+        self._doubts = Doubts()
         self._where = f"the mail server {settings.smtp_host}:{self._connections.port}"
 
     def why_not_ready(self) -> str | None:
@@ -63,6 +65,28 @@ class SmtpProvider:
             mail = composed(message, self._sender, datetime.now(UTC))
         except NoAddress:
             raise bounced(message.order_id) from None
+        self._raise_if_too_early(message)
+        try:
+            await self._attempt(message, mail)
+        except Unanswered:
+            self._doubts.rise(message.message_id)
+            raise
+        except Refused:
+            self._doubts.end(message.message_id)
+            raise
+        self._doubts.end(message.message_id)
+
+    def _raise_if_too_early(self, message: Message) -> None:
+        """The server got it, said nothing, and may have delivered it."""
+        if (left := self._doubts.left(message.message_id)) > 0:
+            raise Unavailable(
+                f"order {message.order_id}: {self._where} got the message {self._doubts.times(message.message_id)} "
+                f"times and never said that it took it: it gets it once more in {left:.0f} s",
+                retry_after=LATER_SECONDS,
+                order_id=message.order_id,
+            )
+
+    async def _attempt(self, message: Message, mail: bytes) -> None:
         progress = _Progress()
         try:
             async with asyncio.timeout(self._timeout), self._connections.one(progress.connected) as client:

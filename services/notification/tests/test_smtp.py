@@ -124,6 +124,19 @@ async def test_a_cancellation_in_the_contacts_language_says_why_and_what_became_
 
 
 @pytest.mark.parametrize("data", ["drop", "hang"])
+async def test_a_server_that_delivers_and_is_too_slow_to_say_so_gives_nobody_the_same_mail_all_day(
+    served: Served, server: MailServer, order_id: str, data: str
+) -> None:
+    server.data = data
+    async with served(smtp_timeout_seconds=0.5) as notifications:
+        for _ in range(6):
+            assert (await notifications.send(order_id, "c-shy")).status_code == 503
+        assert server.sent(order_id) == 2
+        server.data = "take"
+        assert (await notifications.send(f"{order_id}-2", "c-shy")).status_code == 200, "of this message alone"
+
+
+@pytest.mark.parametrize("data", ["drop", "hang"])
 async def test_after_a_lost_answer_it_goes_again_under_the_same_message_id(
     served: Served, server: MailServer, order_id: str, data: str
 ) -> None:
