@@ -91,12 +91,22 @@ def files(program: str = "helm") -> dict[Path, str]:
         f"{HEADER}{POLICIES_HEADER}"
         "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources:\n  - policies.yaml\n"
     )
+    found[CHECKOUT / "dev" / "compose" / "alerts.yaml"] = _alerts_of_compose()
     names = ["namespace.yaml", *sorted(local)]
     found[base / "kustomization.yaml"] = (
         f"{HEADER}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
         + "".join(f"  - {name}\n" for name in names)
     )
     return found
+
+
+def _alerts_of_compose() -> str:
+    """The chart's alerts for the namespace of docker-compose.yml."""
+    text = re.sub(r"(?m)^#.*\n", "", (CHART / "files" / "alerts.yaml").read_text())
+    words = {"NAMESPACE": "shop", "RUNBOOK": "docs/runbooks", "DASHBOARD": "http://127.0.0.1:3000/d/ordersaga"}
+    for word, stands_for in words.items():
+        text = text.replace(word, stands_for)
+    return HEADER + text
 
 
 def _one_file(documents: dict[str, list[str]]) -> str:

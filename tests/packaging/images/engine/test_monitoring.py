@@ -68,6 +68,12 @@ def test_prometheus_reaches_every_part_and_keeps_the_traces_of_what_it_counts(wa
     wait_until("there are exemplars", lambda: asked(exemplars)["data"], 60)
 
 
+def test_the_alerts_are_read_and_the_one_that_always_fires_does(watched: Compose) -> None:
+    alerts = f"http://127.0.0.1:{watched.ports['prometheus']}/api/v1/alerts"
+    firing = wait_until("an alert fires", lambda: asked(alerts)["data"]["alerts"], 60)
+    assert "OrderSagaWatchdog" in {each["labels"]["alertname"] for each in firing}
+
+
 def test_a_customer_is_written_to_when_the_order_is_confirmed_and_when_it_was_undone(watched: Compose) -> None:
     paid = watched.place("mail")
     declined = watched.place("nomail", payment={"method_ref": "test-declined"})
