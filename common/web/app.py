@@ -95,6 +95,7 @@ class Service(FastAPI):
         self.background = Background(name, self.metrics.registry)
         self.spans: RequestSpans | None = None
         self.public_port = PublicPort()
+        self.is_public = False
         self.config: Config | None = None
         """Of the server that it runs in, once its lifespan has begun."""
         self.certificate: Certificate | None = None
@@ -121,7 +122,14 @@ class Service(FastAPI):
         namespace = self.settings.namespace
         receive = bounded(scope, receive, limit=limit, seconds=seconds)
         await observed(
-            scope, receive, send, handle=self._handle, metrics=self.metrics, namespace=namespace, spans=self.spans
+            scope,
+            receive,
+            send,
+            handle=self._handle,
+            metrics=self.metrics,
+            namespace=namespace,
+            spans=self.spans,
+            public=self.is_public,
         )
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -248,6 +256,7 @@ def create_app(
     app = Service(name, settings, indexes=indexes, ready_checks=ready_checks, lifespan=life, **about)
     _serve(app, [_common_routes(app), *routers])
     app.public = Service(name, settings, indexes=(), ready_checks=(), **about)
+    app.public.is_public = True
     app.public.state, app.public.metrics = app.state, app.metrics
     _serve(app.public, [_common_routes(app, public=True), only(public, routers)])
     return app

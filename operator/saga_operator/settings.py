@@ -147,6 +147,7 @@ class Settings(BaseSettings):
     @classmethod
     def _the_sink_is_an_address(cls, sink: str) -> str:
         parts = urlsplit(sink)
+        _ = parts.port  # raises ValueError
         if sink and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
             raise ValueError(
                 "ORDERSAGA_EVENTS_SINK must be a URL with http or https and a host, without a user in it: "

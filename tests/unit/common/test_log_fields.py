@@ -62,6 +62,12 @@ async def test_an_attempt_is_one_of_a_sagas_call(app: Service, capsys: pytest.Ca
         assert line.keys().isdisjoint({"attempt", "saga", "order", "step"})
 
 
+async def test_a_client_s_key_brings_no_line_into_a_saga(app: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody calls for a saga at the public port: whoever follows one there would read what somebody else has sent."""
+    line = await line_of(app.public, capsys, KEY, (b"Saga-Attempt", b"3"))
+    assert line.keys().isdisjoint({"attempt", "saga", "order", "step"})
+
+
 @pytest.mark.parametrize(
     "header", [TRACE.upper(), TRACE + b"-more", b"00-" + b"0" * 32 + TRACE[35:], b"x" * 60_000, b""]
 )

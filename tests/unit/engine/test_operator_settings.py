@@ -35,3 +35,9 @@ def test_a_rate_of_nobody_or_of_nothing_is_an_error_at_the_start(rates: dict[str
     with pytest.raises(ValidationError, match="ORDERSAGA_PARTICIPANT_RATES"):
         Settings(participant_rates=rates)
     assert Settings(participant_rates={"payment": 0.5}).participant_rates == {"payment": 0.5}
+
+
+@pytest.mark.parametrize("sink", ["hooks.example.com/orders", "https://", "https://user:word@h/x", "http://h:99999/x"])
+def test_a_sink_that_no_event_could_be_sent_to_is_an_error_at_the_start(sink: str) -> None:
+    with pytest.raises(ValidationError, match="events_sink"):
+        Settings(events_sink=sink)
