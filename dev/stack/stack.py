@@ -44,6 +44,7 @@ class Stack:
             logs=layout.logs,
             service_ports={name: ports[name] for name in SERVICES},
             health_port=ports["health"],
+            log_format=os.environ.get("ORDERSAGA_LOG_FORMAT", "text"),
             extra={name: os.environ.get(name, value) for name, value in PATIENCE.items()},
         )
         self._identities = layout.data / "control-plane"

@@ -66,7 +66,7 @@ class Participant:
         they = "it" if number == 1 else "they"
         match self.state:
             case "down":
-                return f"{self.name} is down{since}: {they} will wait until it answers"
+                return f"{self.name} is down{since}: single calls probe it, and {they} will wait until it answers"
             case "paused":
                 return f"{self.name} is paused{since} ({self.message}): {they} will wait until that is Active again"
         return ""

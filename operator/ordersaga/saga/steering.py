@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, cluster: Cluster, output: Output) -> int:
             output.warn(f"{error}: {'nothing was changed' if not number else 'the rest was left as it is'}")
             failed = len(apt) - number + failed
             break
-    if len(apt) > 1:
+    if len(apt) > 1 or not options.order:
         would = "would be " if options.dry_run else ""
         output.say(f"{count(len(apt) - failed, 'saga')} {would}{action.done}" + (f", {failed} not" if failed else ""))
     return 1 if failed or (left and options.order) else 0

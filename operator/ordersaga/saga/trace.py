@@ -10,7 +10,7 @@ from ordersaga.saga.looking import found
 from ordersaga.saga.output import Output
 from ordersaga.saga.record import Record
 from ordersaga.saga.table import PHASES, Cell, Style, Table
-from ordersaga.saga.words import clock, count, span
+from ordersaga.saga.words import clock, count, exactly
 
 if TYPE_CHECKING:  # they take a tenth of a second, which no other command waits
     from common.tracing.span import Span
@@ -122,9 +122,9 @@ def _branches(spans: "Sequence[Span]", unicode: bool) -> "Iterator[tuple[Span, s
 
 
 def _long(seconds: float) -> str:
-    """`0 s`, `36 ms`, `1.20 s`, `5 min`."""
+    """`0 s`, `36 ms`, `1.20 s`, `1 min 26 s`."""
     if seconds == int(seconds) or seconds >= 60:
-        return span(seconds)
+        return exactly(seconds)
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 

@@ -167,6 +167,13 @@ def test_a_retry_that_counts_anew_makes_no_attempt_as_long_as_the_time_between()
     assert all(span.end - span.start < 2 for span in calls)
 
 
+def test_an_action_stays_succeeded_while_its_undo_is_tried_again_by_hand() -> None:
+    saga = after(new_saga(), *done(*BEFORE_PIVOT), seen("Cancelled"), *undone("confirmation", "shipping"))
+    saga = after(saga, *never_undone("payment"), *undone("inventory"), asked("RetryNow", "payment"))
+    paid = named(spans_of(ALL, story(saga)))["payment do"]
+    assert (paid.attributes["ordersaga.outcome"], paid.status) == ("Succeeded", "unset")
+
+
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_a_time_that_somebody_has_written_fits_into_a_span(when: str) -> None:
     status = status_of(after(new_saga(), *done("order")), now=NOW, generation=1, previous={})

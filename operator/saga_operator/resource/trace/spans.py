@@ -174,6 +174,8 @@ def _dos(record: StepRecord, known: tuple[CallAttempt, ...]) -> Calls:
 
 def _did(record: StepRecord, known: tuple[CallAttempt, ...]) -> str:
     """What became of the action, also if it was undone since."""
+    if record.state is StepState.UNKNOWN and record.completion is not None:
+        return str(StepState.SUCCEEDED)  # unknown is what becomes of its undo, which a person has tried again
     settled = (StepState.REFUSED, StepState.UNKNOWN, StepState.PENDING)
     if record.state in settled or (record.state is StepState.SKIPPED and record.compensation.completion is None):
         return str(record.state)
