@@ -63,4 +63,12 @@ MESSAGES = (
         "if status in NO_RECIPIENT:",
         f"{WEBHOOK}::test_any_other_no_loses_no_message",
     ),
+    Mutant(
+        "a message that may have arrived is handed over ever more rarely",
+        OUTAGE,
+        f"{DELIVERY}/smtp.py",
+        "        self._raise_if_too_early(message)\n",
+        "",
+        f"{SMTP}::test_a_server_that_delivers_and_is_too_slow_to_say_so_gives_nobody_the_same_mail_all_day",
+    ),
 )

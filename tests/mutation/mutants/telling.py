@@ -279,4 +279,21 @@ TELLING = (
         "        case _ if True:\n",
         f"{LETTERS}::test_whatever_is_no_answer_is_asked_again_and_holds_up_no_other",
     ),
+    Mutant(
+        "what had ended before telling was switched on is told to nobody",
+        19,
+        f"{OPERATOR}/engine/records/duties.py",
+        "return resource.archived or (ended is not None and ended < since)",
+        "return False",
+        "tests/operator/telling/test_switched_on.py"
+        "::test_what_had_ended_before_it_was_switched_on_is_told_to_nobody_and_what_ends_later_is",
+    ),
+    Mutant(
+        "an end for which there was no room is looked at again in a busy shop",
+        19,
+        f"{TELLING_OF}/systems.py",
+        'return any(self._outbox.has(uid, f"{uid}/{kind}") for kind in ENDS)',
+        "return self._outbox.knows(uid)",
+        f"{SYSTEMS}::test_an_end_for_which_there_was_no_room_is_not_seen_to_though_its_start_is_told",
+    ),
 )
