@@ -38,7 +38,7 @@ class Compose:
     def __init__(self, folder: Path) -> None:
         self._command = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         self._folder = folder
-        self.ports = {name: free_port() for name in (*SERVICES, "apiserver", *WATCHERS)}
+        self.ports = {name: free_port() for name in (*SERVICES, "apiserver", "page", *WATCHERS)}
         self.options: tuple[str, ...] = ()
         """Of docker-compose itself, before its command."""
         self._tokens = folder / "staff"
