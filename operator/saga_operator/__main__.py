@@ -224,6 +224,8 @@ def compose(
     participants = Participants(settings, clock.now)
     writer = ApiWriter(sagas, max_writes=settings.max_writes, echoes=echoes)
     traces = None if spans is None else Traces(spans)
+    if traces is not None:
+        participants.after_the_end = traces.after_the_end
     sender = EventSender(events) if traces is None else EventSender(events, traces.annotations)
     gate = CallGate(epochs)
     defaults = {name: terms_by(settings, name) for name in NAMES}

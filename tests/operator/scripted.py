@@ -57,6 +57,8 @@ class ScriptedParticipants:
         self.calls: list[Call] = []
         self.archive_answers = 200
         self.archived: list[str] = []
+        self.archived_within: dict[str, str] = {}
+        """The `traceparent` of that call, by the order's id."""
         """The orders whose saga was archived here before their resource was deleted."""
         self.url = ""
         self._queued: dict[tuple[str, str], list[Reply]] = defaultdict(list)
@@ -112,7 +114,8 @@ class ScriptedParticipants:
         if request.method == "PUT" and request.path.endswith("/saga"):
             if self.archive_answers != 200:
                 return web.Response(status=self.archive_answers)
-            self.archived.append(request.path.split("/")[-2])
+            self.archived.append(name := request.path.split("/")[-2])
+            self.archived_within[name] = request.headers.get("traceparent", "")
             return web.json_response(body)
         key = request.headers.get("Idempotency-Key", "")
         order = key.split("/")[1] if "/" in key else request.path.split("/")[-2]

@@ -92,6 +92,9 @@ def test_a_kill_at_any_call_or_between_two_leaves_no_orphan_and_sends_no_span_tw
     second.stop()
     for name in traces:
         judge(of_order(collector, name), participants, name)
+        archived = TraceContext.parse(participants.archived_within[name])
+        assert archived is not None
+        assert not archived.sampled, "what comes after its end is no trace beside it"
 
 
 def test_the_times_of_a_traced_saga_lead_to_its_trace(

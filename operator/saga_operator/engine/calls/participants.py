@@ -56,6 +56,8 @@ class Participants:
 
     def __init__(self, settings: Settings, now: Callable[[], float]) -> None:
         self._now = now
+        self.after_the_end: Callable[[Resource], str] = lambda resource: ""
+        """The `traceparent` of what is called about a saga that has ended; empty without a collector of traces."""
         self._tokens = settings.tokens
         self._terms = {name: terms_by(settings, name) for name in NAMES}
         self._of = {
@@ -113,10 +115,12 @@ class Participants:
         if traceparent := resource.traceparent:
             archived["traceparent"] = traceparent
         path = f"/api/orders/{resource.name}/saga"
+        headers = {"X-Correlation-ID": resource.correlation_id}
+        if traceparent := self.after_the_end(resource):
+            headers[TRACEPARENT] = traceparent
         try:
-            answer = await self._of[FIRST.participant].exchange(
-                "PUT", path, headers={"X-Correlation-ID": resource.correlation_id}, body=archived, limit=ARCHIVED_LIMIT
-            )
+            exchanges = self._of[FIRST.participant]
+            answer = await exchanges.exchange("PUT", path, headers=headers, body=archived, limit=ARCHIVED_LIMIT)
         except (NotSent, NoAnswer) as error:
             raise OSError(f"no answer from {FIRST.participant}: {error}") from error
         kept = json_object(answer) or {}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Final
 
+from common.tracing.context import TraceContext
 from common.tracing.export import Spans
 from common.tracing.span import Span
 from saga_operator.process.saga import Saga
@@ -49,6 +50,11 @@ class Traces:
         """The id of its trace, 32 hexadecimal digits, if that is recorded; else nothing."""
         saga = self.place_of(resource).saga
         return f"{saga.trace_id:032x}" if saga.sampled else ""
+
+    def after_the_end(self, resource: Resource) -> str:
+        """The traceparent of a call about a saga that has ended: of its trace, in which the call has no span."""
+        saga = self.place_of(resource).saga
+        return TraceContext(saga.trace_id, saga.span_id, sampled=False).header()
 
     def annotations(self, resource: Resource) -> Mapping[str, str]:
         """What an Event about this saga is annotated with."""

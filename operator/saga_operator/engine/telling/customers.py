@@ -45,6 +45,7 @@ class _Letter:
     """The saga's uid: each has one message."""
     notice: Notice
     correlation_id: str
+    traceparent: str
     kind: str = NOTIFICATION_TYPE
 
     def about(self) -> dict[str, str]:
@@ -99,8 +100,9 @@ class Customers:
             self._add(resource)
 
     def _add(self, resource: Resource) -> None:
-        if (letter := _letter_of(resource)) is not None:
-            self._outbox.add(resource.uid, [letter])
+        if (notice := _notice_of(resource)) is not None:
+            traceparent = self._participants.after_the_end(resource)
+            self._outbox.add(resource.uid, [_Letter(resource.uid, notice, resource.correlation_id, traceparent)])
         elif resource.finished:
             self._nobody[resource.uid] = None
             if len(self._nobody) > REMEMBERED:
@@ -125,7 +127,7 @@ class Customers:
         return self._is_taken(resource)
 
     def _is_taken(self, resource: Resource) -> bool:
-        return self._outbox.has_taken(resource.uid, resource.uid) or _letter_of(resource) is None
+        return self._outbox.has_taken(resource.uid, resource.uid) or _notice_of(resource) is None
 
     def missed(self, resource: Resource) -> None:
         """A person deletes it, and has waited long enough."""
@@ -171,7 +173,8 @@ class Customers:
         action = Do(letter.notice.step)
         epoch = self._gate.epoch_for(PARTICIPANT)
         saga = Saga(letter.notice.order, created=self._clock.now())
-        outcome = await self._participants.perform(action, saga, CallContext(epoch, letter.correlation_id))
+        context = CallContext(epoch, letter.correlation_id, traceparent=letter.traceparent)
+        outcome = await self._participants.perform(action, saga, context)
         metrics.call_ended(action, outcome)
         if isinstance(outcome, EpochRefused):
             await self._gate.epoch_was_refused(PARTICIPANT, epoch, outcome)
@@ -180,9 +183,8 @@ class Customers:
         return outcome
 
 
-def _letter_of(resource: Resource) -> _Letter | None:
-    notice = notice_of(saga_of(resource))
-    return None if notice is None else _Letter(resource.uid, notice, resource.correlation_id)
+def _notice_of(resource: Resource) -> Notice | None:
+    return notice_of(saga_of(resource))
 
 
 def _place_of(uid: str) -> str:
