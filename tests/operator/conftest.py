@@ -19,9 +19,9 @@ from common.services import SERVICES
 from common.wire import Json
 from dev.stack import waiting
 from dev.stack.processes import free_port
-from saga_operator.__main__ import Operator, compose
 from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
+from saga_operator.parts import Operator, compose
 from saga_operator.settings import Settings
 from tests.operator.forked import Forked
 from tests.operator.inside import SoleHolder

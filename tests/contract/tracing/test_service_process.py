@@ -149,6 +149,7 @@ async def test_a_service_that_is_told_to_end_sends_what_it_has(served: Serve) ->
         collected = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "60000",  # it would wait for a minute
+            "OTEL_TRACES_SAMPLER_ARG": "0",  # nothing but what a caller records
             "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
         }
         async with served(**collected) as (client, process):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from saga_operator.__main__ import Operator
 from saga_operator.engine.engine import Engine
+from saga_operator.parts import Operator
 from saga_operator.resource.body import Resource
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.inside import SoleHolder, eventually, until_idle

@@ -6,8 +6,8 @@ from typing import Any
 from kubernetes.client.exceptions import ApiException
 
 from common.wire import Json
-from saga_operator.__main__ import Operator
 from saga_operator.engine.engine import Engine
+from saga_operator.parts import Operator
 from saga_operator.resource.body import Resource
 from tests.operator.conftest import GROUP, PLURAL, VERSION, OperatorProcess, Sagas, wait_until
 from tests.operator.inside import SoleHolder, eventually, until_idle

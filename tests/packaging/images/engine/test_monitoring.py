@@ -53,6 +53,7 @@ def test_an_order_is_one_trace_of_all_parts(watched: Compose) -> None:
 
 
 def test_prometheus_reaches_every_part_and_keeps_the_traces_of_what_it_counts(watched: Compose) -> None:
+    watched.until_finished(watched.place("counted"))
     prometheus = f"http://127.0.0.1:{watched.ports['prometheus']}/api/v1/"
 
     def up() -> bool:
