@@ -53,7 +53,7 @@ def test_an_order_is_one_trace_from_the_rest_call_to_the_databases_whoever_is_ki
         stack.start()
     phases = stack.until_finished(*placed, seconds=90)
     assert Counter(phases.values()) == {"Completed": 3, "Compensated": 6}
-    collector.wait_for(lambda spans: sum(span.name == "saga" for span in spans) >= len(placed), seconds=30)
+    collector.wait_for(lambda spans: sum(span.name == "saga" for span in spans) >= len(placed), seconds=60)
     stack.stop()  # what is queued is sent
 
     by_trace: defaultdict[str, list[Received]] = defaultdict(list)

@@ -37,6 +37,12 @@ class Received:
     message: str
 
 
+class _Server(ThreadingHTTPServer):
+    """With room for all parts of a system that report at the same moment, on a machine that is busy."""
+
+    request_queue_size = 128
+
+
 class Collector:
     """Listens at 127.0.0.1. `status`: what it answers; `delay`: seconds before it does."""
 
@@ -47,7 +53,7 @@ class Collector:
         self.headers: list[dict[str, str]] = []
         self.paths: set[str] = set()
         self.status, self.delay = status, delay
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 

@@ -1,5 +1,6 @@
 """Spans on their way to a collector over OTLP/HTTP: one that is well, one that refuses, hangs, or isn't there."""
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -104,6 +105,7 @@ async def test_a_dead_collector_costs_spans_and_nothing_else(opened: Open, troub
 
 
 async def test_a_protocol_that_isnt_spoken_is_said(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "ordersaga.tracing")
     with Collector() as collector:
         spans = opened(collector.url, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
         spans.send([span()])
@@ -115,6 +117,7 @@ async def test_a_protocol_that_isnt_spoken_is_said(opened: Open, caplog: pytest.
 async def test_variables_that_cant_be_used_stop_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, "ordersaga.tracing")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=s3cret,nonsense")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "-1")

@@ -63,6 +63,10 @@ class World:
         sender = SimpleNamespace(add=lambda _, event: self.events.append(event))
         self.customers = Customers(cast(Any, self), self.breaker, CallGate(self.epochs), Clock(), cast(Any, sender))
 
+    def after_the_end(self, _: object) -> str:
+        """Nothing is traced."""
+        return ""
+
     async def perform(self, action: Do, saga: Saga, context: CallContext) -> Outcome:
         await asyncio.sleep(0.01)
         body = action.step.body(saga.order)

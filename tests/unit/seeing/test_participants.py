@@ -103,7 +103,7 @@ def test_before_sagas_are_steered_it_is_said_what_will_hold_them_up() -> None:
         return replace(Participant.of(item), since=1000.0).holds_up(1125.0, number)
 
     down, idle = participant("False", "NoAnswer"), participant("False", "Paused")
-    assert held(down, 2) == "payment is down for 2 min: they will wait until it answers"
+    assert held(down, 2) == "payment is down for 2 min: single calls probe it, and they will wait until it answers"
     assert held(down, 1).endswith("it will wait until it answers")
     assert "they will wait until that is Active again" in held(idle, 2)
     assert held(participant("True", "Answering"), 2) == ""
