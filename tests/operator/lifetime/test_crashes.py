@@ -53,7 +53,7 @@ def test_a_killed_operator_is_replaced_within_15_seconds_and_nothing_is_lost(
     first.kill()
     killed = time.monotonic()
     sagas.wait("o-killed", "Completed", seconds=20)
-    assert min(call.at for call in participants.of("o-killed") if call.at > killed) - killed < 15
+    assert time.monotonic() - killed < 15
     epochs = [call.epoch for call in participants.of("o-killed")]
     assert epochs == sorted(epochs)
     assert epochs[0] < epochs[-1]

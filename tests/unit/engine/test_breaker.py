@@ -304,8 +304,7 @@ def test_a_person_who_retries_has_a_participant_probed_that_asked_for_an_hour() 
 OUTCOME = st.sampled_from(["hopeless", "hopeless undo", "hangs", "unsent", "unsent undo", "leaves", "deaf"])
 
 
-# always the same examples: one in some thousands waits for twelve turns instead of ten, behind four that hang
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None)
 @given(
     trouble=st.lists(st.tuples(OUTCOME, st.floats(0, 40)), max_size=8),
     healthy=st.lists(st.tuples(st.booleans(), st.floats(0, 120)), min_size=1, max_size=25),
@@ -330,7 +329,7 @@ def test_every_healthy_saga_is_answered_in_time_whatever_the_others_are(
         untried = all(time >= well for time in saga.calls)
         one = ONE_PROBE + HANG + CLAIM_WITHIN * len(others)
         turns = 1 if untried else 1 + len(others) + SAGAS_TO_OPEN
-        assert waited(saga, well) < one + turns * (LAST_PROBE[True] + HANG + CLAIM_WITHIN)
+        assert waited(saga, well) < one + turns * (LAST_PROBE[True] + HANG)
 
 
 def paused(sagas: list[Saga], *, since: float, until: float, end: float) -> Network:
