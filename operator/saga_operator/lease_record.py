@@ -17,7 +17,9 @@ ABSENCES: Final = "ordersaga.io/absences"
 """Annotation of the Lease: when no operator worked (`process/absences.py`)."""
 TELLS_CUSTOMERS: Final = "ordersaga.io/tells-customers-since"
 TELLS_SYSTEMS: Final = "ordersaga.io/tells-systems-since"
-"""Annotations of the Lease: since when its holders tell them. What ended before is no news when that is switched on."""
+"""Annotations of the Lease: since which second its holders tell them. What ended before is no news when that is
+switched on.
+"""
 BELIEVED_AHEAD: Final = 24 * 3600 * 1000
 """Milliseconds by which an epoch, which is a time, may be ahead of our clock: more than hosts differ by mistake."""
 AHEAD: Final = 60.0

@@ -104,6 +104,14 @@ CALLS = (
         f"{BREAKER}::test_a_tried_saga_is_not_starved_by_those_that_were_not_tried",
     ),
     Mutant(
+        "a tried saga is overtaken by each other once at the most",
+        OUTAGE,
+        f"{OPERATOR}/engine/calls/turns.py",
+        "MOST: Final = 2",
+        "MOST: Final = 9",
+        f"{BREAKER}::test_who_was_tried_throughout_an_outage_is_overtaken_once_by_each_that_came_at_its_end",
+    ),
+    Mutant(
         "the calls to a participant that is back double",
         OUTAGE,
         f"{OPERATOR}/engine/calls/verdict.py",

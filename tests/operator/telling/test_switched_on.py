@@ -1,6 +1,9 @@
 """Orders that had ended before telling was switched on, whose finalizer is still on: they are no news to anybody."""
 
-from tests.operator.conftest import Sagas, wait_until
+import time
+
+from saga_operator.resource.times import from_wire
+from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import DO, PATIENCE
 from tests.operator.scripted import ScriptedParticipants, refused
 from tests.operator.telling.conftest import Start
@@ -9,6 +12,13 @@ from tests.support.event_sink import ScriptedSink
 
 ON = {"ORDERSAGA_TELL_CUSTOMERS": "true"}
 OFF = {"ORDERSAGA_EVENTS_SINK": "", "ORDERSAGA_TELL_CUSTOMERS": "false"}
+
+
+def ended_before_it_is_switched_on(operator: OperatorProcess, sagas: Sagas, name: str) -> None:
+    """In a second before: an end is recorded in whole ones, and one of the same second is told."""
+    ended = sagas.wait(name, "Compensated", seconds=PATIENCE)["status"]["completionTime"]
+    operator.kill()
+    wait_until(lambda: time.time() > from_wire(ended) + 1.0 or None, "the next second")
 
 
 def test_what_had_ended_before_it_was_switched_on_is_told_to_nobody_and_what_ends_later_is(
@@ -22,8 +32,7 @@ def test_what_had_ended_before_it_was_switched_on_is_told_to_nobody_and_what_end
 
     operator = start(**OFF)
     sagas.create("o-old")
-    sagas.wait("o-old", "Compensated", seconds=PATIENCE)
-    operator.kill()
+    ended_before_it_is_switched_on(operator, sagas, "o-old")
 
     operator = start(**ON)
     sagas.create("o-new")
@@ -34,8 +43,7 @@ def test_what_had_ended_before_it_was_switched_on_is_told_to_nobody_and_what_end
 
     operator = start(**OFF)
     sagas.create("o-off-again")
-    sagas.wait("o-off-again", "Compensated", seconds=PATIENCE)
-    operator.kill()
+    ended_before_it_is_switched_on(operator, sagas, "o-off-again")
 
     participants.archive_answers = 200
     start(**ON)

@@ -226,6 +226,14 @@ def test_a_tried_saga_is_not_starved_by_those_that_were_not_tried() -> None:
     assert waited(unlucky) < 10.0
 
 
+def test_who_was_tried_throughout_an_outage_is_overtaken_once_by_each_that_came_at_its_end() -> None:
+    """Those are hopeless. With a line for each number of failures all would fail as often as it has before its call."""
+    saga = Saga("o-from-the-start", from_then_on(60.0))
+    later = [Saga(f"o-later-{n}", always("nothing", HANG), 27.7 + n) for n in range(4)]
+    run([saga, *later], until=300.0)
+    assert waited(saga, 60.0) < (1 + len(later)) * (LAST_PROBE[True] + HANG)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
 @pytest.mark.parametrize("every", [0.02, 1.0])
 def test_whoever_got_no_answer_is_not_called_again_at_once_whatever_becomes_of_its_participant(

@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from typing import Final
 
-MOST: Final = 9
-"""Failures in a row that make a difference: from here on it is round robin."""
+MOST: Final = 2
+"""Failures in a row that make a difference: from here on it is round robin. With more, one that was tried throughout an
+outage would be overtaken by each of those that came at its end as often as it has failed.
+"""
 
 Line = OrderedDict[str, None]
 
@@ -13,7 +15,7 @@ class Turns:
     """Sagas that have failed nothing and tried ones take turns, so that neither kind can starve the other.
 
     Of those that have failed nothing, undos go first: they hold money or goods. Of the tried ones, those that have
-    failed least: whoever fails goes to the back.
+    failed once, and then whoever has waited longest: so each is overtaken by each other once at the most.
     """
 
     def __init__(self) -> None:
