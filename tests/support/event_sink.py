@@ -50,6 +50,9 @@ class ScriptedSink:
         self.unsigned: list[str] = []
         """What came without a signature that fits."""
         self.hanging = 0
+        """Requests that wait for an answer now. Whoever has hung up waits no more."""
+        self.most_hanging = 0
+        """As many have waited at once."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -85,7 +88,7 @@ class ScriptedSink:
     async def _start(self) -> None:
         app = web.Application()
         app.router.add_post("/events", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
@@ -97,8 +100,7 @@ class ScriptedSink:
         event = json.loads(body)
         status = self.status
         if status < 0:
-            self.hanging += 1
-            await asyncio.sleep(HANG)
+            await self._hang()
         if not self._is_signed(request, body):
             self.unsigned.append(event["id"])
         self.deliveries.append(Delivery(event, status, request.headers.get("Authorization", "")))
@@ -110,6 +112,15 @@ class ScriptedSink:
             request.transport.abort()
             return web.Response()
         return web.Response(status=status, headers=self.headers)
+
+    async def _hang(self) -> None:
+        """Until its caller hangs up, as a rule: this is cancelled then."""
+        self.hanging += 1
+        self.most_hanging = max(self.most_hanging, self.hanging)
+        try:
+            await asyncio.sleep(HANG)
+        finally:
+            self.hanging -= 1
 
     def _is_signed(self, request: web.Request, body: bytes) -> bool:
         id_, timestamp = request.headers["webhook-id"], request.headers["webhook-timestamp"]
