@@ -117,7 +117,7 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
-.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed cluster-test
+.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed cluster-test docs-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.release.observing.dashboards
 	$(BIN)/python -m dev.release.render
@@ -138,6 +138,8 @@ verify-changed: venv ## All of verify-…, each only if what it judges has chang
 	$(BIN)/python -m dev.release.judges.verified
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)
+docs-test: ready ## Types the commands of the docs (ARGS="cluster", with kind or its like as the current context; engine; machine; --list)
+	$(BIN)/python -m dev.release.typed $(ARGS)
 
 ##@ Answer for it
 .PHONY: audit-packages sbom
