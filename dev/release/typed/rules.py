@@ -49,6 +49,9 @@ A_POD = (
     " -o jsonpath='{.items[0].metadata.name}')"
 )
 
+EVENTS_SECRET = f"kubectl -n {NAMESPACE} create secret generic order-events --from-literal=secret=whsec_AAAA"
+REUSED = f"helm upgrade e-commerce-saga ./helm -n {NAMESPACE} --reset-then-reuse-values"
+
 HAS_TESTS = "a run of tests or measurements with a target of its own"
 A_RELEASE = "it needs a release in a registry"
 OPENSHIFT = "it needs OpenShift"
@@ -118,15 +121,30 @@ RULES = (
     Rule("docs/install.md", r"helm uninstall", Place.CLUSTER),
     Rule("docs/install.md", r"kubectl -n e-commerce-saga (annotate|get) ordersagas", Place.CLUSTER),
     # --- What is added to an installation
-    Rule("docs/events.md", r"echo|kubectl create secret", Place.CLUSTER, before=INSTALLED),
-    Rule("docs/events.md", r"helm upgrade", Place.CLUSTER, before=INSTALLED, after=ROLLED_OUT),
+    Rule(
+        "docs/events.md",
+        r"helm upgrade",
+        Place.CLUSTER,
+        before=f"{INSTALLED} && {EVENTS_SECRET}",
+        after=f"{ROLLED_OUT} && {REUSED} --set events.sink= && {ROLLED_OUT}",
+    ),
+    Rule("docs/events.md", r"echo", Place.CLUSTER),
+    Rule(
+        "docs/events.md",
+        r"kubectl -n e-commerce-saga create secret",
+        Place.CLUSTER,
+        before=f"kubectl -n {NAMESPACE} delete secret order-events --ignore-not-found",
+        after="rm secret",
+    ),
     Rule("docs/tracing.md", r"helm upgrade", Place.CLUSTER, before=INSTALLED, after=f"{ROLLED_OUT} && {SAMPLE}"),
     Rule("docs/notifications.md", r"printf", Place.CLUSTER),
+    Rule("docs/notifications.md", r"kubectl .* hook", Place.CLUSTER, before=INSTALLED, after="rm secret"),
     Rule(
         "docs/notifications.md",
-        r"kubectl create secret",
+        r"kubectl .* mail",
         Place.CLUSTER,
         before=f"{INSTALLED} && echo secret > password",
+        after="rm password",
     ),
     Rule("docs/notifications.md", r"helm upgrade", Place.CLUSTER, before=INSTALLED, after=ROLLED_OUT),
     Rule(
