@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from dev.setup.children import die_with_parent
 from dev.setup.errors import StackError
@@ -28,8 +29,40 @@ MISSING_LIBRARY = "error while loading shared libraries"
 STOP_SECONDS = 15.0
 
 
+class Child(Protocol):
+    """What is used of a `subprocess.Popen`. It leads a session."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    def poll(self) -> int | None:
+        """Its exit status, minus the signal's number if one ended it; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, at most so many seconds. Raises `subprocess.TimeoutExpired`."""
+
+
+def run(command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path | None) -> Child:
+    """Start a program that ends when the calling thread does. `env`: all of it; what it prints is appended to `log`."""
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
+        )
+
+
 class Process:
     """One program, its log file, and a function that returns whether it is ready."""
+
+    run = staticmethod(run)
+    """How it is started."""
 
     def __init__(
         self,
@@ -49,7 +82,7 @@ class Process:
         self.cwd = cwd
         self._ready = ready
         self._stop_signal = stop_signal
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -61,17 +94,7 @@ class Process:
     def start(self) -> None:
         """Start it (again); what it prints is appended to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **self.env},
-                cwd=self.cwd,
-                start_new_session=True,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock that a thread could hold
-            )
+        self._child = self.run(self.command, env={**os.environ, **self.env}, log=self.log, cwd=self.cwd)
 
     def running(self) -> bool:
         """Whether it was started and has not ended."""

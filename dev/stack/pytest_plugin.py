@@ -81,6 +81,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group(system(item) or str(item.path)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_starts() -> None:
+    """The parts of ours that tests start again and again needn't import everything each time."""
+    from dev.stack import forked
+    from dev.stack.processes import Process
+
+    Process.run = staticmethod(forked.run)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def log_level() -> Iterator[None]:
     """The level of the log that a module's apps have set is not for the next module, which may look for lines in it."""

@@ -17,13 +17,12 @@ from kubernetes.client.exceptions import ApiException
 from common.kube import Events, KubeClient, OrderSagas
 from common.services import SERVICES
 from common.wire import Json
-from dev.stack import waiting
-from dev.stack.processes import free_port
+from dev.stack import forked, waiting
+from dev.stack.processes import Child, free_port
 from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
 from saga_operator.parts import Operator, compose
 from saga_operator.settings import Settings
-from tests.operator.forked import Forked
 from tests.operator.inside import SoleHolder
 from tests.operator.scripted import ScriptedParticipants
 from tests.support.samples import order
@@ -137,16 +136,14 @@ class OperatorProcess:
             "ORDERSAGA_LOG_FORMAT": "text",
             **env,
         }
-        self.process: subprocess.Popen[bytes] | Forked | None = None
+        self.process: Child | None = None
 
     def start(self, *, release: str = "", faulty: str = "") -> None:
         """`release`: another process table, see tests/operator/release.py; `faulty`: a defect, see faulty.py."""
-        module = ["tests.operator.release", release] if release else ["saga_operator"]
-        if faulty:
-            self.process = Forked(faulty, self.env, self.log)
-            return
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", *module], env=self.env, stderr=log, cwd=ROOT)
+        module = ["saga_operator"]
+        if release or faulty:
+            module = ["tests.operator.release", release] if release else ["tests.operator.faulty", faulty]
+        self.process = forked.run([sys.executable, "-m", *module], env=self.env, log=self.log, cwd=ROOT)
 
     @property
     def runs(self) -> bool:
@@ -165,16 +162,17 @@ class OperatorProcess:
 
     def signal(self, number: int) -> None:
         assert self.process is not None
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.kill()
+        self.signal(signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         return self.process.wait(15)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,7 @@ def run(fault: str) -> None:
         for module, constants in brief.items():
             vars(module).update(constants)
     main()
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])
