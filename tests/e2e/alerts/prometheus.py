@@ -5,6 +5,9 @@ is a second.
 import os
 import re
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ def hurried(rules: str, namespace: str) -> str:
     text = re.sub(r"(\[)(\d+)([smh])(\])", seconds, text)
     text = re.sub(r"( for: )(\d+)([smh])()$", seconds, text, flags=re.MULTILINE)
     text = text.replace('le="60.0"', 'le="1.0"')
-    return re.sub(r"(?<=> )(1800|600)\b", lambda found: str(int(found[0]) // 60), text)
+    return re.sub(r"(?<=> )(1800|600|300)\b", lambda found: str(int(found[0]) // 60), text)
 
 
 class Prometheus(Process):
@@ -46,18 +49,18 @@ class Prometheus(Process):
 
     def __init__(self, binary: str, folder: Path, targets: dict[str, str], namespace: str) -> None:
         """`targets`: the processes' names and URLs; a name becomes the label `pod`."""
-        self.port = free_port()
+        self.port, self._folder, self._namespace = free_port(), folder, namespace
         (folder / "rules.yaml").write_text(hurried(RULES.read_text(), namespace))
         scraped = [
             {"targets": [httpx.URL(url).netloc.decode()], "labels": {"namespace": namespace, "pod": name}}
             for name, url in targets.items()
         ]
-        config = {
+        self._config: Json = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(folder / "rules.yaml")],
             "scrape_configs": [{"job_name": "ordersaga", "static_configs": scraped}],
         }
-        (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+        self._write_config()
         super().__init__(
             "prometheus",
             [
@@ -68,6 +71,31 @@ class Prometheus(Process):
             log=folder / "prometheus.log",
             ready=lambda: answers(f"http://127.0.0.1:{self.port}/-/ready"),
         )
+
+    @contextmanager
+    def watching(self, name: str, url: str, authority: Path) -> Iterator[None]:
+        """It reads one more process, which speaks TLS, until the block ends; `authority`: of its certificate."""
+        target = httpx.URL(url).netloc.decode()
+        job = {
+            "job_name": name,
+            "scheme": "https",
+            "tls_config": {"ca_file": str(authority)},
+            "static_configs": [{"targets": [target], "labels": {"namespace": self._namespace, "pod": name}}],
+        }
+        self._config["scrape_configs"].append(job)
+        self._read_again()
+        try:
+            yield
+        finally:
+            self._config["scrape_configs"].remove(job)
+            self._read_again()
+
+    def _read_again(self) -> None:
+        self._write_config()
+        os.kill(self.pid, signal.SIGHUP)
+
+    def _write_config(self) -> None:
+        (self._folder / "prometheus.yaml").write_text(yaml.safe_dump(self._config))
 
     def asked(self, path: str, **parameters: str) -> Any:
         """The data that its API answers with."""

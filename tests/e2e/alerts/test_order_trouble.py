@@ -1,53 +1,14 @@
 """Orders are in trouble, and a real Prometheus says so until a person has mended it, as the runbooks say."""
 
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 
 from dev.stack.pytest_plugin import TestControlPlane
+from tests.e2e.alerts.people import customers, saga
 from tests.e2e.alerts.prometheus import Prometheus
 from tests.e2e.system import NAMESPACE, Stack, step_states
 from tests.support.samples import order
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-PROGRAM = Path(sys.executable).parent / "kubectl-saga"
-
-
-def saga(stack: Stack, *arguments: str) -> str:
-    """`kubectl saga`, as a person types it."""
-    env = {**os.environ, "KUBECONFIG": str(stack.kubeconfig), "ORDERSAGA_ORDER_URL": stack.wiring.url("order")}
-    done = subprocess.run(
-        [PROGRAM, *arguments, "-n", NAMESPACE], env=env, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode in (0, 1, 3), f"{arguments}: {done.returncode}: {done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
-
-
-@contextmanager
-def customers(stack: Stack, pause: float = 0.5) -> Iterator[list[str]]:
-    """Orders all the time until the block ends; the ids of those that were placed."""
-    placed: list[str] = []
-    has_ended = threading.Event()
-
-    def place() -> None:
-        while not has_ended.wait(pause):
-            placed.append(stack.new_id("customers"))
-            stack.shop.place(placed[-1])
-
-    thread = threading.Thread(target=place)
-    thread.start()
-    try:
-        yield placed
-    finally:
-        has_ended.set()
-        thread.join()
 
 
 def test_a_participant_that_is_gone_is_named_and_orders_become_late(seen: Prometheus, stack: Stack) -> None:

@@ -1,6 +1,5 @@
 """Deadlines on a real API server: a host with a wrong clock, an operator that was away, participants that were."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +10,8 @@ from saga_operator.resource.times import from_wire
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.requests.user_requests import DO
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
+from tests.support.wrong_clock import wrong_clock
 
-WRONG_CLOCK = "import time\nright = time.time\ntime.time = lambda: right() + {}\n"
-"""A sitecustomize, which the interpreter imports before anything else."""
 ENOUGH = 60.0
 """Seconds: several times what it takes on a loaded machine."""
 
@@ -29,9 +27,8 @@ def skewed(
     started: list[OperatorProcess] = []
 
     def start(seconds: float) -> OperatorProcess:
-        (tmp_path / "sitecustomize.py").write_text(WRONG_CLOCK.format(seconds))
-        path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-        process = OperatorProcess(operator_kubeconfig, participants.url, tmp_path / "log", PYTHONPATH=path)
+        env = wrong_clock(tmp_path, seconds)
+        process = OperatorProcess(operator_kubeconfig, participants.url, tmp_path / "log", **env)
         process.start()
         started.append(process)
         return process

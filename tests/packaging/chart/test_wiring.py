@@ -98,6 +98,12 @@ def test_every_alert_is_played_to_promtool_until_it_fires_and_to_where_it_does_n
         assert outcomes == {True, False}, rule["alert"]
 
 
+def test_the_trouble_of_every_alert_is_made_for_a_real_prometheus() -> None:
+    made = "".join(each.read_text() for each in (render.CHECKOUT / "tests" / "e2e" / "alerts").glob("test_*.py"))
+    for rule in ALERTS:
+        assert f'until_fires("{rule["alert"]}"' in made, rule["alert"]
+
+
 def test_an_order_is_late_after_a_time_that_the_histogram_of_durations_tells_apart() -> None:
     bounds = set(re.findall(r'le="([^"]+)"', (render.CHART / "files" / "alerts.yaml").read_text()))
     assert bounds == {str(OBJECTIVE)}
