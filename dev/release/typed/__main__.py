@@ -33,27 +33,30 @@ from dev.stack.waiting import wait_until
 LOOKED_AT_SECONDS = 8
 PATIENCE_SECONDS = 900
 INTERRUPTED = (124, 130)
+UNMET = {
+    "before": "what the page takes for granted could not be had",
+    "after": "it succeeded, but what the page says is not so",
+}
 
 
 def script(typed: list[tuple[Command, Rule]]) -> str:
     """A bash script of one session: variables and folders of a page's command are those of its next one.
 
-    It writes `LINE STATUS` to descriptor 3 for each command, and goes on after a failure.
+    It writes `NUMBER STATUS` to descriptor 3 for each command, and goes on after a failure. HTTP's errors are curl's.
     """
-    lines = ["set -a; shopt -s expand_aliases"]
-    for command, rule in typed:
+    lines = ["set -a; shopt -s expand_aliases", 'curl() { command curl --fail-with-body "$@"; }']
+    for number, (command, rule) in enumerate(typed):
         text = rule.typed(command)
         lines.append(f"echo; echo {shlex.quote(f'▶ {command.page}:{command.line}')}; echo {shlex.quote(text)}")
+        lines.append("typed=0")
         if rule.before:
-            lines.append(
-                f"( {rule.before}\n) >>$TYPED_LOG 2>&1 || echo 'what the page takes for granted failed, see the log'"
-            )
+            lines.append(f"( {rule.before}\n) >>$TYPED_LOG 2>&1 || typed=before")
         if rule.stays:
             text = f"timeout --signal=INT {LOOKED_AT_SECONDS} bash -c {shlex.quote(text)}"
-        lines.append(f"eval {shlex.quote(text)}; typed=$?")
+        lines.append(f"if [ $typed = 0 ]; then eval {shlex.quote(text)}; typed=$?; fi")
         if rule.after:
             lines.append(f"if [ $typed = 0 ]; then ( {rule.after}\n) >>$TYPED_LOG 2>&1 || typed=after; fi")
-        lines.append(f"echo {command.line} $typed >&3; cd {shlex.quote(str(CHECKOUT))}")
+        lines.append(f"echo {number} $typed >&3; cd {shlex.quote(str(CHECKOUT))}")
     return "\n".join(lines) + "\n"
 
 
@@ -72,8 +75,8 @@ def type_page(page: str, typed: list[tuple[Command, Rule]], environment: dict[st
         notes = log.read_text().strip().splitlines() if log.exists() else []
     wrong = [
         f"{command}: {problem}"
-        for command, rule in typed
-        if (problem := _problem(rule, answers.get(str(command.line))))
+        for number, (command, rule) in enumerate(typed)
+        if (problem := _problem(rule, answers.get(str(number))))
     ]
     if wrong:
         print("\n".join(["", "What was said before and after them:", *notes[-40:]]))
@@ -84,8 +87,8 @@ def type_page(page: str, typed: list[tuple[Command, Rule]], environment: dict[st
 def _problem(rule: Rule, answer: str | None) -> str:
     if answer is None:
         return "was not reached"
-    if answer == "after":
-        return "it succeeded, but not what the page says"
+    if answer in UNMET:
+        return UNMET[answer]
     allowed = (*rule.statuses, *INTERRUPTED) if rule.stays else rule.statuses
     return "" if int(answer) in allowed else f"exit status {answer}"
 

@@ -52,6 +52,9 @@ A_POD = (
 EVENTS_SECRET = f"kubectl -n {NAMESPACE} create secret generic order-events --from-literal=secret=whsec_AAAA"
 REUSED = f"helm upgrade e-commerce-saga ./helm -n {NAMESPACE} --reset-then-reuse-values"
 
+# On the local stack a refund is given up after half a minute.
+WAIT = "kubectl wait --timeout=120s --for=jsonpath='{.status.phase}'"
+
 HAS_TESTS = "a run of tests or measurements with a target of its own"
 A_RELEASE = "it needs a release in a registry"
 OPENSHIFT = "it needs OpenShift"
@@ -222,8 +225,10 @@ RULES = (
     Rule("README.md", r"kubectl saga ui", Place.MACHINE, stays=True),
     Rule("README.md", r"export|alias|kubectl|KEY=|curl|kill", Place.MACHINE),
     Rule("*sketch.md", r"python scripts/check_health", Place.MACHINE),
+    Rule("docs/local-stack.md", r"curl .*repair", Place.MACHINE, before=f"{WAIT}=Failed osaga/o-stuck"),
+    Rule("docs/local-stack.md", r"kubectl saga retry", Place.MACHINE, after=f"{WAIT}=Compensated osaga/o-stuck"),
     Rule("docs/local-stack.md", r"TOKEN=|curl|kubectl", Place.MACHINE),
-    Rule("docs/security.md", r"TOKEN=\$\(cat|curl -s http", Place.MACHINE),
+    Rule("docs/security.md", r"TOKEN=|curl -s http", Place.MACHINE),
     _nowhere(
         "*", r"\./run-local\.sh", "the local stack is how the commands of the machine are typed, and its tests start it"
     ),
