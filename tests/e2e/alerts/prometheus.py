@@ -41,6 +41,8 @@ def hurried(rules: str, namespace: str) -> str:
     text = re.sub(r"(\[)(\d+)([smh])(\])", seconds, text)
     text = re.sub(r"( for: )(\d+)([smh])()$", seconds, text, flags=re.MULTILINE)
     text = text.replace('le="60.0"', 'le="1.0"')
+    # Each other holder is a start of the operator, which takes some seconds however much hurry there is.
+    text = re.sub(r"(ordersaga_lease_transitions\{[^}]*\})\[30s\]", r"\1[60s]", text)
     return re.sub(r"(?<=> )(1800|600|300)\b", lambda found: str(int(found[0]) // 60), text)
 
 
