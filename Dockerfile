@@ -82,7 +82,7 @@ FROM runtime AS operator
 COPY --from=build /app/saga_operator /app/saga_operator
 # The chart's nightly audit: a third of a megabyte, and no image of its own.
 COPY --from=build /app/ordersaga /app/ordersaga
-ENV ORDERSAGA_HEALTH_HOST=0.0.0.0 \
+ENV ORDERSAGA_HEALTH_HOST=:: \
     ORDERSAGA_HEALTH_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s \
@@ -118,7 +118,7 @@ COPY --from=build /app/services/${SERVICE_DIR} /app/services/${SERVICE_DIR}
 # Keep-alive: longer than any client keeps an idle connection (nginx 60 s, the operator 30 s), so that it is never the
 # server that closes one just when it is used again. Graceful: no answer takes longer than the callers' 5 s.
 ENV UVICORN_APP=${SERVICE_DIR:+services.$SERVICE_DIR.main:app} \
-    UVICORN_HOST=0.0.0.0 \
+    UVICORN_HOST=:: \
     UVICORN_PORT=8000 \
     UVICORN_LOOP=uvloop \
     UVICORN_ACCESS_LOG=false \

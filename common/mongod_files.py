@@ -22,6 +22,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from common.files import Stamp, stamp
+from common.variables import refuse_unknown
 
 log = logging.getLogger("ordersaga.replicaset")
 
@@ -99,6 +100,7 @@ def _write(file: Path, content: bytes) -> None:
 
 def main() -> int:
     """Write the files. Raises OSError or ValueError if the certificate can't be used: mongod couldn't start with it."""
+    refuse_unknown(os.environ)
     settings = MongodFiles()
     _write(settings.mongodb_files / KEY, secrets.token_hex(256).encode())
     if settings.mongodb_certificate is not None:

@@ -11,6 +11,7 @@ opened before, a driver never has sessions.
 """
 
 import logging
+import os
 import signal
 import sys
 import threading
@@ -24,8 +25,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from common.database_users import Users
+from common.listening import listen
 from common.logs import configure_logging
 from common.mongod_files import NOBODY_VERIFIED, MongodFiles, ServedCertificate
+from common.variables import refuse_unknown
 
 log = logging.getLogger("ordersaga.replicaset")
 
@@ -54,7 +57,10 @@ class ReplicaSetSettings(MongodFiles):
         description="A folder with a MongoDB URI for each service, for audit and for admin (a mounted Secret): mongod "
         "asks for passwords, and these are its users. Without it there are none.",
     )
-    health_host: str = Field(default="127.0.0.1", description="The address to listen on; a container needs 0.0.0.0.")
+    health_host: str = Field(
+        default="127.0.0.1",
+        description="The address to listen at; a container needs `::`, which is all addresses, those of IPv4 as well.",
+    )
     health_port: int = Field(default=8080, description="The port of the health check: 200 while mongod takes writes.")
     log_format: str = Field(default="json", description="json, or text for a terminal.")
 
@@ -95,9 +101,11 @@ class Health(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self.primary = threading.Event()
-        super().__init__(address, _Answer)
+        super().__init__((host, port), _Answer, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listen(host, port)
 
 
 class _Answer(BaseHTTPRequestHandler):
@@ -118,7 +126,7 @@ def keep(settings: ReplicaSetSettings, stopped: threading.Event) -> None:
     Raises:
         OSError: the port of the health check is taken.
     """
-    with Health((settings.health_host, settings.health_port)) as health:
+    with Health(settings.health_host, settings.health_port) as health:
         threading.Thread(target=health.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:
             _watch(settings, health.primary, stopped)
@@ -159,6 +167,7 @@ def _know(users: Users, client: Client, *, primary: bool) -> None:
 
 def main() -> int:
     """Run until SIGTERM."""
+    refuse_unknown(os.environ)
     settings = ReplicaSetSettings()
     configure_logging("replicaset", log_format=settings.log_format, level="INFO")
     stopped = threading.Event()

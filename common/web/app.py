@@ -18,6 +18,7 @@ It gives GET / (name, version, links), /health (the process lives), /ready (data
 the background, again and again until they exist: a service starts without its database and becomes ready later.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -40,9 +41,10 @@ from common.logs import configure_logging
 from common.mongo import Database, Index, Mongo
 from common.settings import ServiceSettings
 from common.tracing.export import open_spans
+from common.variables import refuse_unknown
 from common.web.ambiguity import unambiguous
 from common.web.certificate import certificate_of, renewed
-from common.web.connections import config_of, make_punctual
+from common.web.connections import config_of, listen_everywhere, make_punctual
 from common.web.description import complete
 from common.web.direct import DirectWays
 from common.web.guard import OPEN_TO_CLIENTS, Door, Guard, Table
@@ -112,6 +114,7 @@ class Service(FastAPI):
         """ASGI: requests are bounded, logged and counted outside the framework, so that none escapes."""
         if scope["type"] == "lifespan":
             self.config = config_of(receive)
+            listen_everywhere(self.config)
             self.certificate = certificate_of(self.config)
             if make_punctual(receive, self.settings.request_timeout_seconds):
                 calm_collector()
@@ -204,6 +207,8 @@ def create_app(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         assert isinstance(app, Service)  # noqa: S101 - it is the one made below
         raise_if_several(app.config)
+        if app.config is not None:
+            refuse_unknown(os.environ)
         app.mongo = Mongo(
             settings.mongodb_url,
             url_file=settings.mongodb_url_file,

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from common.listening import EVERYWHERE
 from common.web.outgoing import Outgoing
 
 LARGEST_HEAD = 64 * 1024
@@ -264,6 +265,15 @@ def config_of(receive: Receive) -> Config | None:
     """The configuration of the uvicorn that begins the lifespan behind `receive`; None for another server."""
     config = getattr(getattr(receive, "__self__", None), "config", None)
     return config if isinstance(config, Config) else None
+
+
+def listen_everywhere(config: Config | None) -> None:
+    """Let a server that is to listen at `::` listen to IPv4 as well, which its event loop would leave out.
+
+    It begins to listen when the lifespan has begun. An empty host is a socket for each family that there is.
+    """
+    if config is not None and config.host == EVERYWHERE:
+        config.host = ""
 
 
 def make_punctual(receive: Receive, seconds: float) -> bool:

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from common.certificate import Certificate
+from common.listening import listen
 from common.settings import ServiceSettings
 from common.web.connections import punctual
 
@@ -98,7 +99,7 @@ async def listening(
         ssl_context_factory=None if certificate is None else lambda *_: certificate.context,
     )
     server = _Server(config)
-    socket = config.bind_socket()  # a port that is taken ends the process here, and says so
+    socket = listen(settings.public_host, settings.public_port)  # a port that is taken ends the process here
     serving = asyncio.create_task(server.serve([socket]), name="public port")
 
     def ended(task: asyncio.Task[None]) -> None:

@@ -42,8 +42,9 @@ HEAD: Final = """\
 
 Each program reads its settings from environment variables. Here are the defaults and units, what each is for, the value
 of the [chart](install.md) that sets it, and what [docker-compose.yml](containers.md) sets it to. A value that
-isn't valid ends the program when it starts, with a message that names the setting. The local stack and the chaos run
-have variables of their own: see [local-stack.md](local-stack.md) and [chaos.md](chaos.md).
+isn't valid ends the program when it starts, with a message that names the setting; so does a variable `ORDERSAGA_…`
+that no program has. The local stack and the chaos run have variables of their own: see [local-stack.md](local-stack.md)
+and [chaos.md](chaos.md).
 """
 
 

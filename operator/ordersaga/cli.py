@@ -3,6 +3,7 @@ one of that, and has a short cut.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _checked(arguments: Sequence[str]) -> int:
     """The commands that check an installation. Their libraries take a second, which `saga` doesn't wait."""
     # ruff: noqa: PLC0415
+    from common.variables import UnknownVariable, refuse_unknown
     from ordersaga import drain, smoke
     from ordersaga.audit import command as audit
     from ordersaga.conformance import command as conformance
@@ -45,7 +47,11 @@ def _checked(arguments: Sequence[str]) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     commands.add_parser("saga", help="see and steer orders: the same as `kubectl saga`")
     commands.add_parser("trace", help="the trace of one order: the same as `kubectl saga trace`")
-    settings = Settings()
+    try:
+        refuse_unknown(os.environ)
+        settings = Settings()
+    except UnknownVariable as error:
+        parser.error(str(error))
     for command in (audit, conformance, drain, smoke):
         command.add_to(commands, settings)
     options = parser.parse_args(arguments)

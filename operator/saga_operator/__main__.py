@@ -16,6 +16,7 @@ from common.collector import calm_collector
 from common.kube import Events, KubeClient, KubeError, Leases, ObjectNotFound, OrderSagas
 from common.logs import configure_logging
 from common.tracing.export import Spans, open_spans
+from common.variables import UnknownVariable, refuse_unknown
 from saga_operator import metrics
 from saga_operator.clock import Clock
 from saga_operator.echoes import Echoes
@@ -256,8 +257,9 @@ async def _run_part(name: str, part: Coroutine[Any, Any, None]) -> None:
 def main() -> None:
     """Run the operator. If it can't start, it says why and ends with exit status 1."""
     try:
+        refuse_unknown(os.environ)
         settings = Settings()
-    except ValidationError as error:
+    except (UnknownVariable, ValidationError) as error:
         sys.exit(f"the operator can't start: {error}")
     configure_logging("operator", log_format=settings.log_format, level=settings.log_level)
     for chatty in ("kopf.objects", "kopf.activities"):

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from common.certificate import Certificate
 from common.exposition import exposed
+from common.listening import listen
 from saga_operator.heartbeats import Heartbeats
 from saga_operator.settings import Settings
 
@@ -42,8 +43,9 @@ class Health:
         app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        host, port = self._settings.health_host, self._settings.health_port
-        await web.TCPSite(self._runner, host, port, ssl_context=self._tls()).start()
+        tls = self._tls()
+        listener = listen(self._settings.health_host, self._settings.health_port)
+        await web.SockSite(self._runner, listener, ssl_context=tls).start()
 
     def _tls(self) -> ssl.SSLContext | None:
         """What to listen with: the probes' handshakes, every few seconds, look for a new certificate."""

@@ -121,7 +121,7 @@ class Settings(BaseSettings):
     before the holder has to stop calling."""
 
     health_host: str = "127.0.0.1"
-    """The address to listen on; a container needs 0.0.0.0."""
+    """The address to listen at; a container needs `::`, which is all addresses, those of IPv4 as well."""
     health_port: int = 8080
     """The port of `/healthz`, `/readyz` and `/metrics`."""
     health_certificate: Path | None = None

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from common.variables import PREFIX, SETTINGS, refuse_unknown
 from dev.release import generated, settings_doc
 from dev.release.settings_doc import CHART, PROGRAMS, UNITS, Program
 from dev.setup.paths import CHECKOUT
@@ -72,3 +73,25 @@ class _Example(BaseSettings):
 
 def test_a_docstring_under_the_attribute_is_its_reason() -> None:
     assert settings_doc.reasons(_Example) == {"described": "Under the attribute.", "bare": ""}
+
+
+def test_a_program_refuses_no_variable_that_another_one_reads() -> None:
+    fields = [item for program in PROGRAMS for item in program.settings.model_fields.items()]
+    names = {name for field in fields for name in settings_doc.variables(*field)}
+    assert {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)} == SETTINGS
+
+
+def test_every_variable_that_is_named_in_this_repository_is_known() -> None:
+    own = {"test_variables.py"}  # it misspells some
+    folders = ("common", "dev", "docs", "helm", "images", "manifests", "operator", "scripts", "services", "tests")
+    within = (path for folder in folders for path in (CHECKOUT / folder).rglob("*"))
+    texts = (".md", ".py", ".sh", ".tpl", ".yaml", ".yml")
+    named = set[str]()
+    for path in (*within, *CHECKOUT.iterdir()):
+        if (
+            path.is_file()
+            and (path.suffix in texts or path.name in ("Dockerfile", "Makefile"))
+            and path.name not in own
+        ):
+            named |= set(re.findall(r"\bORDERSAGA_[A-Z][A-Z0-9_]*[A-Z0-9]\b", path.read_text()))
+    refuse_unknown(dict.fromkeys(named, ""))
