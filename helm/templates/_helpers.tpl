@@ -14,11 +14,16 @@ app.kubernetes.io/component: {{ .component }}
 app.kubernetes.io/part-of: ordersaga
 {{- end }}
 
+{{/* A version as a label, which may be shorter and have no build metadata (1.2.3+abc). */}}
+{{- define "ordersaga.labelValue" -}}
+{{- . | replace "+" "_" | trunc 63 | trimAll "-_." -}}
+{{- end }}
+
 {{/* Of objects, not of pods: a pod isn't replaced because a version number has changed. */}}
 {{- define "ordersaga.labels" -}}
 {{ include "ordersaga.podLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+app.kubernetes.io/version: {{ include "ordersaga.labelValue" .root.Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | include "ordersaga.labelValue" }}
 ordersaga.io/environment: {{ .root.Values.global.environment }}
 {{- if and .root.Values.global.openshift .runtime }}
 app.openshift.io/runtime: {{ .runtime }}
@@ -52,7 +57,8 @@ labels:
 {{- if $image.digest -}}
 {{ $name }}@{{ $image.digest }}
 {{- else -}}
-{{ $name }}:{{ $image.tag | default .root.Values.global.imageTag }}
+{{- /* A tag can have no build metadata: `helm push` writes it like this as well. */ -}}
+{{ $name }}:{{ $image.tag | default .root.Values.global.imageTag | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
@@ -109,10 +115,34 @@ affinity:
 {{- end }}
 
 {{- define "ordersaga.pullSecrets" -}}
-{{- with .Values.global.imagePullSecrets }}
-imagePullSecrets:
-  {{- toYaml . | nindent 2 }}
+{{- $names := list }}
+{{- range .Values.global.imagePullSecrets }}
+{{- $names = append $names (kindIs "string" . | ternary . (get (kindIs "string" . | ternary dict .) "name")) }}
 {{- end }}
+{{- with uniq $names }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels of ours, and of whoever installs, which come first: (dict "part" … "more" …). */}}
+{{- define "ordersaga.labelsWith" -}}
+{{- merge (deepCopy (.more | default dict)) (include "ordersaga.labels" .part | fromYaml) | toYaml -}}
+{{- end }}
+
+{{/* How many pods: (dict "root" $ "name" … "replicas" N "autoscaling" …). An autoscaler owns the number: it is left as it is
+found, within its bounds, since a number that vanishes from a release means one. Nothing is said where Helm can't look
+(`helm template`), or finds nothing yet. */}}
+{{- define "ordersaga.replicas" -}}
+{{- if not .autoscaling.enabled -}}
+{{ .replicas }}
+{{- else -}}
+{{- with lookup "apps/v1" "Deployment" .root.Release.Namespace .name -}}
+{{ min $.autoscaling.maxReplicas (max $.autoscaling.minReplicas .spec.replicas) }}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "ordersaga.namespaceEnv" -}}

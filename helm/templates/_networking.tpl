@@ -36,6 +36,25 @@
     - {protocol: TCP, port: {{ .port | default "http" }}}
 {{- end }}
 
+{{/* Also the ports that the cluster itself names, where Helm can ask it; whoever installs definitions may read that. */}}
 {{- define "ordersaga.toApiServer" -}}
-{{- include "ordersaga.to" .Values.networkPolicy.apiServer }}
+{{- $ports := .Values.networkPolicy.apiServer.ports }}
+{{- if .Values.crds.install }}
+{{- $service := (lookup "v1" "Service" "default" "kubernetes").spec | default dict }}
+{{- $endpoints := lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes" }}
+{{- range concat ($service.ports | default list) ($endpoints.ports | default list) }}
+{{- $ports = append $ports (int .port) }}
+{{- end }}
+{{- end }}
+{{- include "ordersaga.to" (dict "ports" (uniq $ports) "to" .Values.networkPolicy.apiServer.to) }}
+{{- end }}
+
+{{/* Of a Service: which addresses it gets; nothing is the cluster's own choice. */}}
+{{- define "ordersaga.ipFamilies" -}}
+{{- with .Values.global.ipFamilyPolicy }}
+ipFamilyPolicy: {{ . }}
+{{- end }}
+{{- with .Values.global.ipFamilies }}
+ipFamilies: {{ toJson . }}
+{{- end }}
 {{- end }}

@@ -84,6 +84,7 @@ RULES = (
         before=GONE,
         after=f"{ROLLED_OUT} && {SAMPLE}",
     ),
+    Rule("docs/install.md", r"kubectl apply --server-side --force-conflicts -f crds/", Place.CLUSTER),
     Rule(
         "docs/install.md", r"kubectl apply --server-side", Place.CLUSTER, before=GONE, after=f"{ROLLED_OUT} && {SAMPLE}"
     ),
@@ -251,6 +252,7 @@ RULES = (
     _nowhere("CHANGELOG.md", r"", "it says what has changed"),
     _nowhere("docs/kubectl-saga.md", r"", "tests/cli try the plugin's commands"),
     _nowhere("docs/tracing.md", r"OTEL|kubectl saga", "tests/cli and tests of traces"),
+    _nowhere("docs/upgrades.md", r"helm upgrade", "a test of the chart upgrades the one of before"),
     _nowhere("docs/logs.md", r"", "tests/cli try kubectl saga logs; the rest reads files"),
     _nowhere("docs/ordersaga.md", r"", "the tests of the resource patch, cancel and repair"),
     _nowhere("docs/participants.md", r"", "tests of the kit and of participants"),

@@ -245,7 +245,8 @@ def test_a_selector_survives_an_upgrade() -> None:
 def test_uninstalling_keeps_orders_and_the_database() -> None:
     kept = [body["metadata"]["name"] for body in rendered().objects if _policy(body) == "keep"]
     kinds = ["ordersagas.ordersaga.io", "participants.ordersaga.io"]
-    assert sorted(kept) == ["mongodb", "mongodb-users", *kinds], "its users' passwords go with it"
+    roles = ["ordersaga-editor", "ordersaga-participant-editor", "ordersaga-viewer"]
+    assert sorted(kept) == ["mongodb", "mongodb-users", *roles, *kinds], "its users' passwords go with it"
     crd = "CustomResourceDefinition"
     for kind in kinds:
         assert _policy(rendered("--set", "crds.keep=false")(crd, kind)) is None
@@ -376,7 +377,7 @@ def test_every_value_of_a_service_is_described_in_the_values() -> None:
     assert own == {"port", "replicas", "image", "mongodbSecret", "provider"}
     assert all(f"#   {name} " in text for name in own - {"port"})
     for section, described in schema["properties"].items():
-        if section not in ("services", "serviceDefaults"):
+        if section not in ("enabled", "services", "serviceDefaults"):
             assert set(values[section]) == set(described["properties"]), section
 
 

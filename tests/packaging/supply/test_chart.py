@@ -101,6 +101,15 @@ def test_artifact_hub_is_told_nothing_that_it_does_not_know() -> None:
     assert annotation("license") in (CHECKOUT / "LICENSE").read_text()
 
 
+def test_the_chart_has_a_picture_of_ours_a_home_and_somebody_to_ask() -> None:
+    address = METADATA["icon"].removeprefix(f"{chart.SOURCE}/raw/main/")
+    assert (CHECKOUT / address).read_text().startswith("<svg")
+    assert METADATA["home"] == chart.SOURCE
+    assert METADATA["sources"] == [chart.SOURCE]
+    assert all(each["name"] and "@" in each["email"] for each in METADATA["maintainers"])
+    assert len(METADATA["keywords"]) >= 5
+
+
 def test_the_links_lead_to_files_that_there_are() -> None:
     for link in annotation("links"):
         if found := re.fullmatch(rf"{re.escape(chart.SOURCE)}/blob/main/(.+)", link["url"]):
