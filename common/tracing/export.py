@@ -98,6 +98,7 @@ class Spans:
         self._lock = threading.Lock()
         self._said_at = float("-inf")
         self._is_closed = False
+        self._flushing = False
 
     def send(self, spans: Iterable[Span]) -> None:
         """Send what is sampled of these. It blocks nobody and raises nothing."""
@@ -121,8 +122,22 @@ class Spans:
             log.warning("spans were dropped, %s by now: the collector doesn't take them", self.dropped)
 
     async def flush(self, seconds: float = CLOSE_SECONDS) -> bool:
-        """Send what is queued. Whether all of it was handed over, or lost, within `seconds`."""
-        return await _in_a_thread(self.pipeline.flush, seconds)
+        """Send what is queued. Whether all of it was handed over, or lost, within `seconds`.
+
+        False at once if an earlier call still waits for the collector: threads that wait for one that hangs don't add
+        up, and nor does the time of those who call this again and again.
+        """
+        if self._flushing:
+            return False
+        self._flushing = True
+
+        def flush() -> None:
+            try:
+                self.pipeline.flush()
+            finally:
+                self._flushing = False
+
+        return await _in_a_thread(flush, seconds)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> bool:
         """Send what is queued, and end; what comes later is dropped. As `flush`; a thread that still waits for the

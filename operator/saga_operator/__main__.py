@@ -199,6 +199,7 @@ async def _lead(
         "the sending of Events": operator.events.run(),
         "the participants' resources": operator.follower.run(),
         **{f"{type(teller).__name__}, who tell others": teller.run() for teller in operator.tellers.everybody},
+        **({} if operator.traces is None else {"the sending of traces": operator.traces.run()}),
     }
     running: list[asyncio.Task[None]] = []
     ending = asyncio.Event()

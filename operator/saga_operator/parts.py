@@ -46,6 +46,7 @@ class Operator:
     follower: ParticipantFollower
     namespace_end: NamespaceEnd
     tellers: Tellers
+    traces: Traces | None
 
     async def stop(self) -> None:
         """Stop the sagas and close the connections to the participants. Stopping twice does no harm."""
@@ -90,10 +91,12 @@ def compose(
     tellers = tellers_of(
         settings, clock, sender, gate=gate, participants=participants, breakers=breakers, lease=lease()
     )
-    duties = Duties(stories, tellers.everybody, last=() if traces is None else (traces.last_word,))
+    duties = Duties(stories, tellers.everybody, last=traces)
     finalizers = FinalizerQueue(writer, sagas, gate, duties)
     for teller in tellers.everybody:
         teller.when_done(finalizers.look_again)
+    if traces is not None:
+        traces.when_said = finalizers.look_again
     compensations = CompensationPolicy(settings.compensation_attempts, settings.compensation_seconds)
     expiries = Timetable()
     on_end = [teller.ended for teller in tellers.everybody]
@@ -105,4 +108,6 @@ def compose(
     deletions = Deletions(sagas, finalizers, retention)
     finalizers.find_missed = deletions.look_at_all
     end = NamespaceEnd(sagas, engine, finalizers, resync=resync, retention=retention)
-    return Operator(engine, resync, retention, deletions, finalizers, sender, participants, follower, end, tellers)
+    return Operator(
+        engine, resync, retention, deletions, finalizers, sender, participants, follower, end, tellers, traces
+    )

@@ -24,6 +24,8 @@ class Received:
     """A span as the collector has it. Ids are in hexadecimal; `parent` is "" for the first of a trace."""
 
     service: str
+    instance: str
+    """Which process has sent it."""
     name: str
     kind: str
     trace_id: str
@@ -53,6 +55,8 @@ class Collector:
         self.headers: list[dict[str, str]] = []
         self.paths: set[str] = set()
         self.status, self.delay = status, delay
+        self.arrived: list[str] = []
+        """The paths of all exports, also of those that wait for an answer."""
         self._server = _Server(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -94,6 +98,7 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
+                collector.arrived.append(self.path)
                 time.sleep(collector.delay)
                 collector.paths.add(self.path)
                 if collector.status == 200 and self.path == "/v1/traces":
@@ -114,16 +119,17 @@ def received(body: bytes) -> list[Received]:
     """The spans of one export."""
     request = ExportTraceServiceRequest.FromString(body)
     return [
-        _received(span, _attributes(group.resource.attributes).get("service.name", ""))
+        _received(span, _attributes(group.resource.attributes))
         for group in request.resource_spans
         for scope in group.scope_spans
         for span in scope.spans
     ]
 
 
-def _received(span: Sent, service: str) -> Received:
+def _received(span: Sent, sender: dict[str, Any]) -> Received:
     return Received(
-        service=service,
+        service=sender.get("service.name", ""),
+        instance=sender.get("service.instance.id", ""),
         name=span.name,
         kind=Sent.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_").lower(),
         trace_id=span.trace_id.hex(),

@@ -101,9 +101,8 @@ class ParticipantFollower:
             await asyncio.sleep(seconds)
 
     async def _follow(self) -> None:
-        for name, defaults in self._defaults.items():  # first: what was written with other settings isn't followed
-            with suppress(Forbidden):  # whoever gave no right to make them makes them by other means, or does without
-                await self._resources.apply(name, defaults.as_spec())
+        # first: what was written with other settings isn't followed; at once: a new leader calls nobody before
+        await asyncio.gather(*(self._make(name, defaults) for name, defaults in self._defaults.items()))
         page = await self._resources.list()
         self._adopt({str(each["metadata"]["name"]): each for each in page.items})
         async for kind, found in self._resources.watch(page.resource_version, seconds=SECONDS):
@@ -111,6 +110,10 @@ class ParticipantFollower:
                 self._forget(str(found["metadata"]["name"]))
             elif kind != "BOOKMARK":
                 self._take(found)
+
+    async def _make(self, name: str, defaults: Terms) -> None:
+        with suppress(Forbidden):  # whoever gave no right to make them makes them by other means, or does without
+            await self._resources.apply(name, defaults.as_spec())
 
     def _adopt(self, found: Mapping[str, Json]) -> None:
         """These are all that there are."""

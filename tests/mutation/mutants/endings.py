@@ -191,12 +191,39 @@ ENDINGS = (
         "tests/unit/engine/test_duties.py::test_a_finished_saga_waits_for_all_that_is_due_however_long_it_takes",
     ),
     Mutant(
-        "the last word of a saga is said once",
+        "while the last word about a saga is waited for, nothing else is done again",
         0,
         f"{OPERATOR}/engine/records/duties.py",
-        "if resource.uid in self._said:",
+        "if version != resource.resource_version:",
+        "if True:",
+        "tests/unit/engine/test_duties.py"
+        "::test_the_finalizer_waits_for_the_last_word_and_nothing_else_is_done_again_meanwhile",
+    ),
+    Mutant(
+        "a finalizer stays until the collector has the trace",
+        0,
+        f"{OPERATOR}/engine/records/traces.py",
+        "await self._spans.flush(TAKEN_WITHIN)",
+        "pass",
+        "tests/operator/lifetime/test_traces.py"
+        "::test_a_kill_while_the_collector_has_not_answered_leaves_the_trace_to_the_successor",
+    ),
+    Mutant(
+        "a trace that is being sent isn't sent again",
+        0,
+        f"{OPERATOR}/engine/records/traces.py",
+        "if uid in self._due or (uid not in self._under_way and len(self._due) < REMEMBERED):",
+        "if uid in self._due or len(self._due) < REMEMBERED:",
+        "tests/unit/engine/test_traces.py::test_a_finalizer_waits_until_the_collector_has_the_trace",
+    ),
+    Mutant(
+        "what is due of a finished saga isn't done twice at once",
+        0,
+        f"{OPERATOR}/engine/records/finalizers.py",
+        "if uid in self._in_hand:",
         "if False:",
-        "tests/unit/engine/test_duties.py::test_the_last_word_is_said_once_also_if_the_write_after_it_fails",
+        "tests/unit/engine/test_finalizers.py"
+        "::test_one_that_is_added_while_it_is_looked_at_is_looked_at_again_but_not_twice_at_once",
     ),
     Mutant(
         "an operator that is told to stop looks whether its namespace goes",

@@ -156,6 +156,15 @@ OUTSIDE = (
         "tests/unit/tracing/test_export.py::test_a_collector_that_hangs_holds_up_the_end_for_no_longer_than_allowed",
     ),
     Mutant(
+        "those who wait for a collector that hangs need no thread each",
+        15,
+        "common/tracing/export.py",
+        "if self._flushing:",
+        "if False:",
+        "tests/unit/tracing/test_export.py"
+        "::test_those_who_ask_a_collector_that_hangs_again_and_again_need_no_thread_more_and_no_time",
+    ),
+    Mutant(
         "spans that wait for a collector have a bound, and what has no room is counted",
         15,
         "common/tracing/otlp.py",

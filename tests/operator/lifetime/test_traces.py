@@ -22,6 +22,8 @@ BACKWARD = [
 SHIPPING = "/api/shipping/schedule"
 HELD = 4.0
 """Seconds that a participant takes for the call at which the operator is killed."""
+HANGS = 600.0
+"""Seconds: longer than this file takes."""
 
 
 @pytest.fixture
@@ -41,8 +43,8 @@ def of_order(collector: Collector, name: str) -> list[Received]:
 
 
 def whole(collector: Collector, name: str) -> list[Received]:
-    """The saga's trace, once it is there."""
-    wait_until(lambda: any(span.name == "saga" for span in of_order(collector, name)) or None, f"the trace of {name}")
+    """The saga's trace, once it is there: a successor may have to start first."""
+    wait_until(lambda: any(s.name == "saga" for s in of_order(collector, name)) or None, f"the trace of {name}", 60.0)
     return of_order(collector, name)
 
 
@@ -95,6 +97,23 @@ def test_a_kill_at_any_call_or_between_two_leaves_no_orphan_and_sends_no_span_tw
         archived = TraceContext.parse(participants.archived_within[name])
         assert archived is not None
         assert not archived.sampled, "what comes after its end is no trace beside it"
+
+
+def test_a_kill_while_the_collector_has_not_answered_leaves_the_trace_to_the_successor(
+    resting: None, operators: Operators, sagas: Sagas, collector: Collector
+) -> None:
+    name = "o-traced-unheard"
+    first = traced(operators, collector)
+    collector.delay = HANGS
+    sagas.create(name)
+    sagas.wait(name, "Completed", seconds=60)
+    wait_until(lambda: collector.arrived or None, "the collector to be told")
+    first.kill()
+    assert sagas.get(name)["metadata"]["finalizers"], "that is how the successor finds it"
+    collector.delay = 0.0
+    traced(operators, collector)
+    assert len(whole(collector, name)) == 1 + 2 * len(ORDER_SAGA)
+    wait_until(lambda: not sagas.get(name)["metadata"].get("finalizers") or None, "the finalizer to go")
 
 
 def test_the_times_of_a_traced_saga_lead_to_its_trace(

@@ -54,11 +54,19 @@ class World:
         self.now = 100.0
         self.archive = Receiver()
         self.said: list[str] = []
+        self.is_heard = True
         stories = Stories(self.archive.keep, lambda: self.now)
-        self.duties = Duties(stories, receivers, [self.say], now=lambda: self.now)
+        self.duties = Duties(stories, receivers, self, now=lambda: self.now)
 
-    def say(self, resource: Resource) -> None:
+    def is_said(self, resource: Resource) -> bool:
         self.said.append(resource.name)
+        return self.is_heard
+
+    def hurry(self) -> None:
+        self.is_heard = True
+
+    def forget(self, uid: str) -> None:
+        self.said.remove(uid.removeprefix("u-"))
 
 
 async def test_the_finalizer_goes_when_all_is_done() -> None:
@@ -138,22 +146,43 @@ async def test_where_the_namespace_ends_one_attempt_is_all() -> None:
     assert broken.asked == broken.not_done == ["o-1"]
 
 
-async def test_the_last_word_is_said_once_also_if_the_write_after_it_fails() -> None:
-    world = World()
+async def test_the_finalizer_waits_for_the_last_word_and_nothing_else_is_done_again_meanwhile() -> None:
+    good = Receiver()
+    world = World(good)
+    world.is_heard = False
     for _ in range(3):
-        await world.duties.settled(ended("o-1"))
-    assert world.said == ["o-1"]
+        assert await world.duties.settled(ended("o-1")) == NotYet(duties.SOON, urgent=True)
+    world.is_heard = True
+    for _ in range(2):  # the write after it may fail
+        assert await world.duties.settled(ended("o-1")) == Settled(archived=True)
+    assert good.asked == world.archive.asked == ["o-1"]
+    assert world.said == ["o-1"] * 5
+
+
+async def test_what_has_changed_since_its_story_was_kept_is_kept_again() -> None:
+    world = World()
+    for version in ("1", "1", "2"):
+        await world.duties.settled(ended("o-1", resourceVersion=version))
+    assert world.archive.asked == ["o-1"] * 2
     world.duties.finalizer_is_off("u-o-1")
+    assert world.said == ["o-1"] * 2, "it is forgotten"
+    await world.duties.settled(ended("o-1", resourceVersion="2"))
+    assert world.archive.asked == ["o-1"] * 3, "somebody has put it back"
+
+
+async def test_where_the_namespace_ends_nobody_waits_for_the_last_word() -> None:
+    world = World()
+    world.is_heard = False
+    world.duties.hurry()
+    assert await world.duties.settled(ended("o-1")) == Settled(archived=True)
 
 
 async def test_a_last_word_that_can_not_be_said_holds_up_nothing() -> None:
-    def fail(_: Resource) -> None:
-        raise ValueError("a defect")
+    class Defective(World):
+        def is_said(self, resource: Resource) -> bool:
+            raise ValueError("a defect")
 
-    world = World()
-    settled = Duties(Stories(world.archive.keep), last=[fail, world.say])
-    assert await settled.settled(ended("o-1")) == Settled(archived=True)
-    assert world.said == ["o-1"]
+    assert await Defective().duties.settled(ended("o-1")) == Settled(archived=True)
 
 
 def test_of_a_resource_that_somebody_else_removed_nothing_is_kept() -> None:

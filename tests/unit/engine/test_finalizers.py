@@ -32,6 +32,8 @@ class World:
         self.read: list[str] = []
         self.patches: list[Json] = []
         self.told = Told()
+        self.slow = 0.0
+        """Seconds that the order service takes for a story."""
         part = cast(Any, self)
         self.queue = FinalizerQueue(
             ApiWriter(cast(OrderSagas, self), max_writes=4), part, part, Duties(part, [self.told])
@@ -42,6 +44,7 @@ class World:
         return 0.0 if self.busy else 1.0
 
     async def kept(self, _: Resource) -> bool:
+        await asyncio.sleep(self.slow)
         return True
 
     async def get(self, name: str) -> Json:
@@ -256,5 +259,22 @@ def test_those_that_are_on_their_way_are_not_read_for_that() -> None:
             world.queue.add(f"o-{number}", f"u-o-{number}", urgent=False)
         await asyncio.sleep(60.0)
         assert world.read == []
+
+    story(told)
+
+
+def test_one_that_is_added_while_it_is_looked_at_is_looked_at_again_but_not_twice_at_once() -> None:
+    async def told(world: World) -> None:
+        world.slow = 2.0
+        world.add("o-1", urgent=True)
+        await asyncio.sleep(1.0)
+        world.add("o-1")
+        world.add("o-1", urgent=True)
+        world.add("o-1")
+        await asyncio.sleep(0.5)
+        assert world.told.asked == ["o-1"]
+        await asyncio.sleep(3.0)
+        assert world.read == ["o-1"], "what was known of it was old"
+        assert world.told.asked == ["o-1", "o-1"]
 
     story(told)

@@ -30,8 +30,12 @@ AGAIN: Final = 5.0
 """Seconds until it is asked again whether the story can be kept."""
 SELDOM: Final = 300.0
 """Seconds until anything else is asked again for which nobody waits: whoever sees to it says when it is done."""
+SOON: Final = 5.0
+"""Seconds until the last word is asked for again, unless whoever says it tells before that it is said."""
 REMEMBERED: Final = 1_000
-"""Resources of which it is kept that the last word was said: until their finalizer is off, which is the next write."""
+"""Resources of which it is kept that all but the last word is done: until their finalizer is off, which is the next
+write.
+"""
 
 
 def is_past(resource: Resource, since: float) -> bool:
@@ -65,6 +69,19 @@ class Duty(Protocol):
         """Its finalizer is off."""
 
 
+class LastWord(Protocol):
+    """What comes when all else is done, once for each resource. Whoever says it bounds the time that it takes."""
+
+    def is_said(self, resource: Resource) -> bool:
+        """Whether it is said, or can't be. If not, it is being said, and asked again. Never blocks."""
+
+    def hurry(self) -> None:
+        """The namespace ends: nobody waits for it."""
+
+    def forget(self, uid: str) -> None:
+        """Its finalizer is off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """Nothing holds the finalizer any more."""
@@ -79,6 +96,8 @@ class NotYet:
 
     seconds: float
     """Until it is to be asked again, unless somebody says before that it is done."""
+    urgent: bool = False
+    """Whether it then waits for no quiet moment: a process that dies until then leaves its successor to do it again."""
 
 
 class Patience:
@@ -124,18 +143,17 @@ class Duties:
         self,
         stories: Stories,
         before: Sequence[Duty] = (),
-        last: Sequence[Callable[[Resource], None]] = (),
+        last: LastWord | None = None,
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`before`: what is due before the story is kept. `last`: called once for each resource when all is done, at
-        the last moment; never waited for, and what it can't do then isn't done. `now`: seconds, of any clock.
-        """
+        """`before`: what is due before the story is kept. `now`: seconds, of any clock."""
         self._stories = stories
         self._before = before
         self._last = last
         self._patience = Patience(now)
-        self._said: OrderedDict[str, None] = OrderedDict()
+        self._done: OrderedDict[str, tuple[str, bool]] = OrderedDict()
+        """Of which version of a resource (by its uid) all but the last word is done, and whether its story is kept."""
 
     @property
     def are_open(self) -> bool:
@@ -156,38 +174,47 @@ class Duties:
         self._patience.hurry()
         for duty in self._before:
             duty.hurry()
+        if self._last is not None:
+            self._last.hurry()
 
     async def settled(self, resource: Resource) -> Settled | NotYet:
         """Whether the finalizer may go now: all is done, or its deletion has waited long enough.
 
         The story comes last, since it is sent anew each time.
         """
-        undone = [duty for duty in self._before if not await _is_done(duty, resource)]
-        if undone and not self._patience.is_over(resource):
-            return NotYet(self._patience.left(resource) if resource.deleting else SELDOM)
-        archived = await self._stories.kept(resource)
-        if not archived and not self._patience.is_over(resource):
-            return NotYet(AGAIN)
-        for missed in [*(duty.missed for duty in undone), *([] if archived else [self._stories.missed])]:
-            _say(missed, resource)
-        self._say_the_last_word(resource)
-        return Settled(archived)
+        version, archived = self._done.get(resource.uid, ("", False))
+        if version != resource.resource_version:
+            undone = [duty for duty in self._before if not await _is_done(duty, resource)]
+            if undone and not self._patience.is_over(resource):
+                return NotYet(self._patience.left(resource) if resource.deleting else SELDOM)
+            archived = await self._stories.kept(resource)
+            if not archived and not self._patience.is_over(resource):
+                return NotYet(AGAIN)
+            for missed in [*(duty.missed for duty in undone), *([] if archived else [self._stories.missed])]:
+                _say(missed, resource)
+            self._note_done(resource, archived)
+        return Settled(archived) if self._is_said(resource) else NotYet(SOON, urgent=True)
 
     def finalizer_is_off(self, uid: str) -> None:
         """Nothing more is due of this resource."""
         self._patience.forget(uid)
-        self._said.pop(uid, None)
+        self._done.pop(uid, None)
         for duty in self._before:
             duty.forget(uid)
+        if self._last is not None:
+            self._last.forget(uid)
 
-    def _say_the_last_word(self, resource: Resource) -> None:
-        if resource.uid in self._said:  # the write after it has failed
-            return
-        self._said[resource.uid] = None
-        if len(self._said) > REMEMBERED:
-            self._said.popitem(last=False)
-        for say in self._last:
-            _say(say, resource)
+    def _note_done(self, resource: Resource, archived: bool) -> None:
+        self._done[resource.uid] = (resource.resource_version, archived)
+        if len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+
+    def _is_said(self, resource: Resource) -> bool:
+        try:
+            return self._last is None or self._last.is_said(resource)
+        except Exception as error:  # nothing depends on it
+            log.error("at the end of a saga: %r", error, exc_info=error, extra=about(resource))
+            return True
 
 
 async def _is_done(duty: Duty, resource: Resource) -> bool:

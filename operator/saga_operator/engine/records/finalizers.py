@@ -61,6 +61,8 @@ class FinalizerQueue:
         self._gate = gate
         self._urgent: OrderedDict[str, _Finished] = OrderedDict()
         self._calm: OrderedDict[str, _Finished] = OrderedDict()
+        self._in_hand: dict[str, bool | None] = {}
+        """Those that are looked at now, by uid; if one was added again meanwhile, whether that is urgent."""
         self._filled = asyncio.Event()
         self._failures: dict[str, int] = {}
         self._not_yet: dict[str, tuple[asyncio.TimerHandle, Callable[[], None]]] = {}
@@ -95,6 +97,9 @@ class FinalizerQueue:
         """
         if resource is not None and not resource.is_small:
             resource = None
+        if uid in self._in_hand:  # what is due of it would be done twice; and what is known of it now is old by then
+            self._in_hand[uid] = urgent or bool(self._in_hand[uid])
+            return
         if urgent:
             self._calm.pop(uid, None)
             self._urgent[uid] = _Finished(name, uid, urgent, resource)
@@ -114,9 +119,9 @@ class FinalizerQueue:
             _, again = waits
             again()
 
-    def _put_off(self, resource: Resource, seconds: float) -> None:
-        name, uid, urgent = resource.name, resource.uid, resource.deleting
-        kept = resource if len(self._not_yet) < WITH_RESOURCE and not urgent else None
+    def _put_off(self, resource: Resource, wait: NotYet) -> None:
+        name, uid, urgent = resource.name, resource.uid, resource.deleting or wait.urgent
+        kept = resource if len(self._not_yet) < WITH_RESOURCE and not resource.deleting else None
 
         def again() -> None:
             handle, _ = self._not_yet.pop(uid)
@@ -125,7 +130,7 @@ class FinalizerQueue:
 
         if uid in self._not_yet:
             self._not_yet[uid][0].cancel()
-        self._not_yet[uid] = (asyncio.get_running_loop().call_later(seconds, again), again)
+        self._not_yet[uid] = (asyncio.get_running_loop().call_later(wait.seconds, again), again)
 
     @property
     def _is_quiet(self) -> bool:
@@ -178,6 +183,7 @@ class FinalizerQueue:
         while True:
             found = await self._next()
             name, uid = found.name, found.uid
+            self._in_hand[uid] = None
             try:
                 await self._take_off(name, uid, found.resource)
             except ObjectNotFound:
@@ -188,6 +194,9 @@ class FinalizerQueue:
                 self._try_again(found, error)
             else:
                 self._failures.pop(uid, None)
+            finally:
+                if (urgent := self._in_hand.pop(uid)) is not None:
+                    self.add(name, uid, urgent=urgent)
 
     def _try_again(self, found: _Finished, error: Exception | asyncio.CancelledError) -> None:
         """Ever less often: what a policy or missing rights refuse isn't mended within seconds."""
@@ -208,7 +217,7 @@ class FinalizerQueue:
             # The last moment: after it, the resource may be deleted without another word.
             settled = await self._duties.settled(resource)
             if isinstance(settled, NotYet):
-                self._put_off(resource, settled.seconds)
+                self._put_off(resource, settled)
                 return
             try:
                 await self._writer.patch_finalizer(name, resource.without_finalizer(archived=settled.archived))
