@@ -117,7 +117,7 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
-.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed cluster-test docs-test
+.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed gitops-test cluster-test docs-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.release.observing.dashboards
 	$(BIN)/python -m dev.release.render
@@ -136,6 +136,9 @@ verify-workflows: venv ## The workflows of .github, judged by actionlint (which 
 	nice $(BIN)/python -m dev.release.judges.workflows
 verify-changed: venv ## All of verify-…, each only if what it judges has changed since it passed (tests/packaging/chart/verified.json)
 	$(BIN)/python -m dev.release.judges.verified
+gitops-test: ready ## The shop and its orders installed from Git by real Flux, on the local stack (built once: 10 minutes)
+	nice $(BIN)/python -m dev.release.judges.controllers flux
+	ORDERSAGA_GITOPS_TESTS=1 $(BIN)/python -m pytest -p no:randomly tests/e2e/gitops $(ARGS)
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)
 docs-test: ready ## Types the commands of the docs (ARGS="cluster", with kind or its like as the current context; engine; machine; --list)

@@ -25,18 +25,30 @@ class Stack:
     """The system, and what tests do to it."""
 
     def __init__(
-        self, mongodb_url: str, plane: TestControlPlane, folder: Path, *, prefix: str = PREFIX, **env: str
+        self,
+        mongodb_url: str,
+        plane: TestControlPlane,
+        folder: Path,
+        *,
+        prefix: str = PREFIX,
+        namespace: str = NAMESPACE,
+        install: bool = True,
+        **env: str,
     ) -> None:
-        """`prefix`: of the databases' names; `env`: more environment for all processes."""
-        plane.administrator.install(NAMESPACE)
-        self._plane, self._folder = plane, folder
+        """`prefix`: of the databases' names; `env`: more environment for all processes.
+
+        `install`: False where definitions, accounts and Roles are in the namespace already.
+        """
+        if install:
+            plane.administrator.install(namespace)
+        self._plane, self._folder, self._namespace = plane, folder, namespace
         self.wiring = Wiring(
             mongodb_url=mongodb_url,
             logs=folder,
             service_ports={name: free_port() for name in SERVICES},
             health_port=free_port(),
             database_prefix=prefix,
-            namespace=NAMESPACE,
+            namespace=namespace,
             extra={
                 "ORDERSAGA_SWEEP_INTERVAL": "3",  # seconds: tests of the time to live don't wait half a minute
                 "ORDERSAGA_LOST_SAGAS_SECONDS": "2",  # nor half a minute for a resource that is lost
@@ -49,7 +61,7 @@ class Stack:
             name: Service(
                 name,
                 self.wiring,
-                kubeconfig=plane.identity(f"{name}-service", NAMESPACE),
+                kubeconfig=plane.identity(f"{name}-service", namespace),
                 tokens=self.tokens_of(name),
             )
             for name in SERVICES
@@ -57,7 +69,7 @@ class Stack:
         self.tokens, self.staff = folder / "ordersaga-operator.tokens", folder / "ordersaga-staff.tokens"
         self.identify()
         self.operator = Operator(
-            self.wiring, kubeconfig=plane.identity("ordersaga-operator", NAMESPACE), tokens=self.tokens
+            self.wiring, kubeconfig=plane.identity("ordersaga-operator", namespace), tokens=self.tokens
         )
         self.shop = Shop({name: self.wiring.url(name) for name in SERVICES}, self.staff)
         self.books = Books(mongodb_url, prefix)
@@ -66,9 +78,9 @@ class Stack:
         """Write new tokens for all who call."""
         tokens = self._plane.administrator.tokens
         for account in ("ordersaga-operator", "ordersaga-staff"):
-            tokens(account, NAMESPACE, self._folder)
+            tokens(account, self._namespace, self._folder)
         for name, called in NEIGHBOURS.items():
-            tokens(f"{name}-service", NAMESPACE, self._folder, called)
+            tokens(f"{name}-service", self._namespace, self._folder, called)
 
     @property
     def processes(self) -> list[Process]:
@@ -112,7 +124,7 @@ class Stack:
     def kubectl(self, *args: str, manifest: Json | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
         """kubectl as administrator in this installation's namespace."""
         given = json.dumps(manifest) if manifest is not None else None
-        return self._plane.kubectl("--namespace", NAMESPACE, *args, input=given, check=check)
+        return self._plane.kubectl("--namespace", self._namespace, *args, input=given, check=check)
 
     def resource(self, order_id: str) -> Json:
         """The OrderSaga as the API server has it."""

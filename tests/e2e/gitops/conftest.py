@@ -1,0 +1,86 @@
+"""These tests need Flux' controllers: `make gitops-test` runs them, the default tests leave them out.
+
+One shop, installed by Flux from a Git repository of this checkout's manifests on a control plane of its own. The
+chart's pods have no node to run on: what Deployments say of themselves is simulated (workloads.py), and the services
+and the operator are the local stack's processes, with the accounts and rights that the release made.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dev.release.judges import controllers
+from dev.stack.parts.control_plane import ControlPlane
+from dev.stack.processes import wait_ready
+from dev.stack.pytest_plugin import TestControlPlane
+from tests.e2e.gitops import workloads
+from tests.e2e.gitops.flux import Flux
+from tests.e2e.gitops.repository import Repository
+from tests.e2e.system import Stack
+from tests.support.git_server import GitServer
+
+collect_ignore_glob = [] if os.environ.get("ORDERSAGA_GITOPS_TESTS") else ["test_*.py"]
+NAMESPACE = "e-commerce-saga"
+DEFINITION, SHOP, ORDERS = "ordersaga-definition", "ordersaga-shop", "ordersaga-orders"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A cluster with Flux and an empty shop, and the repository that it follows."""
+
+    plane: TestControlPlane
+    flux: Flux
+    repository: Repository
+
+    def kubectl(self, *words: str) -> str:
+        """In the shop's namespace; what it prints."""
+        return self.plane.kubectl("--namespace", NAMESPACE, *words).stdout
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    programs = controllers.find(controllers.FLUX)
+    folder = tmp_path_factory.mktemp("site")
+    plane = ControlPlane(folder / "control-plane")
+    with contextlib.ExitStack() as undo:
+        undo.callback(plane.stop)
+        plane.start()
+        wait_ready([plane.etcd, plane.apiserver])
+        administrator = plane.administrator
+        server = undo.enter_context(GitServer(folder / "git"))
+        repository = Repository(folder / "git" / "e-commerce-saga", server.url)
+        undo.enter_context(workloads.simulated(administrator))
+        flux = Flux(programs, administrator, folder / "flux")
+        undo.callback(flux.stop)
+        flux.start()
+        yield Site(TestControlPlane(administrator, plane.url, plane.apiserver), flux, repository)
+
+
+@pytest.fixture(scope="session")
+def installed(site: Site) -> Site:
+    """The site with Flux' objects applied by hand, as docs/gitops.md says, and the release ready."""
+    site.flux.apply(site.repository.folder / "manifests" / "gitops" / "flux")
+    site.flux.until_ready(SHOP, site.flux.fetch(site.repository.head))
+    return site
+
+
+@pytest.fixture(scope="session")
+def shop(installed: Site, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Services and operator as processes on this machine, in place of the release's pods."""
+    folder: Path = tmp_path_factory.mktemp("shop")
+    stack = Stack(mongodb_url, installed.plane, folder, prefix="gitops_", namespace=NAMESPACE, install=False)
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(stack.shop)
+        undo.enter_context(stack.books)
+        undo.callback(stack.stop)
+        # The operator comes last: the orders in Git are there already, and want something to order.
+        for service in stack.services.values():
+            service.start()
+        wait_ready([*stack.services.values()])
+        stack.shop.seed()
+        stack.start()
+        yield stack
