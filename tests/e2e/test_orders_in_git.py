@@ -96,6 +96,7 @@ def test_a_cancelled_order_that_is_applied_again_is_compensated_without_an_effec
     if cancelled_by == "state":
         apply(stack, {**order, "spec": {**order["spec"], "state": "Cancelled"}}, "Compensated")
     prune(stack, order_id)
+    wait_until("known to the order service as ended", lambda: _order(mongodb_url, order_id)["saga_ended"], 30)
     before = world(mongodb_url, order_id)
     assert ledgers(stack, order_id)["payment"] in ({}, {"charge": 1, "refund": 1})
 
