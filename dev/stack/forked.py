@@ -8,7 +8,6 @@ import atexit
 import multiprocessing
 import os
 import runpy
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -76,15 +75,6 @@ class Forked:
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
         return self._process.exitcode
-
-    def send_signal(self, number: int) -> None:
-        """Send it, unless the process has ended."""
-        if self._process.exitcode is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL)."""
-        self.send_signal(signal.SIGKILL)
 
 
 def _run(arguments: list[str], env: Mapping[str, str], log: Path, cwd: Path | None, started: Connection) -> None:
