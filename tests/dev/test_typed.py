@@ -36,6 +36,12 @@ def test_a_command_that_stays_is_interrupted(monkeypatch: pytest.MonkeyPatch) ->
     assert typed("exit 5", rule=Rule("page.md", "", Place.MACHINE, stays=True)) == ["page.md:1: exit 5: exit status 5"]
 
 
+def test_a_command_that_wants_a_terminal_gets_one() -> None:
+    rule = Rule("page.md", "", Place.MACHINE, terminal=True)
+    assert typed("test -t 0 && test -t 1", rule=rule) == []
+    assert typed("exit 5", rule=rule) == ["page.md:1: exit 5: exit status 5"]
+
+
 def test_what_a_command_has_to_bring_about_is_looked_at() -> None:
     wrong = typed("true", rule=Rule("page.md", "", Place.MACHINE, after="test -e nothing"))
     assert wrong == ["page.md:1: true: it succeeded, but what the page says is not so"]

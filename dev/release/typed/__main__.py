@@ -33,6 +33,8 @@ from dev.stack.waiting import wait_until
 LOOKED_AT_SECONDS = 8
 PATIENCE_SECONDS = 900
 INTERRUPTED = (124, 130)
+# Runs its argument with a terminal of its own.
+TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(['bash', '-c', sys.argv[1]])))"
 UNMET = {
     "before": "what the page takes for granted could not be had",
     "after": "it succeeded, but what the page says is not so",
@@ -51,6 +53,8 @@ def script(typed: list[tuple[Command, Rule]]) -> str:
         lines.append("typed=0")
         if rule.before:
             lines.append(f"( {rule.before}\n) >>$TYPED_LOG 2>&1 || typed=before")
+        if rule.terminal:
+            text = shlex.join([sys.executable, "-c", TERMINAL, text])
         if rule.stays:
             text = f"timeout --signal=INT {LOOKED_AT_SECONDS} bash -c {shlex.quote(text)}"
         lines.append(f"if [ $typed = 0 ]; then eval {shlex.quote(text)}; typed=$?; fi")

@@ -36,6 +36,8 @@ class Rule:
     """What shows that it worked, as shell."""
     stays: bool = False
     """It goes on until it is interrupted, which happens after some seconds."""
+    terminal: bool = False
+    """It wants a person's terminal; what it sets isn't there for the next command."""
     statuses: tuple[int, ...] = (0,)
     """Exit statuses that are all right: grep has 1 where nothing is found, a refusal that the page shows isn't 0."""
     why: str = ""

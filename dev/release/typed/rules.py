@@ -52,6 +52,18 @@ A_POD = (
 EVENTS_SECRET = f"kubectl -n {NAMESPACE} create secret generic order-events --from-literal=secret=whsec_AAAA"
 REUSED = f"helm upgrade e-commerce-saga ./helm -n {NAMESPACE} --reset-then-reuse-values"
 
+# docker-compose's own of the two profiles: what watches the system has seen the orders of the demonstration.
+WATCHED = """\
+set -o pipefail
+has() { for _ in $(seq 60); do curl -s "$2" | jq -e "$3" && return; sleep 2; done; echo "$1 has not: $3"; return 1; }
+has Prometheus http://127.0.0.1:9090/api/v1/targets '
+  [.data.activeTargets[] | select(.health == "up") | .labels.job] | unique | length == 6' &&
+has Prometheus http://127.0.0.1:9090/api/v1/rules '[.data.groups[].rules[] | select(.health != "ok")] == []' &&
+has Jaeger 'http://127.0.0.1:16686/api/traces?service=ordersaga-operator' '
+  [.data[] | select(.processes | length == 6)] | length >= 1' &&
+has Mailpit http://127.0.0.1:8025/api/v1/messages '
+  [.messages[].Subject] | any(endswith("is confirmed")) and any(endswith("is cancelled"))'"""
+
 # On the local stack a refund is given up after half a minute.
 WAIT = "kubectl wait --timeout=120s --for=jsonpath='{.status.phase}'"
 
@@ -200,6 +212,8 @@ RULES = (
     Rule("docs/runbooks/*", r"kubectl", Place.CLUSTER, instead=IN_NAMESPACE),
     # --- With a container engine
     Rule("docs/containers.md", r"docker-compose logs -f", Place.ENGINE, stays=True),
+    Rule("docs/containers.md", r"docker-compose exec order-service", Place.ENGINE, terminal=True),
+    Rule("docs/containers.md", r"docker-compose run --rm demo +# two orders", Place.ENGINE, after=WATCHED),
     Rule(
         "docs/containers.md",
         r"docker-compose (logs page|run --rm (demo|-T kubeconfig))|TOKEN=",
@@ -215,7 +229,7 @@ RULES = (
         "docs/containers.md",
         r"open http",
         Place.ENGINE,
-        instead=(("open ", "curl -fsSL -o /dev/null "),),
+        instead=(("open ", "curl -sSL --retry 30 --retry-delay 2 --retry-all-errors -o /dev/null "),),
         after="docker-compose --env-file dev/compose/monitoring.env down -v",
     ),
     Rule("*sketch.md", r"docker-compose logs -f", Place.ENGINE, stays=True),
