@@ -84,6 +84,19 @@ def at_every_step(doomed: Doomed, participants: ScriptedParticipants) -> dict[st
     return held
 
 
+def until_heard(doomed: Doomed) -> None:
+    """The operator has recorded that it knows of every deletion: who is answered before that goes on with its order."""
+
+    def unheard() -> list[str]:
+        return [
+            saga["metadata"]["name"]
+            for saga in doomed.sagas.listed()["items"]
+            if saga["status"]["observedGeneration"] != saga["metadata"]["generation"]
+        ]
+
+    wait_until(lambda: not unheard(), "the operator to have heard of every deletion", PATIENCE)
+
+
 def let_go(doomed: Doomed, participants: ScriptedParticipants, held: dict[str, str]) -> None:
     for name, path in held.items():
         participants.say(name, path)
@@ -142,6 +155,7 @@ def test_an_operator_whose_rights_are_in_the_namespace_empties_it_while_it_has_t
     held = at_every_step(doomed, participants)
     doomed.delete()
     doomed.empty()
+    until_heard(doomed)
     let_go(doomed, participants, held)
     operators.end()
     doomed.finish()
