@@ -62,23 +62,23 @@ def pytest_configure() -> None:
 
 
 SYSTEMS = ("operator", "running_stack")
-"""Fixtures that start a whole system: their tests go to one worker, and first, since they mostly wait."""
+"""Fixtures that start a whole system: their tests go first, since they mostly wait, and a folder's to one worker."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers: keep tests of one system together, and start the long ones first."""
+    """With several workers: keep the tests of a folder that share a system together, and start the long ones first."""
     if not hasattr(config, "workerinput"):
         return
 
     def system(item: pytest.Item) -> str:
         return next((name for name in SYSTEMS if name in getattr(item, "fixturenames", ())), "")
 
-    def is_short(item: pytest.Item) -> bool:
-        return not system(item) and item.get_closest_marker("slow") is None
+    def how_soon(item: pytest.Item) -> int:
+        return 0 if system(item) else 1 if item.get_closest_marker("slow") else 2
 
-    items.sort(key=is_short)
+    items.sort(key=how_soon)
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(system(item) or str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(f"{system(item)} {item.path.parent if system(item) else item.path}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
