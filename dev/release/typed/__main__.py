@@ -117,6 +117,17 @@ def local_stack() -> Iterator[dict[str, str]]:
             stack.send_signal(signal.SIGINT)
 
 
+@contextlib.contextmanager
+def composed() -> Iterator[dict[str, str]]:
+    """docker-compose with a project of its own, which is gone afterwards; the variable that names it."""
+    named = {"COMPOSE_PROJECT_NAME": "ordersaga-docs"}
+    gone = ["docker-compose", "--env-file", "dev/compose/monitoring.env", "down", "-v"]
+    try:
+        yield named
+    finally:
+        subprocess.run(gone, cwd=CHECKOUT, env={**os.environ, **named}, capture_output=True, check=False)
+
+
 def _well(stack: subprocess.Popen[bytes]) -> bool:
     if stack.poll() is not None:
         raise StackError("./run-local.sh has ended: see above")
@@ -138,6 +149,8 @@ def work(options: argparse.Namespace) -> None:
         known = environment(Path(folder), options.helm)
         if place == Place.MACHINE:
             known |= held.enter_context(local_stack())
+        if place == Place.ENGINE:
+            known |= held.enter_context(composed())
         for page in options.pages or rules.pages(place):
             typed = rules.of(CHECKOUT / page, place)
             wrong += type_page(page, typed, known)

@@ -23,9 +23,15 @@ def _nowhere(page: str, text: str, why: str) -> Rule:
 IN_NAMESPACE = ((" NS", f" {NAMESPACE}"), ("-n shop", f"-n {NAMESPACE}"), (" ORDER", " o-sample-mug"))
 # Until a Deployment's new pods are all there.
 ROLLED_OUT = f"kubectl rollout status deployment --timeout=300s -n {NAMESPACE}"
+# The sample's order, of the goods that the deploy scripts' own order brings along.
+SMOKE = (
+    'python -c "from dev.release.deploy import contexts, rollout, shell; sh = shell.Shell(dry_run=False); '
+    "rollout.Rollout(sh, contexts.find(sh, 'kubectl', None)).smoke()\""
+)
 SAMPLE = f"""\
-kubectl delete ordersaga o-sample-mug -n {NAMESPACE} --ignore-not-found --timeout=120s &&
-kubectl apply -n {NAMESPACE} -f manifests/samples/o-sample-mug.yaml &&
+kubectl delete ordersaga o-sample-mug -n {NAMESPACE} --ignore-not-found --timeout=120s && {SMOKE} &&
+sed 's/p-mug/p-smoke/; s/c-17/c-smoke/; s/a-17/a-smoke/; s/: 1250/: 100/' manifests/samples/o-sample-mug.yaml |
+kubectl apply -n {NAMESPACE} -f - &&
 kubectl wait -n {NAMESPACE} --for=condition=Ready --timeout=120s osaga/o-sample-mug"""
 GONE = f"""\
 if kubectl get namespace {NAMESPACE} >/dev/null 2>&1; then
@@ -230,7 +236,6 @@ RULES = (
         r"open http",
         Place.ENGINE,
         instead=(("open ", "curl -sSL --retry 30 --retry-delay 2 --retry-all-errors -o /dev/null "),),
-        after="docker-compose --env-file dev/compose/monitoring.env down -v",
     ),
     Rule("*sketch.md", r"docker-compose logs -f", Place.ENGINE, stays=True),
     Rule("*sketch.md", r"docker", Place.ENGINE),
