@@ -136,7 +136,7 @@ verify-workflows: venv ## The workflows of .github, judged by actionlint (which 
 	nice $(BIN)/python -m dev.release.judges.workflows
 verify-changed: venv ## All of verify-…, each only if what it judges has changed since it passed (tests/packaging/chart/verified.json)
 	$(BIN)/python -m dev.release.judges.verified
-gitops-test: ready ## The shop and its orders installed from Git by real Flux, on the local stack (built once: 10 minutes)
+gitops-test: ready ## The shop and its orders installed from Git by real Flux, on the local stack (built once: 10 to 20 minutes; then a quarter of an hour)
 	nice $(BIN)/python -m dev.release.judges.controllers flux
 	ORDERSAGA_GITOPS_TESTS=1 $(BIN)/python -m pytest -p no:randomly tests/e2e/gitops $(ARGS)
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)

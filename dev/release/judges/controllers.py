@@ -32,7 +32,7 @@ class Suite:
     """Where each module has the definitions of its kinds: a pattern."""
     replaced: dict[str, str] = field(default_factory=dict)
     """What the modules' own go.mod files replace, and by which version: that counts in the main module only, ours."""
-    usually: str = "10 minutes, once (2 cores)"
+    usually: str = "10 to 20 minutes, once (2 cores)"
 
 
 # Flux 2.7. Each module is a program.

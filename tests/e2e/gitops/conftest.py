@@ -41,23 +41,48 @@ class Site:
         return self.plane.kubectl("--namespace", NAMESPACE, *words).stdout
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    programs = controllers.find(controllers.FLUX)
-    folder = tmp_path_factory.mktemp("site")
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[tuple[TestControlPlane, Repository]]:
+    """A control plane with nothing on it, and a repository that is served beside it."""
     plane = ControlPlane(folder / "control-plane")
     with contextlib.ExitStack() as undo:
         undo.callback(plane.stop)
         plane.start()
         wait_ready([plane.etcd, plane.apiserver])
-        administrator = plane.administrator
         server = undo.enter_context(GitServer(folder / "git"))
         repository = Repository(folder / "git" / "e-commerce-saga", server.url)
-        undo.enter_context(workloads.simulated(administrator))
-        flux = Flux(programs, administrator, folder / "flux")
+        undo.enter_context(workloads.simulated(plane.administrator, folder / "kubectl-proxy.log"))
+        yield TestControlPlane(plane.administrator, plane.url, plane.apiserver), repository
+
+
+@contextlib.contextmanager
+def processes(mongodb_url: str, plane: TestControlPlane, folder: Path, prefix: str) -> Iterator[Stack]:
+    """Services and operator as processes on this machine, in place of the release's pods."""
+    # An undo isn't given up because the service that a test has stopped takes its time to start.
+    patient = {"ORDERSAGA_COMPENSATION_SECONDS": "60"}
+    stack = Stack(mongodb_url, plane, folder, prefix=prefix, namespace=NAMESPACE, install=False, **patient)
+    with contextlib.ExitStack() as undo:
+        undo.enter_context(stack.shop)
+        undo.enter_context(stack.books)
+        undo.callback(stack.stop)
+        # The operator comes last: the orders in Git are there already, and want something to order.
+        for service in stack.services.values():
+            service.start()
+        wait_ready([*stack.services.values()])
+        stack.shop.seed()
+        stack.start()
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    programs = controllers.find(controllers.FLUX)
+    folder = tmp_path_factory.mktemp("site")
+    with cluster(folder) as (plane, repository), contextlib.ExitStack() as undo:
+        flux = Flux(programs, plane.administrator, folder / "flux")
         undo.callback(flux.stop)
         flux.start()
-        yield Site(TestControlPlane(administrator, plane.url, plane.apiserver), flux, repository)
+        yield Site(plane, flux, repository)
 
 
 @pytest.fixture(scope="session")
@@ -70,17 +95,6 @@ def installed(site: Site) -> Site:
 
 @pytest.fixture(scope="session")
 def shop(installed: Site, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Services and operator as processes on this machine, in place of the release's pods."""
-    folder: Path = tmp_path_factory.mktemp("shop")
-    stack = Stack(mongodb_url, installed.plane, folder, prefix="gitops_", namespace=NAMESPACE, install=False)
-    with contextlib.ExitStack() as undo:
-        undo.enter_context(stack.shop)
-        undo.enter_context(stack.books)
-        undo.callback(stack.stop)
-        # The operator comes last: the orders in Git are there already, and want something to order.
-        for service in stack.services.values():
-            service.start()
-        wait_ready([*stack.services.values()])
-        stack.shop.seed()
-        stack.start()
+    """The shop that Flux has installed, at work."""
+    with processes(mongodb_url, installed.plane, tmp_path_factory.mktemp("shop"), "gitops_") as stack:
         yield stack

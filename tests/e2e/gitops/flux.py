@@ -1,7 +1,9 @@
 """Flux' three controllers as processes, with the rights that Flux gives them: a cluster administrator's."""
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,12 @@ from dev.stack.processes import Process, answers, wait_ready
 from dev.stack.waiting import wait_until
 
 NAMESPACE = "flux-system"
+# kustomize-controller no longer waits for what one commit has made once there is another: off unless it is asked for.
+NEWER_COMMIT = "--feature-gates=CancelHealthCheckOnNewRevision=true"
 # Seconds. Everything is done within ten on two idle cores; a rollback takes a release's time-out first.
 PATIENCE = 120.0
+# Of one test with its fixtures, which install the shop and put everything back: five commits, each a release.
+TEST_SECONDS = 600
 
 
 class Controller(Process):
@@ -61,7 +67,7 @@ class Flux:
                 *(f"--storage-path={artifacts}", f"--storage-addr={address}", f"--storage-adv-addr={address}"),
                 hurry,
             ),
-            Controller("kustomize-controller", programs, folder, kubeconfig, hurry),
+            Controller("kustomize-controller", programs, folder, kubeconfig, hurry, NEWER_COMMIT),
             Controller("helm-controller", programs, folder, kubeconfig, hurry),
         ]
 
@@ -85,6 +91,19 @@ class Flux:
         for process in self.processes:
             process.stop()
 
+    @contextlib.contextmanager
+    def as_it_comes(self) -> Iterator[None]:
+        """Meanwhile kustomize-controller runs without the feature gate."""
+        (kustomize,) = (each for each in self.processes if each.name == "kustomize-controller")
+        asked_for = kustomize.command
+        for command in ([word for word in asked_for if word != NEWER_COMMIT], asked_for):
+            kustomize.stop()
+            kustomize.command = command
+            kustomize.start()
+            wait_ready([kustomize])
+            if command is not asked_for:
+                yield
+
     def apply(self, folder: Path) -> None:
         """Flux' own objects, by hand, as docs/gitops.md has it."""
         self._administrator.kubectl("apply", "-f", folder)
@@ -93,6 +112,19 @@ class Flux:
         answer = self._administrator.kubectl("get", kind, name, "--namespace", namespace, "-o", "json")
         found: Json = json.loads(answer.stdout)
         return found
+
+    def events(self, name: str) -> list[str]:
+        """What Flux has said of this object of its own namespace."""
+        words = (
+            "get",
+            "events",
+            "--namespace",
+            NAMESPACE,
+            f"--field-selector=involvedObject.name={name}",
+            "-o",
+            "json",
+        )
+        return [each["message"] for each in json.loads(self._administrator.kubectl(*words).stdout)["items"]]
 
     def reconcile(self, kind: str, name: str, namespace: str = NAMESPACE) -> None:
         """Now, rather than when the interval is over."""
@@ -111,6 +143,17 @@ class Flux:
         wait_until(f"source-controller has fetched {commit}", seen, PATIENCE)
         return revision
 
+    def until_applied(self, kustomization: str, revision: str) -> None:
+        """Wait until Flux has applied all of this Kustomization at this revision, and waits for its health."""
+        last: Json = {}
+
+        def waits() -> bool:
+            nonlocal last
+            last = condition(self.get("kustomization", kustomization), "Reconciling")
+            return str(last.get("message")).startswith(f"Running health checks for revision {revision}")
+
+        wait_until(lambda: f"{kustomization} is applied at {revision}: {last}", waits, PATIENCE)
+
     def until_judged(self, kustomization: str, revision: str, seconds: float = PATIENCE) -> Json:
         """Wait until Flux has a verdict on this Kustomization at this revision; its condition Ready."""
         last: Json = {}
@@ -118,7 +161,7 @@ class Flux:
         def judged() -> Any:
             nonlocal last
             found = self.get("kustomization", kustomization)
-            last = ready(found)
+            last = condition(found)
             attempted = found.get("status", {}).get("lastAttemptedRevision") == revision
             return attempted and last.get("status") != "Unknown" and last.get("reason") != "DependencyNotReady"
 
@@ -132,7 +175,7 @@ class Flux:
         def is_ready() -> bool:
             nonlocal last
             found = self.get("kustomization", kustomization)
-            last = ready(found)
+            last = condition(found)
             applied = found.get("status", {}).get("lastAppliedRevision") == revision
             return applied and last.get("status") == "True"
 
@@ -146,13 +189,13 @@ class Flux:
             nonlocal found
             found = self.get("helmrelease", name, name)
             attempted = found.get("status", {}).get("lastAttemptedRevision", "")
-            return attempted.endswith(f"+{commit[:12]}") and ready(found).get("status") == status
+            return attempted.endswith(f"+{commit[:12]}") and condition(found).get("status") == status
 
-        wait_until(lambda: f"the release of {commit[:12]} is Ready={status}: {ready(found)}", judged, seconds)
+        wait_until(lambda: f"the release of {commit[:12]} is Ready={status}: {condition(found)}", judged, seconds)
         return found
 
 
-def ready(resource: Json) -> Json:
-    """Its condition Ready; empty if it has none yet."""
+def condition(resource: Json, kind: str = "Ready") -> Json:
+    """Its condition Ready, or another one; empty if it has none yet."""
     conditions = resource.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each["type"] == "Ready"), {})
+    return next((each for each in conditions if each["type"] == kind), {})

@@ -1,13 +1,18 @@
 """Real Flux installs the shop from what is shipped, on an empty cluster."""
 
+import json
 import subprocess
 
+import pytest
 import yaml
 
 from common.wire import Json
 from dev.release import helm
 from tests.e2e.gitops.conftest import DEFINITION, NAMESPACE, ORDERS, SHOP, Site
+from tests.e2e.gitops.flux import TEST_SECONDS
 from tests.e2e.system import Stack
+
+pytestmark = pytest.mark.timeout(TEST_SECONDS)
 
 HOOKS = "helm.sh/hook"
 
@@ -51,9 +56,8 @@ def test_the_release_has_the_commit_in_its_version_and_its_labels_are_valid(inst
 
 
 def test_all_objects_of_the_chart_are_there(installed: Site) -> None:
-    for each in chart(installed):
-        kind = f"{each['kind']}.{each['apiVersion'].partition('/')[0]}" if "/" in each["apiVersion"] else each["kind"]
-        installed.kubectl("get", kind, each["metadata"]["name"])
+    expected = json.dumps({"apiVersion": "v1", "kind": "List", "items": chart(installed)})
+    installed.plane.kubectl("get", "--namespace", NAMESPACE, "-f", "-", input=expected)
 
 
 def test_the_shipped_orders_complete_and_their_kustomization_is_ready_then(installed: Site, shop: Stack) -> None:

@@ -8,8 +8,10 @@ import pytest
 from common.wire import Json
 from dev.stack.waiting import wait_until
 from tests.e2e.gitops.conftest import NAMESPACE, SHOP, Site
-from tests.e2e.gitops.flux import PATIENCE, ready
+from tests.e2e.gitops.flux import PATIENCE, TEST_SECONDS, condition
 from tests.e2e.gitops.workloads import BROKEN
+
+pytestmark = pytest.mark.timeout(TEST_SECONDS)
 
 RELEASE = "manifests/gitops/flux/shop/release.yaml"
 CHART, VALUES = "helm/Chart.yaml", "helm/values.yaml"
@@ -70,7 +72,7 @@ def test_an_upgrade_whose_pods_do_not_become_ready_is_rolled_back(again: Site) -
     found = again.flux.until_released(NAMESPACE, commit, status="False", seconds=3 * PATIENCE)
 
     def rolled_back() -> bool:
-        return ready(release(again)).get("reason") in ("RollbackSucceeded", "UpgradeFailed") and (
+        return condition(release(again)).get("reason") in ("RollbackSucceeded", "UpgradeFailed") and (
             deployment(again)["spec"]["template"] == before
         )
 

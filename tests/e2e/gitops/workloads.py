@@ -10,26 +10,39 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
 
 from common.wire import Json
-from dev.setup.errors import StackError
+from dev.setup.binaries import find
 from dev.stack.parts.admin import Administrator
+from dev.stack.processes import Process, free_port, is_listening, wait_ready
 
 BROKEN = "registry.example.com/no-such-image"
 # Seconds between two looks: far below what Helm waits between its own (2 s).
 PAUSE = 0.5
+DEPLOYMENTS, SETS, CLAIMS = "/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/persistentvolumeclaims"
 
 
 @contextlib.contextmanager
-def simulated(administrator: Administrator) -> Iterator[None]:
+def simulated(administrator: Administrator, log: Path) -> Iterator[None]:
     """Deployments and volume claims of all namespaces become ready while the block lasts."""
+    port = free_port()
+    # A kubectl for each look would cost more than all else here together.
+    command = [find("kubectl"), "--kubeconfig", administrator.kubeconfig, "proxy", f"--port={port}"]
+    proxy = Process("kubectl proxy", command, log=log, ready=lambda: is_listening(port))
     ended = threading.Event()
 
     def run() -> None:
-        while not ended.wait(PAUSE):
-            with contextlib.suppress(StackError):  # one that was deleted or changed meanwhile: looked at again
-                _look(administrator)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as api:
+            while not ended.wait(PAUSE):
+                # What was deleted or changed meanwhile is looked at again.
+                with contextlib.suppress(httpx.HTTPError):
+                    _look(api)
 
+    proxy.start()
+    wait_ready([proxy])
     thread = threading.Thread(target=run)
     thread.start()
     try:
@@ -37,34 +50,47 @@ def simulated(administrator: Administrator) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+        proxy.stop()
 
 
-def _look(administrator: Administrator) -> None:
-    found = json.loads(administrator.kubectl("get", "deployments,pvc,replicasets", "-A", "-o", "json").stdout)["items"]
-    have = {item["metadata"]["name"] for item in found if item["kind"] == "ReplicaSet"}
-    deployments = [item for item in found if item["kind"] == "Deployment"]
-    sets = [_replica_set(each) for each in deployments]
-    if missing := [each for each in sets if each["metadata"]["name"] not in have]:
-        _apply(administrator, missing)
-        return  # the generation that their statuses are about is known from the next look on
-    news = []
-    for item in found:
-        wanted = _status(item, {each["metadata"]["name"] for each in sets})
-        if wanted and item.get("status", {}) | wanted != item.get("status"):
-            news.append(_named(item, status=wanted))
-    if news:
-        _apply(administrator, news, "--subresource=status")
+def _look(api: httpx.Client) -> None:
+    deployments, sets, claims = (_list(api, path) for path in (DEPLOYMENTS, SETS, CLAIMS))
+    wanted = {_name(each): each for each in map(_replica_set, deployments)}
+    for missing in wanted.keys() - {_name(each) for each in sets}:
+        _apply(api, SETS, wanted[missing])
+    for path, items in ((DEPLOYMENTS, deployments), (SETS, sets), (CLAIMS, claims)):
+        for item in items:
+            status = _status(path, item, current=_name(item) in wanted)
+            if item.get("status", {}) | status != item.get("status"):
+                _apply(api, path, {**_named(item), "status": status}, "/status")
 
 
-def _apply(administrator: Administrator, items: list[Json], *more: str) -> None:
-    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    words = ("apply", "--server-side", "--force-conflicts", "--field-manager=workloads", *more, "-f", "-")
-    administrator.kubectl(*words, input=listed)
+def _list(api: httpx.Client, path: str) -> list[Json]:
+    found: Json = api.get(path).raise_for_status().json()
+    # A list's items don't say what they are.
+    about = {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List")}
+    return [{**about, **each} for each in found["items"]]
 
 
-def _named(item: Json, **more: object) -> Json:
+def _apply(api: httpx.Client, path: str, item: Json, subresource: str = "") -> None:
+    """Server-side."""
+    prefix, _, plural = path.rpartition("/")
+    namespace, name = _name(item)
+    api.patch(
+        f"{prefix}/namespaces/{namespace}/{plural}/{name}{subresource}",
+        params={"fieldManager": "workloads", "force": "true"},
+        content=json.dumps(item),
+        headers={"Content-Type": "application/apply-patch+yaml"},
+    ).raise_for_status()
+
+
+def _name(item: Json) -> tuple[str, str]:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def _named(item: Json) -> Json:
     metadata = {key: item["metadata"][key] for key in ("name", "namespace")}
-    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata, **more}
+    return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
 
 
 def _replica_set(deployment: Json) -> Json:
@@ -99,15 +125,20 @@ def _replica_set(deployment: Json) -> Json:
     }
 
 
-def _status(item: Json, current: set[str]) -> Json:
-    """What a controller would write; `current`: the ReplicaSets of the Deployments as they are."""
-    if item["kind"] == "PersistentVolumeClaim":
+def _status(path: str, item: Json, *, current: bool) -> Json:
+    """What a controller would write; `current`: whether it is the ReplicaSet of a Deployment as that is now."""
+    if path == CLAIMS:
         return {"phase": "Bound"}
     spec = item["spec"]
-    wanted = spec["replicas"] if item["kind"] == "Deployment" or item["metadata"]["name"] in current else 0
+    wanted = spec["replicas"] if path == DEPLOYMENTS or current else 0
     ready = 0 if BROKEN in json.dumps(spec["template"]) else wanted
     counts = {"replicas": wanted, "readyReplicas": ready, "availableReplicas": ready}
     status: Json = {"observedGeneration": item["metadata"]["generation"], **counts}
-    if item["kind"] == "Deployment":
+    if path == DEPLOYMENTS:
         status |= {"updatedReplicas": wanted, "unavailableReplicas": wanted - ready}
+        since = item["metadata"]["creationTimestamp"]
+        times = {"lastTransitionTime": since, "lastUpdateTime": since}
+        available = {"type": "Available", "status": str(ready == wanted), **times}
+        done = "NewReplicaSetAvailable" if ready == wanted else "ReplicaSetUpdated"
+        status["conditions"] = [available, {"type": "Progressing", "status": "True", "reason": done, **times}]
     return status

@@ -96,7 +96,7 @@ HELM_RELEASE = obj(
             "chart", "sourceRef", chart=TEXT, reconcileStrategy=one_of("ChartVersion", "Revision"), sourceRef=SOURCE_REF
         ),
     ),
-    install=obj(remediation=obj(retries=NUMBER)),
+    install=obj(strategy=obj("name", name=one_of("RemediateOnFailure", "RetryOnFailure"), retryInterval=TEXT)),
     upgrade=obj(remediation=obj(retries=NUMBER)),
     driftDetection=obj(mode=one_of("enabled", "warn", "disabled")),
     values=ANYTHING,
