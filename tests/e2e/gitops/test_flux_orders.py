@@ -51,21 +51,24 @@ def wait(stack: Stack, order_id: str, condition: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stays(shop: Stack, installed: Site) -> str:
-    """The order that stays, Completed."""
-    installed.flux.until_ready(ORDERS, commit(installed, "One that stays"), 2 * PATIENCE)
-    return STAYS
+def stays(shop: Stack, installed: Site) -> Iterator[None]:
+    """The order that stays is Completed, and still is at the end, when there is no other."""
+
+    def only_that_one() -> None:
+        shop.start()
+        installed.flux.until_ready(ORDERS, commit(installed, "No other orders"), 2 * PATIENCE)
+        assert shop.resource(STAYS)["status"]["phase"] == "Completed"
+
+    only_that_one()
+    yield
+    only_that_one()
 
 
 @pytest.fixture
-def stack(shop: Stack, installed: Site, stays: str) -> Iterator[Stack]:
-    """The shop, whole; afterwards neither Git nor the cluster has any order but the one that stays."""
+def stack(shop: Stack, stays: None) -> Stack:
+    """The shop, whole. The orders of the test before go with this one's first commit."""
     shop.start()
-    yield shop
-    shop.start()
-    revision = commit(installed, "No other orders")
-    installed.flux.until_ready(ORDERS, revision, 2 * PATIENCE)
-    assert shop.resource(stays)["status"]["phase"] == "Completed"
+    return shop
 
 
 @pytest.fixture
