@@ -4,21 +4,12 @@ import time
 
 import pytest
 
-from dev.release.observing.drawn import ROWS, asked
 from tests.e2e.alerts.prometheus import Prometheus
 from tests.e2e.system import NAMESPACE, Stack
+from tests.support.panels import empty_panels
 from tests.support.samples import order
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
-
-WELL = {
-    "Requests that failed, per second",
-    "Work beside the requests that fails",
-    "Operations that failed, per second",
-    "Lifecycle events, per second",
-    "Lifecycle events that wait",
-}
-"""Panels that show nothing while nothing is wrong, or told to a sink."""
 
 
 def test_every_panel_of_a_busy_shop_has_data(seen: Prometheus, stack: Stack) -> None:
@@ -34,15 +25,7 @@ def test_every_panel_of_a_busy_shop_has_data(seen: Prometheus, stack: Stack) -> 
         time.sleep(0.5)
     stack.until_finished(*placed)
     time.sleep(2)  # Prometheus reads them
-    matcher = f'namespace="{NAMESPACE}"'
-    empty = {
-        f"{panel.title}: {query.expression}"
-        for row in ROWS
-        for panel in row.panels
-        for query in panel.queries
-        if panel.title not in WELL
-        and not seen.query(asked(query, namespace=matcher, over="20s").replace("[1h]", "[20s]"))
-    }
+    empty = empty_panels(seen.query, NAMESPACE, over="20s", hour="20s")
     stack.kubectl("patch", "ordersaga", waiting, "--type=merge", "-p", '{"spec": {"state": "Cancelled"}}')
     stack.until_finished(waiting)
     assert empty == set()

@@ -1,6 +1,7 @@
 """What watches the system under docker-compose (docs/containers.md): traces, metrics and mail of real orders."""
 
 import json
+import time
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from common.services import SERVICES
 from dev.stack.waiting import wait_until
 from tests.packaging.images.engine.system import WATCHERS, Compose, docker
+from tests.support.panels import empty_panels
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -71,8 +73,33 @@ def test_prometheus_reaches_every_part_and_keeps_the_traces_of_what_it_counts(wa
 
 def test_the_alerts_are_read_and_the_one_that_always_fires_does(watched: Compose) -> None:
     alerts = f"http://127.0.0.1:{watched.ports['prometheus']}/api/v1/alerts"
-    firing = wait_until("an alert fires", lambda: asked(alerts)["data"]["alerts"], 60)
-    assert "OrderSagaWatchdog" in {each["labels"]["alertname"] for each in firing}
+
+    def firing() -> set[str]:
+        return {each["labels"]["alertname"] for each in asked(alerts)["data"]["alerts"] if each["state"] == "firing"}
+
+    # Before Prometheus has read the operator for the first time, OperatorDown is pending, and alone.
+    wait_until("the watchdog fires alone", lambda: firing() == {"OrderSagaWatchdog"}, 120)
+
+
+def test_every_panel_of_the_dashboard_has_data(watched: Compose) -> None:
+    prometheus = f"http://127.0.0.1:{watched.ports['prometheus']}/api/v1/query?query="
+
+    def query(expression: str) -> Any:
+        return asked(prometheus + urllib.parse.quote(expression))["data"]["result"]
+
+    waiting: list[str] = []
+    empty, deadline = {"everything"}, time.monotonic() + 240
+    while empty and time.monotonic() < deadline:
+        waiting.append(watched.place("waiting", payment={"method_ref": "test-unavailable-9999"}))
+        methods = ("test-ok", "test-declined", "test-unavailable-1")
+        watched.until_finished(*(watched.place("drawn", payment={"method_ref": method}) for method in methods))
+        assert watched.shop.request("GET", "order", "/api/orders/o-nobodys").status_code == 404
+        time.sleep(15)  # until Prometheus has read them
+        empty = empty_panels(query, "shop", over="2m")
+    for order_id in waiting:
+        watched.shop.cancel(order_id)
+    assert empty == set()
+    watched.until_finished(*waiting)
 
 
 def test_a_customer_is_written_to_when_the_order_is_confirmed_and_when_it_was_undone(watched: Compose) -> None:
