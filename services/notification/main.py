@@ -210,7 +210,9 @@ async def lifespan(app: Service) -> AsyncIterator[None]:
     assert isinstance(app.settings, NotificationSettings)  # noqa: S101 - `build` has made them
     outlet = Outlet(app.settings, app.database, app.metrics.registry)
     provider = app.metrics.provider_calls.of(outlet.provider)
-    notifications = Notifications(app.database, contacts, provider, outlet.wordings, app.errands)
+    notifications = Notifications(
+        *(app.database, contacts, provider, outlet.wordings, app.errands), delivered_by=outlet.name
+    )
     provide(app, contacts, outlet, notifications)
     try:
         async with app.background.doing(contacts.keep_clean, name="expiry"):

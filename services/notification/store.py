@@ -50,11 +50,19 @@ class Notifications:
     """The collection `notifications`, one document for each order and type (`_id` = `{order_id}-{type}`)."""
 
     def __init__(
-        self, database: Database, contacts: Contacts, provider: Provider, wordings: Wordings, errands: Errands
+        self,
+        database: Database,
+        contacts: Contacts,
+        provider: Provider,
+        wordings: Wordings,
+        errands: Errands,
+        *,
+        delivered_by: str,
     ) -> None:
+        """`delivered_by`: the provider's name, which is recorded with each message that it sent."""
         self._contacts = contacts
         self._barrier = Barrier(database["notifications"])
-        effect = _MessageEffect(contacts, provider, wordings)
+        effect = _MessageEffect(contacts, provider, wordings, rules.sent(delivered_by))
         self._claims = Claims(self._barrier, effect, clock=database.now, errands=errands, location=OPERATIONS)
 
     async def send(self, call: Call, request: SendRequest) -> Answer:
@@ -115,7 +123,8 @@ class Notifications:
 class _MessageEffect:
     """A message at the provider, under its notification_id. A message that was sent can't be taken back."""
 
-    def __init__(self, contacts: Contacts, provider: Provider, wordings: Wordings) -> None:
+    def __init__(self, contacts: Contacts, provider: Provider, wordings: Wordings, sent: rules.Fields) -> None:
+        self._sent = sent
         self._contacts = contacts
         self._provider = provider
         self._wordings = wordings
@@ -135,18 +144,18 @@ class _MessageEffect:
         except Refused as refusal:
             refusal.fields = rules.failed(refusal.code)
             raise
-        return Happened({"status": "sent"})
+        return Happened(self._sent)
 
     async def find(self, document: Document) -> Happened | None:
         sent = await self._provider.is_sent(document["notification_id"], document["order_id"])
-        return Happened({"status": "sent"}) if sent else None
+        return Happened(self._sent) if sent else None
 
     async def resolve(self, document: Document) -> Happened | Accepted:
         """Withdraws the message: looking wouldn't do, since a slow process may still be about to send it, and asking
         again would send what is to be cancelled.
         """
         if not await self._provider.withdraw(document["notification_id"], document["order_id"]):
-            return Happened({"status": "sent"})
+            return Happened(self._sent)
         await self._contacts.give_back(document["contact_ref"], document["order_id"])
         detail = f"order {document['order_id']}: the message was cancelled before it was sent"
         raise Refused("cancelled", detail, fields={"status": "cancelled"})

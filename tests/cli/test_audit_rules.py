@@ -92,6 +92,8 @@ BALANCED: list[tuple[str, Records, list[Change]]] = [
         COMPLETED,
         [saga("Compensated", failure={"step": "order", "reason": "OrderIDUsed"})],
     ),
+    ("sent by a mail server, which has no ledger", COMPLETED,
+     [put(RecordKind.NOTIFICATION, delivered_by="smtp"), lose(RecordKind.MESSAGES)]),
 ]  # fmt: skip
 
 STUCK = step("payment", "CompensationFailed", compensation={"reason": "RefundFailed", "message": "no"})
@@ -133,6 +135,9 @@ WRONG: list[tuple[str, Records, list[Change], list[str]]] = [
     ("two messages", COMPLETED, [add(RecordKind.MESSAGES, kind="message")],
      ["message: 2 entries 'message' in the notification ledger",
       "message: the provider's ledger has 2 messages, 1 are recorded as sent"]),
+    ("sent by the test provider, whose ledger lacks it", COMPLETED,
+     [put(RecordKind.NOTIFICATION, delivered_by="test"), lose(RecordKind.MESSAGES)],
+     ["message: the provider's ledger has 0 messages, 1 are recorded as sent"]),
     ("no units", COMPLETED, [put(RecordKind.RESERVATION, status="released")],
      ["units: Completed, but holds {} instead of {'p-mug': 2}"]),
     ("too few units", COMPLETED, [put(RecordKind.RESERVATION, lines=[{"product_id": "p-mug", "quantity": 1}])],

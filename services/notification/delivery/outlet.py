@@ -24,10 +24,11 @@ class Outlet:
         except BadWording as error:
             self.wordings = catalogues.read(None, "en")
             self._delivery = Nobody(f"the messages to customers can't be used: {error}")
-        self.provider = Counted(self._delivery, settings.notification_provider, registry)
+        self.name = settings.notification_provider
+        self.provider = Counted(self._delivery, self.name, registry)
         if why := self.why_not_ready():
             log.error("no message can be sent: %s", why)
-        elif settings.notification_provider == "test":
+        elif self.name == "test":
             log.info("messages go to nobody, they are counted: ORDERSAGA_NOTIFICATION_PROVIDER is test")
 
     def why_not_ready(self) -> str | None:

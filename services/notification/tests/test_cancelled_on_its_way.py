@@ -34,7 +34,10 @@ async def test_what_was_answered_cancelled_doesnt_go_out_later(
         provider = Stopped(app.database)
         provide(
             app,
-            Notifications(app.database, provided(app, Contacts), provider, provided(app, Outlet).wordings, app.errands),
+            Notifications(
+                *(app.database, provided(app, Contacts), provider, provided(app, Outlet).wordings, app.errands),
+                delivered_by="test",
+            ),
         )
         slow = asyncio.create_task(NotificationClient(clients, app.database).send(order_id))
         await provider.reached.wait()

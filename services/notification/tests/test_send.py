@@ -63,6 +63,14 @@ async def test_a_notification_has_the_shape_of_the_design(notifications: Notific
     assert await notifications.messages(order_id) == 1
 
 
+async def test_the_record_says_which_provider_sent_it(
+    notifications: NotificationClient, order_id: str, request: pytest.FixtureRequest
+) -> None:
+    await notifications.send(order_id)
+    provider = request.node.callspec.params["notifications"]
+    assert await notifications.database["notifications"].count({"order_id": order_id, "delivered_by": provider}) == 1
+
+
 async def test_a_contact_that_bounces_is_refused_for_good(notifications: NotificationClient, order_id: str) -> None:
     await notifications.put_contact("c-gone", "gone@bounce.example")
     answer = await notifications.send(order_id, "c-gone")

@@ -55,7 +55,8 @@ def shipping(app: Service) -> tuple[object, Gate]:
 
 def notification(app: Service) -> tuple[object, Gate]:
     gate = Gate(MessageProvider(app.database))
-    return Notifications(app.database, provided(app, Contacts), gate, provided(app, Outlet).wordings, app.errands), gate
+    parts = (app.database, provided(app, Contacts), gate, provided(app, Outlet).wordings, app.errands)
+    return Notifications(*parts, delivered_by="test"), gate
 
 
 BEHIND_A_GATE = {

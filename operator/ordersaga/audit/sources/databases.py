@@ -44,7 +44,7 @@ SOURCES: Mapping[RecordKind, Source] = {
     RecordKind.PAYMENT: Source("payment", "payments", "_id", ["status", "reason", *_MONEY]),
     RecordKind.SHIPMENT: Source("shipping", "shipments", "_id", ["status"]),
     RecordKind.NOTIFICATION: Source(
-        "notification", "notifications", "order_id", ["status", "reason", "notification_type"]
+        "notification", "notifications", "order_id", ["status", "reason", "notification_type", "delivered_by"]
     ),
     RecordKind.CHARGES: Source("payment", "ledger", "order_id", ["kind", "amount_minor"]),
     RecordKind.BOOKINGS: Source("shipping", "ledger", "order_id", ["kind", "amount_minor"]),
