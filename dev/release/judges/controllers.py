@@ -1,4 +1,4 @@
-"""The controllers of Flux and Argo CD and the definitions of their kinds, for `make gitops-test`.
+"""The controllers of Flux and Argo CD and the definitions of their kinds, for `make gitops-test` and its like.
 
 Each suite comes from pinned modules, is built once, in one module of ours so that what its programs share is compiled
 once, and is kept in the cache folder. ORDERSAGA_FLUX and ORDERSAGA_ARGOCD name folders that are used as they are.
@@ -32,6 +32,10 @@ class Suite:
     """Where each module has the definitions of its kinds: a pattern."""
     replaced: dict[str, str] = field(default_factory=dict)
     """What the modules' own go.mod files replace, and by which version: that counts in the main module only, ours."""
+    main: str = ""
+    """A main.go of ours, if its programs are to be one: what it does depends on the name that it is run by."""
+    names: tuple[str, ...] = ()
+    """The names that such a program is run by, beside the suite's own."""
     usually: str = "10 to 20 minutes, once (2 cores)"
 
 
@@ -51,7 +55,61 @@ FLUX = Suite(
         "sigs.k8s.io/kustomize/kyaml": "v0.20.1",
     },
 )
-SUITES = {suite.name: suite for suite in (FLUX,)}
+_ARGOCD = "github.com/argoproj/argo-cd"
+# As upstream's own main.go, without the programs that nothing here needs.
+ARGOCD_MAIN = f"""\
+package main
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	controller "{_ARGOCD}/v3/cmd/argocd-application-controller/commands"
+	reposerver "{_ARGOCD}/v3/cmd/argocd-repo-server/commands"
+	server "{_ARGOCD}/v3/cmd/argocd-server/commands"
+	cli "{_ARGOCD}/v3/cmd/argocd/commands"
+)
+
+func main() {{
+	programs := map[string]func() *cobra.Command{{
+		"argocd-application-controller": controller.NewCommand,
+		"argocd-repo-server":            reposerver.NewCommand,
+		"argocd-server":                 server.NewCommand,
+		"argocd":                        cli.NewCommand,
+	}}
+	if programs[filepath.Base(os.Args[0])]().Execute() != nil {{
+		os.Exit(1)
+	}}
+}}
+"""
+KUBERNETES = (
+    *("api", "apiextensions-apiserver", "apimachinery", "apiserver", "cli-runtime", "client-go", "cloud-provider"),
+    *("cluster-bootstrap", "code-generator", "component-base", "component-helpers", "controller-manager", "cri-api"),
+    *("cri-client", "cri-streaming", "csi-translation-lib", "dynamic-resource-allocation", "endpointslice"),
+    *("externaljwt", "kms", "kube-aggregator", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl"),
+    *("kubelet", "metrics", "mount-utils", "pod-security-admission", "sample-apiserver", "sample-cli-plugin"),
+    "sample-controller",
+)
+# Argo CD 3.5: what syncs, what renders, what serves its API, and the command for that.
+ARGOCD = Suite(
+    "argocd",
+    (GoModule(f"{_ARGOCD}/v3", "v3.5.0", "h1:iqnPFSKaQ0l3hREMH2Rk55VDcxrvBFaSO0g9bifZKzc="),),
+    "manifests/crds/*-crd.yaml",
+    {
+        # Upstream has the engine in its own repository, which only counts there: the same commits as a module.
+        f"{_ARGOCD}/gitops-engine": "v0.0.0-20260914071520-c9c369efcc5b",
+        "github.com/golang/protobuf": "v1.5.4",
+        "github.com/grpc-ecosystem/grpc-gateway": "v1.16.0",
+        "golang.org/x/tools": "v0.35.0",
+        "gopkg.in/yaml.v2": "v2.4.0",
+        **{f"k8s.io/{name}": "v0.36.1" for name in KUBERNETES},
+    },
+    ARGOCD_MAIN,
+    ("argocd-application-controller", "argocd-repo-server", "argocd-server"),
+)
+SUITES = {suite.name: suite for suite in (FLUX, ARGOCD)}
 
 
 def find(suite: Suite) -> Path:
@@ -76,17 +134,20 @@ def _build(job: Job, suite: Suite, target: Path) -> None:
                 shutil.copyfile(file, made / DEFINITIONS / file.name)
         required = (f"require {module.path} {module.version}" for module in suite.modules)
         replaced = (f"replace {path} => {path} {version}" for path, version in suite.replaced.items())
-        (source / "go.mod").write_text("\n".join((f"module {suite.name}", "go 1.26", *required, *replaced, "")))
+        (source / "go.mod").write_text("\n".join((f"module {suite.name}", "go 1.26.3", *required, *replaced, "")))
+        packages = [module.path for module in suite.modules]
+        if suite.main:
+            (source / "main.go").write_text(suite.main)
+            packages = ["."]
         job.run(
-            [
-                *(gobuild.go(job), "build", *gotools.FLAGS, "-mod=mod", "-o", f"{made}/"),
-                *(module.path for module in suite.modules),
-            ],
+            [gobuild.go(job), "build", *gotools.FLAGS, "-mod=mod", "-o", f"{made}/", *packages],
             failure=f"{suite.name} could not be built",
             env=environment,
             cwd=source,
             on_line=lambda line: setattr(job, "doing", line if line.startswith("go: ") else f"compiling {line}"),
         )
+        for name in suite.names:
+            (made / name).symlink_to(suite.name)
         target.parent.mkdir(parents=True, exist_ok=True)
         made.rename(target)
 

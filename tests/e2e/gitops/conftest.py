@@ -1,6 +1,6 @@
-"""These tests need Flux' controllers: `make gitops-test` runs them, the default tests leave them out.
+"""These tests need the controllers of Flux or Argo CD: only `make gitops-test` and `make argocd-test` run them.
 
-One shop, installed by Flux from a Git repository of this checkout's manifests on a control plane of its own. The
+Each has a shop, installed from a Git repository of this checkout's manifests on a control plane of its own. The
 chart's pods have no node to run on: what Deployments say of themselves is simulated (workloads.py), and the services
 and the operator are the local stack's processes, with the accounts and rights that the release made.
 """
@@ -18,12 +18,14 @@ from dev.stack.parts.control_plane import ControlPlane
 from dev.stack.processes import wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.gitops import workloads
+from tests.e2e.gitops.argocd import ArgoCD
 from tests.e2e.gitops.flux import Flux
 from tests.e2e.gitops.repository import Repository
 from tests.e2e.system import Stack
 from tests.support.git_server import GitServer
 
-collect_ignore_glob = [] if os.environ.get("ORDERSAGA_GITOPS_TESTS") else ["test_*.py"]
+TOOL = os.environ.get("ORDERSAGA_GITOPS_TESTS")
+collect_ignore_glob = [f"test_{tool}*.py" for tool in ("flux", "argocd") if tool != TOOL]
 NAMESPACE = "e-commerce-saga"
 DEFINITION, SHOP, ORDERS = "ordersaga-definition", "ordersaga-shop", "ordersaga-orders"
 
@@ -39,6 +41,15 @@ class Site:
     def kubectl(self, *words: str) -> str:
         """In the shop's namespace; what it prints."""
         return self.plane.kubectl("--namespace", NAMESPACE, *words).stdout
+
+
+@dataclass(frozen=True, slots=True)
+class ArgoSite:
+    """A cluster with Argo CD, and the repository that it follows."""
+
+    plane: TestControlPlane
+    argocd: ArgoCD
+    repository: Repository
 
 
 @contextlib.contextmanager
@@ -97,4 +108,26 @@ def installed(site: Site) -> Site:
 def shop(installed: Site, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The shop that Flux has installed, at work."""
     with processes(mongodb_url, installed.plane, tmp_path_factory.mktemp("shop"), "gitops_") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoSite]:
+    """The site with the app of apps applied by hand, as docs/gitops.md says, and the shop synced and healthy."""
+    programs = controllers.find(controllers.ARGOCD)
+    folder = tmp_path_factory.mktemp("argo-site")
+    with cluster(folder) as (plane, repository), contextlib.ExitStack() as undo:
+        argocd = ArgoCD(programs, plane.administrator, folder / "argocd")
+        undo.callback(argocd.stop)
+        manifests = repository.folder / "manifests" / "gitops" / "argocd"
+        argocd.start(manifests / "argocd-cm.yaml")
+        plane.kubectl("apply", "-f", manifests / "root.yaml")
+        argocd.until(SHOP, commit=repository.head)
+        yield ArgoSite(plane, argocd, repository)
+
+
+@pytest.fixture(scope="session")
+def argo_shop(argo: ArgoSite, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The shop that Argo CD has installed, at work."""
+    with processes(mongodb_url, argo.plane, tmp_path_factory.mktemp("argo-shop"), "argocd_") as stack:
         yield stack
