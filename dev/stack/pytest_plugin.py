@@ -90,13 +90,18 @@ def quick_starts() -> None:
     Process.run = staticmethod(forked.run)
 
 
+def _log_levels() -> dict[logging.Logger, int]:
+    known = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    return {each: each.level for each in known if isinstance(each, logging.Logger)}
+
+
 @pytest.fixture(scope="module", autouse=True)
 def log_level() -> Iterator[None]:
-    """The level of the log that a module's apps have set is not for the next module, which may look for lines in it."""
-    root = logging.getLogger()
-    before = root.level
+    """Levels that a module's apps and servers have set are not for the next one: it may look for lines in the log."""
+    before = _log_levels()
     yield
-    root.setLevel(before)
+    for logger in _log_levels():
+        logger.setLevel(before.get(logger, logging.NOTSET))
 
 
 @pytest.fixture(scope="session")
