@@ -125,7 +125,11 @@ def composed() -> Iterator[dict[str, str]]:
     try:
         yield named
     finally:
-        subprocess.run(gone, cwd=CHECKOUT, env={**os.environ, **named}, capture_output=True, check=False)
+        done = subprocess.run(
+            gone, cwd=CHECKOUT, env={**os.environ, **named}, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            print(f"what was started is still there ({shlex.join(gone)}):\n{done.stderr}", file=sys.stderr)
 
 
 def _well(stack: subprocess.Popen[bytes]) -> bool:
