@@ -1,8 +1,8 @@
 """These tests need the controllers of Flux or Argo CD: only `make gitops-test` and `make argocd-test` run them.
 
 Each has a shop, installed from a Git repository of this checkout's manifests on a control plane of its own. The
-chart's pods have no node to run on: what Deployments say of themselves is simulated (workloads.py), and the services
-and the operator are the local stack's processes, with the accounts and rights that the release made.
+chart's pods have no node to run on (nodeless.py): services and operator are the local stack's processes, with the
+accounts and rights that the release made.
 """
 
 import contextlib
@@ -14,19 +14,17 @@ from pathlib import Path
 import pytest
 
 from dev.release.judges import controllers
-from dev.stack.parts.control_plane import ControlPlane
-from dev.stack.processes import wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
-from tests.e2e.gitops import workloads
+from tests.e2e import nodeless
 from tests.e2e.gitops.argocd import ArgoCD
 from tests.e2e.gitops.flux import Flux
 from tests.e2e.gitops.repository import Repository
+from tests.e2e.nodeless import NAMESPACE
 from tests.e2e.system import Stack
 from tests.support.git_server import GitServer
 
 TOOL = os.environ.get("ORDERSAGA_GITOPS_TESTS")
 collect_ignore_glob = [f"test_{tool}*.py" for tool in ("flux", "argocd") if tool != TOOL]
-NAMESPACE = "e-commerce-saga"
 DEFINITION, SHOP, ORDERS = "ordersaga-definition", "ordersaga-shop", "ordersaga-orders"
 
 
@@ -55,34 +53,8 @@ class ArgoSite:
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[tuple[TestControlPlane, Repository]]:
     """A control plane with nothing on it, and a repository that is served beside it."""
-    plane = ControlPlane(folder / "control-plane")
-    with contextlib.ExitStack() as undo:
-        undo.callback(plane.stop)
-        plane.start()
-        wait_ready([plane.etcd, plane.apiserver])
-        server = undo.enter_context(GitServer(folder / "git"))
-        repository = Repository(folder / "git" / "e-commerce-saga", server.url)
-        undo.enter_context(workloads.simulated(plane.administrator, folder / "kubectl-proxy.log"))
-        yield TestControlPlane(plane.administrator, plane.url, plane.apiserver), repository
-
-
-@contextlib.contextmanager
-def processes(mongodb_url: str, plane: TestControlPlane, folder: Path, prefix: str) -> Iterator[Stack]:
-    """Services and operator as processes on this machine, in place of the release's pods."""
-    # An undo isn't given up because the service that a test has stopped takes its time to start.
-    patient = {"ORDERSAGA_COMPENSATION_SECONDS": "60"}
-    stack = Stack(mongodb_url, plane, folder, prefix=prefix, namespace=NAMESPACE, install=False, **patient)
-    with contextlib.ExitStack() as undo:
-        undo.enter_context(stack.shop)
-        undo.enter_context(stack.books)
-        undo.callback(stack.stop)
-        # The operator comes last: the orders in Git are there already, and want something to order.
-        for service in stack.services.values():
-            service.start()
-        wait_ready([*stack.services.values()])
-        stack.shop.seed()
-        stack.start()
-        yield stack
+    with nodeless.cluster(folder) as plane, GitServer(folder / "git") as server:
+        yield plane, Repository(folder / "git" / "e-commerce-saga", server.url)
 
 
 @pytest.fixture(scope="session")
@@ -107,7 +79,7 @@ def installed(site: Site) -> Site:
 @pytest.fixture(scope="session")
 def shop(installed: Site, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The shop that Flux has installed, at work."""
-    with processes(mongodb_url, installed.plane, tmp_path_factory.mktemp("shop"), "gitops_") as stack:
+    with nodeless.processes(mongodb_url, installed.plane, tmp_path_factory.mktemp("shop"), "gitops_") as stack:
         yield stack
 
 
@@ -129,5 +101,5 @@ def argo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgoSite]:
 @pytest.fixture(scope="session")
 def argo_shop(argo: ArgoSite, mongodb_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The shop that Argo CD has installed, at work."""
-    with processes(mongodb_url, argo.plane, tmp_path_factory.mktemp("argo-shop"), "argocd_") as stack:
+    with nodeless.processes(mongodb_url, argo.plane, tmp_path_factory.mktemp("argo-shop"), "argocd_") as stack:
         yield stack

@@ -11,7 +11,7 @@ from dev.stack.waiting import wait_until
 from tests.e2e.gitops.conftest import Site
 from tests.e2e.gitops.flux import PATIENCE, TEST_SECONDS, condition
 from tests.e2e.gitops.test_flux_shop import RELEASE
-from tests.e2e.gitops.workloads import BROKEN
+from tests.e2e.workloads import BROKEN
 
 pytestmark = pytest.mark.timeout(TEST_SECONDS)
 

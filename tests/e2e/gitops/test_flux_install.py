@@ -8,8 +8,9 @@ import yaml
 
 from common.wire import Json
 from dev.release import helm
-from tests.e2e.gitops.conftest import DEFINITION, NAMESPACE, ORDERS, SHOP, Site
+from tests.e2e.gitops.conftest import DEFINITION, ORDERS, SHOP, Site
 from tests.e2e.gitops.flux import TEST_SECONDS
+from tests.e2e.nodeless import NAMESPACE
 from tests.e2e.system import Stack
 
 pytestmark = pytest.mark.timeout(TEST_SECONDS)

@@ -7,9 +7,10 @@ import pytest
 
 from common.wire import Json
 from dev.stack.waiting import wait_until
-from tests.e2e.gitops.conftest import NAMESPACE, SHOP, Site
+from tests.e2e.gitops.conftest import SHOP, Site
 from tests.e2e.gitops.flux import PATIENCE, TEST_SECONDS, condition
-from tests.e2e.gitops.workloads import BROKEN
+from tests.e2e.nodeless import NAMESPACE
+from tests.e2e.workloads import BROKEN
 
 pytestmark = pytest.mark.timeout(TEST_SECONDS)
 
