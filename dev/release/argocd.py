@@ -18,9 +18,18 @@ FOLDER = CHECKOUT / "manifests" / "gitops" / "argocd"
 SCRIPTS = FOLDER / "resource_customizations" / "ordersaga.io" / "OrderSaga"
 ACTIONS = ("retry", "suspend", "resume", "cancel")
 HEADER = "# Made from the Lua in resource_customizations/ by `make manifests`: change that, not this.\n"
-# Argo CD no longer judges Applications by itself (from 1.8 on), and the waves of an app of apps need it to.
+# Argo CD no longer judges Applications by itself (from 1.8 on), and the waves of an app of apps need it to. The check
+# that its manual has passes on what the Application says, which is too early: see the comment.
 APPLICATION_HEALTH = """\
-local health = (obj.status or {}).health or {}
+local status = obj.status or {}
+local health = status.health or {}
+local automated = ((obj.spec or {}).syncPolicy or {}).automated
+-- What is missing doesn't count in Argo CD 3: an Application is Healthy once the first of its objects is. One that is
+-- synchronised by itself has all of them only when it is in sync.
+if health.status == "Healthy" and automated ~= nil and automated.enabled ~= false
+    and (status.sync or {}).status ~= "Synced" then
+  return { status = "Progressing", message = "Not all of it is there" }
+end
 return { status = health.status or "Progressing", message = health.message or "" }
 """
 

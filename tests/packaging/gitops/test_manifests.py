@@ -58,12 +58,27 @@ def test_openshift_gitops_gets_exactly_the_tested_scripts() -> None:
     assert unpacked(check["OrderSaga"], spec["resourceActions"][0]["action"]) == scripts()
 
 
+def judged(application: Json) -> Json:
+    """What our settings have Argo CD say of an Application."""
+    data = documents(GITOPS / "argocd" / "argocd-cm.yaml")[0]["data"]
+    return argo_lua.run(data["resource.customizations.health.argoproj.io_Application"], application)
+
+
 @pytest.mark.parametrize("status", [None, {}, {"health": {"status": "Degraded", "message": "an order was declined"}}])
 def test_an_application_is_as_healthy_as_it_says(status: Json | None) -> None:
-    data = documents(GITOPS / "argocd" / "argocd-cm.yaml")[0]["data"]
-    script = data["resource.customizations.health.argoproj.io_Application"]
-    told = argo_lua.run(script, {} if status is None else {"status": status})
+    told = judged({} if status is None else {"status": status})
     assert told == ((status or {}).get("health") or {"status": "Progressing", "message": ""})
+
+
+def test_an_application_that_syncs_by_itself_is_healthy_once_all_of_it_is_there() -> None:
+    by_itself, by_hand, off = {"automated": {}}, {}, {"automated": {"enabled": False}}
+    for sync in ("OutOfSync", "Unknown", None):
+        status = {"health": {"status": "Healthy"}, **({"sync": {"status": sync}} if sync else {})}
+        assert judged({"spec": {"syncPolicy": by_itself}, "status": status})["status"] == "Progressing"
+        for policy in (by_hand, off):
+            assert judged({"spec": {"syncPolicy": policy}, "status": status})["status"] == "Healthy"
+    status = {"health": {"status": "Healthy"}, "sync": {"status": "Synced"}}
+    assert judged({"spec": {"syncPolicy": by_itself}, "status": status})["status"] == "Healthy"
 
 
 def test_definition_shop_and_orders_come_in_waves() -> None:
