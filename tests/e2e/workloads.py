@@ -1,8 +1,9 @@
-"""What becomes of workloads where there are no nodes: a stand-in for the deployment controller and for nodes.
+"""What becomes of workloads where there are no nodes: a stand-in for nodes, and for the controllers of Kubernetes.
 
-It makes each Deployment's ReplicaSet, says that its pods are ready, and that volumes are bound, so that those who
-wait for a release (Helm, kstatus) decide by what they find, as on a cluster. Nothing runs. Pods with an image of
-BROKEN never become ready.
+It makes each Deployment's ReplicaSet, says that its pods are ready, that volumes are bound, and that a pod may be
+evicted, so that those who wait for a release (Helm, kstatus, Argo CD) decide by what they find, as on a cluster.
+Nothing runs. Pods with an image of BROKEN never become ready. Orders have no dependents: one that is deleted in the
+foreground, as Argo CD does, is let go at once as the garbage collector would.
 """
 
 import contextlib
@@ -23,6 +24,8 @@ BROKEN = "registry.example.com/no-such-image"
 # Seconds between two looks: far below what Helm waits between its own (2 s).
 PAUSE = 0.5
 DEPLOYMENTS, SETS, CLAIMS = "/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/persistentvolumeclaims"
+BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
+ORDERS, FOREGROUND = "/apis/ordersaga.io/v1alpha1/ordersagas", "foregroundDeletion"
 
 
 @contextlib.contextmanager
@@ -40,6 +43,7 @@ def simulated(administrator: Administrator, log: Path) -> Iterator[None]:
                 # What was deleted or changed meanwhile is looked at again.
                 with contextlib.suppress(httpx.HTTPError):
                     _look(api)
+                    _collect(api)
 
     proxy.start()
     wait_ready([proxy])
@@ -54,15 +58,35 @@ def simulated(administrator: Administrator, log: Path) -> Iterator[None]:
 
 
 def _look(api: httpx.Client) -> None:
-    deployments, sets, claims = (_list(api, path) for path in (DEPLOYMENTS, SETS, CLAIMS))
+    deployments, sets, claims, budgets = (_list(api, path) for path in (DEPLOYMENTS, SETS, CLAIMS, BUDGETS))
     wanted = {_name(each): each for each in map(_replica_set, deployments)}
     for missing in wanted.keys() - {_name(each) for each in sets}:
         _apply(api, SETS, wanted[missing])
-    for path, items in ((DEPLOYMENTS, deployments), (SETS, sets), (CLAIMS, claims)):
+    for path, items in ((DEPLOYMENTS, deployments), (SETS, sets), (CLAIMS, claims), (BUDGETS, budgets)):
         for item in items:
             status = _status(path, item, current=_name(item) in wanted)
             if item.get("status", {}) | status != item.get("status"):
                 _apply(api, path, {**_named(item), "status": status}, "/status")
+
+
+def _collect(api: httpx.Client) -> None:
+    answer = api.get(ORDERS)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return  # the definition isn't there yet
+    for order in answer.raise_for_status().json()["items"]:
+        metadata = order["metadata"]
+        if FOREGROUND not in metadata.get("finalizers", ()):
+            continue
+        namespace, name = _name(order)
+        left = [each for each in metadata["finalizers"] if each != FOREGROUND]
+        # The version: nobody's finalizer is put back.
+        patch = {"metadata": {"finalizers": left, "resourceVersion": metadata["resourceVersion"]}}
+        prefix, _, plural = ORDERS.rpartition("/")
+        api.patch(
+            f"{prefix}/namespaces/{namespace}/{plural}/{name}",
+            content=json.dumps(patch),
+            headers={"Content-Type": "application/merge-patch+json"},
+        ).raise_for_status()
 
 
 def _list(api: httpx.Client, path: str) -> list[Json]:
@@ -129,6 +153,11 @@ def _status(path: str, item: Json, *, current: bool) -> Json:
     """What a controller would write; `current`: whether it is the ReplicaSet of a Deployment as that is now."""
     if path == CLAIMS:
         return {"phase": "Bound"}
+    since = item["metadata"]["creationTimestamp"]
+    if path == BUDGETS:
+        allowed = {"type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods", "message": ""}
+        pods = {"disruptionsAllowed": 1, "currentHealthy": 1, "desiredHealthy": 0, "expectedPods": 1}
+        return {"conditions": [{**allowed, "lastTransitionTime": since}], **pods}
     spec = item["spec"]
     wanted = spec["replicas"] if path == DEPLOYMENTS or current else 0
     ready = 0 if BROKEN in json.dumps(spec["template"]) else wanted
@@ -136,7 +165,6 @@ def _status(path: str, item: Json, *, current: bool) -> Json:
     status: Json = {"observedGeneration": item["metadata"]["generation"], **counts}
     if path == DEPLOYMENTS:
         status |= {"updatedReplicas": wanted, "unavailableReplicas": wanted - ready}
-        since = item["metadata"]["creationTimestamp"]
         times = {"lastTransitionTime": since, "lastUpdateTime": since}
         available = {"type": "Available", "status": str(ready == wanted), **times}
         done = "NewReplicaSetAvailable" if ready == wanted else "ReplicaSetUpdated"

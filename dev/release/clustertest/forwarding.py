@@ -15,6 +15,7 @@ class Forward:
     def __init__(self, command: list[str]) -> None:
         self._command = command
         self._child: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self.port = 0
 
     def __enter__(self) -> "Forward":
@@ -33,12 +34,18 @@ class Forward:
             raise StackError(f"{' '.join(self._command)}: {said.strip() or 'no answer'}")
         self.port = int(found[1])
         # kubectl prints a line for each connection, and would stop when the pipe is full: read them all.
-        threading.Thread(target=self._child.stdout.read, daemon=True).start()
+        self._reader = threading.Thread(target=self._child.stdout.read, daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._child is not None:
-            self._child.terminate()
-            self._child.wait()
+        if self._child is None:
+            return
+        self._child.terminate()
+        self._child.wait()
+        if self._reader is not None:
+            self._reader.join()
+        if self._child.stdout is not None:
+            self._child.stdout.close()

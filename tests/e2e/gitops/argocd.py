@@ -16,8 +16,9 @@ from dev.stack.processes import Process, answers, is_listening, wait_ready
 from dev.stack.waiting import wait_until
 
 NAMESPACE = "argocd"
-# Seconds. A wave takes Argo CD two at least, and a synchronisation that failed is tried again after ten.
-PATIENCE = 180.0
+# Seconds. A wave takes Argo CD two at least, and a synchronisation that failed is tried again after ten. What it has
+# missed of a resource it finds when it looks at it again, after two minutes and up to a third one.
+PATIENCE = 240.0
 # What an installation has, empty as it comes.
 OBJECTS = (
     ("ConfigMap", "argocd-cm"),
@@ -28,7 +29,7 @@ OBJECTS = (
     ("ConfigMap", "argocd-gpg-keys-cm"),
     ("Secret", "argocd-secret"),
 )
-# Argo CD's own image has kustomize: this machine's is inside kubectl.
+# What Argo CD's own image has beside its programs. kustomize: this machine's is inside kubectl.
 KUSTOMIZE = """\
 #!/bin/sh
 case $1 in
@@ -37,6 +38,8 @@ case $1 in
   *) echo "kustomize $1 isn't to be had here" >&2; exit 1;;
 esac
 """
+# What says whether a commit is signed: none is.
+SIGNED = "#!/bin/sh\n"
 
 
 class ArgoCD:
@@ -51,8 +54,10 @@ class ArgoCD:
             each.mkdir(parents=True)
         shutil.copyfile(administrator.kubeconfig, home)
         (tools / "helm").symlink_to(helm.find())
-        (tools / "kustomize").write_text(KUSTOMIZE.format(kubectl=find("kubectl")))
-        (tools / "kustomize").chmod(0o755)
+        kustomize = KUSTOMIZE.format(kubectl=find("kubectl"))
+        for name, script in (("kustomize", kustomize), ("git-verify-wrapper.sh", SIGNED)):
+            (tools / name).write_text(script)
+            (tools / name).chmod(0o755)
         self._env = {
             "PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder),
@@ -91,7 +96,8 @@ class ArgoCD:
             ),
             self._process(
                 "argocd-application-controller",
-                *(*stores, f"--metrics-port={controller}"),
+                # What it says of each resource stands in the Application then.
+                *(*stores, f"--metrics-port={controller}", "--persist-resource-health"),
                 health=f"http://127.0.0.1:{controller}/healthz",
             ),
         ]
@@ -176,6 +182,7 @@ class ArgoCD:
         def what() -> str:
             return f"{application} is {sync} and {health}: {short(last)}"
 
+        wait_until(f"there is an Application {application}", lambda: self.get(application), PATIENCE)
         self.refresh(application)
         wait_until(what, said, PATIENCE)
         return self.get(application)

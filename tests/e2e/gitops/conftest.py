@@ -3,6 +3,8 @@
 Each has a shop, installed from a Git repository of this checkout's manifests on a control plane of its own. The
 chart's pods have no node to run on (nodeless.py): services and operator are the local stack's processes, with the
 accounts and rights that the release made.
+
+Pods run in the tests that `make gitops-pods-test` has: they need a cluster with nodes (nodes.py).
 """
 
 import contextlib
@@ -24,7 +26,7 @@ from tests.e2e.system import Stack
 from tests.support.git_server import GitServer
 
 TOOL = os.environ.get("ORDERSAGA_GITOPS_TESTS")
-collect_ignore_glob = [f"test_{tool}*.py" for tool in ("flux", "argocd") if tool != TOOL]
+collect_ignore_glob = [f"test_{tool}*.py" for tool in ("flux", "argocd", "pods") if tool != TOOL]
 DEFINITION, SHOP, ORDERS = "ordersaga-definition", "ordersaga-shop", "ordersaga-orders"
 
 
