@@ -131,6 +131,8 @@ OTHERS: Final = frozenset(
         "KUBE_LINTER",
         "MONGOD",
         "OAUTH2_PROXY",
+        "OLM",
+        "OLM_TESTS",
         "OPERATOR_SDK",
         "OPERATOR_URL",
         "PAGE_PORT",

@@ -41,6 +41,7 @@ def generated() -> dict[Path, str]:
     for role in _objects(CHECKOUT / "manifests" / "rbac" / "people.yaml"):
         name = f"{role['metadata']['name']}.{role['kind'].lower()}.yaml"
         files[manifests / name] = HEADER + yaml_text(role)
+    files[manifests / f"{PACKAGE}.poddisruptionbudget.yaml"] = HEADER + yaml_text(_budget())
     return files
 
 
@@ -86,21 +87,37 @@ def described(schema: Json, path: str) -> str:
 
 def _installation(image: str) -> Json:
     """The operator's Deployment as the chart makes it for OpenShift, and what its account may do."""
-    deployments = [each for each in _objects(CHART_OUTPUT) if each["kind"] == "Deployment"]
-    found = next((each for each in deployments if each["metadata"]["name"] == PACKAGE), None)
-    if found is None:
-        raise StackError(f"{CHART_OUTPUT} has no Deployment {PACKAGE}")
+    found = _of_the_chart("Deployment")
     deployment = found["spec"]
     (container,) = deployment["template"]["spec"]["containers"]
     container["image"] = image
     role = next(each for each in _objects(CHECKOUT / "manifests" / "rbac" / "operator.yaml") if each["kind"] == "Role")
-    labels = {key: value for key, value in found["metadata"]["labels"].items() if not key.startswith("helm.sh/")}
     return {
-        "deployments": [{"name": PACKAGE, "label": labels, "spec": deployment}],
+        "deployments": [{"name": PACKAGE, "label": _labels(found), "spec": deployment}],
         "permissions": [
             {"serviceAccountName": deployment["template"]["spec"]["serviceAccountName"], "rules": role["rules"]}
         ],
     }
+
+
+def _budget() -> Json:
+    """How many of the operator's pods may be away at once: OLM puts it into the namespace of the installation."""
+    found = _of_the_chart("PodDisruptionBudget")
+    return {**found, "metadata": {"name": PACKAGE, "labels": _labels(found)}}
+
+
+def _of_the_chart(kind: str) -> Json:
+    """The operator's object of this kind, as the chart makes it for OpenShift."""
+    of_this_kind = [each for each in _objects(CHART_OUTPUT) if each["kind"] == kind]
+    found = next((each for each in of_this_kind if each["metadata"]["name"] == PACKAGE), None)
+    if found is None:
+        raise StackError(f"{CHART_OUTPUT} has no {kind} {PACKAGE}")
+    return found
+
+
+def _labels(found: Json) -> Json:
+    """Its labels without the chart's version."""
+    return {key: value for key, value in found["metadata"]["labels"].items() if not key.startswith("helm.sh/")}
 
 
 def _sample(path: str) -> Json:

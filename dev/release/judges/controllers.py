@@ -1,7 +1,8 @@
-"""The controllers of Flux and Argo CD and the definitions of their kinds, for `make gitops-test` and its like.
+"""The controllers of Flux, Argo CD and OLM and the definitions of their kinds, for `make gitops-test` and its like.
 
 Each suite comes from pinned modules, is built once, in one module of ours so that what its programs share is compiled
-once, and is kept in the cache folder. ORDERSAGA_FLUX and ORDERSAGA_ARGOCD name folders that are used as they are.
+once, and is kept in the cache folder. ORDERSAGA_FLUX, ORDERSAGA_ARGOCD and ORDERSAGA_OLM name folders that are used as
+they are.
 
     python -m dev.release.judges.controllers flux       build it if need be
 """
@@ -23,6 +24,16 @@ DEFINITIONS = "crds"
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of one file of a module's sources, where upstream has no setting for it."""
+
+    module: str
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """Programs that are built together."""
 
@@ -36,6 +47,10 @@ class Suite:
     """A main.go of ours, if its programs are to be one: what it does depends on the name that it is run by."""
     names: tuple[str, ...] = ()
     """The names that such a program is run by, beside the suite's own."""
+    packages: tuple[str, ...] = ()
+    """The programs' packages, where the modules themselves are none."""
+    tags: str = ""
+    edits: tuple[Edit, ...] = ()
     usually: str = "10 to 20 minutes, once (2 cores)"
 
 
@@ -109,7 +124,25 @@ ARGOCD = Suite(
     ARGOCD_MAIN,
     ("argocd-application-controller", "argocd-repo-server", "argocd-server"),
 )
-SUITES = {suite.name: suite for suite in (FLUX, ARGOCD)}
+_LIFECYCLE, _REGISTRY = (f"github.com/operator-framework/operator-{name}" for name in ("lifecycle-manager", "registry"))
+# The classic Operator Lifecycle Manager 0.38: olm (olm-operator), catalog (catalog-operator), and opm, which makes
+# catalogs and serves them. They would listen at all addresses of the machine, the first two at one port.
+OLM = Suite(
+    "olm",
+    (
+        GoModule(_LIFECYCLE, "v0.38.0", "h1:X/aXZq/yby3LWIKrK7K4hUv0RK8Wo33wOgKnCH3nTMg="),
+        GoModule(_REGISTRY, "v1.61.0", "h1:LgX6lP5hUHfpMTMygsnySc7PKxibzqIoqWUm6NPWl2M="),
+    ),
+    "deploy/chart/crds/*.yaml",
+    packages=(*(f"{_LIFECYCLE}/{name}" for name in ("cmd/olm", "cmd/catalog", "util/cpb")), f"{_REGISTRY}/cmd/opm"),
+    tags="containers_image_openpgp",
+    edits=(
+        Edit(_LIFECYCLE, "pkg/lib/server/server.go", '":8080"', '"127.0.0.1:0"'),
+        Edit(_REGISTRY, "cmd/opm/serve/serve.go", '":"+s.port', 'os.Getenv("OPM_HOST")+":"+s.port'),
+    ),
+    usually="10 minutes, once (2 cores)",
+)
+SUITES = {suite.name: suite for suite in (FLUX, ARGOCD, OLM)}
 
 
 def find(suite: Suite) -> Path:
@@ -129,18 +162,25 @@ def _build(job: Job, suite: Suite, target: Path) -> None:
         made, source = space / "made", space / "source"
         (made / DEFINITIONS).mkdir(parents=True)
         source.mkdir()
-        for module in suite.modules:
-            for file in gotools.fetch(job, module, environment).glob(suite.definitions):
+        folders = {module.path: gotools.fetch(job, module, environment) for module in suite.modules}
+        for folder in folders.values():
+            for file in folder.glob(suite.definitions):
                 shutil.copyfile(file, made / DEFINITIONS / file.name)
         required = (f"require {module.path} {module.version}" for module in suite.modules)
-        replaced = (f"replace {path} => {path} {version}" for path, version in suite.replaced.items())
+        replaced = [f"replace {path} => {path} {version}" for path, version in suite.replaced.items()]
+        for number, path in enumerate({edit.module: None for edit in suite.edits}):
+            copied(suite, path, folders[path], source / f"edited-{number}")
+            replaced.append(f"replace {path} => ./edited-{number}")
         (source / "go.mod").write_text("\n".join((f"module {suite.name}", "go 1.26.3", *required, *replaced, "")))
-        packages = [module.path for module in suite.modules]
+        packages = [*(suite.packages or folders)]
         if suite.main:
             (source / "main.go").write_text(suite.main)
             packages = ["."]
         job.run(
-            [gobuild.go(job), "build", *gotools.FLAGS, "-mod=mod", "-o", f"{made}/", *packages],
+            [
+                *(gobuild.go(job), "build", *gotools.FLAGS, "-mod=mod", "-tags", suite.tags),
+                *("-o", f"{made}/", *packages),
+            ],
             failure=f"{suite.name} could not be built",
             env=environment,
             cwd=source,
@@ -150,6 +190,20 @@ def _build(job: Job, suite: Suite, target: Path) -> None:
             (made / name).symlink_to(suite.name)
         target.parent.mkdir(parents=True, exist_ok=True)
         made.rename(target)
+
+
+def copied(suite: Suite, module: str, folder: Path, copy: Path) -> None:
+    """Copy this module's sources and edit the copy.
+
+    Raises StackError where there is nothing to change, so that no edit goes unnoticed out of date.
+    """
+    shutil.copytree(folder, copy)
+    for edit in (each for each in suite.edits if each.module == module):
+        file = copy / edit.file
+        text = file.read_text()
+        if text.count(edit.old) != 1:
+            raise StackError(f"{module}: {edit.file} hasn't {edit.old!r} once")
+        file.write_text(text.replace(edit.old, edit.new))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,9 @@ DEFINITIONS = {
     ),
     GoModule("github.com/operator-framework/api", "v0.31.0", "h1:tRsFTuZ51xD8U5QgiPo3+mZgVipHZVgRXYrI6RRXOh8="): (
         "crds/operators.coreos.com_clusterserviceversions.yaml",
+        "crds/operators.coreos.com_catalogsources.yaml",
+        "crds/operators.coreos.com_operatorgroups.yaml",
+        "crds/operators.coreos.com_subscriptions.yaml",
     ),
 }
 

@@ -40,6 +40,7 @@ FILES = (
     "gitops/argocd/apps/*.yaml",
     "gitops/flux/*.yaml",
     "olm/bundle/manifests/*.yaml",
+    "olm/subscription.yaml",
 )
 # What is applied without Helm lets pods pass that aren't in the same file: the smoke order, and what OLM brings.
 NOT_WITHOUT_HELM = ["dangling-networkpolicy", "dangling-networkpolicypeer-podselector"]

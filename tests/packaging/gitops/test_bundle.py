@@ -136,8 +136,30 @@ def test_bundle_and_services_together_are_what_the_overlay_is(kubectl: Kubectl) 
     brought = {
         (each["kind"], each["metadata"]["name"]) for path in MANIFESTS.glob("*.yaml") for each in documents(path)
     }
-    # What OLM makes of a ClusterServiceVersion, and a budget for disruptions, which it has no place for.
+    # What OLM makes of a ClusterServiceVersion.
     brought.discard(("ClusterServiceVersion", CSV["metadata"]["name"]))
     brought |= {(kind, "ordersaga-operator") for kind in ("Deployment", "ServiceAccount", "Role", "RoleBinding")}
-    brought.add(("PodDisruptionBudget", "ordersaga-operator"))
     assert names("manifests/overlays/openshift") - names("manifests/olm/services") == brought
+
+
+def test_the_subscription_names_package_and_channel_in_an_install_mode_that_is_supported() -> None:
+    source, group, subscription = documents(OLM / "subscription.yaml")
+    annotations: Json = yaml.safe_load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
+    prefix = "operators.operatorframework.io.bundle"
+    spec = subscription["spec"]
+    assert spec["name"] == annotations[f"{prefix}.package.v1"]
+    assert spec["channel"] == annotations[f"{prefix}.channel.default.v1"]
+    assert (spec["source"], spec["sourceNamespace"]) == (source["metadata"]["name"], source["metadata"]["namespace"])
+    # OwnNamespace: the group has the namespace that it is in, and no other.
+    assert (
+        group["spec"]["targetNamespaces"] == [group["metadata"]["namespace"]] == [subscription["metadata"]["namespace"]]
+    )
+
+
+def test_the_catalogs_package_has_the_bundles_channel_with_this_version() -> None:
+    package, channel = documents(OLM / "catalog" / "package.yaml")
+    annotations: Json = yaml.safe_load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
+    default = annotations["operators.operatorframework.io.bundle.channel.default.v1"]
+    assert package["name"] == channel["package"] == CSV["metadata"]["name"].partition(".")[0]
+    assert package["defaultChannel"] == channel["name"] == default
+    assert channel["entries"][0]["name"] == CSV["metadata"]["name"]
