@@ -89,6 +89,15 @@ def test_people_see_and_place_orders_by_the_roles_that_the_bundle_brings(install
         assert installed.olm.get("clusterrole", f"ordersaga-{role}", NAMESPACE), role
 
 
+def test_olm_itself_lets_whoever_edits_the_namespace_change_participants(installed: Site) -> None:
+    """docs/openshift.md says so: OLM makes such roles for each kind that a bundle has."""
+    found = installed.olm.get("clusterrole", "participants.ordersaga.io-v1alpha1-edit", NAMESPACE)
+    assert found["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true"
+    (rule,) = found["rules"]
+    assert rule["resources"] == ["participants"]
+    assert "patch" in rule["verbs"]
+
+
 def test_a_services_address_in_the_subscription_arrives_in_the_deployment(installed: Site) -> None:
     def address() -> str:
         path = "jsonpath={.spec.template.spec.containers[0].env[?(@.name=='ORDERSAGA_PAYMENT_URL')].value}"
