@@ -46,7 +46,7 @@ are refused by server-side apply, and the place matters to those that refer to o
   value: {{ toJson . | quote }}
 {{- end }}
 - name: ORDERSAGA_DATABASE_PREFIX
-  value: {{ $root.Values.mongodb.databasePrefix }}
+  value: {{ $root.Values.mongodb.databasePrefix | toYaml }}
 {{- if $database.name }}
 - name: ORDERSAGA_MONGODB_URL_FILE
   value: /etc/ordersaga/mongodb/{{ $database.key }}

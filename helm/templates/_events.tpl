@@ -25,7 +25,7 @@
 {{- define "ordersaga.eventsVolume" -}}
 - name: events
   secret:
-    secretName: {{ .Values.events.secret }}
+    secretName: {{ .Values.events.secret | toYaml }}
     items:
       {{- range .Values.events.keys }}
       - {key: {{ . }}, path: {{ . }}}

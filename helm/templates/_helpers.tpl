@@ -5,7 +5,7 @@ What several templates share. Most take (dict "root" $ "name" "order-service" "c
 {{/* Never changed once installed: a Deployment's selector can't be. */}}
 {{- define "ordersaga.selector" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | toYaml }}
 {{- end }}
 
 {{- define "ordersaga.podLabels" -}}
@@ -33,7 +33,7 @@ app.openshift.io/runtime: {{ .runtime }}
 {{/* The one installation of the release's namespace; `name` labels objects that belong to no part. */}}
 {{- define "ordersaga.metadata" -}}
 name: {{ .name }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | toYaml }}
 labels:
   {{- include "ordersaga.labels" . | nindent 2 }}
 {{- end }}
@@ -84,7 +84,7 @@ capabilities:
 {{/* Where pods go: (dict "root" $ "name" … "values" {nodeSelector, tolerations, affinity, priorityClassName}). */}}
 {{- define "ordersaga.scheduling" -}}
 {{- with .values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | toYaml }}
 {{- end }}
 {{- with .values.nodeSelector }}
 nodeSelector:
@@ -122,7 +122,7 @@ affinity:
 {{- with uniq $names }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | toYaml }}
   {{- end }}
 {{- end }}
 {{- end }}
@@ -158,15 +158,15 @@ the bundled database's users; only {bundled} if that has none. (dict "root" $ "s
 {{- define "ordersaga.database" -}}
 {{- $mongodb := .root.Values.mongodb -}}
 {{- if .secret -}}
-name: {{ .secret.name }}
-key: {{ .secret.key }}
+name: {{ .secret.name | toYaml }}
+key: {{ .secret.key | toYaml }}
 {{- else if $mongodb.existingSecret -}}
-name: {{ $mongodb.existingSecret }}
-key: {{ $mongodb.existingSecretKey }}
+name: {{ $mongodb.existingSecret | toYaml }}
+key: {{ $mongodb.existingSecretKey | toYaml }}
 {{- else -}}
 bundled: true
 {{- if $mongodb.auth.enabled }}
-name: {{ include "ordersaga.mongodbUsers" .root }}
+name: {{ include "ordersaga.mongodbUsers" .root | toYaml }}
 key: {{ .user }}
 {{- end }}
 {{- end }}
@@ -182,8 +182,8 @@ key: {{ .user }}
 {{- if $database.name -}}
 valueFrom:
   secretKeyRef:
-    name: {{ $database.name }}
-    key: {{ $database.key }}
+    name: {{ $database.name | toYaml }}
+    key: {{ $database.key | toYaml }}
 {{- else -}}
 value: mongodb://{{ include "ordersaga.mongodbHost" .root }}/?directConnection=true
 {{- end }}
@@ -220,7 +220,7 @@ mongodb{{ if and .Values.tls.enabled .Values.tls.openshift }}.{{ .Release.Namesp
 {{- define "ordersaga.mongodbVolume" -}}
 - name: mongodb
   secret:
-    secretName: {{ .name }}
+    secretName: {{ .name | toYaml }}
     defaultMode: 0440
     {{- if .bundled }}
     # This user's own.
@@ -273,13 +273,13 @@ mongodb{{ if and .Values.tls.enabled .Values.tls.openshift }}.{{ .Release.Namesp
 {{- define "ordersaga.tlsVolume" -}}
 - name: tls
   secret:
-    secretName: {{ include "ordersaga.tlsSecret" . }}
+    secretName: {{ include "ordersaga.tlsSecret" . | toYaml }}
     defaultMode: 0440
 {{- end }}
 
 {{/* OpenShift makes that Secret, of a Service with this annotation. */}}
 {{- define "ordersaga.servingCertificate" -}}
-service.beta.openshift.io/serving-cert-secret-name: {{ include "ordersaga.tlsSecret" . }}
+service.beta.openshift.io/serving-cert-secret-name: {{ include "ordersaga.tlsSecret" . | toYaml }}
 {{- end }}
 
 {{- define "ordersaga.authorityMount" -}}
@@ -296,7 +296,7 @@ service.beta.openshift.io/serving-cert-secret-name: {{ include "ordersaga.tlsSec
     items: [{key: service-ca.crt, path: ca.crt}]
   {{- else }}
   secret:
-    secretName: {{ .Values.tls.caSecret | default (include "ordersaga.tlsSecret" (dict "root" . "service" "order")) }}
+    secretName: {{ .Values.tls.caSecret | default (include "ordersaga.tlsSecret" (dict "root" . "service" "order")) | toYaml }}
     items: [{key: ca.crt, path: ca.crt}]
     # Without it the system's authorities count.
     optional: true

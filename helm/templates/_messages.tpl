@@ -57,13 +57,13 @@
 {{- if and (ne .kind "test") .existingSecret }}
 - name: provider
   secret:
-    secretName: {{ .existingSecret }}
+    secretName: {{ .existingSecret | toYaml }}
     defaultMode: 0440
 {{- end }}
 {{- if .messages }}
 - name: messages
   configMap:
-    name: {{ .messages }}
+    name: {{ .messages | toYaml }}
 {{- end }}
 {{- end }}
 

@@ -15,7 +15,7 @@ spec:
   matchConstraints:
     namespaceSelector:
       matchLabels:
-        kubernetes.io/metadata.name: {{ .root.Release.Namespace }}
+        kubernetes.io/metadata.name: {{ .root.Release.Namespace | toYaml }}
     resourceRules:
       - apiGroups: [ordersaga.io]
         apiVersions: [v1alpha1]

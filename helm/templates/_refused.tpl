@@ -14,6 +14,13 @@
 {{- fail "enabled: values don't meet the specifications: it is for a chart that has this one as a dependency, in its condition" }}
 {{- end }}
 {{- end }}
+{{- /* .Release is one and the same for all charts of a release: what one notes there, the other reads. */}}
+{{- with get .Release "ordersaga" }}
+{{- if ne . $root.Template.BasePath }}
+{{- fail (printf "%s and %s: a release has this chart once, since a namespace has one installation (docs/install.md)" . $root.Template.BasePath) }}
+{{- end }}
+{{- end }}
+{{- $_ := set .Release "ordersaga" .Template.BasePath }}
 {{- range $service, $_ := .Values.services }}
 {{- $values := include "ordersaga.service" (dict "root" $root "service" $service) | fromYaml }}
 {{- if eq (int $values.port) (int $values.publicPort) }}
@@ -23,7 +30,7 @@
 {{- fail (printf "services.%s.autoscaling: minReplicas %v is above maxReplicas %v" $service $values.autoscaling.minReplicas $values.autoscaling.maxReplicas) }}
 {{- end }}
 {{- end }}
-{{- if and (eq .Values.global.ipFamilyPolicy "SingleStack") (gt (len .Values.global.ipFamilies) 1) }}
+{{- if and (eq .Values.global.ipFamilyPolicy "SingleStack") (gt (len (default list .Values.global.ipFamilies)) 1) }}
 {{- fail "global.ipFamilyPolicy: SingleStack is one of global.ipFamilies, not two" }}
 {{- end }}
 {{- end }}

@@ -9,7 +9,7 @@
 {{- if .headersSecret }}
 - name: OTEL_EXPORTER_OTLP_HEADERS
   valueFrom:
-    secretKeyRef: {name: {{ .headersSecret }}, key: headers}
+    secretKeyRef: {name: {{ .headersSecret | toYaml }}, key: headers}
 {{- end }}
 {{- end }}
 {{- end }}

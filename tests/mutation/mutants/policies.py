@@ -116,7 +116,7 @@ POLICIES = (
         "a policy is about its own namespace",
         13,
         "helm/templates/_policies.tpl",
-        "        kubernetes.io/metadata.name: {{ .root.Release.Namespace }}\n",
+        "        kubernetes.io/metadata.name: {{ .root.Release.Namespace | toYaml }}\n",
         "        {}\n",
         f"{TESTS}::test_without_the_policy_it_goes_through",
     ),

@@ -18,12 +18,13 @@ from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, Manifests
 ALIAS = "a-shop-whose-name-in-the-umbrella-is-as-long-as-somebody-liked-it"
 # No field of those that the API server of the tests has no definition for.
 FOREIGN = ("ServiceMonitor", "PrometheusRule", "Route")
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace"}
 
 
 def accepted(plane: TestControlPlane, objects: list[Json]) -> str:
     """What the API server says to these objects, applied on its side as Helm 4 does."""
     known = [body for body in objects if body["kind"] not in FOREIGN]
-    text = yaml.safe_dump_all(known)
+    text = "\n".join(json.dumps(body) for body in known)
     result = plane.kubectl("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-", input=text)
     return result.stdout
 
@@ -52,13 +53,105 @@ def test_a_version_with_build_metadata_is_taken_by_the_api_server(
     assert all(image.endswith(":1.2.3_abc") for image in ours), ours
 
 
-def umbrella(folder: Path, values: Json, *arguments: str, program: str = "helm") -> str:
-    """What Helm makes of a chart that has ours as a dependency under an alias, or what it says against it."""
+NUMBERS = (
+    *("--set-string", "mongodb.databasePrefix=42", "--set-string", "global.imagePullSecrets={7}"),
+    *("--set-string", "mongodb.auth.existingSecret=5", "--set-string", "mongodb.persistence.storageClass=1e3"),
+    *("--set-string", "tls.caSecret=1", "--set-string", "tls.secretName=0xNAME", "--set", "tls.enabled=true"),
+    *("--set-string", "ingress.host=10", "--set-string", "ingress.tlsSecret=11", "--set", "ingress.enabled=true"),
+    *("--set-string", "ingress.className=12", "--set-string", "operator.priorityClassName=13"),
+    *("--set-string", "services.payment.mongodbSecret.name=8", "--set-string", "services.payment.mongodbSecret.key=9"),
+    *("--set-string", "tracing.headersSecret=14", "--set", "tracing.endpoint=http://collector"),
+    *("--set-string", "events.secret=15", "--set", "events.sink=https://sink.example.com"),
+    *("--set-string", "services.notification.provider.messages=16", "--set-string", "page.secret=17"),
+    *("--set-string", "page.host=18", "--set-string", "page.ingress.tlsSecret=19", "--set", "page.enabled=true"),
+    *("--set", "page.oauth2Proxy.issuer=https://id.example.com", "--set", "policies.enabled=true"),
+)
+
+
+@pytest.mark.parametrize("program", HELMS)
+@pytest.mark.parametrize(("release", "namespace"), [("2026", "42"), ("1e3", "0x1f"), ("true", "null")])
+def test_a_name_that_yaml_takes_for_something_else_stays_a_name(
+    control_plane: TestControlPlane, tmp_path: Path, program: str, release: str, namespace: str
+) -> None:
+    control_plane.kubectl(
+        "apply", "--server-side", "-f", "-", input=json.dumps(NAMESPACE | {"metadata": {"name": namespace}})
+    )
+    # An OpenShift user's number, as a file of values has it: as large ones are floats to Helm.
+    (tmp_path / "values.yaml").write_text("mongodb: {user: 1000680000}")
+    where = ("--namespace", namespace, "--no-hooks", "--values", tmp_path / "values.yaml")
+    result = run_helm("template", release, render.CHART, *where, *NUMBERS, program=program)
+    assert result.returncode == 0, result.stderr
+    manifests = Manifests.of(result.stdout)
+    assert accepted(control_plane, manifests.objects).count("serverside-applied") == len(manifests.objects)
+    operator = manifests("Deployment", "ordersaga-operator")
+    assert operator["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == release
+    assert {each["metadata"].get("namespace", namespace) for each in manifests.objects} == {namespace}
+    assert manifests("Deployment", "mongodb")["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == 1000680000
+
+
+@pytest.mark.parametrize("program", HELMS)
+@pytest.mark.parametrize(
+    ("taken_away", "path"),
+    [
+        ("global.sagaTTLSeconds", "/global"),
+        ("global.personalDataDays", "/global"),
+        ("serviceDefaults.autoscaling", "/serviceDefaults"),
+        ("networkPolicy.apiServer", "/networkPolicy"),
+        ("mongodb.user", "/mongodb"),
+        ("tls", ""),
+    ],
+)
+def test_a_value_that_is_taken_away_is_named(taken_away: str, path: str, program: str) -> None:
+    result = run_helm("template", "shop", render.CHART, "--set", f"{taken_away}=null", program=program)
+    assert result.returncode != 0
+    assert f"at '{path}': missing property '{taken_away.rpartition('.')[2]}'" in result.stderr
+
+
+@pytest.mark.parametrize("program", HELMS)
+def test_what_is_a_list_or_a_map_of_kubernetes_may_be_taken_away(program: str) -> None:
+    names = ("operator.env", "operator.resources", "global.ipFamilies", "mongodb.image", "networkPolicy.monitoring")
+    chart = rendered(*[each for name in names for each in ("--set", f"{name}=null")], program=program)
+    assert chart("Deployment", "ordersaga-operator")["spec"]["template"]["spec"]["containers"][0]["resources"] is None
+
+
+def test_the_schema_asks_for_every_value_that_a_template_can_not_do_without() -> None:
+    schema = json.loads((render.CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((render.CHART / "values.yaml").read_text())
+
+    def lacking(asked: Json, given: Json, path: str) -> list[str]:
+        found = []
+        for name, value in given.items():
+            kind = asked["properties"].get(name, {})
+            if "$ref" in kind:
+                kind = schema["definitions"][kind["$ref"].rpartition("/")[2]]
+            if isinstance(value, list) or (
+                isinstance(value, dict) and not ("properties" in kind and "required" in kind)
+            ):
+                continue
+            if name not in asked.get("required", ()):
+                found.append(f"{path}.{name}")
+            if isinstance(value, dict):
+                found += lacking(kind, value, f"{path}.{name}")
+        return found
+
+    services = values.pop("services")
+    assert lacking(schema, values, "") == []
+    provider = services["notification"]["provider"]
+    assert lacking(schema["definitions"]["messageProvider"], provider, "provider") == []
+
+
+def umbrella(
+    folder: Path, values: Json, *arguments: str, program: str = "helm", aliases: tuple[str, ...] = (ALIAS,)
+) -> str:
+    """What Helm makes of a chart that has ours as a dependency under an alias or more, or what it says against it."""
     chart = folder / "umbrella"
     shutil.copytree(render.CHART, chart / "charts" / "e-commerce-saga")
     version = yaml.safe_load((render.CHART / "Chart.yaml").read_text())["version"]
-    ours = {"name": "e-commerce-saga", "version": version, "alias": ALIAS, "condition": f"{ALIAS}.enabled"}
-    about = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": [ours]}
+    ours = [
+        {"name": "e-commerce-saga", "version": version, "alias": alias, "condition": f"{alias}.enabled"}
+        for alias in aliases
+    ]
+    about = {"apiVersion": "v2", "name": "umbrella", "version": "1.0.0", "dependencies": ours}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
     (chart / "values.yaml").write_text(yaml.safe_dump(values))
     result = run_helm("template", "all", chart, "--namespace", "shop", *arguments, program=program)
@@ -81,6 +174,16 @@ def test_it_is_a_part_of_another_chart_whose_globals_are_everybodys(
 
 def test_another_chart_can_leave_it_out(tmp_path: Path) -> None:
     assert Manifests.of(umbrella(tmp_path, {ALIAS: {"enabled": False}})).objects == []
+
+
+@pytest.mark.parametrize("program", HELMS)
+def test_another_chart_can_have_it_once(tmp_path: Path, program: str) -> None:
+    both, one = tmp_path / "both", tmp_path / "one"
+    said = umbrella(both, {}, program=program, aliases=("east", "west"))
+    assert "umbrella/charts/west/templates and umbrella/charts/east/templates: a release has this chart once" in said
+    said = umbrella(one, {"east": {"enabled": False}}, "--no-hooks", program=program, aliases=("east", "west"))
+    names = [(body["kind"], body["metadata"]["name"]) for body in Manifests.of(said).objects]
+    assert len(names) == len(set(names)) > 40
 
 
 def test_a_misspelled_value_is_refused_in_another_chart_as_well(tmp_path: Path) -> None:

@@ -112,6 +112,10 @@ def test_the_chart_of_before_is_upgraded_with_an_order_in_it_and_back(cluster: T
     claim = before.found("pvc", "mongodb")["metadata"]["uid"]
 
     now = Release(cluster, "helm", "upgraded")
+    for program in ("helm", "helm3"):
+        careless = Release(cluster, program, "upgraded")
+        said = careless.tried("upgrade", careless.name, str(render.CHART), "--reuse-values")
+        assert "at '/global': missing properties 'ipFamilyPolicy', 'namespaceEndSeconds', " in said, said
     now.upgrade("--reset-then-reuse-values", "--set", "crds.adopt=true", "--take-ownership")
     assert owners(cluster) == {"upgraded"}
     definition = json.loads(cluster.kubectl("get", "crd", DEFINITION, "-o", "json").stdout)
