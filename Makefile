@@ -7,6 +7,8 @@ BIN := .ordersaga/venv/bin
 ARGS ?=
 # How many sessions of tests run side by side, each with a control plane and a MongoDB of its own: half of the time is waiting.
 WORKERS ?= 3
+# Byte code is kept, whatever the environment says: a run of the tests starts our programs a thousand times.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## This list
