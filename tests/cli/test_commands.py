@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-import yaml
 
 from ordersaga.audit.restore import write_manifest
 from ordersaga.cli import main
 from ordersaga.conformance.templates import BadBodyError, body_of, other_than, template
 from ordersaga.phases import Phase
 from tests.cli.broken import build
+from tests.support import yamls
 
 SEATS = ["--do", "/api/seats/take", "--undo", "/api/seats/free", "--rounds", "1"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,7 +145,7 @@ async def test_a_smoke_order_that_no_service_takes_fails(monkeypatch: pytest.Mon
 
 
 def test_the_command_knows_the_phases_of_the_resource() -> None:
-    (version,) = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"]
+    (version,) = yamls.load((ROOT / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"]
     status = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
     assert [*Phase] == status["phase"]["enum"]
 

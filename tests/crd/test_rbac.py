@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.support import yamls
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
@@ -69,7 +70,7 @@ def test_another_namespace_takes_everything_with_it(control_plane: Any, tmp_path
     folder = shutil.copytree(MANIFESTS, tmp_path / "manifests")
     kustomization = folder / "kustomization.yaml"
     kustomization.write_text(kustomization.read_text().replace("namespace: shop", "namespace: elsewhere"))
-    objects = list(yaml.safe_load_all(control_plane.kubectl("kustomize", folder).stdout))
+    objects = list(yamls.load_all(control_plane.kubectl("kustomize", folder).stdout))
     assert {body["metadata"].get("namespace") for body in objects if body["kind"] != "ClusterRole"} == {"elsewhere"}
     subjects = [subject for body in objects for subject in body.get("subjects", [])]
     assert [subject["namespace"] for subject in subjects] == ["elsewhere"] * 3

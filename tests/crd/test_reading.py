@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.support import yamls
 
 ROOT = Path(__file__).parents[2]
-CRD = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())
+CRD = yamls.load((ROOT / "crds" / "ordersaga.yaml").read_text())
 VERSION = CRD["spec"]["versions"][0]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]
-PARTICIPANT = yaml.safe_load((ROOT / "crds" / "participant.yaml").read_text())["spec"]["versions"][0]
+PARTICIPANT = yamls.load((ROOT / "crds" / "participant.yaml").read_text())["spec"]["versions"][0]
 SCHEMAS = {"OrderSaga": SCHEMA, "Participant": PARTICIPANT["schema"]["openAPIV3Schema"]}
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 T = "2026-11-22T12:00:00Z"
@@ -121,7 +122,7 @@ def test_every_field_is_bounded(kind: str) -> None:
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 def test_a_sample_is_valid_and_fit_for_git(api: Any, sample: Path) -> None:
-    body = yaml.safe_load(sample.read_text())
+    body = yamls.load(sample.read_text())
     assert body["metadata"]["name"] == sample.stem
     assert not {"state", "requestedBy", "intervention"} & body["spec"].keys()
     assert "status" not in body

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import TypeAdapter
 
 from common import wire
+from tests.support import yamls
 
-CRD = yaml.safe_load((Path(__file__).parents[2] / "crds" / "ordersaga.yaml").read_text())
+CRD = yamls.load((Path(__file__).parents[2] / "crds" / "ordersaga.yaml").read_text())
 SPEC = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
 LINE = SPEC["items"]["items"]["properties"]
 BOUNDS = ("minLength", "maxLength", "pattern", "minimum", "maximum")

@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release import render
 from dev.stack.waiting import wait_until
 from tests.e2e.system import NAMESPACE, Stack, step_states
+from tests.support import yamls
 
 POLICIES = ("--set", "policies.enabled=true,policies.stamp=true", "--show-only", "templates/policies.yaml")
 CANCEL = ("--type=merge", "-p", '{"spec":{"state":"Cancelled"}}')
@@ -30,7 +30,7 @@ def guarded(running_stack: Stack) -> Iterator[Stack]:
         }
         for role in ("viewer", "editor")
     ]
-    objects: Json = {"apiVersion": "v1", "kind": "List", "items": [*map(yaml.safe_load, texts), *bindings]}
+    objects: Json = {"apiVersion": "v1", "kind": "List", "items": [*map(yamls.load, texts), *bindings]}
     running_stack.start()
     running_stack.kubectl("apply", "--server-side", "-f", "-", manifest=objects)
     try:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import yaml
-
 from tests.e2e.system import Stack
+from tests.support import yamls
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
@@ -27,7 +26,7 @@ def test_a_story_outlives_its_resource(stack: Stack) -> None:
     assert live["archived_at"] is None
     assert live["status"]["phase"] == "Completed"
     other = stack.new_id("ttl")
-    manifest = yaml.safe_load((MANIFESTS / "o-sample-mug.yaml").read_text())
+    manifest = yamls.load((MANIFESTS / "o-sample-mug.yaml").read_text())
     manifest["metadata"]["name"] = manifest["spec"]["orderID"] = other
     manifest["spec"]["ttlSecondsAfterFinished"] = 1
     stack.kubectl("apply", "-f", "-", manifest=manifest)

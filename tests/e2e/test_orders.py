@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.e2e.system import Stack, step_states
+from tests.support import yamls
 
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
@@ -87,7 +87,7 @@ def test_a_slow_silent_or_unavailable_provider_charges_once(stack: Stack, method
 
 @pytest.mark.parametrize(("sample", "ends"), [("o-sample-mug", "Completed"), ("o-sample-declined", "Compensated")])
 def test_a_sample_manifest_is_applied_and_ends(stack: Stack, sample: str, ends: str) -> None:
-    manifest = yaml.safe_load((SAMPLES / f"{sample}.yaml").read_text())
+    manifest = yamls.load((SAMPLES / f"{sample}.yaml").read_text())
     stack.kubectl("apply", "-f", "-", manifest=manifest)
     if ends == "Completed":
         stack.kubectl("wait", "--for=condition=Ready", "--timeout=60s", f"ordersaga/{sample}")

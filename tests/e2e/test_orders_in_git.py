@@ -4,20 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pymongo import MongoClient
 
 from common.services import SERVICES
 from common.wire import Json
 from dev.stack.waiting import wait_until
 from tests.e2e.system import PREFIX, Stack
+from tests.support import yamls
 
 SAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "samples"
 
 
 def manifest(order_id: str, sample: str = "o-sample-mug", **spec: Any) -> Json:
     """A sample order as it would stand in a repository, under another id."""
-    found: Json = yaml.safe_load((SAMPLES / f"{sample}.yaml").read_text())
+    found: Json = yamls.load((SAMPLES / f"{sample}.yaml").read_text())
     return {**found, "metadata": {"name": order_id}, "spec": {**found["spec"], "orderID": order_id, **spec}}
 
 

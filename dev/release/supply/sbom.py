@@ -22,7 +22,6 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.license import License, LicenseAcknowledgement
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.utils import NormalizedName
 
@@ -43,6 +42,9 @@ SPDX: Final = {
 
 def document(image: str) -> str:
     """The list of that image as JSON. Raises StackError when it can't be made, or wouldn't be valid CycloneDX."""
+    # It compiles a grammar, which takes seconds: who lists the packages alone needn't wait for that.
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415
+
     text: str = JsonV1Dot6(bom(image)).output_as_string(indent=2)
     if wrong := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         raise StackError(f"the SBOM of {image} is no valid CycloneDX 1.6: {wrong}")

@@ -12,7 +12,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,11 +27,12 @@ from saga_operator.resource.body import Resource
 from saga_operator.resource.kube_events import events_between
 from saga_operator.resource.status import saga_of, status_of
 from saga_operator.settings import Settings
+from tests.support import yamls
 from tests.support.outside import anything, nested, texts
 from tests.support.samples import order
 
 ROOT = Path(__file__).resolve().parents[3]
-CRD = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())
+CRD = yamls.load((ROOT / "crds" / "ordersaga.yaml").read_text())
 STATUS = jsonschema_rs.validator_for(
     CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"], ignore_unknown_formats=True
 )

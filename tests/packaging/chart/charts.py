@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from common.wire import Json
 from dev.release import helm, render
+from tests.support import yamls
 
 HELMS = ("helm", "helm3")
 
@@ -51,7 +50,7 @@ class Manifests:
     @classmethod
     def of(cls, text: str) -> "Manifests":
         """From YAML documents."""
-        return cls([body for body in yaml.safe_load_all(text) if body])
+        return cls([body for body in yamls.load_all(text) if body])
 
     def __call__(self, kind: str, name: str) -> Json:
         """The one object of this kind and name."""

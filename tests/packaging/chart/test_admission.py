@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release import render
@@ -19,6 +18,7 @@ from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.packaging.chart.charts import EVERYTHING, OPENSHIFT, Manifests, rendered
+from tests.support import yamls
 
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
 APPLY = ("apply", "--server-side", "--force-conflicts", "-f", "-")
@@ -29,7 +29,7 @@ def cluster(control_plane: TestControlPlane) -> Iterator[TestControlPlane]:
     """With the definitions of others; afterwards everybody's own files are in force again."""
     definitions = (Path(__file__).parent / "definitions" / "others.yaml").read_text()
     control_plane.kubectl(*APPLY, input=definitions)
-    for body in yaml.safe_load_all(definitions):
+    for body in yamls.load_all(definitions):
         control_plane.kubectl("wait", "--for=condition=Established", f"crd/{body['metadata']['name']}")
     yield control_plane
     control_plane.administrator.install("shop")

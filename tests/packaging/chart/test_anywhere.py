@@ -14,6 +14,7 @@ from dev.release import render
 from dev.setup.errors import StackError
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, Manifests, environment, rendered, run_helm
+from tests.support import yamls
 
 ALIAS = "a-shop-whose-name-in-the-umbrella-is-as-long-as-somebody-liked-it"
 # No field of those that the API server of the tests has no definition for.
@@ -116,7 +117,7 @@ def test_what_is_a_list_or_a_map_of_kubernetes_may_be_taken_away(program: str) -
 
 def test_the_schema_asks_for_every_value_that_a_template_can_not_do_without() -> None:
     schema = json.loads((render.CHART / "values.schema.json").read_text())
-    values = yaml.safe_load((render.CHART / "values.yaml").read_text())
+    values = yamls.load((render.CHART / "values.yaml").read_text())
 
     def lacking(asked: Json, given: Json, path: str) -> list[str]:
         found = []
@@ -146,7 +147,7 @@ def umbrella(
     """What Helm makes of a chart that has ours as a dependency under an alias or more, or what it says against it."""
     chart = folder / "umbrella"
     shutil.copytree(render.CHART, chart / "charts" / "e-commerce-saga")
-    version = yaml.safe_load((render.CHART / "Chart.yaml").read_text())["version"]
+    version = yamls.load((render.CHART / "Chart.yaml").read_text())["version"]
     ours = [
         {"name": "e-commerce-saga", "version": version, "alias": alias, "condition": f"{alias}.enabled"}
         for alias in aliases

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from common.identity.callers import audience_of
 from common.services import NEIGHBOURS, SERVICES
 from dev.release import render
 from dev.setup.errors import StackError
 from tests.packaging.chart.charts import EVERYTHING, HELMS, OPENSHIFT, database_of, environment, rendered, run_helm
+from tests.support import yamls
 
 PRODUCTION = ("--set", "global.environment=production")
 EXTERNAL = ("--set", "mongodb.existingSecret=shop-database")
@@ -369,7 +369,7 @@ def test_the_schema_knows_no_open_object_but_those_of_kubernetes() -> None:
 
 def test_every_value_of_a_service_is_described_in_the_values() -> None:
     schema = json.loads((render.CHART / "values.schema.json").read_text())
-    values = yaml.safe_load((render.CHART / "values.yaml").read_text())
+    values = yamls.load((render.CHART / "values.yaml").read_text())
     defaults = set(schema["properties"]["serviceDefaults"]["properties"])
     assert set(values["serviceDefaults"]) == defaults
     own = set(schema["definitions"]["service"]["properties"]) - defaults

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-import yaml
 
 from common.services import SERVICES
 from dev.release import generated, render
 from dev.setup.paths import CHECKOUT
 from tests.packaging.chart.charts import HELMS, Manifests
+from tests.support import yamls
 
 OVERLAYS = CHECKOUT / "manifests" / "overlays"
 
@@ -64,7 +64,7 @@ def test_the_production_overlay_says_what_the_charts_values_say(control_plane: A
         *("--set", "policies.enabled=true"),
     )
     chart = _by_name(Manifests.of("\n---\n".join(text for texts in documents.values() for text in texts)))
-    chart[("Namespace", "e-commerce-saga")] = yaml.safe_load(render.NAMESPACE_OBJECT) | {"metadata": {}}
+    chart[("Namespace", "e-commerce-saga")] = yamls.load(render.NAMESPACE_OBJECT) | {"metadata": {}}
     assert _by_name(overlay) == chart
 
 

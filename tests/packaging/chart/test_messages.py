@@ -5,13 +5,13 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release import render
 from services.notification.delivery.choice import why_not
 from services.notification.settings import NotificationSettings
 from tests.packaging.chart.charts import environment, rendered, run_helm
+from tests.support import yamls
 
 AT = "services.notification.provider"
 SMTP = (
@@ -77,7 +77,7 @@ def test_one_port_is_opened_to_who_delivers_and_none_by_default(arguments: tuple
     assert more == [{"ports": [{"protocol": "TCP", "port": port}]}]
     peers = '[{"ipBlock": {"cidr": "192.0.2.1/32"}}]'
     (narrow,) = [each for each in ways_out(*arguments, "--set-json", f"{AT}.to={peers}") if each not in ways_out()]
-    assert narrow["to"] == yaml.safe_load(peers)
+    assert narrow["to"] == yamls.load(peers)
 
 
 @pytest.mark.parametrize(

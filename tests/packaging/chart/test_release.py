@@ -11,6 +11,7 @@ from dev.release import render
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.packaging.chart.charts import HELMS, rendered
 from tests.packaging.chart.releases import Release
+from tests.support import yamls
 from tests.support.samples import order
 
 DEFINITION = "ordersagas.ordersaga.io"
@@ -119,7 +120,7 @@ def test_the_chart_of_before_is_upgraded_with_an_order_in_it_and_back(cluster: T
     now.upgrade("--reset-then-reuse-values", "--set", "crds.adopt=true", "--take-ownership")
     assert owners(cluster) == {"upgraded"}
     definition = json.loads(cluster.kubectl("get", "crd", DEFINITION, "-o", "json").stdout)
-    source = yaml.safe_load((render.CHECKOUT / "crds" / "ordersaga.yaml").read_text())
+    source = yamls.load((render.CHECKOUT / "crds" / "ordersaga.yaml").read_text())
     assert definition["spec"]["versions"] == source["spec"]["versions"]
     assert now.replicas("payment-service") == 3
     assert now.found("pvc", "mongodb")["metadata"]["uid"] == claim

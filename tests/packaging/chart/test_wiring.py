@@ -4,7 +4,6 @@ import re
 import shlex
 
 import pytest
-import yaml
 
 from common.mongod_files import MongodFiles
 from common.replicaset import ReplicaSetSettings
@@ -20,16 +19,17 @@ from saga_operator.settings import Settings
 from services.notification.settings import NotificationSettings
 from services.order.settings import OrderSettings
 from tests.packaging.chart.charts import EVERYTHING, environment, rendered
+from tests.support import yamls
 
 ENCRYPTED = (*EVERYTHING, "--set", "tls.enabled=true")
 RULES = [
     rule
-    for group in yaml.safe_load((render.CHART / "files" / "alerts.yaml").read_text())["groups"]
+    for group in yamls.load((render.CHART / "files" / "alerts.yaml").read_text())["groups"]
     for rule in group["rules"]
 ]
 ALERTS = [rule for rule in RULES if "alert" in rule]
 RUNBOOKS = render.CHECKOUT / "docs" / "runbooks"
-PLAYED = yaml.safe_load((render.CHECKOUT / "tests" / "packaging" / "chart" / "alerts-test.yaml").read_text())["tests"]
+PLAYED = yamls.load((render.CHECKOUT / "tests" / "packaging" / "chart" / "alerts-test.yaml").read_text())["tests"]
 # Stable ones of kube-state-metrics (its docs/metrics/workload): how jobs are going isn't ours to measure.
 KUBE_STATE_METRICS = {
     "kube_cronjob_status_last_successful_time",

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lupa.lua51 import LuaRuntime, lua_type
 
 from common.wire import Json
+from tests.support import yamls
 
 CUSTOMIZATION = (
     Path(__file__).resolve().parents[3] / "manifests/gitops/argocd/resource_customizations/ordersaga.io/OrderSaga"
@@ -82,7 +82,7 @@ def merge_patch(before: Json, after: Json) -> Json:
 def recorded(folder: Path = CUSTOMIZATION / "testdata") -> Iterator[tuple[str, Json]]:
     """Name and resource of each recorded status."""
     for path in sorted(folder.glob("*.yaml")):
-        yield path.stem, yaml.safe_load(path.read_text())
+        yield path.stem, yamls.load(path.read_text())
 
 
 def _python(value: Any) -> Any:

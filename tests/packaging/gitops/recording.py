@@ -11,6 +11,7 @@ import yaml
 
 from common.wire import Json
 from tests.packaging.gitops import argo_lua
+from tests.support import yamls
 
 TESTDATA = argo_lua.CUSTOMIZATION / "testdata"
 ACTION_DATA = argo_lua.CUSTOMIZATION / "actions" / "testdata"
@@ -69,7 +70,7 @@ def write(versions: dict[str, list[Json]], ids: dict[str, str]) -> None:
     actions = []
     for action, names in ACTED.items():
         for name in names:
-            before = yaml.safe_load((TESTDATA / f"{name}.yaml").read_text())
+            before = yamls.load((TESTDATA / f"{name}.yaml").read_text())
             _dump(ACTION_DATA / f"{name}_{action}.yaml", argo_lua.act(action, before))
             expected = f"testdata/{name}_{action}.yaml"
             actions.append({"action": action, "inputPath": f"../testdata/{name}.yaml", "expectedOutputPath": expected})
@@ -79,7 +80,7 @@ def write(versions: dict[str, list[Json]], ids: dict[str, str]) -> None:
 
 def _tidy(resource: Json, order_id: str, name: str) -> Json:
     """As it was, under a name that can be read, and without what tells who wrote which field."""
-    found: Json = yaml.safe_load(yaml.safe_dump(copy.deepcopy(resource)).replace(order_id, name))
+    found: Json = yamls.load(yaml.safe_dump(copy.deepcopy(resource)).replace(order_id, name))
     found["metadata"].pop("managedFields", None)
     found["metadata"].pop("annotations", None)
     return found

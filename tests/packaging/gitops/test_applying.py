@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 
 from common.wire import Json
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_manifests import GITOPS, documents
+from tests.support import yamls
 from tests.support.samples import ended
 
 FLUX = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller", "-f", "-")
@@ -50,7 +50,7 @@ def taken_over(resource: Json) -> Json:
 @pytest.mark.parametrize("folder", ["orders", "smoke"])
 def test_the_sample_orders_are_accepted(kubectl: Kubectl, folder: str) -> None:
     built = kubectl("kustomize", str(GITOPS / folder)).stdout.replace("e-commerce-saga", NAMESPACE)
-    found = list(yaml.safe_load_all(built))
+    found = list(yamls.load_all(built))
     assert {each["kind"] for each in found} == {"OrderSaga"}
     kubectl(*FLUX, "--dry-run=server", manifest=listed(*found))
 

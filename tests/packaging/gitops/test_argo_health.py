@@ -6,21 +6,21 @@ That the live operator's statuses are like the recorded ones is in tests/e2e/tes
 import copy
 
 import pytest
-import yaml
 from lupa.lua51 import LuaError
 
 from common.wire import Json
 from saga_operator.process.saga import Phase
 from tests.packaging.gitops import argo_lua, kstatus
 from tests.packaging.gitops.argo_lua import ACTIONS, CUSTOMIZATION
+from tests.support import yamls
 
-HEALTH_TESTS = yaml.safe_load((CUSTOMIZATION / "health_test.yaml").read_text())["tests"]
-ACTION_TESTS = yaml.safe_load((CUSTOMIZATION / "actions" / "action_test.yaml").read_text())
+HEALTH_TESTS = yamls.load((CUSTOMIZATION / "health_test.yaml").read_text())["tests"]
+ACTION_TESTS = yamls.load((CUSTOMIZATION / "actions" / "action_test.yaml").read_text())
 RECORDED = dict(argo_lua.recorded())
 
 
 def load(path: str) -> Json:
-    found: Json = yaml.safe_load((CUSTOMIZATION / path).resolve().read_text())
+    found: Json = yamls.load((CUSTOMIZATION / path).resolve().read_text())
     return found
 
 

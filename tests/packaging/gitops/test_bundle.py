@@ -9,13 +9,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release import olm
 from dev.release.generated import stale
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_manifests import ROOT, documents
+from tests.support import yamls
 
 OLM = ROOT / "manifests" / "olm"
 MANIFESTS = OLM / "bundle" / "manifests"
@@ -121,7 +121,7 @@ def test_the_icon_is_an_image() -> None:
 
 
 def test_the_image_says_what_the_metadata_say() -> None:
-    annotations: Json = yaml.safe_load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
+    annotations: Json = yamls.load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
     labels = dict(re.findall(r"([\w./-]+)=(\S+)", (OLM / "bundle.Dockerfile").read_text()))
     assert labels == annotations
     for folder in re.findall(r"COPY (\S+)", (OLM / "bundle.Dockerfile").read_text()):
@@ -130,7 +130,7 @@ def test_the_image_says_what_the_metadata_say() -> None:
 
 def test_bundle_and_services_together_are_what_the_overlay_is(kubectl: Kubectl) -> None:
     def names(folder: str) -> set[tuple[str, str]]:
-        built = yaml.safe_load_all(kubectl("kustomize", str(ROOT / folder)).stdout)
+        built = yamls.load_all(kubectl("kustomize", str(ROOT / folder)).stdout)
         return {(each["kind"], each["metadata"]["name"]) for each in built}
 
     brought = {

@@ -3,17 +3,16 @@
 import re
 from pathlib import Path
 
-import yaml
-
 from ordersaga.saga.actions import ACTIONS
 from ordersaga.saga.command import parser
+from tests.support import yamls
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "manifests" / "k9s"
 
 
 def test_each_key_is_a_command_and_no_two_are_the_same() -> None:
-    plugins = yaml.safe_load((FOLDER / "plugins.yaml").read_text())["plugins"]
+    plugins = yamls.load((FOLDER / "plugins.yaml").read_text())["plugins"]
     shortcuts = [plugin["shortCut"] for plugin in plugins.values()]
     assert len(set(shortcuts)) == len(shortcuts)
     for name, plugin in plugins.items():
@@ -31,8 +30,8 @@ def test_each_key_is_a_command_and_no_two_are_the_same() -> None:
 
 
 def test_each_column_is_one_of_the_resource() -> None:
-    definition = yaml.safe_load((ROOT / "crds" / "ordersaga.yaml").read_text())
+    definition = yamls.load((ROOT / "crds" / "ordersaga.yaml").read_text())
     printed = {column["name"].upper() for column in definition["spec"]["versions"][0]["additionalPrinterColumns"]}
-    (view,) = yaml.safe_load((FOLDER / "views.yaml").read_text())["views"].values()
+    (view,) = yamls.load((FOLDER / "views.yaml").read_text())["views"].values()
     assert set(view["columns"]) - {"NAME"} <= printed
     assert view["sortColumn"].partition(":")[0] in printed

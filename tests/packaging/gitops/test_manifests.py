@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release import argocd
 from dev.release.generated import stale
 from tests.packaging.gitops import argo_lua
+from tests.support import yamls
 
 ROOT = Path(__file__).resolve().parents[3]
 GITOPS = ROOT / "manifests" / "gitops"
@@ -17,7 +17,7 @@ SCRIPTS = argo_lua.CUSTOMIZATION
 
 
 def documents(path: Path) -> list[Json]:
-    return [document for document in yaml.safe_load_all(path.read_text()) if document]
+    return [document for document in yamls.load_all(path.read_text()) if document]
 
 
 def applications() -> dict[str, Json]:
@@ -37,7 +37,7 @@ def scripts() -> dict[str, str]:
 
 
 def unpacked(health: str, actions: str) -> dict[str, str]:
-    found = yaml.safe_load(actions)
+    found = yamls.load(actions)
     each = {definition["name"]: definition["action.lua"] for definition in found["definitions"]}
     return {"health": health, "discovery": found["discovery.lua"], **each}
 

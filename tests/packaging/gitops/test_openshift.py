@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import yaml
 
 from common.wire import Json
 from dev.release.observing.drawn import console
@@ -15,6 +14,7 @@ from ordersaga.saga.ui.app import Filter
 from tests.packaging.gitops.conftest import NAMESPACE, Kubectl
 from tests.packaging.gitops.test_bundle import CSV
 from tests.packaging.gitops.test_manifests import ROOT, documents
+from tests.support import yamls
 
 OPENSHIFT = ROOT / "manifests" / "openshift"
 HOST = "ordersaga-page.apps.example.com"
@@ -37,7 +37,7 @@ VOLUMES = {
 
 
 def built(kubectl: Kubectl, folder: str) -> list[Json]:
-    return list(yaml.safe_load_all(kubectl("kustomize", str(ROOT / folder)).stdout))
+    return list(yamls.load_all(kubectl("kustomize", str(ROOT / folder)).stdout))
 
 
 @pytest.fixture(params=["openshift-deployment.yaml", "manifests/overlays/openshift", "manifests/olm/bundle"])
@@ -121,9 +121,9 @@ def test_the_topology_view_gets_icons_and_arrows_to_what_exists() -> None:
 def test_the_consoles_samples_are_ours_and_are_taken(kubectl: Kubectl) -> None:
     samples = {each["metadata"]["name"]: each["spec"] for each in documents(OPENSHIFT / "samples.yaml")}
     for sample, file in (("ordersaga-mug", "o-sample-mug"), ("ordersaga-declined", "o-sample-declined")):
-        assert yaml.safe_load(samples[sample]["yaml"]) == documents(ROOT / "manifests/samples" / f"{file}.yaml")[0]
-    order = yaml.safe_load(samples["ordersaga-mug"]["yaml"])
-    snippet = yaml.safe_load(samples["ordersaga-retry-now"]["yaml"])
+        assert yamls.load(samples[sample]["yaml"]) == documents(ROOT / "manifests/samples" / f"{file}.yaml")[0]
+    order = yamls.load(samples["ordersaga-mug"]["yaml"])
+    snippet = yamls.load(samples["ordersaga-retry-now"]["yaml"])
     order["spec"] |= snippet
     kubectl("apply", "--dry-run=server", "-f", "-", manifest=order)
 
@@ -131,7 +131,7 @@ def test_the_consoles_samples_are_ours_and_are_taken(kubectl: Kubectl) -> None:
 def test_the_quick_starts_order_is_taken(kubectl: Kubectl) -> None:
     (start,) = documents(OPENSHIFT / "quickstart.yaml")
     blocks = re.findall(r"```\n(apiVersion.*?)```", start["spec"]["tasks"][0]["description"], re.DOTALL)
-    (order,) = [yaml.safe_load(block) for block in blocks]
+    (order,) = [yamls.load(block) for block in blocks]
     kubectl("apply", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-", manifest=order)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hatchling.builders.wheel import WheelBuilder
 
 from dev.compose.cluster import developer
@@ -20,8 +19,9 @@ from dev.setup.paths import CHECKOUT
 from dev.stack.parts.control_plane import Etcd, KubeApiserver
 from dev.stack.parts.mongod import REPLICA_SET
 from dev.stack.pytest_plugin import TestControlPlane
+from tests.support import yamls
 
-COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+COMPOSE: dict[str, Any] = yamls.load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
 OURS = {"order", "inventory", "payment", "shipping", "notification"}

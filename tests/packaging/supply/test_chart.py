@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from common.services import SERVICES
 from dev.release.render import CHART
@@ -13,8 +12,9 @@ from dev.release.supply import chart
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 from tests.packaging.chart.charts import EVERYTHING, HELMS, Manifests, rendered, run_helm
+from tests.support import yamls
 
-METADATA: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
+METADATA: dict[str, Any] = yamls.load((CHART / "Chart.yaml").read_text())
 OURS = (*(f"{service}-service" for service in SERVICES), "operator")
 DIGESTS = {name: f"sha256:{number:064x}" for number, name in enumerate((*OURS, "tools"), start=1)}
 FLAGS = ("containsSecurityUpdates", "operator", "prerelease")
@@ -22,7 +22,7 @@ REGISTRY, SOURCE = "ghcr.io/some-owner", "https://github.com/some-owner/some-nam
 
 
 def annotation(name: str, metadata: dict[str, Any] = METADATA) -> Any:
-    return yaml.safe_load(metadata["annotations"][f"artifacthub.io/{name}"])
+    return yamls.load(metadata["annotations"][f"artifacthub.io/{name}"])
 
 
 def images(objects: Manifests) -> set[str]:
@@ -54,7 +54,7 @@ def test_a_released_chart_has_nothing_to_complain_about(released: Path) -> None:
 def test_a_released_chart_has_no_placeholder_in_its_metadata(released: Path) -> None:
     text = (released / "Chart.yaml").read_text()
     assert "example.com/shop" not in text
-    metadata = yaml.safe_load(text)
+    metadata = yamls.load(text)
     assert metadata["home"] == SOURCE
     listed = {each["name"]: each["image"] for each in annotation("images", metadata)}
     version = METADATA["version"]
@@ -81,11 +81,11 @@ def test_artifact_hub_is_told_the_images_that_run() -> None:
 
 def test_artifact_hub_is_told_the_resources_as_they_are_defined() -> None:
     for listed, name in zip(annotation("crds"), ("ordersaga", "participant"), strict=True):
-        definition = yaml.safe_load((CHECKOUT / "crds" / f"{name}.yaml").read_text())
+        definition = yamls.load((CHECKOUT / "crds" / f"{name}.yaml").read_text())
         assert listed["kind"] == definition["spec"]["names"]["kind"]
         assert listed["name"] == definition["metadata"]["name"]
         assert [listed["version"]] == [each["name"] for each in definition["spec"]["versions"]]
-    sample = yaml.safe_load((CHECKOUT / "manifests" / "samples" / "o-sample-mug.yaml").read_text())
+    sample = yamls.load((CHECKOUT / "manifests" / "samples" / "o-sample-mug.yaml").read_text())
     assert annotation("crdsExamples") == [sample]
 
 

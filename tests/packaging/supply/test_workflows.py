@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from dev.release.supply.packages import IMAGES
 from dev.setup.paths import CHECKOUT, VENV
+from tests.support import yamls
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
-WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
+WORKFLOWS: dict[str, dict[str, Any]] = {path.stem: yamls.load(path.read_text()) for path in FILES}
 RELEASE = WORKFLOWS["release"]["jobs"]
 
 

@@ -5,13 +5,13 @@ import types
 import typing
 
 import pytest
-import yaml
 from pydantic_settings import BaseSettings
 
 from common.variables import PREFIX, SETTINGS, refuse_unknown
 from dev.release import generated, settings_doc
 from dev.release.settings_doc import CHART, PROGRAMS, UNITS, Program
 from dev.setup.paths import CHECKOUT
+from tests.support import yamls
 
 TITLES = [program.title for program in PROGRAMS]
 
@@ -53,7 +53,7 @@ def test_a_unit_and_a_value_of_the_chart_belong_to_a_setting() -> None:
 
 
 def test_the_values_of_the_chart_exist() -> None:
-    values = yaml.safe_load((CHECKOUT / "helm" / "values.yaml").read_text())
+    values = yamls.load((CHECKOUT / "helm" / "values.yaml").read_text())
     values["services"]["NAME"] = values["serviceDefaults"] | {"mongodbSecret": {}, "port": 0}
     text = " ".join([*CHART.values(), *(program.env for program in PROGRAMS)])
     for path in re.findall(r"`([a-zA-Z]+(?:\.\w+)+)`", text):

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
-from jsonschema import Draft202012Validator
 
 from common.wire import Json
 from saga_operator.process import reasons
@@ -72,7 +72,7 @@ def test_what_nobody_cancelled_this_time_is_compensated(reason: str) -> None:
 
 
 def test_an_event_has_the_attributes_of_cloudevents_and_data_after_the_schema() -> None:
-    schema = Draft202012Validator(DATA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    schema = jsonschema_rs.Draft202012Validator(DATA, validate_formats=True)
     for each in ALL:
         for event in told(each):
             assert event["specversion"] == "1.0"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from saga_operator.resource.body import Resource
 from saga_operator.resource.conditions import conditions_of
 from saga_operator.resource.status import saga_of, status_of
 from saga_operator.resource.times import to_wire
+from tests.support import yamls
 from tests.support.samples import spec
 from tests.unit.process.builders import (
     CREATED,
@@ -48,7 +48,7 @@ from tests.unit.process.builders import (
 )
 
 SPEC = spec("o-1001")
-SCHEMA = yaml.safe_load((Path(__file__).parents[3] / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"][0][
+SCHEMA = yamls.load((Path(__file__).parents[3] / "crds" / "ordersaga.yaml").read_text())["spec"]["versions"][0][
     "schema"
 ]["openAPIV3Schema"]["properties"]["status"]
 
