@@ -21,6 +21,7 @@ from dev.stack.ports import holders
 from dev.stack.processes import free_port
 from dev.stack.stack import Stack
 from dev.stack.waiting import wait_until
+from tests.support import asking
 
 pytestmark = pytest.mark.slow
 
@@ -165,15 +166,15 @@ def knows_no_such_order(shop: Shop) -> bool:
 def shows(page: str) -> bool:
     """Whether the page has a live list, as the person who started the stack."""
     try:
-        context = httpx.get(f"{page}api/context").json()
-        return httpx.get(f"{page}api/sagas").json()["live"] and context["user"] == "admin" and context["may"]["patch"]
+        context = asking.get(f"{page}api/context").json()
+        return asking.get(f"{page}api/sagas").json()["live"] and context["user"] == "admin" and context["may"]["patch"]
     except (httpx.HTTPError, KeyError):
         return False
 
 
 def ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/ready").status_code == 200
+        return asking.get(f"{url}/ready").status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import jwt
 import pytest
 
@@ -21,6 +20,7 @@ from dev.stack.processes import wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from tests.e2e.system import NAMESPACE, Stack, step_states
 from tests.e2e.test_strangers import paused
+from tests.support import asking
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def refusals(stack: Stack) -> dict[str, float]:
     """How many requests each service has answered with 401 or 403, if there are any."""
     found = {}
     for name in SERVICES:
-        metrics = httpx.get(f"{stack.wiring.url(name)}/metrics").text
+        metrics = asking.get(f"{stack.wiring.url(name)}/metrics").text
         counted = re.findall(r'^ordersaga_http_requests_total\{[^}]*status="40[13]"[^}]*\} (\S+)$', metrics, re.M)
         if total := sum(map(float, counted)):
             found[name] = total

@@ -1,6 +1,5 @@
 """What a real run shows of itself: exactly what docs/metrics.md says, to strict readers, and nothing of one order."""
 
-import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -8,6 +7,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from common.services import SERVICES
 from dev.release.observing.declared import OPERATOR, PREFIX, declared, exposed_by
 from tests.e2e.system import Stack
+from tests.support import asking
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 PROCESSES = (OPERATOR, *SERVICES)
@@ -19,7 +19,7 @@ def url_of(stack: Stack, process: str) -> str:
 
 def shown(stack: Stack, process: str) -> dict[str, Metric]:
     """Our metrics as this process shows them, by name."""
-    text = httpx.get(f"{url_of(stack, process)}/metrics", headers=OPENMETRICS).text
+    text = asking.get(f"{url_of(stack, process)}/metrics", headers=OPENMETRICS).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     return {
         f"{name}_total" if family.type == "counter" else name: family

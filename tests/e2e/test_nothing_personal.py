@@ -17,6 +17,7 @@ from pymongo import MongoClient
 from common.services import SERVICES
 from common.wire import Json
 from tests.e2e.system import NAMESPACE, PREFIX, Stack
+from tests.support import asking
 from tests.support.event_sink import ScriptedSink
 from tests.support.otlp import Collector, Received
 
@@ -213,9 +214,9 @@ def test_nothing_personal_comes_out_of_a_whole_run(run: Run) -> None:
     for kind in ("ordersagas", "events", "leases"):
         said[kind] = stack.kubectl("get", kind, "-o", "json").stdout
     for name in SERVICES:
-        said[f"{name} metrics"] = httpx.get(f"{stack.wiring.url(name)}/metrics").text
-        said[f"{name} health"] = httpx.get(f"{stack.wiring.url(name)}/health").text
-    said["operator metrics"] = httpx.get(f"http://127.0.0.1:{stack.wiring.health_port}/metrics").text
+        said[f"{name} metrics"] = asking.get(f"{stack.wiring.url(name)}/metrics").text
+        said[f"{name} health"] = asking.get(f"{stack.wiring.url(name)}/health").text
+    said["operator metrics"] = asking.get(f"http://127.0.0.1:{stack.wiring.health_port}/metrics").text
     said["audit"] = audit(stack)
     traced = {*(f"{name}-service" for name in SERVICES), "ordersaga-operator"}
     run.collector.wait_for(lambda spans: {span.service for span in spans} == traced)

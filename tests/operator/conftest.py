@@ -25,6 +25,7 @@ from saga_operator.parts import Operator, compose
 from saga_operator.settings import Settings
 from tests.operator.inside import SoleHolder
 from tests.operator.scripted import ScriptedParticipants
+from tests.support import asking
 from tests.support.samples import order
 
 T = TypeVar("T")
@@ -152,13 +153,13 @@ class OperatorProcess:
     def healthz(self) -> tuple[int, Json]:
         """Status and body; status 0 while nothing answers."""
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5)
+            answer = asking.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5)
         except httpx.TransportError:
             return 0, {}
         return answer.status_code, answer.json()
 
     def metrics(self, accept: str = "*/*") -> str:
-        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5, headers={"Accept": accept}).text
+        return asking.get(f"http://127.0.0.1:{self.port}/metrics", timeout=5, headers={"Accept": accept}).text
 
     def signal(self, number: int) -> None:
         assert self.process is not None

@@ -8,6 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
+from kubernetes import config
+from kubernetes.client import CustomObjectsApi
+from kubernetes.client.exceptions import ApiException
 
 from common.settings import ServiceSettings
 from dev.stack.pytest_plugin import TestControlPlane
@@ -72,10 +75,19 @@ class Cluster:
 
     def __init__(self, control_plane: TestControlPlane) -> None:
         self._kubectl = control_plane.kubectl
+        # It is looked at again and again, and kubectl would read the whole discovery each time.
+        self._sagas = CustomObjectsApi(config.new_client_from_config(str(control_plane.kubeconfig)))
 
     def found(self, order_id: str) -> dict[str, Any] | None:
-        listed = json.loads(self._kubectl("get", "osaga", "-n", "shop", "-o", "json").stdout)["items"]
-        return next((each for each in listed if each["metadata"]["name"] == order_id), None)
+        try:
+            found: dict[str, Any] = self._sagas.get_namespaced_custom_object(
+                *("ordersaga.io", "v1alpha1", "shop", "ordersagas", order_id)
+            )
+        except ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
 
     def lose(self, order_id: str) -> dict[str, Any]:
         """Take the finalizer off and delete the resource; what it was."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 import trustme
 from cryptography import x509
@@ -27,6 +26,7 @@ from dev.stack.processes import free_port, is_listening, wait_ready
 from dev.stack.waiting import wait_until
 from tests.contract.tls.test_database_users import uris
 from tests.packaging.chart.charts import rendered
+from tests.support import asking
 from tests.support.secrets import MountedSecret, pair
 
 SOON = 1.5
@@ -191,7 +191,7 @@ def test_a_pair_that_can_not_be_used_changes_nothing_and_the_database_stays_read
     )
     threading.Event().wait(replicaset.WATCH_SECONDS + 0.5)
     assert database.serial == before
-    assert httpx.get(f"http://127.0.0.1:{database.health_port}/").status_code == 200
+    assert asking.get(f"http://127.0.0.1:{database.health_port}/").status_code == 200
     database.certificate.replace(good)
     wait_until("the good one", lambda: database.serial == database.wanted_serial, 15)
 

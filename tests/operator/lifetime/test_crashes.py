@@ -10,6 +10,7 @@ import pytest
 
 from tests.operator.conftest import OperatorProcess, Sagas, wait_until
 from tests.operator.scripted import Reply, ScriptedParticipants, refused
+from tests.support import asking
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def pair(
 
 def role(process: OperatorProcess) -> str:
     try:
-        return str(httpx.get(f"http://127.0.0.1:{process.port}/healthz", timeout=1).json()["role"])
+        return str(asking.get(f"http://127.0.0.1:{process.port}/healthz", timeout=1).json()["role"])
     except httpx.HTTPError:
         return ""
 

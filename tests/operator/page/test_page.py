@@ -23,6 +23,7 @@ from ordersaga.saga.ui.live import Live
 from ordersaga.saga.ui.viewer import Viewer
 from tests.operator.conftest import Sagas, wait_until
 from tests.operator.page.told import PATIENCE, Events
+from tests.support import asking
 from tests.support.samples import ended
 
 PROGRAM = Path(sys.executable).parent / "kubectl-saga"
@@ -229,7 +230,7 @@ def test_an_action_is_shown_first_and_then_done_under_the_viewer_s_own_name(page
 def test_nobody_else_gets_in(page: httpx.Client) -> None:
     root = str(page.base_url).rsplit("/", 2)[0]
     for path in ("/", "/api/sagas", "/wrong/api/sagas", "/docs", "/openapi.json"):
-        assert httpx.get(root + path).status_code == 404
+        assert asking.get(root + path).status_code == 404
     assert page.get("api/sagas", headers={"Host": "evil.example"}).status_code == 404, "another name for this machine"
     form = page.post(
         "api/actions", content="action=cancel", headers={"Content-Type": "application/x-www-form-urlencoded"}

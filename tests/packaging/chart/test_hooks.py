@@ -8,7 +8,6 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 from pymongo import MongoClient
 
@@ -21,6 +20,7 @@ from dev.setup.binaries import find
 from dev.stack.processes import Process, free_port, is_listening, wait_ready
 from dev.stack.pytest_plugin import TestControlPlane
 from ordersaga.drain import OpenOrder, advice, drained
+from tests.support import asking
 from tests.support.samples import ended, order
 
 
@@ -170,6 +170,6 @@ def _mongod(folder: Path, port: int) -> Process:
 def _until(status: int, port: int) -> None:
     """Wait until the keeper answers with that status; AssertionError if it doesn't within a minute."""
     deadline = time.monotonic() + 60
-    while (answered := httpx.get(f"http://127.0.0.1:{port}/").status_code) != status:
+    while (answered := asking.get(f"http://127.0.0.1:{port}/").status_code) != status:
         assert time.monotonic() < deadline, answered
         time.sleep(0.1)
