@@ -1,7 +1,7 @@
 """Programs in Python as processes of their own that needn't import libraries again: that is most of what a start costs.
 
 For tests, which start thousands of them. Each is what `python -m …` would be, but is forked from a server that has
-imported the libraries, and nothing of ours.
+imported the libraries, and of ours what all of them begin with.
 """
 
 import atexit
@@ -22,8 +22,10 @@ from dev.stack import processes
 PRELOADED: Final = (
     *("aiohttp", "cryptography.x509", "fastapi", "h11", "httptools", "jwt", "kopf", "kubernetes", "prometheus_client"),
     *("pydantic_settings", "pymongo", "pythonjsonlogger", "uvicorn.main", "uvloop", "yaml"),
+    *("common.barrier", "common.kube", "common.logs", "common.shop.erasure", "common.web.app", "common.web.guard"),
+    *("saga_operator.handlers", "saga_operator.parts", "saga_operator.watch_connection"),
 )
-"""Modules whose import depends on nothing in the environment."""
+"""Modules whose import depends on nothing in the environment and is seen by nobody: settings are read later."""
 OF_THE_INTERPRETER: Final = "PYTHON"
 """How the variables begin that Python reads as it starts; a forked one has started."""
 READ_IN_TIME: Final = frozenset({"PYTHONUNBUFFERED"})

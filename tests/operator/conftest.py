@@ -17,7 +17,7 @@ from kubernetes.client.exceptions import ApiException
 from common.kube import Events, KubeClient, OrderSagas
 from common.services import SERVICES
 from common.wire import Json
-from dev.stack import forked, waiting
+from dev.stack import forked, processes, waiting
 from dev.stack.processes import Child, free_port
 from saga_operator.clock import Clock
 from saga_operator.engine.engine import Engine
@@ -144,7 +144,8 @@ class OperatorProcess:
         module = ["saga_operator"]
         if release or faulty:
             module = ["tests.operator.release", release] if release else ["tests.operator.faulty", faulty]
-        self.process = forked.run([sys.executable, "-m", *module], env=self.env, log=self.log, cwd=ROOT)
+        run = processes.run if release else forked.run  # what is forked has imported the table already
+        self.process = run([sys.executable, "-m", *module], env=self.env, log=self.log, cwd=ROOT)
 
     @property
     def runs(self) -> bool:
