@@ -83,7 +83,6 @@ def pytest_collection(session: pytest.Session) -> None:
 SYSTEMS = ("running_stack", "operator")
 """Fixtures that start a whole system, the longest first: their tests mostly wait, and a folder's go to one worker."""
 
-
 GROUPS: Final = "groups"
 """What a worker is given: the file in which it leaves the group of each test."""
 _groups: Final = pytest.StashKey[Path]()
@@ -105,7 +104,10 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadgroup`: a group goes to one worker. pytest-xdist's own does that with pytest below 9.2 only."""
+    """With `--dist loadgroup`: a group goes to one worker. pytest-xdist 3.8's own does so with pytest below 9.2 only.
+
+    Issue 1386 of pytest-xdist; with one that is mended, its mark `xdist_group` will do.
+    """
     if config.getoption("dist") != "loadgroup":
         return None
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]

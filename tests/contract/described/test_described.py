@@ -13,6 +13,8 @@ from common.services import SERVICES
 from tests.contract.described.judge import Described, judge
 from tests.contract.tally import Tally, answers_of
 
+pytestmark = pytest.mark.slow
+
 SEED = os.environ.get("ORDERSAGA_FUZZ_SEED", "")
 REQUESTS = int(os.environ.get("ORDERSAGA_FUZZ_REQUESTS", "0"))
 EXAMPLES = int(os.environ.get("ORDERSAGA_FUZZ_EXAMPLES", "0")) or max(3, REQUESTS // 2500)

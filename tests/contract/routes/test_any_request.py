@@ -33,6 +33,8 @@ from tests.support.asgi import Asked, ask
 from tests.support.requests import Requests
 from tests.support.service_client import own_databases, replicas_of
 
+pytestmark = pytest.mark.slow
+
 SEED = int(os.environ.get("ORDERSAGA_FUZZ_SEED", "17"))
 TOGETHER = int(os.environ.get("ORDERSAGA_FUZZ_REQUESTS", "0"))
 """How many `make fuzz` is to make in all: what schemathesis hasn't made, this does."""

@@ -24,6 +24,8 @@ from tests.contract.participants import PARTICIPANTS, Participant
 from tests.support.outside import nested
 from tests.support.service_client import fresh, own_databases
 
+pytestmark = pytest.mark.slow
+
 GROWTH = 48 * 1024 * 1024
 """Bytes that the process may hold more after all of it. Some send 256 KiB at the same time."""
 AT_ONCE = 16

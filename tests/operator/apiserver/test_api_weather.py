@@ -27,7 +27,7 @@ FORWARD_PATHS = [str(step.do) for step in ORDER_SAGA]
 FORWARD = ["create", "reserve", "process", "schedule", "confirm", "send"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def sagas(control_plane: TestControlPlane) -> Sagas:
     """In a namespace that no other operator watches."""
     control_plane.administrator.install(NAMESPACE)

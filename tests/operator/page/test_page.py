@@ -26,6 +26,8 @@ from tests.operator.page.told import PATIENCE, Events
 from tests.support import asking
 from tests.support.samples import ended
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(sys.executable).parent / "kubectl-saga"
 NAMESPACE = "seen"
 

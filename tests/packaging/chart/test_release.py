@@ -14,6 +14,8 @@ from tests.packaging.chart.releases import Release
 from tests.support import yamls
 from tests.support.samples import order
 
+pytestmark = pytest.mark.slow
+
 DEFINITION = "ordersagas.ordersaga.io"
 ROLES = ("ordersaga-viewer", "ordersaga-editor", "ordersaga-participant-editor")
 SHARED = (f"crd/{DEFINITION}", "crd/participants.ordersaga.io", *(f"clusterrole/{name}" for name in ROLES))

@@ -144,7 +144,7 @@ def test_bundle_and_services_together_are_what_the_overlay_is(kubectl: Kubectl) 
 
 def test_the_subscription_names_package_and_channel_in_an_install_mode_that_is_supported() -> None:
     source, group, subscription = documents(OLM / "subscription.yaml")
-    annotations: Json = yaml.safe_load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
+    annotations: Json = yamls.load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
     prefix = "operators.operatorframework.io.bundle"
     spec = subscription["spec"]
     assert spec["name"] == annotations[f"{prefix}.package.v1"]
@@ -158,7 +158,7 @@ def test_the_subscription_names_package_and_channel_in_an_install_mode_that_is_s
 
 def test_the_catalogs_package_has_the_bundles_channel_with_this_version() -> None:
     package, channel = documents(OLM / "catalog" / "package.yaml")
-    annotations: Json = yaml.safe_load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
+    annotations: Json = yamls.load((OLM / "bundle" / "metadata" / "annotations.yaml").read_text())["annotations"]
     default = annotations["operators.operatorframework.io.bundle.channel.default.v1"]
     assert package["name"] == channel["package"] == CSV["metadata"]["name"].partition(".")[0]
     assert package["defaultChannel"] == channel["name"] == default

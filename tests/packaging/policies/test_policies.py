@@ -18,6 +18,8 @@ from tests.packaging.policies.conftest import KINDS, POLICIES
 from tests.packaging.policies.requests import DONE, REFUSED, STAMPED
 from tests.support.samples import order
 
+pytestmark = pytest.mark.slow
+
 STAMPING: Final = "guarded-and-stamped"
 STAMP = ("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding")
 

@@ -17,6 +17,8 @@ from dev.release.supply import packages, sbom
 from dev.setup.errors import StackError
 from dev.setup.paths import CHECKOUT
 
+pytestmark = pytest.mark.slow
+
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
 
 
