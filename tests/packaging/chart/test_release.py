@@ -1,11 +1,13 @@
 """The life of a release, by both versions of Helm on a real API server (where no controller makes pods out of it)."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pymongo.uri_parser import parse_uri
 
 from dev.release import render
 from dev.stack.pytest_plugin import TestControlPlane
@@ -51,6 +53,35 @@ def open_ports(release: Release, name: str) -> set[int]:
     return {port["port"] for rule in rules if "to" not in rule for port in rule["ports"]}
 
 
+def passwords(release: Release, prefix: str) -> dict[str, str]:
+    """Of the bundled database's users, if each has a URI of the database with this prefix."""
+    found = {}
+    for name, encoded in release.found("secret", "mongodb-users")["data"].items():
+        uri = parse_uri(base64.b64decode(encoded).decode())
+        database = "admin" if name in ("admin", "audit") else f"{prefix}{name}"
+        assert (uri["username"], uri["database"]) == (name, database)
+        found[name] = uri["password"]
+    return found
+
+
+@pytest.mark.parametrize("how", ["scale", "autoscale"])
+def test_replicas_that_were_set_by_hand_are_helms_again_when_it_is_told_so(cluster: TestControlPlane, how: str) -> None:
+    release = Release(cluster, "helm", f"by-hand-{how}")
+    release.install()
+    deployment = ("deployment/payment-service", "--namespace", release.namespace)
+    if how == "scale":
+        cluster.kubectl("scale", *deployment, "--replicas=4")
+    else:  # as its controller does it
+        patch = ("--subresource=scale", "--type=merge", "-p", '{"spec":{"replicas":4}}')
+        cluster.kubectl("patch", *deployment, *patch, "--field-manager=kube-controller-manager")
+    said = release.tried("upgrade", release.name, str(release.chart))
+    assert 'with subresource "scale"' in said, said
+    release.upgrade("--force-conflicts")
+    assert release.replicas("payment-service") == 1
+    release.uninstall()
+    cluster.kubectl("delete", "namespace", release.namespace, "--wait=false")
+
+
 def test_a_release_is_installed_changed_rolled_back_and_goes(release: Release, cluster: TestControlPlane) -> None:
     release.install("--set", "services.inventory.replicas=5")
     assert release.replicas("inventory-service") == 5
@@ -66,6 +97,11 @@ def test_a_release_is_installed_changed_rolled_back_and_goes(release: Release, c
 
     release.helm("rollback", release.name)
     assert release.replicas("ordersaga-operator") == 1
+
+    before = passwords(release, "ordersaga_")
+    release.upgrade("--set", "mongodb.databasePrefix=other_")
+    assert passwords(release, "other_") == before, "each service's user is one of the database that it uses"
+    release.upgrade()
 
     release.uninstall()
     everything = "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,pdb,pvc,secrets,jobs"
