@@ -147,7 +147,7 @@ argocd-test: ready ## The same by real Argo CD (needs redis-server; built once: 
 gitops-pods-test: ready ## The same by both on the cluster of KUBECONFIG, which has nodes and the images
 	nice $(BIN)/python -m dev.release.judges.controllers flux argocd
 	ORDERSAGA_GITOPS_TESTS=pods $(BIN)/python -m pytest -p no:randomly tests/e2e/gitops $(ARGS)
-olm-test: ready ## The OLM bundle installed, upgraded and removed by the real Operator Lifecycle Manager, on the local stack (built once: 10 minutes)
+olm-test: ready ## The OLM bundle installed, upgraded and removed by the real Operator Lifecycle Manager, on the local stack (built once: 10 to 20 minutes; then 3)
 	nice $(BIN)/python -m dev.release.judges.controllers olm
 	ORDERSAGA_OLM_TESTS=1 $(BIN)/python -m pytest -p no:randomly tests/e2e/olm $(ARGS)
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)

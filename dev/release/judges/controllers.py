@@ -126,7 +126,8 @@ ARGOCD = Suite(
 )
 _LIFECYCLE, _REGISTRY = (f"github.com/operator-framework/operator-{name}" for name in ("lifecycle-manager", "registry"))
 # The classic Operator Lifecycle Manager 0.38: olm (olm-operator), catalog (catalog-operator), and opm, which makes
-# catalogs and serves them. They would listen at all addresses of the machine, the first two at one port.
+# catalogs and serves them; cpb is for its job that unpacks bundles' images, on a cluster with nodes. They would listen
+# at all addresses of the machine, the first two at one port.
 OLM = Suite(
     "olm",
     (
@@ -140,7 +141,6 @@ OLM = Suite(
         Edit(_LIFECYCLE, "pkg/lib/server/server.go", '":8080"', '"127.0.0.1:0"'),
         Edit(_REGISTRY, "cmd/opm/serve/serve.go", '":"+s.port', 'os.Getenv("OPM_HOST")+":"+s.port'),
     ),
-    usually="10 minutes, once (2 cores)",
 )
 SUITES = {suite.name: suite for suite in (FLUX, ARGOCD, OLM)}
 

@@ -103,7 +103,7 @@ def installed(site: Site) -> Site:
     """The site with services and operator, as docs/openshift.md says."""
     site.apply_services()
     site.olm.subscribe(NAMESPACE)
-    site.olm.until_phase(FIRST, NAMESPACE)
+    site.olm.until_installed(FIRST, NAMESPACE)
     return site
 
 

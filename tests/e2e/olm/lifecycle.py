@@ -161,6 +161,16 @@ class OLM:
             lambda found: found.get("status", {}).get("phase") == phase,
         )
 
+    def until_installed(self, version: str, namespace: str) -> Json:
+        """Wait until this version has Succeeded, and no InstallPlan of the namespace has anything left to do."""
+        csv = self.until_phase(version, namespace)
+        self.until(
+            f"the InstallPlans of {namespace} are Complete",
+            lambda: [plan.get("status", {}).get("phase") for plan in self.list(PLAN, namespace)],
+            lambda phases: set(phases) == {"Complete"},
+        )
+        return csv
+
     def until(self, what: str, look: Callable[[], T], is_so: Callable[[T], bool]) -> T:
         """Look until it is so; what was seen then. Raises StackError with what was seen last, and the InstallPlans."""
         seen: list[T] = []

@@ -25,7 +25,7 @@ def test_definitions_and_orders_that_are_there_already_stay(tmp_path_factory: py
         wait_until("the order is taken", placed, 60)
         definitions, uid = uids(site), site.kubectl("get", "ordersaga", ORDER, "-o", "jsonpath={.metadata.uid}")
         site.olm.subscribe(NAMESPACE)
-        site.olm.until_phase(FIRST, NAMESPACE)
+        site.olm.until_installed(FIRST, NAMESPACE)
         assert uids(site) == definitions
         assert len(definitions) == 2
         assert site.kubectl("get", "ordersaga", ORDER, "-o", "jsonpath={.metadata.uid}") == uid

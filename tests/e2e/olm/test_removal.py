@@ -41,7 +41,7 @@ def test_without_subscription_and_version_definitions_roles_and_orders_stay_and_
     assert shop.resource(hanging)["status"]["phase"] == "Running"
 
     installed.olm.subscribe(NAMESPACE)
-    installed.olm.until_phase(version, NAMESPACE)
+    installed.olm.until_installed(version, NAMESPACE)
     assert uids(installed) == definitions
     # The account is a new one, and so are its tokens.
     shop.identify()

@@ -16,7 +16,7 @@ OTHER = "other-shop"
 def both(installed: Site) -> Site:
     installed.plane.kubectl("create", "namespace", OTHER)
     installed.olm.subscribe(OTHER)
-    installed.olm.until_phase(installed.version(OTHER), OTHER)
+    installed.olm.until_installed(installed.version(OTHER), OTHER)
     return installed
 
 

@@ -22,7 +22,7 @@ def test_an_order_that_is_open_while_the_operator_is_upgraded_completes(installe
     shop.until(order_id, lambda order: step_states(order).get("payment") == "Succeeded")
 
     installed.olm.catalog.publish(FIRST, SECOND)
-    csv = installed.olm.until_phase(SECOND, NAMESPACE)
+    csv = installed.olm.until_installed(SECOND, NAMESPACE)
     assert csv["spec"]["replaces"] == name(FIRST)
     installed.olm.until(
         "the first version is gone", lambda: installed.olm.get(CSV, name(FIRST), NAMESPACE), operator.not_
