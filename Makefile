@@ -119,7 +119,7 @@ lint-containers: venv ## hadolint, the Compose specification, and a wheel of eve
 	    -r requirements.lock || exit 1; done
 
 ##@ Deploy it
-.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed gitops-test argocd-test gitops-pods-test olm-test cluster-test docs-test
+.PHONY: manifests docs verify-manifests verify-bundle verify-workflows verify-changed gitops-test argocd-test gitops-pods-test olm-test olm-pods-test cluster-test docs-test
 manifests: venv ## Write what is made from the chart, from crds/ and from manifests/: run it after a change of those
 	$(BIN)/python -m dev.release.observing.dashboards
 	$(BIN)/python -m dev.release.render
@@ -150,6 +150,9 @@ gitops-pods-test: ready ## The same by both on the cluster of KUBECONFIG, which 
 olm-test: ready ## The OLM bundle installed, upgraded and removed by the real Operator Lifecycle Manager, on the local stack (built once: 10 to 20 minutes; then 3)
 	nice $(BIN)/python -m dev.release.judges.controllers olm
 	ORDERSAGA_OLM_TESTS=1 $(BIN)/python -m pytest -p no:randomly tests/e2e/olm $(ARGS)
+olm-pods-test: ready ## The same on the cluster of KUBECONFIG, which has nodes and the images
+	nice $(BIN)/python -m dev.release.judges.controllers olm
+	ORDERSAGA_OLM_TESTS=pods $(BIN)/python -m pytest -p no:randomly tests/e2e/olm $(ARGS)
 cluster-test: ready ## The chart on the cluster of KUBECONFIG, with kills, upgrade and uninstallation (CLUSTER_LOAD, CLUSTER_VALUES)
 	$(BIN)/python -m dev.release.clustertest $(ARGS)
 docs-test: ready ## Types the commands of the docs (ARGS="cluster", with kind or its like as the current context; engine; machine; --list)

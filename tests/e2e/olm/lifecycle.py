@@ -46,12 +46,15 @@ class Catalog:
             env={"HOME": str(folder), "TMPDIR": str(folder), "OPM_HOST": "127.0.0.1"},
         )
 
-    def publish(self, *versions: str) -> None:
-        """Serve these versions, the newest last, as a catalog with the bundles' whole content and no image."""
+    def publish(self, *versions: str, image: str = "") -> None:
+        """Serve these versions, the newest last, as a catalog with the bundles' whole content and no bundle image.
+
+        `image`: the operator's, in place of one with the version's tag.
+        """
         self.process.stop()
         shutil.rmtree(self._content, ignore_errors=True)
         self._content.mkdir(parents=True)
-        rendered = [self._run("render", self._bundle(version)) for version in versions]
+        rendered = [self._run("render", self._bundle(version, image)) for version in versions]
         entries = [
             {"name": name(version), **({"replaces": name(before)} if before else {})}
             for version, before in zip(versions, ("", *versions), strict=False)
@@ -63,7 +66,7 @@ class Catalog:
         self.process.start()
         wait_ready([self.process])
 
-    def _bundle(self, version: str) -> Path:
+    def _bundle(self, version: str, image: str) -> Path:
         """The bundle as it would be in this version: other names and image, and otherwise this checkout's."""
         folder = self._bundles / version
         shutil.copytree(olm.BUNDLE, folder, dirs_exist_ok=True)
@@ -73,7 +76,7 @@ class Catalog:
         csv["metadata"]["name"] = name(version)
         csv["spec"]["version"] = version
         text = yaml.safe_dump(csv)
-        file.write_text(text.replace(f"{olm.IMAGE}:{ours}", f"{olm.IMAGE}:{version}"))
+        file.write_text(text.replace(f"{olm.IMAGE}:{ours}", image or f"{olm.IMAGE}:{version}"))
         return folder
 
     def _run(self, *words: str | Path) -> str:
