@@ -1,6 +1,6 @@
 """The Participant resources of one namespace, at most one for each service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 from urllib.parse import quote
 
@@ -29,8 +29,10 @@ class ParticipantResources:
         page, _ = page_of(await self._client.get(self._path))
         return page
 
-    def watch(self, version: str, *, seconds: int) -> AsyncIterator[tuple[str, Json]]:
+    def watch(self, version: str, *, seconds: int) -> AsyncGenerator[tuple[str, Json]]:
         """What changes after that version, as (`ADDED`, `MODIFIED` or `DELETED`, the object), for so many seconds.
+
+        Whoever has seen enough closes it (`contextlib.aclosing`).
 
         Raises:
             ValueError, aiohttp.ClientError, TimeoutError: it can't go on; list again.

@@ -1,7 +1,7 @@
 """Long answers of the API server: watches, and lists that are read as they arrive."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlencode
@@ -51,7 +51,7 @@ async def opened(
 
 async def changes(
     client: KubeClient, path: str, query: Mapping[str, str], *, seconds: int, accept: str = JSON
-) -> AsyncIterator[tuple[str, Json]]:
+) -> AsyncGenerator[tuple[str, Json]]:
     """The events of one watch, as (type, object), bookmarks among them, for so many seconds at the most.
 
     Raises:

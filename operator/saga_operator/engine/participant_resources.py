@@ -7,7 +7,7 @@ Few objects that hardly ever change: they are listed, watched for some minutes, 
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 from common.kube import Forbidden, ObjectNotFound, ParticipantResources
@@ -23,7 +23,7 @@ from saga_operator.resource.participant import Terms, event_between, status_of
 log = logging.getLogger(__name__)
 
 SECONDS: Final = 300
-"""Of one watch; the list after it finds what got lost, and makes again what was deleted."""
+"""Of one watch; the list after it finds what got lost."""
 AGAIN: Final = 2.0
 """Seconds until it is tried again while the API server is in trouble."""
 LONGEST: Final = 60.0
@@ -105,11 +105,13 @@ class ParticipantFollower:
         await asyncio.gather(*(self._make(name, defaults) for name, defaults in self._defaults.items()))
         page = await self._resources.list()
         self._adopt({str(each["metadata"]["name"]): each for each in page.items})
-        async for kind, found in self._resources.watch(page.resource_version, seconds=SECONDS):
-            if kind == "DELETED":
-                self._forget(str(found["metadata"]["name"]))
-            elif kind != "BOOKMARK":
-                self._take(found)
+        async with aclosing(self._resources.watch(page.resource_version, seconds=SECONDS)) as changes:
+            async for kind, found in changes:
+                if kind == "DELETED":
+                    self._forget(str(found["metadata"]["name"]))
+                    return  # it is made anew before the next list
+                if kind != "BOOKMARK":
+                    self._take(found)
 
     async def _make(self, name: str, defaults: Terms) -> None:
         with suppress(Forbidden):  # whoever gave no right to make them makes them by other means, or does without

@@ -54,6 +54,35 @@ def test_a_watch_that_ends_at_once_is_begun_again_after_a_pause() -> None:
     assert 5 < resources.lists < 15
 
 
+def test_one_that_is_deleted_is_made_anew_within_seconds() -> None:
+    made: list[float] = []
+
+    class Deleted(Resources):
+        """Its only participant is deleted ten seconds after each list."""
+
+        async def apply(self, name: str, spec: Json) -> Json:
+            made.append(asyncio.get_running_loop().time())
+            return {}
+
+        async def watch(self, version: str, *, seconds: int) -> AsyncIterator[tuple[str, Json]]:
+            await asyncio.sleep(10)
+            yield "DELETED", {"metadata": {"name": "payment"}}
+            await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        terms = {"payment": Terms("http://payment", "payment", timeout=1.0, concurrency=1)}
+        breaker = CircuitBreaker("payment", now=lambda: 0.0, concurrency=1, rate=0.0)
+        nothing = cast(Any, None)
+        parts = {"clock": nothing, "events": nothing}
+        follows = ParticipantFollower(cast(Any, Deleted()), terms, nothing, {"payment": breaker}, **parts)
+        task = asyncio.create_task(follows.run())
+        await asyncio.sleep(15)
+        task.cancel()
+
+    simulated(main())
+    assert len(made) == 2
+
+
 def test_without_the_kind_it_is_looked_for_once_a_minute() -> None:
     resources = Resources(error=ObjectNotFound(404, "NotFound", "no such kind"))
     simulated(followed(resources, 600))
