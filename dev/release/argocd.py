@@ -19,16 +19,26 @@ SCRIPTS = FOLDER / "resource_customizations" / "ordersaga.io" / "OrderSaga"
 ACTIONS = ("retry", "suspend", "resume", "cancel")
 HEADER = "# Made from the Lua in resource_customizations/ by `make manifests`: change that, not this.\n"
 # Argo CD no longer judges Applications by itself (from 1.8 on), and the waves of an app of apps need it to. The check
-# that its manual has passes on what the Application says, which is too early: see the comment.
+# that its manual has passes on what the Application says, too early or too late: see its comments.
 APPLICATION_HEALTH = """\
 local status = obj.status or {}
 local health = status.health or {}
+local synced = (status.sync or {}).status == "Synced"
 local automated = ((obj.spec or {}).syncPolicy or {}).automated
 -- What is missing doesn't count in Argo CD 3: an Application is Healthy once the first of its objects is. One that is
 -- synchronised by itself has all of them only when it is in sync.
-if health.status == "Healthy" and automated ~= nil and automated.enabled ~= false
-    and (status.sync or {}).status ~= "Synced" then
+if health.status == "Healthy" and automated ~= nil and automated.enabled ~= false and not synced then
   return { status = "Progressing", message = "Not all of it is there" }
+end
+-- Argo CD isn't told when a definition has come to be served, since it doesn't track them: it would find out when it
+-- looks again, minutes later. The synchronisation has waited for that already.
+local definitions = #(status.resources or {}) > 0
+for _, resource in ipairs(status.resources or {}) do
+  definitions = definitions and resource.kind == "CustomResourceDefinition"
+end
+if health.status == "Progressing" and definitions and synced
+    and (status.operationState or {}).phase == "Succeeded" then
+  return { status = "Healthy", message = "" }
 end
 return { status = health.status or "Progressing", message = health.message or "" }
 """

@@ -9,6 +9,7 @@ import yaml
 from common.wire import Json
 from dev.release import helm
 from tests.e2e.gitops.conftest import DEFINITION, ORDERS, SHOP, Site
+from tests.e2e.gitops.flux import NAMESPACE as NAMESPACE_OF_FLUX
 from tests.e2e.gitops.flux import TEST_SECONDS
 from tests.e2e.nodeless import NAMESPACE
 from tests.e2e.system import Stack
@@ -66,3 +67,15 @@ def test_the_shipped_orders_complete_and_their_kustomization_is_ready_then(insta
     for name in ("o-git-mug", "o-git-posters"):
         assert shop.resource(name)["status"]["phase"] == "Completed"
     shop.assert_books({"o-git-mug": "Completed", "o-git-posters": "Completed"})
+
+
+def test_the_definition_outlives_a_kustomization_that_prunes(installed: Site) -> None:
+    found: Json = yaml.safe_load(installed.repository.read("manifests/gitops/flux/1-definition.yaml"))
+    name = f"{DEFINITION}-pruned"
+    found["metadata"]["name"], found["spec"]["prune"] = name, True
+    installed.plane.kubectl("apply", "-f", "-", input=json.dumps(found))
+    installed.flux.until_ready(name, f"main@sha1:{installed.repository.head}")
+    installed.plane.kubectl("delete", "kustomization", name, "--namespace", NAMESPACE_OF_FLUX, "--timeout=60s")
+    for definition in ("ordersagas.ordersaga.io", "participants.ordersaga.io"):
+        crd = json.loads(installed.plane.kubectl("get", "crd", definition, "-o", "json").stdout)
+        assert "deletionTimestamp" not in crd["metadata"]

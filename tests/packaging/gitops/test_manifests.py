@@ -81,6 +81,28 @@ def test_an_application_that_syncs_by_itself_is_healthy_once_all_of_it_is_there(
     assert judged({"spec": {"syncPolicy": by_itself}, "status": status})["status"] == "Healthy"
 
 
+@pytest.mark.parametrize(
+    ("sync", "phase", "kinds", "expected"),
+    [
+        ("Synced", "Succeeded", ["CustomResourceDefinition"] * 2, "Healthy"),
+        ("OutOfSync", "Succeeded", ["CustomResourceDefinition"], "Progressing"),
+        ("Synced", "Running", ["CustomResourceDefinition"], "Progressing"),
+        ("Synced", "Succeeded", ["CustomResourceDefinition", "Deployment"], "Progressing"),
+        ("Synced", "Succeeded", [], "Progressing"),
+    ],
+)
+def test_an_application_of_definitions_alone_is_healthy_once_it_is_synchronised(
+    sync: str, phase: str, kinds: list[str], expected: str
+) -> None:
+    status = {
+        "health": {"status": "Progressing"},
+        "sync": {"status": sync},
+        "operationState": {"phase": phase},
+        "resources": [{"kind": kind} for kind in kinds],
+    }
+    assert judged({"spec": {"syncPolicy": {"automated": {}}}, "status": status})["status"] == expected
+
+
 def test_definition_shop_and_orders_come_in_waves() -> None:
     waves = {
         name: int(found["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
@@ -104,8 +126,10 @@ def test_every_path_that_is_followed_exists() -> None:
 def test_the_definition_is_never_pruned() -> None:
     application, kustomization = applications()["ordersaga-definition"], kustomizations()["ordersaga-definition"]
     assert application["spec"]["syncPolicy"]["automated"]["prune"] is False
-    assert {"Prune=false", "Delete=false"} <= set(application["spec"]["syncPolicy"]["syncOptions"])
     assert kustomization["spec"]["prune"] is False
+    for path in (ROOT / "crds").glob("*.yaml"):
+        (definition,) = documents(path)
+        assert definition["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
     for found in applications().values():  # deleting an Application deletes nothing that it made
         assert "finalizers" not in found["metadata"]
 
