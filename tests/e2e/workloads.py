@@ -2,8 +2,8 @@
 
 It makes each Deployment's ReplicaSet, says that its pods are ready, that volumes are bound, and that a pod may be
 evicted, so that those who wait for a release (Helm, kstatus, Argo CD) decide by what they find, as on a cluster.
-Nothing runs. Pods with an image of BROKEN never become ready. Orders have no dependents: one that is deleted in the
-foreground, as Argo CD does, is let go at once as the garbage collector would.
+Nothing runs. Pods with an image of BROKEN never become ready. What is CHILDLESS and deleted in the foreground, as
+Argo CD does, is let go at once as the garbage collector would.
 """
 
 import contextlib
@@ -25,7 +25,13 @@ BROKEN = "registry.example.com/no-such-image"
 PAUSE = 0.5
 DEPLOYMENTS, SETS, CLAIMS = "/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/persistentvolumeclaims"
 BUDGETS = "/apis/policy/v1/poddisruptionbudgets"
-ORDERS, FOREGROUND = "/apis/ordersaga.io/v1alpha1/ordersagas", "foregroundDeletion"
+CHILDLESS = (
+    "/apis/ordersaga.io/v1alpha1/ordersagas",
+    "/apis/ordersaga.io/v1alpha1/participants",
+    "/apis/argoproj.io/v1alpha1/applications",
+)
+"""Kinds without dependents."""
+FOREGROUND = "foregroundDeletion"
 
 
 @contextlib.contextmanager
@@ -43,7 +49,8 @@ def simulated(administrator: Administrator, log: Path) -> Iterator[None]:
                 # What was deleted or changed meanwhile is looked at again.
                 with contextlib.suppress(httpx.HTTPError):
                     _look(api)
-                    _collect(api)
+                    for path in CHILDLESS:
+                        _collect(api, path)
 
     proxy.start()
     wait_ready([proxy])
@@ -69,19 +76,19 @@ def _look(api: httpx.Client) -> None:
                 _apply(api, path, {**_named(item), "status": status}, "/status")
 
 
-def _collect(api: httpx.Client) -> None:
-    answer = api.get(ORDERS)
+def _collect(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
     if answer.status_code == httpx.codes.NOT_FOUND:
         return  # the definition isn't there yet
-    for order in answer.raise_for_status().json()["items"]:
-        metadata = order["metadata"]
+    for found in answer.raise_for_status().json()["items"]:
+        metadata = found["metadata"]
         if FOREGROUND not in metadata.get("finalizers", ()):
             continue
-        namespace, name = _name(order)
+        namespace, name = _name(found)
         left = [each for each in metadata["finalizers"] if each != FOREGROUND]
         # The version: nobody's finalizer is put back.
         patch = {"metadata": {"finalizers": left, "resourceVersion": metadata["resourceVersion"]}}
-        prefix, _, plural = ORDERS.rpartition("/")
+        prefix, _, plural = path.rpartition("/")
         api.patch(
             f"{prefix}/namespaces/{namespace}/{plural}/{name}",
             content=json.dumps(patch),

@@ -49,6 +49,11 @@ class Repository:
         self._git(*PLAIN, "revert", "--no-gpg-sign", "--no-edit", "HEAD")
         return self.head
 
+    def back_to(self, commit: str) -> str:
+        """Take back all commits after this one by another one; its id."""
+        self._git("read-tree", "-u", "--reset", commit)
+        return self.commit(f"As in {commit}")
+
     @property
     def head(self) -> str:
         """The id of the last commit."""

@@ -68,17 +68,21 @@ def is_at(site: ArgoSite, revision: str) -> bool:
     return bool(state["status"] == "Synced" and state["revision"] == revision)
 
 
+def follow(site: ArgoSite, revision: str) -> None:
+    """Wait until the orders are those of this commit; a person confirms what has to go."""
+    wait_until("the synchronisation is done, or waits", lambda: asks(site, revision) or is_at(site, revision), PATIENCE)
+    if asks(site, revision):
+        site.argocd.argocd("app", "confirm-deletion", ORDERS)
+    site.argocd.until(ORDERS, commit=revision)
+
+
 @pytest.fixture
 def stack(argo_shop: Stack, argo: ArgoSite) -> Iterator[Stack]:
     """The shop, whole; afterwards neither Git nor the cluster has any order but the one that stays."""
     argo_shop.start()
     yield argo_shop
     argo_shop.start()
-    revision = commit(argo, "No other orders")
-    wait_until("the synchronisation is done, or waits", lambda: asks(argo, revision) or is_at(argo, revision), PATIENCE)
-    if asks(argo, revision):
-        argo.argocd.argocd("app", "confirm-deletion", ORDERS)
-    argo.argocd.until(ORDERS, commit=revision)
+    follow(argo, commit(argo, "No other orders"))
 
 
 def test_the_app_of_apps_syncs_and_each_wave_waits_until_the_one_before_is_healthy(
@@ -187,3 +191,17 @@ def test_an_open_order_whose_manifest_goes_is_undone_once_that_is_confirmed(argo
     argo.argocd.until(ORDERS, commit=revision)
     assert stack.kubectl("get", "ordersaga", order_id, check=False).returncode != 0
     stack.assert_books({order_id: "Compensated"})
+
+
+def test_a_commit_without_any_order_is_not_followed(argo: ArgoSite, stack: Stack) -> None:
+    order_id = stack.new_id("argo-last")
+    argo.argocd.until(ORDERS, commit=commit(argo, "An order", manifest(order_id)))
+    argo.repository.commit("No order at all", argo.repository.orders())
+    argo.argocd.refresh(ORDERS)
+
+    def refuses() -> bool:
+        conditions = argo.argocd.get(ORDERS)["status"].get("conditions") or []
+        return any("auto-sync will wipe out all resources" in each["message"] for each in conditions)
+
+    wait_until("Argo CD refuses to remove everything", refuses, PATIENCE)
+    assert "deletionTimestamp" not in stack.resource(order_id)["metadata"]

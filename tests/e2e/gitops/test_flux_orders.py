@@ -166,6 +166,21 @@ def test_a_commit_that_removes_an_order_undoes_it(installed: Site, stack: Stack)
     stack.assert_books({order_id: "Compensated"})
 
 
+def test_a_commit_that_removes_all_orders_undoes_those_that_are_open(installed: Site, stack: Stack) -> None:
+    order = hanging(stack, "flux-all-pruned")
+    order_id = order["metadata"]["name"]
+    commit(installed, "An order", order)
+    wait(stack, order_id, "{.status.currentStep}=shipping")
+    repository = installed.repository
+    revision = installed.flux.fetch(repository.commit("No order at all", repository.orders()))
+    wait(stack, order_id, "{.metadata.deletionTimestamp}")
+    stack.start()
+    until_gone(stack, order_id)
+    until_gone(stack, STAYS)
+    installed.flux.until_ready(ORDERS, revision)
+    stack.assert_books({order_id: "Compensated"})
+
+
 def test_a_commit_that_changes_an_order_is_refused_and_holds_up_the_others_until_it_is_taken_back(
     installed: Site, stack: Stack
 ) -> None:
