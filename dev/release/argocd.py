@@ -25,6 +25,12 @@ local status = obj.status or {}
 local health = status.health or {}
 local synced = (status.sync or {}).status == "Synced"
 local automated = ((obj.spec or {}).syncPolicy or {}).automated
+-- What can't be rendered or was refused stays so until Git says something else: whoever waits for it is told.
+for _, condition in ipairs(status.conditions or {}) do
+  if condition.type == "ComparisonError" or condition.type == "InvalidSpecError" or condition.type == "SyncError" then
+    return { status = "Degraded", message = condition.message }
+  end
+end
 -- What is missing doesn't count in Argo CD 3: an Application is Healthy once the first of its objects is. One that is
 -- synchronised by itself has all of them only when it is in sync.
 if health.status == "Healthy" and automated ~= nil and automated.enabled ~= false and not synced then

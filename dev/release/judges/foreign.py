@@ -36,7 +36,7 @@ DEFINITIONS = {
         "console/v1/0000_10_consolequickstart.crd.yaml",
         "console/v1/0000_10_consoleyamlsample.crd.yaml",
     ),
-    GoModule("github.com/argoproj/argo-cd/v3", "v3.1.0", "h1:2+gPskQKCyPC9DzRSWQ1AvmS3WiIlRR7bKz/FO3DozI="): (
+    GoModule("github.com/argoproj/argo-cd/v3", "v3.2.0", "h1:m2eGAV+nXQGgzZbH5SyJD5laaPW27mzWXBrgisUHY/0="): (
         "manifests/crds/application-crd.yaml",
     ),
     GoModule(

@@ -62,6 +62,12 @@ def asks(site: ArgoSite, revision: str) -> bool:
     return waits and operation["syncResult"]["revision"] == revision
 
 
+def succeeded(site: ArgoSite, revision: str) -> bool:
+    """Whether the last synchronisation was of this commit, and has succeeded."""
+    operation = site.argocd.get(ORDERS)["status"]["operationState"]
+    return operation["phase"] == "Succeeded" and operation["syncResult"]["revision"] == revision
+
+
 def is_at(site: ArgoSite, revision: str) -> bool:
     """Whether the orders are those of this commit."""
     state = site.argocd.get(ORDERS)["status"]["sync"]
@@ -191,6 +197,20 @@ def test_an_open_order_whose_manifest_goes_is_undone_once_that_is_confirmed(argo
     argo.argocd.until(ORDERS, commit=revision)
     assert stack.kubectl("get", "ordersaga", order_id, check=False).returncode != 0
     stack.assert_books({order_id: "Compensated"})
+
+
+def test_an_order_that_is_changed_is_refused_and_the_others_go_on_until_it_is_taken_back(
+    argo: ArgoSite, stack: Stack
+) -> None:
+    order, other_id = manifest(stack.new_id("argo-changed")), stack.new_id("argo-beside")
+    argo.argocd.until(ORDERS, commit=commit(argo, "An order", order))
+    changed = {**order, "spec": {**order["spec"], "customerID": "c-18"}}
+    commit(argo, "Another customer, and another order", changed, manifest(other_id))
+    wait(stack, other_id, "{.status.phase}=Completed")
+    revision = commit(argo, "As it was", order, manifest(other_id))
+    wait_until("the next attempt has this commit", lambda: succeeded(argo, revision), PATIENCE)
+    argo.argocd.until(ORDERS, commit=revision)
+    stack.assert_books({order["metadata"]["name"]: "Completed", other_id: "Completed"})
 
 
 def test_a_commit_without_any_order_is_not_followed(argo: ArgoSite, stack: Stack) -> None:

@@ -58,7 +58,7 @@ APPLICATION = obj(
     syncPolicy=obj(
         automated=obj(prune=FLAG, selfHeal=FLAG),
         syncOptions=some(TEXT),
-        retry=obj(limit=NUMBER, backoff=obj(duration=DURATION, factor=NUMBER, maxDuration=DURATION)),
+        retry=obj(limit=NUMBER, refresh=FLAG, backoff=obj(duration=DURATION, factor=NUMBER, maxDuration=DURATION)),
     ),
 )
 ARGOCD = obj(

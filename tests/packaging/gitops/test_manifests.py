@@ -103,6 +103,25 @@ def test_an_application_of_definitions_alone_is_healthy_once_it_is_synchronised(
     assert judged({"spec": {"syncPolicy": {"automated": {}}}, "status": status})["status"] == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("ComparisonError", "Degraded"), ("SyncError", "Degraded"), ("SharedResourceWarning", "Healthy")],
+)
+def test_an_application_that_was_refused_is_degraded_and_says_why(kind: str, expected: str) -> None:
+    status = {
+        "health": {"status": "Healthy"},
+        "sync": {"status": "Synced"},
+        "conditions": [{"type": kind, "message": "operatr is no value of the chart"}],
+    }
+    told = judged({"spec": {"syncPolicy": {"automated": {}}}, "status": status})
+    assert told["status"] == expected
+    assert ("operatr" in told["message"]) == (expected == "Degraded")
+
+
+def test_every_application_tries_again_with_the_newest_commit() -> None:
+    assert {found["spec"]["syncPolicy"]["retry"]["refresh"] for found in applications().values()} == {True}
+
+
 def test_definition_shop_and_orders_come_in_waves() -> None:
     waves = {
         name: int(found["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
