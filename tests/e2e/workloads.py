@@ -67,8 +67,10 @@ def simulated(administrator: Administrator, log: Path) -> Iterator[None]:
 def _look(api: httpx.Client) -> None:
     deployments, sets, claims, budgets = (_list(api, path) for path in (DEPLOYMENTS, SETS, CLAIMS, BUDGETS))
     wanted = {_name(each): each for each in map(_replica_set, deployments)}
-    for missing in wanted.keys() - {_name(each) for each in sets}:
-        _apply(api, SETS, wanted[missing])
+    there = {_name(each): each for each in sets}
+    for name, want in wanted.items():
+        if name not in there or _scale_and_owner(there[name]) != _scale_and_owner(want):
+            _apply(api, SETS, want)
     for path, items in ((DEPLOYMENTS, deployments), (SETS, sets), (CLAIMS, claims), (BUDGETS, budgets)):
         for item in items:
             status = _status(path, item, current=_name(item) in wanted)
@@ -122,6 +124,11 @@ def _name(item: Json) -> tuple[str, str]:
 def _named(item: Json) -> Json:
     metadata = {key: item["metadata"][key] for key in ("name", "namespace")}
     return {"apiVersion": item["apiVersion"], "kind": item["kind"], "metadata": metadata}
+
+
+def _scale_and_owner(replica_set: Json) -> tuple[int, list[str]]:
+    owners = replica_set["metadata"].get("ownerReferences", [])
+    return replica_set["spec"].get("replicas", 1), [each["uid"] for each in owners]
 
 
 def _replica_set(deployment: Json) -> Json:

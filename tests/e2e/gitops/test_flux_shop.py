@@ -15,6 +15,7 @@ from tests.e2e.workloads import BROKEN
 pytestmark = pytest.mark.timeout(TEST_SECONDS)
 
 RELEASE = "manifests/gitops/flux/shop/release.yaml"
+KUSTOMIZATION = "manifests/gitops/flux/2-shop.yaml"
 CHART, VALUES = "helm/Chart.yaml", "helm/values.yaml"
 
 
@@ -79,6 +80,35 @@ def test_an_upgrade_whose_pods_do_not_become_ready_is_rolled_back(again: Site) -
 
     wait_until("the operator is as it was", rolled_back, 3 * PATIENCE)
     assert found["status"]["history"]
+
+
+@pytest.fixture
+def impatient(again: Site) -> Iterator[None]:
+    """The Kustomization of the shop waits for half a minute, which is Flux' least, and not for three."""
+    before = again.repository.read(KUSTOMIZATION)
+    shorter = before.replace("timeout: 3m", "timeout: 30s").replace("retryInterval: 1m", "retryInterval: 5s")
+    assert shorter.count("30s") == shorter.count("5s") == 1
+    _apply(again, shorter)
+    yield
+    _apply(again, before)
+
+
+def _apply(site: Site, kustomization: str) -> None:
+    site.repository.commit("How long Flux waits for the shop", {KUSTOMIZATION: kustomization})
+    site.flux.apply(site.repository.folder / KUSTOMIZATION)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_value_that_the_chart_refuses_is_mended_by_the_next_commit_also_as_flux_comes(again: Site) -> None:
+    before = again.repository.read(RELEASE)
+    with again.flux.as_it_comes():
+        misspelt = with_values(again, "    operatr: {replicas: 2}\n")
+        again.flux.fetch(again.repository.commit("A misspelt value", {RELEASE: misspelt}))
+        failed = lambda: condition(release(again)).get("reason") == "UpgradeFailed"  # noqa: E731
+        wait_until("the release has failed", failed, PATIENCE)
+        commit = again.repository.commit("As it was", {RELEASE: before})
+        again.flux.until_ready(SHOP, again.flux.fetch(commit))
+        again.flux.until_released(NAMESPACE, commit)
 
 
 def test_a_revert_is_a_rollback(again: Site) -> None:
