@@ -95,7 +95,8 @@ class OpenOrders:
         began, before = self._clock(), set(count.placed)
         try:
             known = await self._orders.known_of(before)
-            count.open = await self._orders.count_open(whose or None, most)
+            # Those that come to be known meanwhile stay with what was placed here: they aren't counted twice.
+            count.open = await self._orders.count_open(whose or None, most, beside=count.placed - known)
             count.placed -= known
             count.at = began
         except PyMongoError as error:

@@ -110,10 +110,12 @@ class Orders:
         found = await self._collection.find({"_id": {"$in": list(order_ids)}}, fields=["_id"]) if order_ids else []
         return {document["_id"] for document in found}
 
-    async def count_open(self, customer_id: str | None, most: int) -> int:
-        """How many orders of this customer are open, or of all; no more than `most` are counted."""
+    async def count_open(self, customer_id: str | None, most: int, *, beside: Collection[str] = ()) -> int:
+        """How many orders of this customer are open, or of all, beside these; no more than `most` are counted."""
         kinds: tuple[Mapping[str, Any], ...] = (OPEN, DECIDED) if customer_id is None else (OPEN,)
-        whose = {} if customer_id is None else {"customer_id": customer_id}
+        whose: dict[str, Any] = {} if customer_id is None else {"customer_id": customer_id}
+        if beside:
+            whose["_id"] = {"$nin": sorted(beside)}
         numbers = [await self._count({**kind, **whose}, most) for kind in kinds]
         return min(most, sum(numbers))
 

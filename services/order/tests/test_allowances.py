@@ -1,7 +1,7 @@
 """No client asks for more than its share: of requests, and of open orders."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import pytest
@@ -102,12 +102,31 @@ async def test_what_was_not_placed_takes_no_room(roomy: Shop) -> None:
     assert (await ada.place(order_id=fresh("o"))).status_code == 202
 
 
+async def test_an_order_that_comes_to_be_known_while_they_are_counted_counts_once() -> None:
+    known: set[str] = set()
+
+    class Database:
+        async def known_of(self, order_ids: set[str]) -> set[str]:
+            found = known & order_ids
+            known.add("o-1")
+            return found
+
+        async def count_open(self, customer_id: str | None, most: int, *, beside: Collection[str] = ()) -> int:
+            return len(known - set(beside))
+
+    orders: Any = Database()
+    rooms = open_orders.OpenOrders(orders, customers=2, staff=8)
+    for order_id in ("o-1", "o-2"):
+        async with rooms.room(open_orders.Client(Caller("customer:c", Role.CUSTOMER, "c")), order_id):
+            await asyncio.sleep(0.01)
+
+
 async def test_staff_places_no_more_while_the_shop_has_too_many_open_orders() -> None:
     class Database:
         async def known_of(self, order_ids: set[str]) -> set[str]:
             return set()
 
-        async def count_open(self, customer_id: str | None, most: int) -> int:
+        async def count_open(self, customer_id: str | None, most: int, *, beside: Collection[str] = ()) -> int:
             return 7 if customer_id is None else 0
 
     orders: Any = Database()
