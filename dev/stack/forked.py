@@ -54,6 +54,7 @@ class Forked:
         set_forkserver_preload(list(PRELOADED))
         context = multiprocessing.get_context("forkserver")
         ours, its = context.Pipe(duplex=False)
+        log.touch()  # it is read from now on; the child opens it when it gets to it
         arguments = (list(command[2:]), dict(env), log, cwd, its)
         self._process = context.Process(target=_run, args=arguments, daemon=True)
         self._process.start()
